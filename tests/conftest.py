@@ -1,0 +1,59 @@
+import os
+import sys
+from importlib.machinery import PathFinder
+
+import pytest
+
+# Native libraries read these once, when numpy and scikit-learn are first imported.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+
+@pytest.fixture
+def pyplot():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.close("all")
+    yield plt
+    plt.close("all")
+
+
+@pytest.fixture
+def german_credit():
+    """Features and class label ("credit_risk", last) of 1000 records, as a frame."""
+    pytest.importorskip("pandas")
+    from sklearn_mia.datasets import load_german_credit
+
+    return load_german_credit(as_frame=True).frame
+
+
+def _hide(monkeypatch, package):
+    """Make `package` look as if it were not installed."""
+
+    def is_hidden(name):
+        return name.partition(".")[0] == package
+
+    for name in filter(is_hidden, list(sys.modules)):
+        monkeypatch.delitem(sys.modules, name)
+
+    find_spec = PathFinder.find_spec
+
+    def find_other_spec(name, path=None, target=None):
+        return None if is_hidden(name) else find_spec(name, path, target)
+
+    monkeypatch.setattr(PathFinder, "find_spec", find_other_spec)
+
+
+@pytest.fixture
+def matplotlib_not_installed(monkeypatch):
+    _hide(monkeypatch, "matplotlib")
+
+
+@pytest.fixture
+def pandas_not_installed(monkeypatch):
+    _hide(monkeypatch, "pandas")
+
+
+@pytest.fixture
+def rich_not_installed(monkeypatch):
+    _hide(monkeypatch, "rich")
