@@ -1,0 +1,470 @@
+"""What a model answers: class-aligned log-probabilities from any classifier."""
+
+import inspect
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.base import is_regressor
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils._dataframe import is_pandas_df
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = [
+    "Responder",
+    "check_target",
+    "encode_labels",
+    "make_responder",
+    "unfitted_recipe",
+]
+
+RESPONSE_METHODS = ("auto", "predict_proba", "decision_function", "predict")
+
+_SMALLEST_FLOOR = 1e-15
+_LARGEST_FLOOR = 0.05
+_ONE_HOT_FLOOR = 0.005
+_SAME_PROBABILITY = 1e-6
+
+
+def check_target(target):
+    """Check that the target is a fitted classifier that can be attacked.
+
+    Parameters
+    ----------
+    target : object
+        What the user gave as `target_estimator`.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        The target's `classes_`.
+
+    Raises
+    ------
+    TypeError
+        If the target is a class, a string, a regressor or lacks a method.
+
+    NotFittedError
+        If the target is not fitted.
+
+    ValueError
+        If the target has several outputs or a single class.
+    """
+    if target is None or inspect.isclass(target) or isinstance(target, str):
+        raise TypeError(
+            f"target_estimator must be a fitted classifier, got {target!r}. Pass an "
+            "instance, for example RandomForestClassifier().fit(X_train, y_train)."
+        )
+    name = type(target).__name__
+    if not hasattr(target, "predict"):
+        raise TypeError(
+            f"target_estimator must be a fitted classifier, but {name} has no "
+            "predict method."
+        )
+    if _is_regressor(target):
+        raise TypeError(
+            f"target_estimator must be a classifier, but {name} is a regressor. "
+            "Membership attacks need the classes of a classifier."
+        )
+    if not hasattr(target, "fit"):
+        raise TypeError(
+            f"target_estimator must be a classifier with fit and predict, but "
+            f"{name} has no fit method."
+        )
+    if not _is_fitted(target):
+        raise NotFittedError(
+            f"The target {name} is not fitted. Pass the trained model, "
+            "target.fit(X_train, y_train); to audit a training recipe use "
+            "cross_validate_leakage; in a grid over targets wrap each fitted one in "
+            "FrozenEstimator, because a grid clones its values."
+        )
+    if not hasattr(target, "classes_"):
+        raise TypeError(
+            f"The target {name} has no attribute classes_, the class of each column "
+            "of its probabilities. Set it in fit, as scikit-learn's classifiers do."
+        )
+    classes = target.classes_
+    if isinstance(classes, list) and any(np.ndim(c) > 0 for c in classes):
+        raise ValueError(
+            f"The target {name} has {len(classes)} outputs. Attack one output at a "
+            "time, with a classifier trained on that output alone."
+        )
+    classes = np.asarray(classes)
+    if len(classes) < 2:
+        raise ValueError(
+            f"The target {name} knows only the class {classes[0]!r}. A membership "
+            "attack needs a classifier of at least two classes."
+        )
+    return classes
+
+
+def _is_fitted(model):
+    try:
+        check_is_fitted(model)
+    except NotFittedError:
+        return False
+    except AttributeError:  # no scikit-learn tags
+        found = [name for name in vars(model) if name.endswith("_")]
+        return bool(found) or hasattr(model, "classes_")
+    return True
+
+
+def _is_regressor(model):
+    try:
+        return is_regressor(model)
+    except AttributeError:  # no scikit-learn tags
+        return getattr(model, "_estimator_type", None) == "regressor"
+
+
+def unfitted_recipe(model):
+    """The estimator to clone for shadows: the model without its wrappers.
+
+    A `FrozenEstimator` gives what it holds, a fitted search its `best_estimator_`.
+
+    Parameters
+    ----------
+    model : estimator instance
+
+    Returns
+    -------
+    recipe : estimator instance
+        The wrapped estimator itself, not a clone.
+
+    Raises
+    ------
+    ValueError
+        If a frozen classifier remains inside: shadows could not retrain it.
+    """
+    while True:
+        if isinstance(model, FrozenEstimator):
+            model = model.estimator
+        elif hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        else:
+            break
+    if hasattr(model, "get_params"):
+        for name, value in model.get_params(deep=True).items():
+            if isinstance(value, FrozenEstimator) and hasattr(value, "classes_"):
+                raise ValueError(
+                    f"The shadow recipe {type(model).__name__} holds a frozen "
+                    f"classifier as {name!r}, which a shadow would not train anew. "
+                    "Pass shadow_estimator with the estimator itself in its place."
+                )
+    return model
+
+
+def encode_labels(labels, classes):
+    """Position of each label among the classes of the target.
+
+    Numbers and booleans are compared by value, text by text: 1, 1.0 and True are one
+    label.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_records,)
+
+    classes : ndarray of shape (n_classes,)
+
+    Returns
+    -------
+    codes : ndarray of shape (n_records,), dtype intp
+
+    Raises
+    ------
+    ValueError
+        If a label is missing or not one of the classes.
+    """
+    position = {_plain(c): i for i, c in enumerate(classes)}
+    unique, inverse = _unique_labels(labels)
+    found = np.array([position.get(_plain(v), -1) for v in unique], dtype=np.intp)
+    if np.any(found < 0):
+        unknown = [_plain(v) for v, i in zip(unique, found, strict=True) if i < 0]
+        n_bad = int(np.sum(found[inverse] < 0))
+        raise ValueError(
+            f"{n_bad} records have a class label that the target does not know: "
+            f"{', '.join(repr(v) for v in unknown[:5])}. Its classes are "
+            f"{', '.join(repr(_plain(c)) for c in classes[:10])}. Check label_column, "
+            "or drop these records."
+        )
+    return found[inverse]
+
+
+def _unique_labels(labels):
+    if labels.dtype != object:
+        return np.unique(labels, return_inverse=True)
+    order = {}
+    codes = [order.setdefault(_plain(v), len(order)) for v in labels]
+    return list(order), np.array(codes, dtype=np.intp)
+
+
+def _plain(value):
+    value = value.item() if isinstance(value, np.generic) else value
+    missing = type(value).__name__ in ("NAType", "NaTType") or value != value
+    return None if missing else value
+
+
+def smoothed(proba, floor):
+    r"""Keep probabilities off 0 and 1 without changing their order.
+
+    .. math:: p'_j = (1 - 2 f) p_j + 2 f / k
+
+    with f the floor and k the number of classes; for two classes and a forest of T
+    trees it is :math:`(T p_j + 1/2) / (T + 1)`, half a vote for either class, up to
+    terms of order 1/T.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n_records, n_classes)
+
+    floor : float
+
+    Returns
+    -------
+    proba : ndarray of shape (n_records, n_classes)
+        Rows sum to 1 as before.
+    """
+    return (1 - 2 * floor) * proba + 2 * floor / proba.shape[1]
+
+
+@dataclass(frozen=True)
+class Responder:
+    """One way to ask the target and every shadow, fixed when an attack is fitted.
+
+    Attributes
+    ----------
+    kind : {"log_odds", "predict_proba", "decision_function", "predict"}
+        "log_odds" is a `decision_function` that agrees with `predict_proba` and does
+        not saturate.
+
+    classes : ndarray of shape (n_classes,)
+        Classes of the target, the columns of every answer.
+
+    floor : float
+        Distance that probabilities keep from 0 and 1, see :func:`smoothed`.
+    """
+
+    kind: str
+    classes: np.ndarray
+    floor: float = _SMALLEST_FLOOR
+
+    def ask(self, model, features, model_classes=None):
+        """Log-probability of each class that the model knows, before the floor.
+
+        Parameters
+        ----------
+        model : fitted classifier
+
+        features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+        model_classes : ndarray or None, default=None
+            The target's classes that the columns of `model` stand for; None reads
+            `model.classes_`.
+
+        Returns
+        -------
+        answer : ndarray of shape (n_records, n_model_classes), dtype float64
+        """
+        if model_classes is None:
+            model_classes = np.asarray(model.classes_)
+        n_seen = len(model_classes)
+        if self.kind == "predict_proba":
+            with np.errstate(divide="ignore"):
+                return np.log(_proba(model, features, n_seen))
+        if self.kind == "predict":
+            return _log_votes(model, features, n_seen)
+        return _log_softmax(_decision(model, features, n_seen))
+
+    def align(self, answer, seen=None):
+        """Apply the floor and give each class of the target its column.
+
+        Parameters
+        ----------
+        answer : ndarray of shape (n_records, n_seen)
+            From :meth:`ask`.
+
+        seen : ndarray of shape (n_seen,) or None, default=None
+            The target's column that each column of `answer` stands for; None if all.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_records, n_classes), dtype float64
+            ``-inf`` in the column of a class that the model never saw.
+        """
+        if self.kind == "predict_proba":
+            answer = np.log(smoothed(np.exp(answer), self.floor))
+        if seen is None or len(seen) == len(self.classes):
+            return answer
+        log_proba = np.full((len(answer), len(self.classes)), -np.inf)
+        log_proba[:, seen] = answer
+        return log_proba
+
+    def log_proba(self, model, features):
+        """Class-aligned log-probabilities of a model that knows every class."""
+        return self.align(self.ask(model, features))
+
+
+def make_responder(target, features, classes, response_method="auto"):
+    """Choose how the target is asked, once for it and all shadows.
+
+    "auto" asks `predict_proba`, else `decision_function`, else `predict`. Where a
+    `decision_function` is the native log-odds of the probabilities (logistic
+    regression, boosting), which it shows by agreeing with them, it is asked instead:
+    log-odds do not saturate at 0 and 1.
+
+    The floor of the probabilities follows the model: half of the smallest positive
+    probability that it gives, which is 1/(2T) for a forest of T trees and 1/(2k) for
+    k neighbours; between 1e-15 and .05, and .005 for a model that answers only 0
+    and 1.
+
+    Parameters
+    ----------
+    target : fitted classifier
+
+    features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+        Records of the pool, from which the floor is read.
+
+    classes : ndarray of shape (n_classes,)
+
+    response_method : {"auto", "predict_proba", "decision_function", "predict"}, \
+            default="auto"
+
+    Returns
+    -------
+    responder : Responder
+
+    log_proba : ndarray of shape (n_records, n_classes)
+        The target's answer for `features`.
+
+    Raises
+    ------
+    TypeError
+        If the target lacks the method.
+
+    ValueError
+        If its output is not one row of finite class scores a record.
+    """
+    order = RESPONSE_METHODS[1:] if response_method == "auto" else (response_method,)
+    kind = next((m for m in order if hasattr(target, m)), None)
+    if kind is None:
+        has = [m for m in RESPONSE_METHODS[1:] if hasattr(target, m)]
+        raise TypeError(
+            f"response_method={response_method!r}, but the target "
+            f"{type(target).__name__} has no such method. It has "
+            f"{', '.join(has)}: pass one of them, or 'auto'."
+        )
+    if kind != "predict_proba":
+        responder = Responder(kind, classes)
+        return responder, responder.log_proba(target, features)
+    proba = _proba(target, features, len(classes))
+    if response_method == "auto" and hasattr(target, "decision_function"):
+        log_odds = _native_log_odds(target, features, proba)
+        if log_odds is not None:
+            return Responder("log_odds", classes), log_odds
+    responder = Responder("predict_proba", classes, _floor(proba))
+    with np.errstate(divide="ignore"):
+        return responder, responder.align(np.log(proba))
+
+
+def _native_log_odds(target, features, proba):
+    try:
+        decision = _decision(target, features, proba.shape[1])
+    except (AttributeError, ValueError):
+        return None
+    log_proba = _log_softmax(decision)
+    agrees = np.max(np.abs(np.exp(log_proba) - proba)) < _SAME_PROBABILITY
+    return log_proba if agrees else None
+
+
+def _floor(proba):
+    positive = proba[proba > 0]
+    smallest = positive.min() if positive.size else 1.0
+    if smallest > 1 - 1e-9:
+        return _ONE_HOT_FLOOR
+    return float(np.clip(smallest / 2, _SMALLEST_FLOOR, _LARGEST_FLOOR))
+
+
+def _own(features):
+    """Frame that a step of the model may write to: copied on write, so for nothing."""
+    return features.copy(deep=False) if is_pandas_df(features) else features
+
+
+def _proba(model, features, n_classes):
+    proba = model.predict_proba(_own(features))
+    name = type(model).__name__
+    if isinstance(proba, list):
+        raise ValueError(
+            f"{name}.predict_proba returned a list of {len(proba)} arrays, one an "
+            "output. Attack one output at a time, with a classifier trained on it."
+        )
+    proba = np.asarray(proba, dtype=np.float64)
+    if proba.ndim != 2 or proba.shape[1] != n_classes:
+        raise ValueError(
+            f"{name}.predict_proba must return shape (n_records, n_classes) = "
+            f"({len(proba)}, {n_classes}), one column a class, got {proba.shape}."
+        )
+    if not np.all(np.isfinite(proba)):
+        raise ValueError(
+            f"{name}.predict_proba returned {int(np.sum(~np.isfinite(proba)))} values "
+            "that are not finite. Clean the records or the model first."
+        )
+    sums = proba.sum(axis=1)
+    if proba.size and (proba.min() < -1e-9 or np.max(np.abs(sums - 1)) > 1e-3):
+        raise ValueError(
+            f"{name}.predict_proba must return probabilities that sum to 1 in each "
+            f"row, got sums from {sums.min():.4g} to {sums.max():.4g}. Normalise "
+            "them, or pass response_method='decision_function' or 'predict'."
+        )
+    return proba
+
+
+def _decision(model, features, n_classes):
+    decision = model.decision_function(_own(features))
+    decision = np.asarray(decision, dtype=np.float64)
+    if decision.ndim == 1 and n_classes == 2:
+        decision = np.column_stack([np.zeros_like(decision), decision])
+    name = type(model).__name__
+    shape = getattr(_last_step(model), "decision_function_shape", "ovr")
+    if shape == "ovo" and n_classes > 2:
+        raise ValueError(
+            f"{name}.decision_function returns one score a pair of classes, not one a "
+            "class. Set decision_function_shape='ovr', or pass "
+            "response_method='predict'."
+        )
+    if decision.ndim != 2 or decision.shape[1] != n_classes:
+        raise ValueError(
+            f"{name}.decision_function must return one score a class, shape "
+            f"(n_records, {n_classes}), got {decision.shape}."
+        )
+    if not np.all(np.isfinite(decision)):
+        raise ValueError(
+            f"{name}.decision_function returned values that are not finite. Clean the "
+            "records or the model first."
+        )
+    return decision
+
+
+def _last_step(model):
+    """Classifier that a pipeline, a search or a frozen model ends in."""
+    while True:
+        if isinstance(model, FrozenEstimator):
+            model = model.estimator
+        elif hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        elif isinstance(model, Pipeline):
+            model = model.steps[-1][1]
+        else:
+            return model
+
+
+def _log_softmax(decision):
+    return decision - logsumexp(decision, axis=1, keepdims=True)
+
+
+def _log_votes(model, features, n_classes):
+    """A hard label is one vote, smoothed by half a vote for either answer."""
+    codes = encode_labels(np.asarray(model.predict(_own(features))), model.classes_)
+    log_proba = np.full((len(codes), n_classes), np.log(0.25 / max(n_classes - 1, 1)))
+    log_proba[np.arange(len(codes)), codes] = np.log(0.75)
+    return log_proba

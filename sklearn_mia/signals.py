@@ -1,0 +1,220 @@
+"""What the answer says: one number a record, higher = more likely a member.
+
+Every signal is a pure function of the class-aligned log-probabilities and of the
+position of the true label. With :math:`p_j` the probability of class j and y the true
+label of the record:
+
+==================  ==============================================================
+signal              formula
+==================  ==============================================================
+logit               log p_y - log sum over j != y of p_j
+loss                log p_y, the negative cross-entropy loss
+confidence          p_y
+margin              p_y - max over j != y of p_j
+entropy             sum over j of p_j log p_j, the negative entropy
+modified_entropy    (1 - p_y) log p_y + sum over j != y of p_j log(1 - p_j)
+correctness         1 if the class of the largest p_j is y, else 0
+==================  ==============================================================
+"""
+
+import numpy as np
+from scipy.special import logsumexp, xlogy
+
+__all__ = [
+    "SIGNALS",
+    "confidence",
+    "correctness",
+    "entropy",
+    "logit",
+    "loss",
+    "margin",
+    "modified_entropy",
+]
+
+
+def _true(log_proba, labels):
+    return log_proba[np.arange(len(labels)), labels]
+
+
+def _wrong(log_proba, labels):
+    """Log-probabilities of the wrong classes, one column fewer."""
+    n_records, n_classes = log_proba.shape
+    keep = np.ones((n_records, n_classes), dtype=bool)
+    keep[np.arange(n_records), labels] = False
+    return log_proba[keep].reshape(n_records, n_classes - 1)
+
+
+def logit(log_proba, labels):
+    r"""Log-odds of the true label, the canonical signal; any real number.
+
+    .. math:: \varphi = \log p_y - \log \sum_{j \ne y} p_j
+
+    The sum runs over the wrong classes: ``1 - p_y`` would cancel as p_y goes to 1.
+
+    Parameters
+    ----------
+    log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
+
+    labels : ndarray of shape (n_records,)
+        Column of the true label of each record.
+
+    Returns
+    -------
+    signal : ndarray of shape (n_records,)
+        Higher = more likely a member.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mia.signals import logit
+    >>> logit(np.log([[0.8, 0.1, 0.1]]), np.array([0])).round(4)
+    array([1.3863])
+    """
+    if log_proba.shape[1] == 2:
+        return _true(log_proba, labels) - _true(log_proba, 1 - labels)
+    return _true(log_proba, labels) - logsumexp(_wrong(log_proba, labels), axis=1)
+
+
+def loss(log_proba, labels):
+    r"""Negative cross-entropy loss :math:`\log p_y`, between -inf and 0.
+
+    Parameters
+    ----------
+    log_proba : ndarray of shape (n_records, n_classes)
+
+    labels : ndarray of shape (n_records,)
+
+    Returns
+    -------
+    signal : ndarray of shape (n_records,)
+        Higher (a smaller loss) = more likely a member.
+    """
+    return _true(log_proba, labels)
+
+
+def confidence(log_proba, labels):
+    """Probability of the true label p_y, between 0 and 1.
+
+    Parameters
+    ----------
+    log_proba : ndarray of shape (n_records, n_classes)
+
+    labels : ndarray of shape (n_records,)
+
+    Returns
+    -------
+    signal : ndarray of shape (n_records,)
+        Higher = more likely a member.
+    """
+    return np.exp(_true(log_proba, labels))
+
+
+def margin(log_proba, labels):
+    r"""Lead of the true label :math:`p_y - \max_{j \ne y} p_j`, between -1 and 1.
+
+    Parameters
+    ----------
+    log_proba : ndarray of shape (n_records, n_classes)
+
+    labels : ndarray of shape (n_records,)
+
+    Returns
+    -------
+    signal : ndarray of shape (n_records,)
+        Higher = more likely a member.
+    """
+    runner_up = _wrong(log_proba, labels).max(axis=1)
+    return np.exp(_true(log_proba, labels)) - np.exp(runner_up)
+
+
+def entropy(log_proba, labels=None):
+    r"""Negative entropy :math:`\sum_j p_j \log p_j`, between -log n_classes and 0.
+
+    Needs no label: a confidently wrong answer looks like a member's too.
+
+    Parameters
+    ----------
+    log_proba : ndarray of shape (n_records, n_classes)
+
+    labels : ndarray of shape (n_records,), default=None
+        Not used.
+
+    Returns
+    -------
+    signal : ndarray of shape (n_records,)
+        Higher (a surer answer) = more likely a member.
+    """
+    proba = np.exp(log_proba)
+    return xlogy(proba, proba).sum(axis=1)
+
+
+def modified_entropy(log_proba, labels):
+    r"""Negative modified entropy of Song and Mittal, between -inf and 0.
+
+    .. math:: (1 - p_y) \log p_y + \sum_{j \ne y} p_j \log (1 - p_j)
+
+    It is 0 at p_y = 1 and falls as p_y falls. For two classes it equals
+    :math:`2 (1 - p_y) \log p_y` and so ranks like the loss.
+
+    Parameters
+    ----------
+    log_proba : ndarray of shape (n_records, n_classes)
+
+    labels : ndarray of shape (n_records,)
+
+    Returns
+    -------
+    signal : ndarray of shape (n_records,)
+        Higher = more likely a member.
+
+    References
+    ----------
+    .. [1] L. Song and P. Mittal, 2021, "Systematic evaluation of privacy risks of
+       machine learning models".
+    """
+    rows = np.arange(len(log_proba))
+    proba = np.exp(log_proba)
+    # log(1 - p) for all classes: exact by the other classes where p is largest, the
+    # only place where 1 - p can cancel.
+    top = log_proba.argmax(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_rest = np.log1p(-np.minimum(proba, 1.0))
+        log_rest[rows, top] = logsumexp(_wrong(log_proba, top), axis=1)
+        # An unseen class has p = 0 and log p = -inf; 0 * -inf counts as 0.
+        terms = np.where(proba > 0, proba * log_rest, 0.0)
+        terms[rows, labels] = 0.0
+        rest = np.exp(log_rest[rows, labels])
+        true_term = np.where(rest > 0, rest * _true(log_proba, labels), 0.0)
+    return true_term + terms.sum(axis=1)
+
+
+def correctness(log_proba, labels):
+    """1 where the most probable class is the true label, else 0 (the gap attack).
+
+    A tie for the largest probability goes to the class that comes first, as in
+    `predict`.
+
+    Parameters
+    ----------
+    log_proba : ndarray of shape (n_records, n_classes)
+
+    labels : ndarray of shape (n_records,)
+
+    Returns
+    -------
+    signal : ndarray of shape (n_records,)
+        Higher = more likely a member.
+    """
+    return (log_proba.argmax(axis=1) == labels).astype(np.float64)
+
+
+SIGNALS = {
+    "logit": logit,
+    "loss": loss,
+    "confidence": confidence,
+    "margin": margin,
+    "entropy": entropy,
+    "modified_entropy": modified_entropy,
+    "correctness": correctness,
+}
