@@ -1,0 +1,15 @@
+"""Membership attacks: binary classifiers over records."""
+
+from sklearn_mia.attacks._lira import LiRA
+from sklearn_mia.attacks._rmia import RMIA
+from sklearn_mia.attacks._signals import MembershipSignals
+from sklearn_mia.attacks._supervised import SupervisedAttack
+from sklearn_mia.attacks._threshold import ThresholdAttack
+
+__all__ = [
+    "RMIA",
+    "LiRA",
+    "MembershipSignals",
+    "SupervisedAttack",
+    "ThresholdAttack",
+]

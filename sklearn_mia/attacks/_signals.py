@@ -1,0 +1,194 @@
+"""Records in, a table of named signals out."""
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from sklearn_mia.attacks._base import _TargetMixin
+from sklearn_mia.response import check_target
+from sklearn_mia.signals import SIGNALS
+
+
+def signal_table(log_proba, codes, signals):
+    """Compute named signals, one column each.
+
+    Parameters
+    ----------
+    log_proba : ndarray of shape (n_records, n_classes)
+
+    codes : ndarray of shape (n_records,)
+
+    signals : iterable of str
+
+    Returns
+    -------
+    table : ndarray of shape (n_records, n_signals)
+    """
+    return np.column_stack([SIGNALS[name](log_proba, codes) for name in signals])
+
+
+def check_signals(signals):
+    """Raise ValueError for an empty list of signals or an unknown name.
+
+    Parameters
+    ----------
+    signals : iterable of str
+
+    Returns
+    -------
+    signals : list of str
+    """
+    names = list(SIGNALS) if signals is None else list(signals)
+    unknown = [name for name in names if name not in SIGNALS]
+    if not names or unknown:
+        raise ValueError(
+            f"signals={signals!r} must name at least one of {', '.join(SIGNALS)}"
+            + (f"; unknown: {', '.join(map(repr, unknown))}." if unknown else ".")
+        )
+    return names
+
+
+class MembershipSignals(
+    _TargetMixin, TransformerMixin, MetaEstimatorMixin, BaseEstimator
+):
+    """Turn records into signals of membership, for a classifier of your choice.
+
+    With it every scikit-learn classifier becomes an attack:
+    ``make_pipeline(MembershipSignals(model), HistGradientBoostingClassifier())`` is
+    fitted on records and known membership.
+
+    Parameters
+    ----------
+    target_estimator : classifier
+        The fitted model under attack. Never refitted, never changed; a clone keeps it
+        by identity.
+
+    signals : sequence of str or None, default=None
+        Names of the signals, from :mod:`sklearn_mia.signals`; None takes all.
+
+    label_column : {"auto"}, int, str or None, default="auto"
+        Which column of a record is the class label. "auto": in a frame the one
+        column that the target was not trained on, else the last. None: records carry
+        no label, the target's own prediction stands in.
+
+    response_method : {"auto", "predict_proba", "decision_function", "predict"}, \
+            default="auto"
+        How the target is asked; "auto" takes the first that it has.
+
+    Attributes
+    ----------
+    label_column_ : int, str or None
+        The label column found.
+
+    signals_ : list of str
+        The columns of the output.
+
+    n_features_in_ : int
+        Columns of a record.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, if the records had text names.
+
+    See Also
+    --------
+    SupervisedAttack : The same idea as one estimator, with a threshold.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from sklearn_mia import MembershipSignals, as_records
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = DecisionTreeClassifier(max_depth=1, random_state=0).fit(X, y)
+    >>> signals = MembershipSignals(model, signals=["confidence", "correctness"])
+    >>> signals.fit_transform(as_records(X, y))[::70].round(2)
+    array([[1. , 1. ],
+           [0.5, 1. ],
+           [0.5, 0. ]])
+    """
+
+    _parameter_constraints: dict = {
+        **_TargetMixin._parameter_constraints,
+        "signals": ["array-like", None],
+    }
+
+    def __init__(
+        self,
+        target_estimator=None,
+        *,
+        signals=None,
+        label_column="auto",
+        response_method="auto",
+    ):
+        self.target_estimator = target_estimator
+        self.signals = signals
+        self.label_column = label_column
+        self.response_method = response_method
+
+    @_fit_context(
+        # The target is trained already: its parameters are not ours to validate.
+        prefer_skip_nested_validation=False
+    )
+    def fit(self, X, y=None):
+        """Find the label column and the way to ask the target.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, pandas or polars DataFrame} of shape \
+                (n_records, n_columns)
+            Records, features and class label.
+
+        y : object, default=None
+            Not used.
+
+        Returns
+        -------
+        self : estimator instance
+        """
+        self.signals_ = check_signals(self.signals)
+        check_target(self.target_estimator)
+        self._fit_target(self._check_records(X, reset=True))
+        return self
+
+    def transform(self, X):
+        """Compute the signals.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+            Records as in `fit`.
+
+        Returns
+        -------
+        signals : ndarray of shape (n_records, n_signals)
+            Each higher = more likely a member.
+        """
+        check_is_fitted(self)
+        queries = self._ask_target(X)
+        return signal_table(queries.log_proba, queries.codes, self.signals_)
+
+    def get_feature_names_out(self, input_features=None):
+        """Get the names of the signals.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Checked against the names seen in `fit`, otherwise not used.
+
+        Returns
+        -------
+        names : ndarray of shape (n_signals,), dtype object
+        """
+        check_is_fitted(self)
+        _check_feature_names_in(self, input_features, generate_names=False)
+        return np.asarray(self.signals_, dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = False
+        return tags

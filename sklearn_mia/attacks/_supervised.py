@@ -1,0 +1,217 @@
+"""The attack that learns from records whose membership is known."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble._base import _set_random_states
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods
+
+from sklearn_mia.attacks._base import BaseAttack
+from sklearn_mia.attacks._signals import check_signals, signal_table
+
+
+def signals_and_class(log_proba, codes, signals):
+    """Features of a supervised attack: the signals, and the class as one-hot columns.
+
+    Parameters
+    ----------
+    log_proba : ndarray of shape (n_records, n_classes)
+
+    codes : ndarray of shape (n_records,)
+
+    signals : iterable of str
+
+    Returns
+    -------
+    table : ndarray of shape (n_records, n_signals + n_classes)
+    """
+    one_hot = np.eye(log_proba.shape[1])[codes]
+    return np.hstack([signal_table(log_proba, codes, signals), one_hot])
+
+
+def _scores(estimator, table):
+    """Log-odds of membership, or whatever score the estimator has."""
+    if hasattr(estimator, "decision_function"):
+        return np.asarray(estimator.decision_function(table), dtype=float)
+    return _log_odds(estimator.predict_proba(table)[:, 1])
+
+
+def _log_odds(proba):
+    proba = np.clip(np.asarray(proba, dtype=float), 1e-12, 1 - 1e-12)
+    return np.log(proba / (1 - proba))
+
+
+class SupervisedAttack(BaseAttack):
+    r"""Learn membership from some known members and non-members.
+
+    The worst case of the field: an attacker, or an auditor, who knows the membership
+    of some records trains a classifier on the signals of the target and the class of
+    each record. It adds little to the best single signal when classes behave alike,
+    and needs no shadow models.
+
+    Scores of the records given to `fit` are in-sample, as those of any classifier:
+    judge the attack on other records, with ``cross_val_score`` for instance. Its
+    threshold comes from cross-fitted scores.
+
+    Parameters
+    ----------
+    target_estimator : classifier
+        The fitted model under attack. Never refitted, never changed; a clone of the
+        attack keeps it by identity.
+
+    estimator : classifier or None, default=None
+        Learns membership; None is a
+        :class:`~sklearn.ensemble.HistGradientBoostingClassifier` of 100 rounds with
+        at least 20 records a leaf.
+
+    signals : sequence of str or None, default=None
+        Names of the signals, from :mod:`sklearn_mia.signals`; None takes all.
+
+    label_column : {"auto"}, int, str or None, default="auto"
+        Which column of a record is the class label. "auto": in a frame the one
+        column that the target was not trained on, else the last. None: records carry
+        no label, the target's own prediction stands in.
+
+    member_label : object, default=None
+        The value of `y` that means member. None takes True, 1, or else the value
+        that sorts last, with a warning.
+
+    response_method : {"auto", "predict_proba", "decision_function", "predict"}, \
+            default="auto"
+        How the target is asked; "auto" takes the first that it has.
+
+    max_fpr : float, default=0.05
+        Share of the known non-members, a fraction in [0, 1), that `predict` may call
+        members, by cross-fitted scores.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds `estimator` and the folds.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        Non-member and member.
+
+    estimator_ : classifier
+        The fitted classifier of membership.
+
+    signals_ : list of str
+        The signals that it reads, before the one-hot columns of the class.
+
+    label_column_ : int, str or None
+        The label column found.
+
+    offset_ : float
+        Threshold of the scores.
+
+    n_unscored_ : int
+        Records of the pool that could not be scored.
+
+    n_features_in_ : int
+        Columns of a record.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, if the records had text names.
+
+    See Also
+    --------
+    MembershipSignals : The same signals as a transformer, for a pipeline.
+
+    References
+    ----------
+    .. [1] A. Salem, Y. Zhang, M. Humbert, P. Berrang, M. Fritz and M. Backes, 2019,
+       "ML-Leaks: model and data independent membership inference attacks and
+       defenses on machine learning models".
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from sklearn_mia import SupervisedAttack, as_records
+    >>> X, y = make_classification(400, flip_y=0.2, random_state=0)
+    >>> model = RandomForestClassifier(random_state=0).fit(X[:200], y[:200])
+    >>> records, is_member = as_records(X, y), [True] * 200 + [False] * 200
+    >>> attack = SupervisedAttack(model, random_state=0)
+    >>> auc = cross_val_score(attack, records, is_member, scoring="roc_auc").mean()
+    >>> bool(auc > 0.75)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseAttack._parameter_constraints,
+        "estimator": [HasMethods(["fit", "predict"]), None],
+        "signals": ["array-like", None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        target_estimator=None,
+        *,
+        estimator=None,
+        signals=None,
+        label_column="auto",
+        member_label=None,
+        response_method="auto",
+        max_fpr=0.05,
+        random_state=None,
+    ):
+        self.target_estimator = target_estimator
+        self.estimator = estimator
+        self.signals = signals
+        self.label_column = label_column
+        self.member_label = member_label
+        self.response_method = response_method
+        self.max_fpr = max_fpr
+        self.random_state = random_state
+
+    def _check_membership(self, y):
+        if y is None:
+            raise ValueError(
+                "SupervisedAttack requires y to be passed, but the target y is None: "
+                "it learns from known membership. Pass it, or use an attack that "
+                "needs none, such as RMIA."
+            )
+        return super()._check_membership(y)
+
+    def _fit_scores(self, pool, is_member):
+        self.signals_ = check_signals(self.signals)
+        table = signals_and_class(pool.log_proba, pool.codes, self.signals_)
+        random_state = check_random_state(self.random_state)
+        estimator = self.estimator
+        if estimator is None:
+            estimator = HistGradientBoostingClassifier(early_stopping=False)
+        estimator = clone(estimator)
+        _set_random_states(estimator, random_state)
+        self.estimator_ = clone(estimator).fit(table, is_member)
+        return _scores(self.estimator_, table), self._cross_fitted(
+            estimator, table, is_member, pool.ids, random_state
+        )
+
+    @staticmethod
+    def _cross_fitted(estimator, table, is_member, ids, random_state):
+        """Scores of the known non-members by models that did not see them."""
+        n_folds = min(5, np.sum(is_member), np.sum(~is_member), len(np.unique(ids)))
+        if n_folds < 2:
+            return None
+        folds = StratifiedGroupKFold(
+            n_folds, shuffle=True, random_state=random_state.randint(2**31 - 1)
+        )
+        has_decision = hasattr(estimator, "decision_function")
+        method = "decision_function" if has_decision else "predict_proba"
+        scores = cross_val_predict(
+            estimator, table, is_member, groups=ids, cv=folds, method=method
+        )
+        return (scores if has_decision else _log_odds(scores[:, 1]))[~is_member]
+
+    def _score_queries(self, queries):
+        table = signals_and_class(queries.log_proba, queries.codes, self.signals_)
+        return _scores(self.estimator_, table)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags

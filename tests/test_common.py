@@ -1,0 +1,92 @@
+"""What every public estimator of the package must do."""
+
+import inspect
+import pkgutil
+from importlib import import_module
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.validation import check_array
+
+import sklearn_mia
+
+
+class AnyWidthClassifier(ClassifierMixin, BaseEstimator):
+    """A fitted classifier that takes any number of finite columns."""
+
+    classes_ = np.array([0, 1])
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def fit(self, X, y):
+        X = check_array(X, accept_sparse=True)
+        self.shift_ = float(X.mean() / 10)
+        return self
+
+    def predict_proba(self, X):
+        X = check_array(X, accept_sparse=True)
+        level = np.asarray(X.sum(axis=1)).ravel() + getattr(self, "shift_", 0.0)
+        positive = 1 / (1 + np.exp(-np.clip(level, -30, 30)))
+        return np.column_stack([1 - positive, positive])
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def all_estimators():
+    """Every public estimator class, found by walking the package."""
+    found = set()
+    for module in pkgutil.walk_packages(sklearn_mia.__path__, "sklearn_mia."):
+        if module.name.endswith("__main__"):
+            continue
+        for _, cls in inspect.getmembers(import_module(module.name), inspect.isclass):
+            public = cls.__module__.startswith("sklearn_mia") and cls.__name__[0] != "_"
+            abstract = cls.__name__.startswith("Base")
+            if public and not abstract and issubclass(cls, BaseEstimator):
+                found.add(cls)
+    return sorted(found, key=lambda cls: cls.__name__)
+
+
+def small_instance(cls):
+    """An instance fast enough for the common tests."""
+    names = inspect.signature(cls).parameters
+    wanted = {
+        "target_estimator": AnyWidthClassifier(),
+        "label_column": None,
+        "n_shadows": 4,
+        "random_state": 0,
+    }
+    return cls(**{k: v for k, v in wanted.items() if k in names})
+
+
+EXPECTED_FAILURES = {}
+
+
+# The checks label members 1 and 2, which an attack says that it had to guess.
+@pytest.mark.filterwarnings("ignore:y has the labels:UserWarning")
+@parametrize_with_checks(
+    [small_instance(cls) for cls in all_estimators()],
+    expected_failed_checks=lambda e: EXPECTED_FAILURES.get(type(e).__name__, {}),
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("cls", all_estimators())
+def test_every_parameter_is_checked(cls):
+    parameters = inspect.signature(cls).parameters
+    assert set(cls._parameter_constraints) == set(parameters)
+
+
+@pytest.mark.parametrize("cls", all_estimators())
+def test_estimators_are_exported(cls):
+    assert getattr(sklearn_mia, cls.__name__) is cls
+    assert cls.__name__ in sklearn_mia.__all__
