@@ -560,9 +560,7 @@ class _ObjectBits(dict):
             name = type(value).__qualname__
             bits = _digest(b"object", f"{name}:{value!r}".encode())
         # Equal as keys, 2**60 and 2.0**60 are not the same cell.
-        if value == value and not (
-            isinstance(value, numbers.Real) and abs(value) > _MAX_EXACT_INTEGER
-        ):
+        if not isinstance(value, numbers.Real) or abs(value) <= _MAX_EXACT_INTEGER:
             self[value] = bits
         return bits
 

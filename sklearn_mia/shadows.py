@@ -17,13 +17,21 @@ import numpy as np
 import sklearn
 from joblib import effective_n_jobs
 from joblib.parallel import get_active_backend
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.base import clone
+from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    RandomForestClassifier,
+)
 from sklearn.ensemble._base import _set_random_states
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from sklearn_mia.records import mix
+from sklearn_mia.records import cell_values, mix
 from sklearn_mia.response import Responder, encode_labels
 
 __all__ = [
@@ -34,6 +42,9 @@ __all__ = [
     "root_seed",
     "train_shadows",
 ]
+
+
+AVERAGING = (RandomForestClassifier, ExtraTreesClassifier, BaggingClassifier)
 
 
 class ShadowFitError(ValueError):
@@ -105,6 +116,63 @@ def draw_members(identities, n_shadows, seed):
     return members
 
 
+def merged_identities(ids, groups):
+    """Identities under which equal records and records of one group are one.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_records,), dtype uint64
+
+    groups : array-like of shape (n_records,)
+        One person, many records.
+
+    Returns
+    -------
+    identities : ndarray of shape (n_records,), dtype uint64
+        Independent of the order of the records.
+    """
+    group_ids = mix(cell_values(groups))
+    _, record = np.unique(ids, return_inverse=True)
+    unique, group = np.unique(group_ids, return_inverse=True)
+    links = coo_array(
+        (np.ones(len(ids), dtype=bool), (group, len(unique) + record)),
+        shape=(len(unique) + record.max() + 1,) * 2,
+    )
+    _, component = connected_components(links, directed=False)
+    smallest = np.full(component.max() + 1, np.iinfo(np.uint64).max, dtype=np.uint64)
+    np.minimum.at(smallest, component[group], group_ids)
+    return smallest[component[group]]
+
+
+def thin_recipe(recipe, n_trees):
+    """Give an averaging ensemble fewer trees.
+
+    Parameters
+    ----------
+    recipe : estimator instance
+        A forest, extra trees or bagging, or a pipeline that ends in one.
+
+    n_trees : int
+
+    Returns
+    -------
+    thin : estimator instance or None
+        An unfitted clone; None if the recipe is no averaging ensemble.
+
+    n_full : int or None
+        Trees of the recipe as it is.
+    """
+    name, model = "", recipe
+    while isinstance(model, Pipeline):
+        step, model = model.steps[-1]
+        name += f"{step}__"
+    if not isinstance(model, AVERAGING):
+        return None, None
+    n_full = model.n_estimators
+    thin = clone(recipe).set_params(**{f"{name}n_estimators": min(n_trees, n_full)})
+    return thin, n_full
+
+
 def prepare_recipe(recipe, shadow, seed, n_jobs=None):
     """Clone the recipe with the seeds of one shadow, nested ones included.
 
@@ -140,6 +208,72 @@ def prepare_recipe(recipe, shadow, seed, n_jobs=None):
 
 
 @dataclass(frozen=True)
+class LogProbaReader:
+    """Ask for log-probabilities, from which most attacks can be computed.
+
+    Attributes
+    ----------
+    responder : Responder
+        How a shadow is asked.
+
+    signal : callable
+        ``signal(log_proba, codes)``, what an attack reads from an answer.
+    """
+
+    responder: Responder
+    signal: object
+
+    @property
+    def name(self):
+        """What an answer depends on besides the shadow, for the cache."""
+        return self.responder.kind
+
+    def ask(self, model, seen, features, members):
+        """Ask a shadow about records: the part that is cached.
+
+        Parameters
+        ----------
+        model : fitted estimator
+
+        seen : ndarray of shape (n_seen,)
+            Columns of the target's classes that the shadow knows.
+
+        features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+        members : ndarray of shape (n_records,), dtype bool, or None
+            Records that the shadow trained on; None outside the pool.
+
+        Returns
+        -------
+        answer : ndarray of shape (n_records, n_seen)
+        """
+        return self.responder.ask(model, features, self.responder.classes[seen])
+
+    def read(self, answer, seen, codes):
+        """Read the signal from an answer.
+
+        Parameters
+        ----------
+        answer : ndarray of shape (n_records, n_seen)
+
+        seen : ndarray of shape (n_seen,)
+
+        codes : ndarray of shape (n_records,)
+
+        Returns
+        -------
+        values : ndarray of shape (n_records,) or (n_records, n_values)
+            NaN for a record whose class the shadow never saw.
+        """
+        log_proba = self.responder.align(answer, seen)
+        with np.errstate(invalid="ignore"):
+            values = self.signal(log_proba, codes)
+        values[~np.isin(codes, seen)] = np.nan
+        values[~np.isfinite(values)] = np.nan
+        return values
+
+
+@dataclass(frozen=True)
 class ShadowWork:
     """All that one shadow needs, but for its number and its members.
 
@@ -153,11 +287,11 @@ class ShadowWork:
     codes : ndarray of shape (n_records,)
         Column of the class label of each record.
 
-    responder : Responder
-        How a shadow is asked.
+    classes : ndarray of shape (n_classes,)
+        Classes of the target.
 
-    signal : callable
-        ``signal(log_proba, codes)``, what an attack reads from an answer.
+    reader : LogProbaReader or the like
+        What is asked of a shadow, and what an attack reads from its answer.
 
     seed : int
         From :func:`root_seed`.
@@ -179,8 +313,8 @@ class ShadowWork:
     recipe: object
     features: object
     codes: np.ndarray
-    responder: Responder
-    signal: object
+    classes: np.ndarray
+    reader: object
     seed: int
     keep_models: bool
     fit_params: dict = field(default_factory=dict)
@@ -213,7 +347,7 @@ def fit_shadow(work, shadow, members):
     ShadowFitError
         Names the shadow, the classes that it saw and the cause.
     """
-    classes = work.responder.classes
+    classes = work.classes
     rows = np.flatnonzero(members)
     codes = work.codes[rows]
     features = _safe_indexing(work.features, rows)
@@ -249,20 +383,19 @@ def _model_of_shadow(key, shadow, work, members):
 
 
 def _answer_of_shadow(key, shadow, work, members, trained=None):
-    """Log-probabilities on the pool, what every attack can be computed from."""
     model, seen = fit_shadow(work, shadow, members) if trained is None else trained
-    return _ask(work, shadow, model, seen, work.features), seen
+    return _ask(work, shadow, model, seen, work.features, members), seen
 
 
-def _ask(work, shadow, model, seen, features):
+def _ask(work, shadow, model, seen, features, members=None):
     try:
-        return work.responder.ask(model, features, work.responder.classes[seen])
+        return work.reader.ask(model, seen, features, members)
     except Exception as error:
         cause = str(error).strip().split("\n")[0]
         raise ShadowFitError(
             f"Shadow {shadow} was trained but could not answer for the pool: "
             f"{type(error).__name__}: {cause} It saw the classes "
-            f"{work.responder.classes[seen].tolist()}. If it met a category that it "
+            f"{work.classes[seen].tolist()}. If it met a category that it "
             "was not trained on, let the recipe ignore it, as "
             "OneHotEncoder(handle_unknown='ignore') does."
         ) from error
@@ -283,18 +416,8 @@ def _shadow_task(shadow, work, members, main_process):
                 _answer_of_shadow, ignore=["work", "members", "trained"]
             )
             answer, seen = ask(work.key, shadow, work, members, trained)
-        values = _signal_values(work, answer, seen, work.codes)
+        values = work.reader.read(answer, seen, work.codes)
     return shadow, values, trained if work.keep_models else None
-
-
-def _signal_values(work, answer, seen, codes):
-    """What an attack reads from an answer, NaN for a class that was never seen."""
-    log_proba = work.responder.align(answer, seen)
-    with np.errstate(invalid="ignore"):
-        values = work.signal(log_proba, codes)
-    values[~np.isin(codes, seen)] = np.nan
-    values[~np.isfinite(values)] = np.nan
-    return values
 
 
 def train_shadows(work, members, *, n_jobs=None, on_begin=None, on_end=None):
@@ -390,10 +513,10 @@ def query_shadows(work, models, features, codes, *, n_jobs=None):
 
 def _query_task(work, shadow, model, seen, features, codes):
     answer = _ask(work, shadow, model, seen, features)
-    return _signal_values(work, answer, seen, codes)
+    return work.reader.read(answer, seen, codes)
 
 
-def cache_key(recipe, ids, features, responder, seed, fit_params):
+def cache_key(recipe, ids, features, classes, reader, seed, fit_params):
     """Key of the cache of one fit, hashed once for all its shadows.
 
     It holds the ordered record ids and the dtypes, the class set, the unfitted recipe
@@ -410,7 +533,9 @@ def cache_key(recipe, ids, features, responder, seed, fit_params):
 
     features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
 
-    responder : Responder
+    classes : ndarray of shape (n_classes,)
+
+    reader : LogProbaReader or the like
 
     seed : int
 
@@ -431,8 +556,8 @@ def cache_key(recipe, ids, features, responder, seed, fit_params):
             type(features).__qualname__,
             [str(d) for d in np.atleast_1d(np.asarray(dtypes, dtype=object))],
             None if names is None else [str(name) for name in names],
-            [repr(c) for c in responder.classes.tolist()],
-            responder.kind,
+            [repr(c) for c in classes.tolist()],
+            reader.name,
             _describe(recipe),
             {k: np.asarray(v) for k, v in fit_params.items()},
             (sklearn.__version__, __version__),

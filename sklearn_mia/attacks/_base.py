@@ -280,14 +280,14 @@ class BaseAttack(_TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         """
         return self._fit(X, y)
 
-    def _fit(self, X, y):
+    def _fit(self, X, y, **params):
         check_target(self.target_estimator)
         X = self._check_records(X, reset=True)
         is_member = self._check_membership(y)
         if is_member is not None:
             check_consistent_length(X, is_member)
         pool = self._fit_target(X)
-        scores, reference = self._fit_scores(pool, is_member)
+        scores, reference = self._fit_scores(pool, is_member, **params)
         usable = np.isfinite(scores)
         self.n_unscored_ = int(np.sum(~usable))
         self._neutral_score = float(np.median(scores[usable])) if usable.any() else 0.0
@@ -316,8 +316,8 @@ class BaseAttack(_TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             )
         if len(classes) == 1:
             raise ValueError(
-                f"y holds only one class, {classes.tolist()[0]!r}. Known membership needs "
-                "members and non-members; leave y out if membership is unknown."
+                f"y holds only one class, {classes.tolist()[0]!r}. Known membership "
+                "needs members and non-members; leave y out if membership is unknown."
             )
         member = self._member_among(classes)
         self.classes_ = np.array([c for c in classes if c != member] + [member])

@@ -236,22 +236,22 @@ class RMIA(BaseShadowAttack):
         return partial(tempered_loss, temperature=self.temperature)
 
     def _calibrate(self, signals, members):
-        proba, known = np.exp(signals), np.isfinite(signals)
-        mean_in = masked_mean(proba, members & known)
-        mean_out = masked_mean(proba, ~members & known)
+        known = np.isfinite(signals)
+        mean_in = masked_mean((np.exp(row) for row in signals), members & known)
+        mean_out = masked_mean((np.exp(row) for row in signals), ~members & known)
         self._gap = MeanGap(mean_in, mean_out)
         self.offline_a_ = None
         if self.mode == "offline":
             a = self.offline_a
-            self.offline_a_ = self._tuned_a(proba, members) if a == "auto" else a
+            self.offline_a_ = self._tuned_a(signals, members) if a == "auto" else a
 
-    def _tuned_a(self, proba, members):
+    def _tuned_a(self, signals, members):
         """The a with the best mean AUC when shadows play the target."""
-        some = slice(None, None, max(1, proba.shape[1] // _MOST_TUNING_RECORDS))
-        proba, members = proba[:, some], members[:, some]
+        some = slice(None, None, max(1, members.shape[1] // _MOST_TUNING_RECORDS))
+        proba, members = np.exp(signals[:, some]), members[:, some]
         known = np.isfinite(proba)
         totals = np.zeros(len(_OFFLINE_A_GRID))
-        for shadow, others in self._stand_ins():
+        for shadow, others in self._stand_ins(len(members)):
             mean_out = masked_mean(proba[others], ~members[others] & known[others])
             usable = np.isfinite(mean_out) & known[shadow]
             member = members[shadow, usable]

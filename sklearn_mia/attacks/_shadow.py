@@ -2,22 +2,38 @@
 
 import warnings
 from abc import abstractmethod
+from inspect import signature
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
+from sklearn.utils._metadata_requests import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import check_is_fitted, check_memory
+from sklearn.utils.validation import (
+    _num_samples,
+    check_consistent_length,
+    check_is_fitted,
+    check_memory,
+    has_fit_parameter,
+)
 
 from sklearn_mia.attacks._base import BaseAttack, Queries
-from sklearn_mia.records import mix, record_ids
+from sklearn_mia.records import as_labels, mix, record_ids
 from sklearn_mia.response import unfitted_recipe
 from sklearn_mia.shadows import (
+    LogProbaReader,
     ShadowWork,
     cache_key,
     draw_members,
+    merged_identities,
     query_shadows,
     root_seed,
     train_shadows,
@@ -26,6 +42,8 @@ from sklearn_mia.shadows import (
 _ODD_DUPLICATES = 0.02
 _PROBE_SIZE = 1000
 _MOST_STAND_INS = 4
+_MOST_REFERENCES = 20_000
+_BLOCK = 65_536
 _RECORDS_PER_BIN = 50
 _MOST_BINS = 20
 
@@ -149,6 +167,8 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
+    # "auto" and "online" are the parameter of attacks that use IN shadows.
+    mode = "offline"
 
     @abstractmethod
     def _signal(self):
@@ -184,14 +204,11 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             NaN for a record without a usable cell.
         """
 
-    def _uses_in_cells(self):
-        return getattr(self, "mode", "offline") != "offline"
-
     @_fit_context(
         # The target is trained already: its parameters are not ours to validate.
         prefer_skip_nested_validation=False
     )
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, groups=None, **fit_params):
         """Train shadows on halves of the pool.
 
         Parameters
@@ -205,6 +222,15 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         y : array-like of shape (n_records,), default=None
             Membership where it is known. It sets the operating point of `predict`
             and never enters the scores.
+
+        groups : array-like of shape (n_records,), default=None
+            Records with the same value, one person's say, are together IN or OUT of
+            a shadow.
+
+        **fit_params : dict
+            Passed to the `fit` of the shadows, by metadata routing if it is enabled.
+            Values with one entry a record, like `sample_weight`, are cut to the
+            records of each shadow.
 
         Returns
         -------
@@ -221,41 +247,106 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
                 "memory is set but random_state is None: no shadow would ever be "
                 "found again. Pass an integer random_state."
             )
-        return self._fit(X, y)
+        return self._fit(X, y, groups=groups, fit_params=fit_params)
 
-    def _fit_scores(self, pool, is_member):
-        recipe = self.shadow_estimator
-        if recipe is None:
-            recipe = unfitted_recipe(self.target_estimator)
+    def _fit_scores(self, pool, is_member, groups=None, fit_params=None):
+        recipe, n_shadows = self._recipe_and_number()
+        fit_params = self._shadow_fit_params(recipe, fit_params or {}, len(pool.ids))
         seed = root_seed(self.random_state)
-        members = draw_members(pool.ids, self.n_shadows, seed)
-        if len(np.unique(pool.ids)) < 2:
+        identities = pool.ids
+        if groups is not None:
+            groups = as_labels(groups, "groups")
+            check_consistent_length(pool.ids, groups)
+            identities = merged_identities(pool.ids, groups)
+        if len(np.unique(identities)) < 2:
             raise ValueError(
-                f"The pool holds {len(pool.ids)} records and they are all equal; "
+                f"The pool holds {len(pool.ids)} records, all equal or of one group; "
                 "shadows need at least 2 different ones."
             )
+        members = draw_members(identities, n_shadows, seed)
+        reader = self._reader()
         memory, key = None, None
         if self.memory is not None:
             memory = check_memory(self.memory)
-            key = cache_key(recipe, pool.ids, pool.features, self._responder, seed, {})
+            key = cache_key(
+                recipe,
+                np.concatenate([pool.ids, identities]),
+                pool.features,
+                self._responder.classes,
+                reader,
+                seed,
+                fit_params,
+            )
         work = ShadowWork(
             recipe=recipe,
             features=pool.features,
             codes=pool.codes,
-            responder=self._responder,
-            signal=self._signal(),
+            classes=self._responder.classes,
+            reader=reader,
             seed=seed,
             keep_models=self.keep_models,
+            fit_params=fit_params,
             memory=memory,
             key=key,
         )
         signals, self.models_ = self._train(work, members, pool)
-        self._remember_pool(pool, signals, members)
-        return self._fit_formula(pool)
+        self.shadow_signals_, self.shadow_members_ = signals, members
+        self._remember(pool)
+        self._calibrate(signals, members)
+        return self._score_pool(pool), self._out_scores(signals, members)
+
+    def _recipe_and_number(self):
+        recipe = self.shadow_estimator
+        if recipe is None:
+            recipe = unfitted_recipe(self.target_estimator)
+        check_recipe(recipe)
+        return recipe, self.n_shadows
+
+    def _reader(self):
+        return LogProbaReader(self._responder, self._signal())
+
+    def _shadow_fit_params(self, recipe, fit_params, n_records):
+        """What every shadow gets in `fit`, by the names that the recipe knows."""
+        if not fit_params:
+            return {}
+        if "eval_set" in fit_params:
+            raise ValueError(_EARLY_STOPPING.format("eval_set was passed"))
+        for name, value in fit_params.items():
+            if _num_samples(value) != n_records:
+                raise ValueError(
+                    f"{name} has {_num_samples(value)} values, but the pool has "
+                    f"{n_records} records; one value a record is expected."
+                )
+        if _routing_enabled():
+            # The recipe stands where the router looks for it.
+            routed = process_routing(self, "fit", **fit_params)
+            return dict(routed.shadow_estimator.fit)
+        return {final_fit_param(recipe, k): v for k, v in fit_params.items()}
+
+    def get_metadata_routing(self):
+        """Get the metadata routing of this attack.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            `fit` passes metadata on to the `fit` of the shadows.
+        """
+        recipe = self.shadow_estimator
+        if recipe is None:
+            recipe = unfitted_recipe(self.target_estimator)
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(
+                shadow_estimator=recipe,
+                method_mapping=MethodMapping().add(caller="fit", callee="fit"),
+            )
+        )
 
     def _train(self, work, members, pool):
+        n_shadows = len(members)
         context = self._init_callback_context(
-            max_subtasks=self.n_shadows, sequential_subtasks=False
+            max_subtasks=n_shadows, sequential_subtasks=False
         )
         context.call_on_fit_task_begin(estimator=self, X=pool.features, y=pool.codes)
         running = {}
@@ -273,11 +364,8 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         context.call_on_fit_task_end(estimator=self)
         return trained
 
-    def _remember_pool(self, pool, signals, members):
-        self.shadow_signals_ = signals
-        self.shadow_members_ = members
+    def _remember(self, pool):
         self._pool_ids, self._pool_rows = np.unique(pool.ids, return_index=True)
-        self._pool_target = self._signal()(pool.log_proba, pool.codes)
         probe = np.unique(np.linspace(0, len(pool.ids) - 1, _PROBE_SIZE).astype(int))
         self._probe_ids = record_ids(
             _safe_indexing(pool.features, probe),
@@ -285,32 +373,43 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             dtype=np.float32,
         )
 
-    def _fit_formula(self, pool):
-        signals, members = self.shadow_signals_, self.shadow_members_
-        in_pool = np.ones(len(pool.ids), dtype=bool)
-        self._calibrate(signals, members)
-        scores = self._score(self._pool_target, signals, members, in_pool)
-        return scores, self._out_scores(signals, members)
+    def _target_signal(self, queries):
+        return self._signal()(queries.log_proba, queries.codes)
 
-    def _stand_ins(self):
+    def _score_pool(self, pool):
+        """Score the pool once, block by block: a pool record's score never changes."""
+        target = self._target_signal(pool)
+        scores = np.empty(len(target))
+        for start in range(0, len(scores), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            scores[block] = self._score(
+                target[block],
+                self.shadow_signals_[:, block],
+                self.shadow_members_[:, block],
+                np.ones(len(target[block]), dtype=bool),
+            )
+        self._pool_scores = scores
+        return scores
+
+    def _stand_ins(self, n_shadows):
         """Shadows that play the target, each with the shadows left to attack it.
 
         Without its own pair, a stand-in's membership is independent of the number
         of IN shadows of a record.
         """
-        for shadow in range(0, min(self.n_shadows, 2 * _MOST_STAND_INS), 2):
-            others = np.ones(self.n_shadows, dtype=bool)
+        for shadow in range(0, min(n_shadows, 2 * _MOST_STAND_INS), 2):
+            others = np.ones(n_shadows, dtype=bool)
             others[[shadow, shadow + 1]] = False
             if others.any():
                 yield shadow, others
 
     def _out_scores(self, signals, members):
         """Scores of non-members: shadows play the target for what they left out."""
+        some = slice(None, None, max(1, members.shape[1] // _MOST_REFERENCES))
+        signals, members = signals[:, some], members[:, some]
         scores = []
-        for shadow, others in self._stand_ins():
-            out = ~members[shadow] & np.all(
-                np.isfinite(signals[shadow].reshape(members.shape[1], -1)), axis=1
-            )
+        for shadow, others in self._stand_ins(len(members)):
+            out = ~members[shadow] & np.isfinite(signals[shadow])
             scores.append(
                 self._score(
                     signals[shadow][out],
@@ -350,38 +449,42 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         rows = self._find(ids)
         in_pool = rows >= 0
         self._check_mixture(in_pool, features, labels)
-        if in_pool.all():
-            return self._score(
-                self._pool_target[rows],
-                self.shadow_signals_[:, rows],
-                self.shadow_members_[:, rows],
-                in_pool,
+        scores = self._pool_scores[rows]
+        if not in_pool.all():
+            outside = np.flatnonzero(~in_pool)
+            features = _safe_indexing(features, outside)
+            log_proba = self._responder.log_proba(self.target_estimator, features)
+            scores[outside] = self._score_queries(
+                Queries(
+                    features,
+                    None if labels is None else labels[outside],
+                    log_proba.argmax(axis=1) if codes is None else codes[outside],
+                    ids[outside],
+                    log_proba,
+                )
             )
-        log_proba = self._responder.log_proba(self.target_estimator, features)
-        if codes is None:
-            codes = log_proba.argmax(axis=1)
-        return self._score_queries(Queries(features, labels, codes, ids, log_proba))
+        return scores
 
     def _score_queries(self, queries):
-        rows = self._find(queries.ids)
-        in_pool = rows >= 0
-        target = self._signal()(queries.log_proba, queries.codes)
+        """Score records outside the pool."""
         work = ShadowWork(
             recipe=None,
             features=None,
             codes=None,
-            responder=self._responder,
-            signal=self._signal(),
+            classes=self._responder.classes,
+            reader=self._reader(),
             seed=0,
             keep_models=False,
         )
         signals = query_shadows(
             work, self.models_, queries.features, queries.codes, n_jobs=self.n_jobs
         )
-        members = _played_members(queries.ids, self.n_shadows)
-        signals[:, in_pool] = self.shadow_signals_[:, rows[in_pool]]
-        members[:, in_pool] = self.shadow_members_[:, rows[in_pool]]
-        return self._score(target, signals, members, in_pool)
+        return self._score(
+            self._target_signal(queries),
+            signals,
+            played_members(queries.ids, len(signals)),
+            np.zeros(len(queries.ids), dtype=bool),
+        )
 
     def _check_mixture(self, in_pool, features, labels):
         n_queries, n_in = len(in_pool), int(in_pool.sum())
@@ -392,14 +495,13 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
                 "keep_models=False left no shadow to ask about them. Put them in the "
                 "pool, or fit with keep_models=True."
             )
-        mode = getattr(self, "mode", "offline")
-        if n_out and mode == "online":
+        if n_out and self.mode == "online":
             raise ValueError(
                 f"{n_out} of {n_queries} records are outside the pool, and "
                 "mode='online' scores records of the pool only. Put them in the pool, "
                 "or use mode='auto'."
             )
-        if mode == "auto" and min(n_in, n_out) > _ODD_DUPLICATES * n_queries:
+        if self.mode == "auto" and min(n_in, n_out) > _ODD_DUPLICATES * n_queries:
             warnings.warn(
                 f"{n_in} records are in the pool and {n_out} are not. They are scored "
                 "on one scale, but by different evidence: if being in the pool goes "
@@ -408,12 +510,8 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
                 UserWarning,
                 stacklevel=4,
             )
-        if (
-            not n_in
-            and np.isin(
-                record_ids(features, labels, dtype=np.float32), self._probe_ids
-            ).any()
-        ):
+        rounded = not n_in and record_ids(features, labels, dtype=np.float32)
+        if np.isin(rounded, self._probe_ids).any():
             warnings.warn(
                 "No record is in the pool, but some are once they are rounded to "
                 "float32. A float32 copy of a record is another record: score the "
@@ -422,11 +520,93 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
                 stacklevel=4,
             )
 
+    def __getstate__(self):
+        state = super().__getstate__()
+        if not self.keep_models:
+            # Scores of the pool are kept; what they came from grows with n_shadows.
+            state = {k: v for k, v in state.items() if k not in _NOT_PICKLED}
+        return state
 
-def _played_members(ids, n_shadows):
-    """Which shadow of each pair plays IN for a record outside the pool, by content."""
+
+_NOT_PICKLED = ("shadow_signals_", "shadow_members_")
+
+
+def played_members(ids, n_shadows):
+    """Draw which shadow of each pair plays IN for a record outside the pool.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_records,), dtype uint64
+
+    n_shadows : int
+
+    Returns
+    -------
+    members : ndarray of shape (n_shadows, n_records), dtype bool
+        By content, so that a record's score does not depend on its neighbours.
+    """
     members = np.empty((n_shadows, len(ids)), dtype=bool)
     for pair in range(n_shadows // 2):
         members[2 * pair] = mix(ids ^ np.uint64(pair + 1)) & np.uint64(1) == 1
         members[2 * pair + 1] = ~members[2 * pair]
     return members
+
+
+_EARLY_STOPPING = (
+    "{}: early stopping needs an eval_set, which no shadow has. Pass a recipe without "
+    "it: shadow_estimator=clone(model).set_params(early_stopping_rounds=None, "
+    "n_estimators=model.best_iteration + 1)."
+)
+
+
+def check_recipe(recipe):
+    """Raise ValueError for a recipe that no shadow could be trained with.
+
+    Parameters
+    ----------
+    recipe : estimator instance
+    """
+    if not hasattr(recipe, "get_params"):
+        raise TypeError(
+            f"The recipe {type(recipe).__name__} has no get_params, so that it cannot "
+            "be cloned for shadows. Derive it from sklearn.base.BaseEstimator, or use "
+            "an attack without shadows."
+        )
+    for name, value in recipe.get_params(deep=True).items():
+        if name.endswith(("early_stopping_rounds", "early_stopping_round")) and value:
+            raise ValueError(_EARLY_STOPPING.format(f"The recipe has {name}={value!r}"))
+
+
+def final_fit_param(recipe, name):
+    """Name of a fit parameter as the recipe takes it, for its final step.
+
+    Parameters
+    ----------
+    recipe : estimator instance
+
+    name : str
+
+    Returns
+    -------
+    name : str
+        With the prefix of the last step for a pipeline.
+
+    Raises
+    ------
+    ValueError
+        If the recipe does not take it.
+    """
+    prefix, model = "", recipe
+    while isinstance(model, Pipeline) and "__" not in name:
+        step, model = model.steps[-1]
+        prefix += f"{step}__"
+    takes = "__" in name or has_fit_parameter(model, name)
+    accepts_any = any(
+        p.kind is p.VAR_KEYWORD for p in signature(model.fit).parameters.values()
+    )
+    if not (takes or accepts_any):
+        raise ValueError(
+            f"{name} was passed to fit, but the fit of {type(model).__name__} does not "
+            f"take it. Leave it out, or pass a shadow_estimator that does."
+        )
+    return prefix + name
