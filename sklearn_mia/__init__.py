@@ -2,8 +2,11 @@
 
 from sklearn_mia.attacks import (
     RMIA,
+    BaggingAttack,
+    DifficultyCalibrationAttack,
     LiRA,
     MembershipSignals,
+    ShadowModelAttack,
     SupervisedAttack,
     ThresholdAttack,
 )
@@ -13,8 +16,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "RMIA",
+    "BaggingAttack",
+    "DifficultyCalibrationAttack",
     "LiRA",
     "MembershipSignals",
+    "ShadowModelAttack",
     "SupervisedAttack",
     "ThresholdAttack",
     "as_records",

@@ -228,7 +228,7 @@ class LogProbaReader:
         """What an answer depends on besides the shadow, for the cache."""
         return self.responder.kind
 
-    def ask(self, model, seen, features, members):
+    def ask(self, model, seen, features, codes, members):
         """Ask a shadow about records: the part that is cached.
 
         Parameters
@@ -239,6 +239,9 @@ class LogProbaReader:
             Columns of the target's classes that the shadow knows.
 
         features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+        codes : ndarray of shape (n_records,)
+            Column of the class label of each record.
 
         members : ndarray of shape (n_records,), dtype bool, or None
             Records that the shadow trained on; None outside the pool.
@@ -384,12 +387,13 @@ def _model_of_shadow(key, shadow, work, members):
 
 def _answer_of_shadow(key, shadow, work, members, trained=None):
     model, seen = fit_shadow(work, shadow, members) if trained is None else trained
-    return _ask(work, shadow, model, seen, work.features, members), seen
+    answer = _ask(work, shadow, model, seen, work.features, work.codes, members)
+    return answer, seen
 
 
-def _ask(work, shadow, model, seen, features, members=None):
+def _ask(work, shadow, model, seen, features, codes, members=None):
     try:
-        return work.reader.ask(model, seen, features, members)
+        return work.reader.ask(model, seen, features, codes, members)
     except Exception as error:
         cause = str(error).strip().split("\n")[0]
         raise ShadowFitError(
@@ -463,7 +467,7 @@ def train_shadows(work, members, *, n_jobs=None, on_begin=None, on_end=None):
         signals, models = None, [None] * n_shadows
         for shadow, values, trained in results:
             if signals is None:
-                signals = np.empty((n_shadows, *values.shape))
+                signals = np.empty((n_shadows, *values.shape), dtype=values.dtype)
             signals[shadow] = values
             models[shadow] = trained
             if on_end is not None:
@@ -512,7 +516,7 @@ def query_shadows(work, models, features, codes, *, n_jobs=None):
 
 
 def _query_task(work, shadow, model, seen, features, codes):
-    answer = _ask(work, shadow, model, seen, features)
+    answer = _ask(work, shadow, model, seen, features, codes)
     return work.reader.read(answer, seen, codes)
 
 

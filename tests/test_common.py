@@ -7,6 +7,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_array
 
@@ -41,6 +42,40 @@ class AnyWidthClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
+class AnyWidthForest(RandomForestClassifier):
+    """A forest of the sum of all columns."""
+
+    def __deepcopy__(self, memo):
+        # Checks compare hashes, and the padding bytes of copied tree nodes differ.
+        return self
+
+    def fit(self, X, y):
+        return super().fit(self._summed(X), y)
+
+    def _validate_X_predict(self, X):
+        return super()._validate_X_predict(self._summed(X))
+
+    @staticmethod
+    def _summed(X):
+        return np.asarray(check_array(X, accept_sparse=True).sum(axis=1)).reshape(-1, 1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = False
+        return tags
+
+
+def fitted_forest():
+    X = np.random.default_rng(0).normal(size=(30, 1))
+    forest = AnyWidthForest(n_estimators=5, random_state=0).fit(X, X[:, 0] > 0)
+    del forest.n_features_in_
+    return forest
+
+
+# Attacks on one kind of model get a target of that kind.
+TARGETS = {"BaggingAttack": fitted_forest()}
+
+
 def all_estimators():
     """Every public estimator class, found by walking the package."""
     found = set()
@@ -59,9 +94,10 @@ def small_instance(cls):
     """An instance fast enough for the common tests."""
     names = inspect.signature(cls).parameters
     wanted = {
-        "target_estimator": AnyWidthClassifier(),
+        "target_estimator": TARGETS.get(cls.__name__, AnyWidthClassifier()),
         "label_column": None,
         "n_shadows": 4,
+        "n_trees": 16,
         "random_state": 0,
     }
     return cls(**{k: v for k, v in wanted.items() if k in names})

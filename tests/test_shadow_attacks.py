@@ -328,7 +328,8 @@ def test_callbacks_follow_each_shadow(cls, forest, records):
             self.ended.append((context.task_name, context.task_id))
 
     listener = Listener()
-    attack = cls(forest, n_shadows=4, n_jobs=2, random_state=0)
+    thin = {"trees_per_shadow": None} if cls is RMIA else {}
+    attack = cls(forest, n_shadows=4, n_jobs=2, random_state=0, **thin)
     attack.set_callbacks(listener)
     import joblib
 
@@ -339,6 +340,18 @@ def test_callbacks_follow_each_shadow(cls, forest, records):
     assert listener.max_subtasks == 4
     assert listener.torn_down
     assert clone(attack)._skl_callbacks == [listener]
+
+
+def test_thin_shadows_cost_the_same_number_of_trees(forest, records):
+    full = RMIA(forest, n_shadows=4, trees_per_shadow=None, random_state=0)
+    thin = RMIA(forest, n_shadows=4, trees_per_shadow=5, random_state=0)
+    assert full.fit(records).n_shadows_ == 4
+    assert thin.fit(records).n_shadows_ == 16
+    assert {len(model.estimators_) for model, _ in thin.models_} == {5}
+    assert len(forest.estimators_) == 20
+    other = LogisticRegression().fit(records[:, :-1], records[:, -1])
+    attack = RMIA(other, n_shadows=4, trees_per_shadow=5, random_state=0)
+    assert attack.fit(records).n_shadows_ == 4
 
 
 def no_leak_scores(cls, mode, model, seed):
@@ -404,7 +417,7 @@ def test_a_target_trained_on_neither_side_is_at_chance(cls, model):
     from sklearn_mia.metrics import roc_auc_interval
 
     inside = 0
-    for seed in range(100):
+    for seed in range(100, 200):
         X, y = make_classification(
             900, 10, n_informative=6, flip_y=0.1, random_state=seed
         )

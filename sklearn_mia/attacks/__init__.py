@@ -1,15 +1,21 @@
 """Membership attacks: binary classifiers over records."""
 
+from sklearn_mia.attacks._bagging import BaggingAttack
+from sklearn_mia.attacks._difficulty import DifficultyCalibrationAttack
 from sklearn_mia.attacks._lira import LiRA
 from sklearn_mia.attacks._rmia import RMIA
+from sklearn_mia.attacks._shadow_model import ShadowModelAttack
 from sklearn_mia.attacks._signals import MembershipSignals
 from sklearn_mia.attacks._supervised import SupervisedAttack
 from sklearn_mia.attacks._threshold import ThresholdAttack
 
 __all__ = [
     "RMIA",
+    "BaggingAttack",
+    "DifficultyCalibrationAttack",
     "LiRA",
     "MembershipSignals",
+    "ShadowModelAttack",
     "SupervisedAttack",
     "ThresholdAttack",
 ]

@@ -1,7 +1,7 @@
 """The robust membership inference attack."""
 
 from functools import partial
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from scipy.special import logsumexp
@@ -9,10 +9,12 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mia.attacks._shadow import BaseShadowAttack, MeanGap, masked_mean
+from sklearn_mia.shadows import thin_recipe
 from sklearn_mia.signals import loss
 
 _OFFLINE_A_GRID = np.linspace(0, 1, 11)
 _MOST_TUNING_RECORDS = 5000
+_THIN = 10
 _SMALLEST_MEAN = 1e-300
 
 
@@ -101,7 +103,15 @@ class RMIA(BaseShadowAttack):
         Probabilities are raised to 1 / temperature and normalised first.
 
     n_shadows : int, default=16
-        Shadow models to train; even, since they come in complementary pairs.
+        Shadow models to train, the cost in fits of the target; even, since they come
+        in complementary pairs.
+
+    trees_per_shadow : int, "auto" or None, default="auto"
+        For averaging ensembles (forests, extra trees, bagging, also as the last step
+        of a pipeline): train more shadows of fewer trees for the same number of
+        trees, ``n_shadows * n_estimators / trees_per_shadow`` of them. The mean over
+        shadows is the same and more data sets enter it. "auto" is 10; None trains
+        shadows as large as the target. Without effect on other models.
 
     keep_models : bool, default=True
         Whether to keep the shadows, needed to score records outside the pool.
@@ -139,6 +149,9 @@ class RMIA(BaseShadowAttack):
     ----------
     classes_ : ndarray of shape (2,)
         Non-member and member.
+
+    n_shadows_ : int
+        Shadows trained.
 
     offline_a_ : float or None
         The a in use; None unless ``mode="offline"``.
@@ -197,6 +210,11 @@ class RMIA(BaseShadowAttack):
         "mode": [StrOptions({"auto", "online", "offline"})],
         "offline_a": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
         "temperature": [Interval(Real, 0, None, closed="neither")],
+        "trees_per_shadow": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+            None,
+        ],
     }
 
     def __init__(
@@ -208,6 +226,7 @@ class RMIA(BaseShadowAttack):
         offline_a="auto",
         temperature=1.0,
         n_shadows=16,
+        trees_per_shadow="auto",
         keep_models=True,
         memory=None,
         label_column="auto",
@@ -223,6 +242,7 @@ class RMIA(BaseShadowAttack):
         self.offline_a = offline_a
         self.temperature = temperature
         self.n_shadows = n_shadows
+        self.trees_per_shadow = trees_per_shadow
         self.keep_models = keep_models
         self.memory = memory
         self.label_column = label_column
@@ -231,6 +251,17 @@ class RMIA(BaseShadowAttack):
         self.max_fpr = max_fpr
         self.n_jobs = n_jobs
         self.random_state = random_state
+
+    def _recipe_and_number(self):
+        recipe, self.n_shadows_ = super()._recipe_and_number()
+        if self.trees_per_shadow is not None:
+            auto = self.trees_per_shadow == "auto"
+            n_trees = _THIN if auto else self.trees_per_shadow
+            thin, n_full = thin_recipe(recipe, n_trees)
+            if thin is not None and n_trees < n_full:
+                recipe = thin
+                self.n_shadows_ = 2 * round(self.n_shadows * n_full / n_trees / 2)
+        return recipe, self.n_shadows_
 
     def _signal(self):
         return partial(tempered_loss, temperature=self.temperature)

@@ -1,7 +1,6 @@
 """What all attacks with shadow models share."""
 
 import warnings
-from abc import abstractmethod
 from inspect import signature
 from numbers import Integral
 
@@ -123,6 +122,19 @@ class MeanGap:
         totals = np.bincount(group, weights=[gap[b].sum() for b in bins])
         return centers, totals / sizes
 
+    def above(self, mean_out):
+        """Mean gap at the given OUT means.
+
+        Parameters
+        ----------
+        mean_out : ndarray of shape (n_records,)
+
+        Returns
+        -------
+        gap : ndarray of shape (n_records,)
+        """
+        return np.interp(mean_out, *self._from_out)
+
     def complete(self, mean_in, mean_out, in_pool):
         """Give every record both means.
 
@@ -140,10 +152,8 @@ class MeanGap:
             NaN only where both sides are missing.
         """
         played = np.isfinite(mean_in) & np.isfinite(mean_out) & ~in_pool
-        raised = np.where(
-            played, mean_in + np.interp(mean_out, *self._from_out), mean_in
-        )
-        from_out = mean_out + np.interp(mean_out, *self._from_out)
+        raised = np.where(played, mean_in + self.above(mean_out), mean_in)
+        from_out = mean_out + self.above(mean_out)
         from_in = mean_in - np.where(in_pool, np.interp(mean_in, *self._from_in), 0.0)
         return (
             np.where(np.isnan(mean_in), from_out, raised),
@@ -155,7 +165,8 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
     """Base class of the attacks with shadow models.
 
     An attack adds its parameters, a docstring, `_signal` and `_score`, and freezes
-    what it needs from the pool in `_calibrate`.
+    what it needs from the pool in `_calibrate`. One that is no formula over shadows
+    replaces `_fit_formula` and `_score_queries` instead.
     """
 
     _parameter_constraints: dict = {
@@ -169,8 +180,8 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
     }
     # "auto" and "online" are the parameter of attacks that use IN shadows.
     mode = "offline"
+    _asks_models = True
 
-    @abstractmethod
     def _signal(self):
         """Function ``(log_proba, codes) -> values``, the same for target and shadows.
 
@@ -180,7 +191,6 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
     def _calibrate(self, signals, members):
         """Freeze what the formula needs from the pool."""
 
-    @abstractmethod
     def _score(self, target, signals, members, in_pool):
         """Score records by the formula of the attack.
 
@@ -237,11 +247,6 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         self : estimator instance
             The fitted attack.
         """
-        if self.n_shadows % 2:
-            raise ValueError(
-                f"n_shadows={self.n_shadows!r} is odd, but shadows are trained in "
-                f"complementary pairs. Pass {self.n_shadows + 1}."
-            )
         if self.memory is not None and self.random_state is None:
             raise ValueError(
                 "memory is set but random_state is None: no shadow would ever be "
@@ -270,7 +275,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             memory = check_memory(self.memory)
             key = cache_key(
                 recipe,
-                np.concatenate([pool.ids, identities]),
+                np.concatenate([pool.ids, identities, pool.codes.astype(np.uint64)]),
                 pool.features,
                 self._responder.classes,
                 reader,
@@ -292,15 +297,30 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         signals, self.models_ = self._train(work, members, pool)
         self.shadow_signals_, self.shadow_members_ = signals, members
         self._remember(pool)
-        self._calibrate(signals, members)
-        return self._score_pool(pool), self._out_scores(signals, members)
+        return self._fit_formula(pool, is_member)
+
+    def _fit_formula(self, pool, is_member):
+        """Score the pool and reference non-members, once the shadows are trained."""
+        self._calibrate(self.shadow_signals_, self.shadow_members_)
+        scores = self._score_pool(pool)
+        # Known non-members are the better reference.
+        return scores, None if is_member is not None else self._out_scores()
 
     def _recipe_and_number(self):
+        """Recipe of a shadow, and how many to train."""
+        if self.n_shadows % 2:
+            raise ValueError(
+                f"n_shadows={self.n_shadows!r} is odd, but shadows are trained in "
+                f"complementary pairs. Pass {self.n_shadows + 1}."
+            )
+        return self._recipe(), self.n_shadows
+
+    def _recipe(self):
         recipe = self.shadow_estimator
         if recipe is None:
             recipe = unfitted_recipe(self.target_estimator)
         check_recipe(recipe)
-        return recipe, self.n_shadows
+        return recipe
 
     def _reader(self):
         return LogProbaReader(self._responder, self._signal())
@@ -403,8 +423,9 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             if others.any():
                 yield shadow, others
 
-    def _out_scores(self, signals, members):
+    def _out_scores(self):
         """Scores of non-members: shadows play the target for what they left out."""
+        signals, members = self.shadow_signals_, self.shadow_members_
         some = slice(None, None, max(1, members.shape[1] // _MOST_REFERENCES))
         signals, members = signals[:, some], members[:, some]
         scores = []
@@ -489,7 +510,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
     def _check_mixture(self, in_pool, features, labels):
         n_queries, n_in = len(in_pool), int(in_pool.sum())
         n_out = n_queries - n_in
-        if n_out and self.models_ is None:
+        if n_out and self._asks_models and self.models_ is None:
             raise ValueError(
                 f"{n_out} of {n_queries} records are outside the pool, and "
                 "keep_models=False left no shadow to ask about them. Put them in the "

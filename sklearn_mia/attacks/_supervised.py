@@ -31,8 +31,21 @@ def signals_and_class(log_proba, codes, signals):
     return np.hstack([signal_table(log_proba, codes, signals), one_hot])
 
 
-def _scores(estimator, table):
-    """Log-odds of membership, or whatever score the estimator has."""
+def membership_scores(estimator, table):
+    """Score rows by a fitted binary classifier of membership.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+        Trained on boolean membership.
+
+    table : ndarray of shape (n_rows, n_columns)
+
+    Returns
+    -------
+    scores : ndarray of shape (n_rows,)
+        Its `decision_function`, else the log-odds of its probability.
+    """
     if hasattr(estimator, "decision_function"):
         return np.asarray(estimator.decision_function(table), dtype=float)
     return _log_odds(estimator.predict_proba(table)[:, 1])
@@ -187,7 +200,7 @@ class SupervisedAttack(BaseAttack):
         estimator = clone(estimator)
         _set_random_states(estimator, random_state)
         self.estimator_ = clone(estimator).fit(table, is_member)
-        return _scores(self.estimator_, table), self._cross_fitted(
+        return membership_scores(self.estimator_, table), self._cross_fitted(
             estimator, table, is_member, pool.ids, random_state
         )
 
@@ -209,7 +222,7 @@ class SupervisedAttack(BaseAttack):
 
     def _score_queries(self, queries):
         table = signals_and_class(queries.log_proba, queries.codes, self.signals_)
-        return _scores(self.estimator_, table)
+        return membership_scores(self.estimator_, table)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

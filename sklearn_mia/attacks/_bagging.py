@@ -1,0 +1,588 @@
+"""The attack on bagged forests: the arithmetic of bagging is the IN model."""
+
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+from scipy.special import gammaln, logsumexp
+from scipy.stats import betabinom, binom
+from sklearn.ensemble import BaggingClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_mia.attacks._shadow import BaseShadowAttack, MeanGap
+from sklearn_mia.response import unfitted_recipe
+from sklearn_mia.shadows import AVERAGING, root_seed, thin_recipe
+
+_AUTO_TREES_PER_SHADOW = 4
+_LEAF_PURE = 0.99
+_SMALLEST_EXCLUSION = 1e-3
+_DEFAULT_CORRELATION = 0.02
+_CLASS_WEIGHTS = (0.3, 20.0)
+_IN_BAG_PRIOR = 20.0
+_SMALLEST_SHARE_OF_GAP = 0.25
+_BLOCK = 4096
+
+
+def exclusion_probability(forest, n_records):
+    r"""Probability that a tree of the forest does not see a record it was given.
+
+    .. math:: q = e^{-s}
+
+    with s the bootstrap sample size over the number of records: 1 by default.
+    Without bootstrap it is the share left out, at least .001.
+
+    Parameters
+    ----------
+    forest : forest or bagging classifier
+
+    n_records : int
+        Records that the forest was trained on.
+
+    Returns
+    -------
+    q : float
+    """
+    drawn = forest.max_samples
+    if drawn is None or drawn is True:
+        share = 1.0
+    else:
+        share = drawn / n_records if isinstance(drawn, Integral) else float(drawn)
+    q = np.exp(-share) if forest.bootstrap else 1 - min(share, 1.0)
+    return float(max(q, _SMALLEST_EXCLUSION))
+
+
+def exclusion_log_ratio(n_wrong, n_trees, q, alpha, beta):
+    r"""Log-likelihood ratio of the number of wrong trees, member against non-member.
+
+    A tree that saw a record classifies it rightly; a tree that did not is wrong with
+    a probability that is Beta(beta, alpha) over forests. A member is left out by
+    :math:`j \sim Bin(T, q)` trees:
+
+    .. math:: s = \log \sum_{j=w}^{T} Bin(j; T, q)\, BetaBin(w; j, \beta, \alpha)
+                - \log BetaBin(w; T, \beta, \alpha)
+
+    Parameters
+    ----------
+    n_wrong : ndarray of shape (n_records,)
+        Trees w of the target that are wrong about the record.
+
+    n_trees : int
+        Trees T of the target.
+
+    q : float
+        Probability that a tree leaves out a member.
+
+    alpha, beta : ndarray of shape (n_records,)
+        A tree without the record is right with probability Beta(alpha, beta).
+
+    Returns
+    -------
+    ratio : ndarray of shape (n_records,)
+        Higher = more likely a member.
+    """
+    ratio = np.empty(len(n_wrong))
+    for w in np.unique(n_wrong):
+        j = np.arange(w, n_trees + 1)
+        weight = binom.logpmf(j, n_trees, q) + gammaln(j + 1) - gammaln(j - w + 1)
+        rows = np.flatnonzero(n_wrong == w)
+        for start in range(0, len(rows), _BLOCK):
+            some = rows[start : start + _BLOCK]
+            a, b = alpha[some, None], beta[some, None]
+            terms = gammaln(j - w + a) - gammaln(j + a + b)
+            last = terms[:, -1] + gammaln(n_trees + 1) - gammaln(n_trees - w + 1)
+            ratio[some] = logsumexp(terms + weight, axis=1) - last
+    return ratio
+
+
+@dataclass(frozen=True)
+class VoteModel:
+    """How trees without a record vote, and how much they agree within a forest.
+
+    Attributes
+    ----------
+    correlation : float
+        Correlation rho of two trees of one forest.
+
+    class_mean : ndarray of shape (n_classes,)
+        Mean share of right votes mu of the trees without the record.
+
+    weight : float
+        Records s0 that the class mean counts as.
+    """
+
+    correlation: float
+    class_mean: np.ndarray
+    weight: float
+
+    def effective_trees(self, n_out):
+        r"""Independent trees that the OUT trees are worth.
+
+        .. math:: n_e = \sum_k \frac{N_k}{1 + (N_k - 1) \rho}
+
+        Parameters
+        ----------
+        n_out : ndarray of shape (n_shadows, n_records)
+
+        Returns
+        -------
+        n_effective : ndarray of shape (n_records,)
+        """
+        total = np.zeros(n_out.shape[1])
+        for n in n_out:
+            total += n / (1 + np.maximum(n - 1, 0) * self.correlation)
+        return total
+
+    def beta(self, votes, n_out, codes):
+        r"""Distribution of the share of right votes of a new forest without the record.
+
+        .. math:: m = \frac{n_e \hat p + s_0 \mu}{n_e + s_0}, \quad
+                  \alpha = m s, \quad \beta = (1 - m) s
+
+        with :math:`s = 1 / icc - 1` and
+        :math:`icc = \rho + (1 - \rho) / (n_e + s_0 + 1)`.
+
+        Parameters
+        ----------
+        votes, n_out : ndarray of shape (n_shadows, n_records)
+            Right votes of the OUT trees of each shadow, and their number.
+
+        codes : ndarray of shape (n_records,)
+
+        Returns
+        -------
+        alpha, beta : ndarray of shape (n_records,)
+        """
+        n_effective = self.effective_trees(n_out)
+        total, count = votes.sum(axis=0), n_out.sum(axis=0)
+        share = np.divide(total, count, out=np.zeros(len(count)), where=count > 0)
+        prior = self.weight * self.class_mean[codes]
+        mean = (n_effective * share + prior) / (n_effective + self.weight)
+        mean = np.clip(mean, 1e-6, 1 - 1e-6)
+        spread = 1 / (n_effective + self.weight + 1)
+        size = 1 / (self.correlation + (1 - self.correlation) * spread) - 1
+        return mean * size, (1 - mean) * size
+
+
+def tree_correlation(votes, n_out):
+    r"""Correlation of two trees of one forest, beyond that of trees of two forests.
+
+    .. math:: \rho = (A - B) / (M - B)
+
+    with A the mean agreement of pairs of trees of one shadow, B that of trees of two
+    shadows, and M the mean share of right votes.
+
+    Parameters
+    ----------
+    votes, n_out : ndarray of shape (n_shadows, n_records)
+
+    Returns
+    -------
+    correlation : float
+        Between 0 and .5; .02 where it cannot be estimated.
+    """
+    within = pairs = 0.0
+    n_records = votes.shape[1]
+    total, squares, count = (np.zeros(n_records) for _ in range(3))
+    for o, n in zip(votes, n_out, strict=True):
+        many = n > 1
+        within += np.sum(o[many] * (o[many] - 1) / (n[many] * (n[many] - 1)))
+        pairs += many.sum()
+        p = np.divide(o, n, out=np.zeros(n_records), where=n > 0)
+        total += p
+        squares += p**2
+        count += n > 0
+    several = count > 1
+    if not several.any() or not pairs:
+        return _DEFAULT_CORRELATION
+    of_two = (total**2 - squares)[several] / (count * (count - 1))[several]
+    between, mean = of_two.mean(), total.sum() / count.sum()
+    if mean - between < 1e-6:
+        return _DEFAULT_CORRELATION
+    return float(np.clip((within / pairs - between) / (mean - between), 0.0, 0.5))
+
+
+def vote_model(votes, n_out, codes, n_classes):
+    r"""Fit the vote model to the votes of OUT trees.
+
+    The weight of the class mean is
+    :math:`s_0 = \overline{\mu (1 - \mu)} / V - 1`, between .3 and 20, with V the
+    variance of the vote shares around their class mean beyond sampling noise.
+
+    Parameters
+    ----------
+    votes, n_out : ndarray of shape (n_shadows, n_records)
+
+    codes : ndarray of shape (n_records,)
+
+    n_classes : int
+
+    Returns
+    -------
+    model : VoteModel
+    """
+    correlation = tree_correlation(votes, n_out)
+    total, count = votes.sum(axis=0), n_out.sum(axis=0)
+    seen = count > 0
+    share = np.divide(total, count, out=np.zeros(len(count)), where=seen)
+    overall = total.sum() / max(count.sum(), 1)
+    of_class = np.bincount(codes, weights=count, minlength=n_classes)
+    right = np.bincount(codes, weights=total, minlength=n_classes)
+    class_mean = np.divide(
+        right, of_class, out=np.full(n_classes, overall), where=of_class > 0
+    )
+    model = VoteModel(correlation, class_mean, _CLASS_WEIGHTS[0])
+    n_effective = model.effective_trees(n_out)[seen]
+    mu, share = class_mean[codes][seen], share[seen]
+    variance = np.mean((share - mu) ** 2) - np.mean(share * (1 - share) / n_effective)
+    weight = np.mean(mu * (1 - mu)) / variance - 1 if variance > 0 else np.inf
+    return VoteModel(correlation, class_mean, float(np.clip(weight, *_CLASS_WEIGHTS)))
+
+
+@dataclass(frozen=True)
+class VoteReader:
+    """Ask the trees of a shadow, those that saw a record apart from the others."""
+
+    name = "votes"
+
+    def ask(self, model, seen, features, codes, members):
+        """Count the right votes of the OUT and of the in-bag trees.
+
+        Parameters
+        ----------
+        model : fitted forest, or a pipeline that ends in one
+
+        seen : ndarray of shape (n_seen,)
+
+        features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+        codes : ndarray of shape (n_records,)
+
+        members : ndarray of shape (n_records,), dtype bool, or None
+            Records that the shadow trained on; None outside the pool.
+
+        Returns
+        -------
+        votes : ndarray of shape (n_records, 3), dtype float32
+            Right votes of OUT trees, their number, right votes of in-bag trees.
+        """
+        while isinstance(model, Pipeline):
+            if len(model) > 1:
+                features = model[:-1].transform(features)
+            model = model[-1]
+        column = np.full(max(seen.max(), codes.max()) + 1, -1)
+        column[seen] = np.arange(len(seen))
+        own = column[codes]
+        known = own >= 0
+        votes = np.zeros((len(codes), 3), dtype=np.float32)
+        rows = None if members is None else np.flatnonzero(members)
+        tables = _tree_tables(model, features)
+        for tree, sample in zip(tables, model.estimators_samples_, strict=True):
+            right = tree(own)
+            out = known.copy()
+            if rows is not None:
+                out[rows[sample]] = False
+                inside = known & ~out
+                votes[inside, 2] += right[inside]
+            votes[out, 0] += right[out]
+            votes[out, 1] += 1
+        return votes
+
+    def read(self, answer, seen, codes):
+        """Return the votes as they are."""
+        return answer
+
+
+def _tree_tables(forest, features):
+    """Yield, for each tree, a function that gives its vote for a column of classes."""
+    if isinstance(forest, BaggingClassifier):
+        for tree, used in zip(
+            forest.estimators_, forest.estimators_features_, strict=True
+        ):
+            position = {int(c): i for i, c in enumerate(tree.classes_)}
+            proba = tree.predict_proba(_columns(features, used))
+            yield lambda own, proba=proba, position=position: np.array(
+                [
+                    proba[i, position[c]] if c in position else 0.0
+                    for i, c in enumerate(own)
+                ]
+            )
+        return
+    features = forest._validate_X_predict(features)
+    for tree in forest.estimators_:
+        proba = tree.predict_proba(features, check_input=False)
+        yield lambda own, proba=proba: proba[np.arange(len(own)), own]
+
+
+def _columns(features, used):
+    features = np.asarray(features) if hasattr(features, "columns") else features
+    return features[:, used]
+
+
+class BaggingAttack(BaseShadowAttack):
+    r"""Attack a bagged forest by the trees that cannot have seen a record.
+
+    Each tree of a bagged forest leaves out a member with probability q = 1/e. A tree
+    grown to purity is right about every record that it saw; so a member can have no
+    more wrong trees than trees that left it out. Thin reference forests of a few trees
+    on halves of the pool tell how often a tree *without* the record is wrong, and the
+    arithmetic of bagging gives the rest: a likelihood ratio of the number w of wrong
+    trees of the target,
+
+    .. math:: s = \log \sum_{j=w}^{T} Bin(j; T, q)\, BetaBin(w; j, \beta, \alpha)
+                - \log BetaBin(w; T, \beta, \alpha)
+
+    The trees of a reference that did not draw a record are OUT trees of it too.
+
+    Where trees are not grown to purity (``min_samples_leaf=5``, say; the mean vote of
+    trees for a record that they saw is below .99) the score is the ratio of the
+    target's probability to the mean of a forest with and one without the record,
+
+    .. math:: s = \log p_{target} - \log \tfrac12 (m + (1 - q) b + q m)
+
+    with m the probability by OUT trees and b that by in-bag trees.
+
+    Parameters
+    ----------
+    target_estimator : classifier
+        The fitted model under attack: a random forest, extra trees, or bagging of
+        decision trees, also as the last step of a pipeline. Never refitted, never
+        changed; a clone of the attack keeps it by identity.
+
+    shadow_estimator : estimator or None, default=None
+        The recipe of the references, cloned for each with fewer trees; None takes the
+        target's (what a `FrozenEstimator` holds, the `best_estimator_` of a search).
+
+    n_trees : int, default=400
+        Trees to train in all: the cost, in trees.
+
+    trees_per_shadow : int or "auto", default="auto"
+        Trees of a reference forest; "auto" is 4. Few trees give more references, and
+        so more data sets, for the same cost.
+
+    keep_models : bool, default=True
+        Whether to keep the references, needed to score records outside the pool.
+
+    memory : str, object with the joblib.Memory interface or None, default=None
+        Folder or cache for the votes of the references; needs an integer
+        `random_state`. Code that the recipe reaches in other modules is not tracked:
+        clear the folder when it changes.
+
+    label_column : {"auto"}, int, str or None, default="auto"
+        Which column of a record is the class label. "auto": in a frame the one
+        column that the target was not trained on, else the last. None: records carry
+        no label, the target's own prediction stands in.
+
+    member_label : object, default=None
+        The value of `y` that means member. None takes True, 1, or else the value
+        that sorts last, with a warning.
+
+    max_fpr : float, default=0.05
+        Share of the reference non-members, a fraction in [0, 1), that `predict` may
+        call members. The reference is the known non-members, else what the vote model
+        expects of forests without the record.
+
+    n_jobs : int or None, default=None
+        References trained at a time. None is 1 unless in a `joblib.parallel_config`.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds the splits and the references. The result does not depend on `n_jobs`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        Non-member and member.
+
+    leaf_pure_ : bool
+        Whether the trees are grown to purity, which decides on the formula.
+
+    exclusion_probability_ : float
+        Probability q that a tree leaves out a member.
+
+    n_shadows_ : int
+        Reference forests trained.
+
+    vote_model_ : VoteModel
+        How trees without a record vote.
+
+    shadow_signals_ : ndarray of shape (n_shadows, n_records, 3)
+        For each reference and record of the pool: right votes of OUT trees, their
+        number, right votes of in-bag trees. Not pickled when models are not kept.
+
+    shadow_members_ : ndarray of shape (n_shadows, n_records), dtype bool
+        Which record each reference was given. Not pickled when models are not kept.
+
+    models_ : list or None
+        The references and the classes that each saw, if kept.
+
+    label_column_ : int, str or None
+        The label column found.
+
+    offset_ : float
+        Threshold of the scores.
+
+    n_unscored_ : int
+        Records of the pool that could not be scored.
+
+    n_features_in_ : int
+        Columns of a record.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, if the records had text names.
+
+    See Also
+    --------
+    RMIA : For any other model.
+
+    References
+    ----------
+    .. [1] L. Breiman, 1996, "Out-of-bag estimation" (what a tree did not draw).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_mia import BaggingAttack, as_records
+    >>> X, y = make_classification(400, flip_y=0.2, random_state=0)
+    >>> model = RandomForestClassifier(random_state=0).fit(X[:200], y[:200])
+    >>> records, is_member = as_records(X, y), [True] * 200 + [False] * 200
+    >>> attack = BaggingAttack(model, n_trees=100, random_state=0).fit(records)
+    >>> attack.score(records, is_member) > 0.95
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **{
+            name: constraint
+            for name, constraint in BaseShadowAttack._parameter_constraints.items()
+            if name not in ("n_shadows", "response_method")
+        },
+        "n_trees": [Interval(Integral, 2, None, closed="left")],
+        "trees_per_shadow": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
+    }
+    response_method = "predict_proba"
+
+    def __init__(
+        self,
+        target_estimator=None,
+        *,
+        shadow_estimator=None,
+        n_trees=400,
+        trees_per_shadow="auto",
+        keep_models=True,
+        memory=None,
+        label_column="auto",
+        member_label=None,
+        max_fpr=0.05,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.target_estimator = target_estimator
+        self.shadow_estimator = shadow_estimator
+        self.n_trees = n_trees
+        self.trees_per_shadow = trees_per_shadow
+        self.keep_models = keep_models
+        self.memory = memory
+        self.label_column = label_column
+        self.member_label = member_label
+        self.max_fpr = max_fpr
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _target_forest(self):
+        forest = unfitted_recipe(self.target_estimator)
+        while isinstance(forest, Pipeline):
+            forest = forest[-1]
+        bagged = isinstance(forest, BaggingClassifier)
+        trees = not bagged or isinstance(
+            forest.estimator, (DecisionTreeClassifier, type(None))
+        )
+        if not isinstance(forest, AVERAGING) or not trees:
+            raise TypeError(
+                "BaggingAttack needs a target whose trees vote: a random forest, "
+                "extra trees or bagging of decision trees, got "
+                f"{type(forest).__name__}. Use RMIA for other models."
+            )
+        return forest
+
+    def _recipe_and_number(self):
+        per_shadow = self.trees_per_shadow
+        if per_shadow == "auto":
+            per_shadow = _AUTO_TREES_PER_SHADOW
+        recipe, _ = thin_recipe(self._recipe(), per_shadow)
+        if recipe is None:
+            raise TypeError(
+                f"shadow_estimator must be a random forest, extra trees or bagging of "
+                f"decision trees, got {self.shadow_estimator!r}."
+            )
+        self.n_shadows_ = 2 * max(1, round(self.n_trees / (2 * per_shadow)))
+        return recipe, self.n_shadows_
+
+    def _reader(self):
+        return VoteReader()
+
+    def _fit_scores(self, pool, is_member, **params):
+        forest = self._target_forest()
+        self._n_target_trees = len(forest.estimators_)
+        self.exclusion_probability_ = exclusion_probability(
+            forest, max(len(pool.ids) // 2, 1)
+        )
+        return super()._fit_scores(pool, is_member, **params)
+
+    def _target_signal(self, queries):
+        """Right votes of the target, which the smoothing of probabilities hides."""
+        smooth = np.exp(queries.log_proba[np.arange(len(queries.codes)), queries.codes])
+        double = 2 * self._responder.floor
+        share = (smooth - double / queries.log_proba.shape[1]) / (1 - double)
+        return np.column_stack([share, queries.codes])
+
+    def _fit_formula(self, pool, is_member):
+        votes, n_out, in_votes = np.moveaxis(self.shadow_signals_, 2, 0)
+        per_shadow = n_out.max() if n_out.size else 0
+        n_in = np.where(self.shadow_members_, per_shadow - n_out, 0)
+        self._trees_per_shadow = float(per_shadow)
+        self.leaf_pure_ = bool(in_votes.sum() >= _LEAF_PURE * max(n_in.sum(), 1))
+        n_classes = len(self._responder.classes)
+        self.vote_model_ = vote_model(votes, n_out, pool.codes, n_classes)
+        alpha, beta = self.vote_model_.beta(votes, n_out, pool.codes)
+        with np.errstate(invalid="ignore"):
+            in_mean = in_votes.sum(axis=0) / n_in.sum(axis=0)
+        self._gap = MeanGap(in_mean, alpha / (alpha + beta))
+        scores = self._score_pool(pool)
+        return scores, None if is_member is not None else self._expected(alpha, beta)
+
+    def _expected(self, alpha, beta):
+        """Scores that the vote model expects of targets without the record."""
+        generator = np.random.default_rng(root_seed(self.random_state))
+        n_wrong = betabinom.rvs(
+            self._n_target_trees, beta, alpha, random_state=generator
+        )
+        return self._ratio(1 - n_wrong / self._n_target_trees, alpha, beta, None)
+
+    def _score(self, target, signals, members, in_pool):
+        votes, n_out, in_votes = np.moveaxis(signals, 2, 0)
+        share, codes = target[:, 0], target[:, 1].astype(int)
+        alpha, beta = self.vote_model_.beta(votes, n_out, codes)
+        n_in = np.where(members & in_pool, self._trees_per_shadow - n_out, 0)
+        in_bag = in_votes.sum(axis=0), n_in.sum(axis=0)
+        scores = self._ratio(share, alpha, beta, in_bag)
+        scores[n_out.sum(axis=0) == 0] = np.nan
+        return scores
+
+    def _ratio(self, share, alpha, beta, in_bag):
+        n_trees, q = self._n_target_trees, self.exclusion_probability_
+        if self.leaf_pure_:
+            n_wrong = np.clip(np.rint(n_trees * (1 - share)), 0, n_trees).astype(int)
+            return exclusion_log_ratio(n_wrong, n_trees, q, alpha, beta)
+        mean_out = alpha / (alpha + beta)
+        gap = self._gap.above(mean_out)
+        votes, count = (0.0, 0.0) if in_bag is None else in_bag
+        mean_in = (votes + _IN_BAG_PRIOR * (mean_out + gap)) / (count + _IN_BAG_PRIOR)
+        mean_in = np.maximum(mean_in, mean_out + _SMALLEST_SHARE_OF_GAP * gap)
+        member = (1 - q) * mean_in + q * mean_out
+        target = (n_trees * share + 0.5) / (n_trees + 1)
+        return np.log(target) - np.log((mean_out + member) / 2)
