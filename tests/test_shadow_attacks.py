@@ -1,7 +1,9 @@
 """What LiRA and RMIA share: the pool, queries outside it, imputed cells, the null."""
 
+import json
 import pickle
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -451,3 +453,31 @@ def test_unknown_membership_keeps_the_false_alarm_rate(cls):
     interval = rate_interval(int(alarms), 40 * 300, confidence=0.999)
     assert interval.low < 0.05 + 0.01
     assert interval.high > 0.05 - 0.01
+
+
+@pytest.fixture(scope="module")
+def published():
+    """Inputs and scores of an independent computation, see make_scores.py."""
+    path = Path(__file__).parent / "reference" / "scores.json"
+    content = json.loads(path.read_text())
+    names = ("target", "logits", "members")
+    return *(np.array(content[name]) for name in names), content["scores"]
+
+
+@pytest.mark.parametrize(
+    ("name", "attack"),
+    [
+        ("lira_online", LiRA(variance="pooled")),
+        ("lira_online_per_record", LiRA(variance="per_record")),
+        ("lira_offline", LiRA(mode="offline", variance="pooled")),
+        ("rmia_online", RMIA()),
+        ("rmia_offline", RMIA(mode="offline", offline_a=0.3)),
+    ],
+)
+def test_scores_equal_the_published_formulas(published, name, attack):
+    target, logits, members, scores = published
+    if isinstance(attack, RMIA):
+        target, logits = -np.logaddexp(0, -target), -np.logaddexp(0, -logits)
+    attack._calibrate(logits, members)
+    found = attack._score(target, logits, members, np.ones(len(target), dtype=bool))
+    assert_allclose(found, scores[name], rtol=1e-10)
