@@ -94,8 +94,8 @@ def check_target(target):
     classes = np.asarray(classes)
     if len(classes) < 2:
         raise ValueError(
-            f"The target {name} knows only the class {classes[0]!r}. A membership "
-            "attack needs a classifier of at least two classes."
+            f"The target {name} knows only the class {classes.tolist()[0]!r}. A "
+            "membership attack needs a classifier of at least two classes."
         )
     return classes
 

@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 
+BLOCK = 65_536
 AVERAGING = (RandomForestClassifier, ExtraTreesClassifier, BaggingClassifier)
 
 
@@ -187,7 +188,8 @@ def prepare_recipe(recipe, shadow, seed, n_jobs=None):
         From :func:`root_seed`.
 
     n_jobs : int or None, default=None
-        Value for every `n_jobs` inside the recipe; None leaves them as they are.
+        Value for every `n_jobs` inside the recipe that asks for several workers;
+        None leaves them as they are.
 
     Returns
     -------
@@ -200,8 +202,9 @@ def prepare_recipe(recipe, shadow, seed, n_jobs=None):
     if n_jobs is not None:
         names = [
             name
-            for name in estimator.get_params(deep=True)
-            if name == "n_jobs" or name.endswith("__n_jobs")
+            for name, value in estimator.get_params(deep=True).items()
+            if (name == "n_jobs" or name.endswith("__n_jobs"))
+            and value not in (None, 1)
         ]
         estimator.set_params(**dict.fromkeys(names, n_jobs))
     return estimator
@@ -250,7 +253,14 @@ class LogProbaReader:
         -------
         answer : ndarray of shape (n_records, n_seen)
         """
-        return self.responder.ask(model, features, self.responder.classes[seen])
+        n_records = len(codes)
+        answer = np.empty((n_records, len(seen)))
+        for start in range(0, n_records, BLOCK):
+            # In blocks, so that a model's temporary tables stay small.
+            rows = slice(start, start + BLOCK)
+            some = features if n_records <= BLOCK else _safe_indexing(features, rows)
+            answer[rows] = self.responder.ask(model, some, self.responder.classes[seen])
+        return answer
 
     def read(self, answer, seen, codes):
         """Read the signal from an answer.

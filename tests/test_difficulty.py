@@ -46,8 +46,10 @@ def test_with_the_logit_it_ranks_as_offline_lira(table, forest):
 def test_rank_counts_the_shadows_below_and_half_of_the_ties():
     target = np.array([1.0, 2.0, 3.0])
     signals = np.array([[0.0, 2.0, 5.0], [1.0, 3.0, 9.0], [7.0, 2.0, np.nan]])
-    out = np.array([[True, True, True], [True, False, True], [False, True, False]])
-    assert_array_equal(rank_among_out(target, signals, out), [0.75, 0.5, 0.0])
+    members = np.array(
+        [[False, False, False], [False, True, False], [True, False, True]]
+    )
+    assert_array_equal(rank_among_out(target, signals, members), [0.75, 0.5, 0.0])
 
 
 def test_rank_has_as_many_steps_as_out_shadows(table, forest):

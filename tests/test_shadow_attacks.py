@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from sklearn_mia import RMIA, LiRA, as_records
 from sklearn_mia.attacks._rmia import offline_mean
-from sklearn_mia.attacks._shadow import MeanGap, masked_mean
+from sklearn_mia.attacks._shadow import MeanGap, side_mean
 from sklearn_mia.metrics import rate_interval, tpr_at_fpr_score
 from sklearn_mia.signals import logit
 
@@ -179,9 +179,11 @@ def test_offline_mean_at_its_ends():
     assert_allclose(offline_mean(p, 0.0), (p + 1) / 2)
 
 
-def test_masked_mean_leaves_out_missing_cells():
-    values = np.array([[1.0, np.nan], [3.0, np.nan]])
-    assert_array_equal(masked_mean(values, np.isfinite(values)), [2.0, np.nan])
+def test_side_mean_leaves_out_missing_cells():
+    values = np.array([[1.0, np.nan, 5.0], [3.0, np.nan, 9.0]])
+    members = np.array([[True, True, True], [True, True, False]])
+    assert_array_equal(side_mean(values, members, True), [2.0, np.nan, 5.0])
+    assert_array_equal(side_mean(values, members, False), [np.nan, np.nan, 9.0])
 
 
 def test_mean_gap_fills_the_missing_side():

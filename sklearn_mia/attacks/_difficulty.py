@@ -3,11 +3,11 @@
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from sklearn_mia.attacks._shadow import BaseShadowAttack, masked_mean
+from sklearn_mia.attacks._shadow import BaseShadowAttack, side_mean
 from sklearn_mia.signals import SIGNALS
 
 
-def rank_among_out(target, signals, out):
+def rank_among_out(target, signals, members):
     """Share of the OUT shadows whose signal is below the target's, ties half.
 
     Parameters
@@ -16,15 +16,18 @@ def rank_among_out(target, signals, out):
 
     signals : ndarray of shape (n_shadows, n_records)
 
-    out : ndarray of shape (n_shadows, n_records), dtype bool
+    members : ndarray of shape (n_shadows, n_records), dtype bool
 
     Returns
     -------
     rank : ndarray of shape (n_records,)
         Between 0 and 1; NaN for a record without OUT shadow.
     """
-    below = (np.where(row == target, 0.5, row < target) for row in signals)
-    return masked_mean(below, out)
+    below = (
+        np.where(np.isnan(row), np.nan, np.where(row == target, 0.5, row < target))
+        for row in signals
+    )
+    return side_mean(below, members, False)
 
 
 class DifficultyCalibrationAttack(BaseShadowAttack):
@@ -187,7 +190,7 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
         return SIGNALS[self.signal]
 
     def _score(self, target, signals, members, in_pool):
-        out = (~members | ~in_pool) & np.isfinite(signals)
+        members = members & in_pool
         if self.method == "rank":
-            return rank_among_out(target, signals, out)
-        return target - masked_mean(signals, out)
+            return rank_among_out(target, signals, members)
+        return target - side_mean(signals, members, False)

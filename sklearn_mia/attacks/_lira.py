@@ -6,8 +6,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn_mia.attacks._shadow import (
     BaseShadowAttack,
     MeanGap,
-    masked_mean,
-    masked_sum,
+    side_mean,
+    side_sum,
 )
 from sklearn_mia.signals import logit
 
@@ -42,39 +42,44 @@ def log_likelihood_ratio(target, mean_in, var_in, mean_out, var_out):
     return 0.5 * (square_out - square_in + np.log(var_out) - np.log(var_in))
 
 
-def squares_around(signals, mask, mean):
-    """Sum over shadows of the squared distance to the mean of the record.
+def squares_around(mean, signals, members, inside):
+    """Sum of squared distances to the mean of the record, over one side's shadows.
 
     Parameters
     ----------
+    mean : ndarray of shape (n_records,)
+        Mean of that side.
+
     signals : ndarray of shape (n_shadows, n_records)
 
-    mask : ndarray of shape (n_shadows, n_records), dtype bool
+    members : ndarray of shape (n_shadows, n_records), dtype bool
 
-    mean : ndarray of shape (n_records,)
-        Mean of the cells in `mask`.
+    inside : bool
+        Whether the IN or the OUT shadows count.
 
     Returns
     -------
     squares : ndarray of shape (n_records,)
 
     count : ndarray of shape (n_records,)
-        Cells in `mask`.
     """
-    return masked_sum(((row - mean) ** 2 for row in signals), mask)
+    return side_sum(((row - mean) ** 2 for row in signals), members, inside)
 
 
-def within_record_variance(signals, mask, mean):
+def within_record_variance(mean, signals, members, inside):
     """Variance around the mean of each record, pooled over records.
 
     Parameters
     ----------
+    mean : ndarray of shape (n_records,)
+        Mean of that side.
+
     signals : ndarray of shape (n_shadows, n_records)
 
-    mask : ndarray of shape (n_shadows, n_records), dtype bool
+    members : ndarray of shape (n_shadows, n_records), dtype bool
 
-    mean : ndarray of shape (n_records,)
-        Mean of the cells in `mask`.
+    inside : bool
+        Whether the IN or the OUT shadows count.
 
     Returns
     -------
@@ -82,7 +87,7 @@ def within_record_variance(signals, mask, mean):
         Sum of squares over the cells, divided by cells minus records; NaN if no
         record has two cells.
     """
-    squares, count = squares_around(signals, mask, mean)
+    squares, count = squares_around(mean, signals, members, inside)
     freedom = np.sum(np.maximum(count - 1, 0))
     return squares.sum() / freedom if freedom else np.nan
 
@@ -257,45 +262,39 @@ class LiRA(BaseShadowAttack):
         return logit
 
     def _calibrate(self, signals, members):
-        known = np.isfinite(signals)
-        mask_in, mask_out = members & known, ~members & known
-        mean_in = masked_mean(signals, mask_in)
-        mean_out = masked_mean(signals, mask_out)
-        gap = mean_in - mean_out
-        self._gap = MeanGap(mean_in, mean_out)
+        means = [side_mean(signals, members, inside) for inside in (True, False)]
+        self._gap = MeanGap(*means)
         # With one cell a side a record shows no variance: take what the gap leaves.
-        usable = np.isfinite(gap)
-        spare = np.var(gap[usable]) / 2 if usable.any() else 0.0
+        gap = means[0] - means[1]
+        spare = np.nanvar(gap) / 2 if np.isfinite(gap).any() else 0.0
         self._var_in, self._var_out = (
             max(spare if np.isnan(v) else v, _TINY_VARIANCE)
             for v in (
-                within_record_variance(signals, mask_in, mean_in),
-                within_record_variance(signals, mask_out, mean_out),
+                within_record_variance(mean, signals, members, inside)
+                for mean, inside in zip(means, (True, False), strict=True)
             )
         )
 
     def _score(self, target, signals, members, in_pool):
-        known = np.isfinite(signals)
         if self.mode == "offline":
-            out = (~members | ~in_pool) & known
-            mean_out = masked_mean(signals, out)
-            var_out = self._variance(signals, out, mean_out, self._var_out)
+            members = members & in_pool
+            mean_out = side_mean(signals, members, False)
+            var_out = self._variance(self._var_out, mean_out, signals, members, False)
             return (target - mean_out) / np.sqrt(var_out)
-        mask_in, mask_out = members & known, ~members & known
-        mean_in = masked_mean(signals, mask_in)
-        mean_out = masked_mean(signals, mask_out)
-        var_in = self._variance(signals, mask_in, mean_in, self._var_in)
-        var_out = self._variance(signals, mask_out, mean_out, self._var_out)
+        mean_in = side_mean(signals, members, True)
+        mean_out = side_mean(signals, members, False)
+        var_in = self._variance(self._var_in, mean_in, signals, members, True)
+        var_out = self._variance(self._var_out, mean_out, signals, members, False)
         mean_in, mean_out = self._gap.complete(mean_in, mean_out, in_pool)
         return log_likelihood_ratio(target, mean_in, var_in, mean_out, var_out)
 
-    def _variance(self, signals, mask, mean, pooled):
+    def _variance(self, pooled, mean, signals, members, inside):
         per_record = self.variance == "per_record" or (
             self.variance == "auto" and self.n_shadows >= _PER_RECORD_FROM
         )
         if not per_record:
             return pooled
-        squares, count = squares_around(signals, mask, mean)
+        squares, count = squares_around(mean, signals, members, inside)
         own = np.divide(
             squares, count, out=np.full(len(count), pooled), where=count > 1
         )

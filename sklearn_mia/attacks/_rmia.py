@@ -8,7 +8,7 @@ from scipy.special import logsumexp
 from sklearn.metrics import roc_auc_score
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_mia.attacks._shadow import BaseShadowAttack, MeanGap, masked_mean
+from sklearn_mia.attacks._shadow import BaseShadowAttack, MeanGap, side_mean
 from sklearn_mia.shadows import thin_recipe
 from sklearn_mia.signals import loss
 
@@ -267,10 +267,9 @@ class RMIA(BaseShadowAttack):
         return partial(tempered_loss, temperature=self.temperature)
 
     def _calibrate(self, signals, members):
-        known = np.isfinite(signals)
-        mean_in = masked_mean((np.exp(row) for row in signals), members & known)
-        mean_out = masked_mean((np.exp(row) for row in signals), ~members & known)
-        self._gap = MeanGap(mean_in, mean_out)
+        self._gap = MeanGap(
+            *(side_mean(map(np.exp, signals), members, side) for side in (True, False))
+        )
         self.offline_a_ = None
         if self.mode == "offline":
             a = self.offline_a
@@ -280,11 +279,10 @@ class RMIA(BaseShadowAttack):
         """The a with the best mean AUC when shadows play the target."""
         some = slice(None, None, max(1, members.shape[1] // _MOST_TUNING_RECORDS))
         proba, members = np.exp(signals[:, some]), members[:, some]
-        known = np.isfinite(proba)
         totals = np.zeros(len(_OFFLINE_A_GRID))
         for shadow, others in self._stand_ins(len(members)):
-            mean_out = masked_mean(proba[others], ~members[others] & known[others])
-            usable = np.isfinite(mean_out) & known[shadow]
+            mean_out = side_mean(proba[others], members[others], False)
+            usable = np.isfinite(mean_out) & np.isfinite(proba[shadow])
             member = members[shadow, usable]
             if member.all() or not member.any():
                 continue
@@ -294,13 +292,12 @@ class RMIA(BaseShadowAttack):
         return float(_OFFLINE_A_GRID[np.argmax(totals)])
 
     def _score(self, target, signals, members, in_pool):
-        proba, known = np.exp(signals), np.isfinite(signals)
         if self.mode == "offline":
-            mean_out = masked_mean(proba, (~members | ~in_pool) & known)
+            mean_out = side_mean(map(np.exp, signals), members & in_pool, False)
             mean = offline_mean(mean_out, self.offline_a_)
         else:
-            mean_in = masked_mean(proba, members & known)
-            mean_out = masked_mean(proba, ~members & known)
+            mean_in = side_mean(map(np.exp, signals), members, True)
+            mean_out = side_mean(map(np.exp, signals), members, False)
             sides = self._gap.complete(mean_in, mean_out, in_pool)
             mean = 0.5 * np.sum(np.clip(sides, 0.0, 1.0), axis=0)
         return target - np.log(np.maximum(mean, _SMALLEST_MEAN))

@@ -28,6 +28,7 @@ from sklearn_mia.attacks._base import BaseAttack, Queries
 from sklearn_mia.records import as_labels, mix, record_ids
 from sklearn_mia.response import unfitted_recipe
 from sklearn_mia.shadows import (
+    BLOCK,
     LogProbaReader,
     ShadowWork,
     cache_key,
@@ -42,53 +43,61 @@ _ODD_DUPLICATES = 0.02
 _PROBE_SIZE = 1000
 _MOST_STAND_INS = 4
 _MOST_REFERENCES = 20_000
-_BLOCK = 65_536
 _RECORDS_PER_BIN = 50
 _MOST_BINS = 20
 
 
-def masked_mean(values, mask):
-    """Mean over shadows of the cells where `mask` holds; NaN where there is none.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_shadows, n_records)
-        Missing cells must not be in `mask`.
-
-    mask : ndarray of shape (n_shadows, n_records), dtype bool
-
-    Returns
-    -------
-    mean : ndarray of shape (n_records,)
-    """
-    total, count = masked_sum(values, mask)
-    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
-
-
-def masked_sum(values, mask):
-    """Sum over shadows of the cells where `mask` holds, and their number.
+def side_sum(values, members, inside):
+    """Sum over the IN or the OUT shadows of each record, and their number.
 
     Shadow after shadow, so that a record's sum depends on its own cells alone and no
     second table is made.
 
     Parameters
     ----------
-    values : ndarray of shape (n_shadows, n_records)
+    values : iterable of ndarray of shape (n_records,)
+        One row a shadow, NaN where a cell is missing.
 
-    mask : ndarray of shape (n_shadows, n_records), dtype bool
+    members : ndarray of shape (n_shadows, n_records), dtype bool
+
+    inside : bool
+        Whether the IN or the OUT shadows count.
 
     Returns
     -------
     total : ndarray of shape (n_records,)
 
     count : ndarray of shape (n_records,)
+        Cells that are not missing.
     """
-    n_records = mask.shape[1]
+    n_records = members.shape[1]
     total, count = np.zeros(n_records), np.zeros(n_records, dtype=int)
-    for row, used in zip(values, mask, strict=True):
+    for row, member in zip(values, members, strict=True):
+        used = (member == inside) & ~np.isnan(row)
         np.add(total, row, out=total, where=used)
         count += used
     return total, count
+
+
+def side_mean(values, members, inside):
+    """Mean over the IN or the OUT shadows of each record, NaN where there is none.
+
+    Parameters
+    ----------
+    values : iterable of ndarray of shape (n_records,)
+        One row a shadow, NaN where a cell is missing.
+
+    members : ndarray of shape (n_shadows, n_records), dtype bool
+
+    inside : bool
+        Whether the IN or the OUT shadows count.
+
+    Returns
+    -------
+    mean : ndarray of shape (n_records,)
+    """
+    total, count = side_sum(values, members, inside)
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
 
 
 class MeanGap:
@@ -400,8 +409,8 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         """Score the pool once, block by block: a pool record's score never changes."""
         target = self._target_signal(pool)
         scores = np.empty(len(target))
-        for start in range(0, len(scores), _BLOCK):
-            block = slice(start, start + _BLOCK)
+        for start in range(0, len(scores), BLOCK):
+            block = slice(start, start + BLOCK)
             scores[block] = self._score(
                 target[block],
                 self.shadow_signals_[:, block],
