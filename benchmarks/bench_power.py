@@ -50,7 +50,7 @@ MODELS = {
 }
 
 
-def attacks_of(model, costs):
+def attacks_of(model, costs, sizes=False):
     """Name, costs, and constructor from the cost, of each attack on a model."""
     full = [c for c in costs if c >= 2]
     yield "ThresholdAttack(loss)", [0], lambda t, c, **_: ThresholdAttack(t)
@@ -66,7 +66,7 @@ def attacks_of(model, costs):
     ]:
         yield (
             name,
-            [c for c in full if c <= 16] if cls is ShadowModelAttack else full,
+            [c for c in full if c <= 4] if cls is ShadowModelAttack else full,
             lambda t, c, cls=cls, settings=settings, **shared: cls(
                 t, n_shadows=c, **settings, **shared
             ),
@@ -74,7 +74,7 @@ def attacks_of(model, costs):
     if not isinstance(model, RandomForestClassifier):
         return
     few = [c for c in costs if c <= 16]
-    for trees in (5, 10, 25):
+    for trees in (5, 10, 25) if sizes else (10,):
         yield (
             f"RMIA, {trees} trees a shadow",
             [c for c in few if c >= 2],
@@ -82,7 +82,7 @@ def attacks_of(model, costs):
                 t, n_shadows=c, trees_per_shadow=trees, **shared
             ),
         )
-    for trees in (4, 12):
+    for trees in (4, 12) if sizes else (4,):
         yield (
             f"BaggingAttack, {trees} trees a shadow",
             few,
@@ -92,7 +92,7 @@ def attacks_of(model, costs):
         )
 
 
-def bench(table, model_name, costs, n_targets, n_records):
+def bench(table, model_name, costs, n_targets, n_records, sizes):
     X, y = load_table(table, n_records)
     records = as_records(X, y)
     model = MODELS[model_name]
@@ -103,7 +103,7 @@ def bench(table, model_name, costs, n_targets, n_records):
         for target_seed in range(n_targets):
             member = draw_members(len(y), target_seed)
             target = clone(model).fit(X[member], y[member])
-            for name, of, make in attacks_of(model, costs):
+            for name, of, make in attacks_of(model, costs, sizes):
                 spent = 0.0
                 for cost in of:
                     start = time.perf_counter()
@@ -135,12 +135,22 @@ def main():
     parser.add_argument("--costs", nargs="+", type=int, default=[1, 2, 4, 8, 16, 64])
     parser.add_argument("--targets", type=int, default=5)
     parser.add_argument("--records", type=int, default=8000)
+    parser.add_argument(
+        "--sizes", action="store_true", help="several numbers of trees a shadow"
+    )
     parser.add_argument("--name", default="power")
     options = parser.parse_args()
     rows = []
     for table in options.tables:
         for model in options.models:
-            rows += bench(table, model, options.costs, options.targets, options.records)
+            rows += bench(
+                table,
+                model,
+                options.costs,
+                options.targets,
+                options.records,
+                options.sizes,
+            )
             print(f"{table}, {model}: done", flush=True)
     write_results(options.name, rows, targets=options.targets, records=options.records)
 
