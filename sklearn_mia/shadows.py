@@ -336,6 +336,13 @@ class ShadowWork:
     key: str | None = None
 
 
+def _for_two_classes(estimator):
+    """Undo the objective for many classes that XGBoost keeps from its last fit."""
+    for name, value in estimator.get_params(deep=True).items():
+        if name.endswith("objective") and value in ("multi:softprob", "multi:softmax"):
+            estimator.set_params(**{name: "binary:logistic"})
+
+
 def fit_shadow(work, shadow, members):
     """Train one shadow on its members, in the order of the pool.
 
@@ -363,11 +370,14 @@ def fit_shadow(work, shadow, members):
     classes = work.classes
     rows = np.flatnonzero(members)
     codes = work.codes[rows]
-    features = _safe_indexing(work.features, rows)
     fit_params = {k: _safe_indexing(v, rows) for k, v in work.fit_params.items()}
 
     def fitted(y):
         estimator = prepare_recipe(work.recipe, shadow, work.seed, work.n_jobs_inside)
+        if len(np.unique(y)) == 2:
+            _for_two_classes(estimator)
+        # Cut for each try: a step that works in place changes what it gets.
+        features = _safe_indexing(work.features, rows)
         return estimator.fit(features, y, **fit_params)
 
     try:

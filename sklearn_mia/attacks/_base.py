@@ -1,6 +1,5 @@
 """The contract of every attack: a binary classifier over records."""
 
-import copy
 import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -92,9 +91,10 @@ class _TargetMixin:
         self._responder, log_proba = make_responder(
             self.target_estimator, features, classes, self.response_method
         )
+        # By class, not by its name: renamed labels draw the same shadows.
+        ids = record_ids(features, codes)
         if codes is None:
             codes = log_proba.argmax(axis=1)
-        ids = record_ids(features, labels)
         return Queries(features, labels, codes, ids, log_proba)
 
     def _split_queries(self, X):
@@ -108,9 +108,10 @@ class _TargetMixin:
     def _ask_target(self, X):
         features, labels, codes = self._split_queries(X)
         log_proba = self._responder.log_proba(self.target_estimator, features)
+        ids = record_ids(features, codes)
         if codes is None:
             codes = log_proba.argmax(axis=1)
-        return Queries(features, labels, codes, record_ids(features, labels), log_proba)
+        return Queries(features, labels, codes, ids, log_proba)
 
     def _check_records(self, X, reset):
         check_container(X)
@@ -126,13 +127,14 @@ class _TargetMixin:
             dtype=None,
             # The target says what it takes in the cells of a record.
             ensure_all_finite=False,
-            accept_sparse="csr" if _target_tag(self.target_estimator, "sparse") else (),
+            accept_sparse=_target_tag(self.target_estimator, "sparse") and "csr",
         )
 
     def __sklearn_clone__(self):
         # The target is kept by identity: a clone must not drop the fit of a
         # production model. FrozenEstimator is scikit-learn's way to say so.
-        shell = copy.copy(self)
+        shell = object.__new__(type(self))
+        shell.__dict__.update(self.__dict__)
         shell.target_estimator = FrozenEstimator(self.target_estimator)
         cloned = _clone_parametrized(shell)
         cloned.target_estimator = self.target_estimator
@@ -305,6 +307,8 @@ class BaseAttack(_TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             self.classes_ = np.array([False, True])
             return None
         y = as_labels(y)
+        if y.dtype.kind == "O":
+            y = np.array(y.tolist())
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         classes = np.unique(y)

@@ -1,7 +1,7 @@
 """What all attacks with shadow models share."""
 
 import warnings
-from inspect import signature
+from inspect import isclass, signature
 from numbers import Integral
 
 import numpy as np
@@ -398,7 +398,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         probe = np.unique(np.linspace(0, len(pool.ids) - 1, _PROBE_SIZE).astype(int))
         self._probe_ids = record_ids(
             _safe_indexing(pool.features, probe),
-            None if pool.labels is None else pool.labels[probe],
+            None if pool.labels is None else pool.codes[probe],
             dtype=np.float32,
         )
 
@@ -470,15 +470,15 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         in_pool : ndarray of shape (n_records,), dtype bool
         """
         check_is_fitted(self)
-        features, labels, _ = self._split_queries(X)
-        return self._find(record_ids(features, labels)) >= 0
+        features, _, codes = self._split_queries(X)
+        return self._find(record_ids(features, codes)) >= 0
 
     def _score_records(self, X):
         features, labels, codes = self._split_queries(X)
-        ids = record_ids(features, labels)
+        ids = record_ids(features, codes)
         rows = self._find(ids)
         in_pool = rows >= 0
-        self._check_mixture(in_pool, features, labels)
+        self._check_mixture(in_pool, features, codes)
         scores = self._pool_scores[rows]
         if not in_pool.all():
             outside = np.flatnonzero(~in_pool)
@@ -516,7 +516,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             np.zeros(len(queries.ids), dtype=bool),
         )
 
-    def _check_mixture(self, in_pool, features, labels):
+    def _check_mixture(self, in_pool, features, codes):
         n_queries, n_in = len(in_pool), int(in_pool.sum())
         n_out = n_queries - n_in
         if n_out and self._asks_models and self.models_ is None:
@@ -540,7 +540,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
                 UserWarning,
                 stacklevel=4,
             )
-        rounded = not n_in and record_ids(features, labels, dtype=np.float32)
+        rounded = not n_in and record_ids(features, codes, dtype=np.float32)
         if np.isin(rounded, self._probe_ids).any():
             warnings.warn(
                 "No record is in the pool, but some are once they are rounded to "
@@ -596,6 +596,11 @@ def check_recipe(recipe):
     ----------
     recipe : estimator instance
     """
+    if isclass(recipe):
+        raise TypeError(
+            f"shadow_estimator must be an instance, got the class {recipe.__name__}. "
+            f"Pass {recipe.__name__}()."
+        )
     if not hasattr(recipe, "get_params"):
         raise TypeError(
             f"The recipe {type(recipe).__name__} has no get_params, so that it cannot "
