@@ -10,12 +10,14 @@ from sklearn_mia.attacks import (
     SupervisedAttack,
     ThresholdAttack,
 )
+from sklearn_mia.audit import AuditReport, audit, audit_recipe
 from sklearn_mia.records import as_records
 
 __version__ = "0.1.0"
 
 __all__ = [
     "RMIA",
+    "AuditReport",
     "BaggingAttack",
     "DifficultyCalibrationAttack",
     "LiRA",
@@ -24,4 +26,6 @@ __all__ = [
     "SupervisedAttack",
     "ThresholdAttack",
     "as_records",
+    "audit",
+    "audit_recipe",
 ]

@@ -1,0 +1,673 @@
+"""The command line: ``python -m sklearn_mia``."""
+
+import argparse
+import os
+import re
+import sys
+import textwrap
+import time
+import traceback
+import warnings
+from pathlib import Path
+
+import numpy as np
+import sklearn
+
+from sklearn_mia import __version__
+from sklearn_mia.audit import _files, _findings
+from sklearn_mia.audit._audit import (
+    audit,
+    audit_case,
+    checked_settings,
+    predictions_report,
+)
+from sklearn_mia.audit._case import case_of_predictions, make_case
+from sklearn_mia.audit._html import check_jinja2, render_page
+from sklearn_mia.audit._verdict import check_limits, percent
+from sklearn_mia.response import check_target
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_INPUT = 2
+EXIT_EXCEEDED = 3
+EXIT_UNDECIDED = 4
+EXIT_INTERRUPTED = 130
+
+_DEFAULT_FPRS = (0.001, 0.01, 0.1)
+_EXIT_CODES = """\
+exit codes:
+  0    the audit was made; with --fail-above, no limit is exceeded
+  1    the audit failed in a way that nobody foresaw (see --debug)
+  2    something given cannot be used; one line on stderr says what
+  3    --fail-above: a leak was found and an attack is above a limit
+  4    --fail-above: the limits cannot be judged, because the two sides differ
+       without the model, or too few non-members resolve a rate
+  130  interrupted
+"""
+
+_BAR = 24
+
+
+class ShadowCounter:
+    """Count trained shadow models on stderr: a scikit-learn fit callback.
+
+    Parameters
+    ----------
+    label : str, default=""
+        Written before the count.
+
+    stream : file or None, default=None
+        None is stderr.
+    """
+
+    def __init__(self, label="", stream=None):
+        self.label = label
+        self.stream = sys.stderr if stream is None else stream
+        self._name = ""
+        self._done = self._total = 0
+
+    def setup(self, estimator, context):
+        """Start at none."""
+        self._name = type(estimator).__name__
+        self._done = self._total = 0
+
+    def teardown(self, estimator, context):
+        """Clear the line."""
+        if self._total:
+            self._write(" " * len(self._line()) + "\r")
+
+    def on_fit_task_begin(self, estimator, context, **kwargs):
+        """Read how many there will be."""
+        if context.max_subtasks:
+            self._total = context.max_subtasks
+            self._write(self._line())
+
+    def on_fit_task_end(self, estimator, context, **kwargs):
+        """Count one more."""
+        if context.task_name == "shadow":
+            self._done += 1
+            self._write(self._line())
+
+    def _line(self):
+        filled = _BAR * self._done // self._total
+        bar = "#" * filled + "." * (_BAR - filled)
+        count = f"{self._done}/{self._total}"
+        return f"{self.label}{self._name} [{bar}] {count} shadow models"
+
+    def _write(self, text):
+        self.stream.write("\r" + text)
+        self.stream.flush()
+
+
+def _wants_progress(arguments):
+    return sys.stderr.isatty() if arguments.progress is None else arguments.progress
+
+
+def _callbacks(label, arguments):
+    return [ShadowCounter(label)] if _wants_progress(arguments) else None
+
+
+def _demo(arguments):
+    from sklearn.compose import make_column_transformer
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import train_test_split
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    from sklearn_mia.datasets import load_german_credit
+
+    started = time.monotonic()
+    if arguments.html:
+        _files.check_writable(arguments.html)
+        check_jinja2()
+    X, y = load_german_credit(return_X_y=True, as_frame=True)
+    X_in, X_out, y_in, y_out = train_test_split(
+        X, y, test_size=0.5, stratify=y, random_state=arguments.seed
+    )
+    text = list(X.select_dtypes("category"))
+    reports = []
+    for classifier in (
+        RandomForestClassifier(random_state=arguments.seed),
+        LogisticRegression(max_iter=1000),
+    ):
+        model = make_pipeline(
+            make_column_transformer(
+                (OneHotEncoder(handle_unknown="ignore"), text),
+                remainder=StandardScaler(),
+            ),
+            classifier,
+        ).fit(X_in, y_in)
+        name = type(classifier).__name__
+        report = audit(
+            model,
+            X_in,
+            y_in,
+            X_out,
+            y_out,
+            n_shadows=8,
+            callbacks=_callbacks(f"{name}: ", arguments),
+            n_jobs=arguments.n_jobs or min(2, os.cpu_count() or 1),
+            random_state=arguments.seed,
+        )
+        reports.append(report)
+        print(report, end="\n\n")
+    if arguments.html:
+        _files.write_whole(
+            arguments.html,
+            render_page(reports, title="Membership audit: German credit"),
+        )
+    print("In plain words\n==============\n")
+    for report in reports:
+        print(_in_plain_words(report), end="\n\n")
+    print(
+        _filled(
+            "Both models were trained on the same people and answer the same question. "
+            "How much they give away about those people is a matter of the model."
+        )
+    )
+    if arguments.html:
+        print(f"\nThe page with pictures is {arguments.html}")
+    if _wants_progress(arguments):
+        print(f"Took {time.monotonic() - started:.0f} s.", file=sys.stderr)
+    return EXIT_OK
+
+
+def _in_plain_words(report):
+    headline = report.to_dict()["headline"]
+    found = headline["rate"]["tpr"]["estimate"]
+    return _filled(
+        f"{report.to_dict()['model']['name']}: {report.verdict['title']} An attacker "
+        "who wrongly accuses at most 1 % of the people who were not in its training "
+        f"data recognises {percent(found)} of the 500 who were; guessing would "
+        "recognise 1 %."
+    )
+
+
+def _filled(text):
+    return textwrap.fill(text, 88)
+
+
+def _audit(arguments):
+    limits = dict(arguments.fail_above) or None
+    for path in (arguments.html, arguments.json, arguments.records):
+        if path is not None:
+            _files.check_writable(path)
+    if arguments.html:
+        check_jinja2()
+    if arguments.records is not None and arguments.no_records:
+        raise ValueError("--records and --no-records contradict each other.")
+    if arguments.predictions is None:
+        report = _audit_of_model(arguments, limits)
+    else:
+        report = _audit_of_predictions(arguments, limits)
+    _deliver(report, arguments)
+    return exit_code(report) if limits else EXIT_OK
+
+
+def _audit_of_model(arguments, limits):
+    given = (arguments.model, arguments.members, arguments.nonmembers)
+    if None in given:
+        raise ValueError(
+            "audit needs three files, MODEL MEMBERS NONMEMBERS, or --predictions FILE."
+        )
+    model, fitted_with = _files.load_model(
+        arguments.model, trust_pickle=arguments.trust_pickle, trusted=arguments.trust
+    )
+    classes = check_target(model)
+    kinds = _files.column_kinds(model)
+    sides = [
+        _read_side(path, arguments, model, classes, kinds)
+        for path in (arguments.members, arguments.nonmembers)
+    ]
+    case = make_case(
+        model,
+        *sides[0][:2],
+        *sides[1][:2],
+        groups=(sides[0][2], sides[1][2]),
+        ids=(sides[0][3], sides[1][3]),
+    )
+    findings = [
+        _findings.check_version(fitted_with, sklearn.__version__),
+        _findings.check_column_order(
+            sides[0][4] or sides[1][4], not hasattr(model, "feature_names_in_")
+        ),
+    ]
+    return audit_case(
+        model,
+        case,
+        n_shadows=arguments.n_shadows,
+        fprs=arguments.fpr or _DEFAULT_FPRS,
+        confidence=arguments.confidence,
+        limits=limits,
+        slices=("class", "loss", *arguments.slice),
+        drop_shared=arguments.drop_shared,
+        prior=arguments.prior,
+        per_record=not arguments.no_records,
+        callbacks=_callbacks("", arguments),
+        n_jobs=arguments.n_jobs,
+        random_state=arguments.seed,
+        extra_findings=[finding for finding in findings if finding is not None],
+        sources={"model": Path(arguments.model).name}
+        | {
+            "members": Path(arguments.members).name,
+            "nonmembers": Path(arguments.nonmembers).name,
+        },
+    )
+
+
+def _check_columns(frame, path, arguments, options):
+    for option in options:
+        names = getattr(arguments, option)
+        for name in names if isinstance(names, list) else [names]:
+            if name is not None and name not in frame.columns:
+                raise ValueError(
+                    f"--{option} names the column {name!r}, which {path} does not "
+                    f"have. It has {', '.join(map(repr, frame.columns))}."
+                )
+
+
+def _read_side(path, arguments, model, classes, kinds):
+    """Features, labels, groups, ids and whether the columns were reordered."""
+    frame = _files.read_table(path, separator=arguments.separator)
+    _check_columns(frame, path, arguments, ("label", "id", "group", "drop"))
+    labels = _files.typed_labels(
+        frame[arguments.label], classes, na_values=arguments.na_values, table=str(path)
+    )
+    ids = None
+    if arguments.id is not None:
+        ids = _files.typed_columns(frame[[arguments.id]], {})[arguments.id].tolist()
+    groups = None if arguments.group is None else frame[arguments.group].tolist()
+    # An id or a group is no feature, unless the model was trained on it.
+    trained = set(getattr(model, "feature_names_in_", ()))
+    named = {arguments.id, arguments.group} - {None} - trained
+    features = frame.drop(columns=list({arguments.label, *arguments.drop} | named))
+    features = _files.typed_columns(features, kinds, na_values=arguments.na_values)
+    features, reordered = _matched(model, features, path)
+    return features, labels, groups, ids, reordered
+
+
+def _matched(model, features, path):
+    """The features in the order of the model, and whether that was another."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        n_trained = getattr(model, "n_features_in_", features.shape[1])
+        if features.shape[1] != n_trained:
+            raise ValueError(
+                f"{path} has {features.shape[1]} feature columns, but the model was "
+                f"trained on {n_trained}: {', '.join(map(repr, features.columns))}. "
+                "Leave columns out with --drop."
+            )
+        return features.to_numpy(), False
+    missing = [c for c in names if c not in features.columns]
+    extra = [c for c in features.columns if c not in set(names)]
+    found = []
+    if missing:
+        found.append(
+            f"lacks columns that the model was trained on: "
+            f"{', '.join(map(repr, missing))}"
+        )
+    if extra:
+        found.append(
+            "has columns that the model was not trained on: "
+            f"{', '.join(map(repr, extra))} (leave each out with --drop, or name the "
+            "one that identifies a record with --id)"
+        )
+    if found:
+        raise ValueError(f"{path} {' and '.join(found)}.")
+    return features[list(names)], list(names) != list(features.columns)
+
+
+def _audit_of_predictions(arguments, limits):
+    path = arguments.predictions
+    if arguments.model is not None:
+        raise ValueError("Pass either MODEL MEMBERS NONMEMBERS or --predictions FILE.")
+    if arguments.member is None:
+        raise ValueError(
+            "--predictions needs --member COLUMN, the column that says which records "
+            "the model was trained on."
+        )
+    frame = _files.read_table(path, separator=arguments.separator)
+    _check_columns(frame, path, arguments, ("label", "member", "id", "group"))
+    prefix = arguments.proba_prefix
+    columns = [c for c in frame.columns if str(c).startswith(prefix)]
+    if len(columns) < 2:
+        raise ValueError(
+            f"{path} has {len(columns)} columns that begin with {prefix!r}; expected "
+            f"one a class, named {prefix}<class>, or another --proba-prefix."
+        )
+    classes = np.array([str(c)[len(prefix) :] for c in columns])
+    proba = _files.typed_columns(frame[columns], dict.fromkeys(columns, ("number", 0)))
+    if any(proba[c].dtype.kind not in "fiu" for c in columns):
+        raise ValueError(f"{path} has probabilities that are not numbers.")
+    labels = _files.typed_labels(frame[arguments.label], classes, table=str(path))
+    ids, groups = (
+        None if name is None else frame[name].tolist()
+        for name in (arguments.id, arguments.group)
+    )
+    case, log_proba = case_of_predictions(
+        proba.to_numpy(),
+        labels.astype(str),
+        _membership(frame[arguments.member], path),
+        classes=classes,
+        groups=groups,
+        ids=ids,
+    )
+    return predictions_report(
+        case,
+        log_proba,
+        model_name=f"the model behind {Path(path).name}",
+        limits=check_limits(limits),
+        slices=("class",),
+        settings=checked_settings(
+            fprs=arguments.fpr or _DEFAULT_FPRS,
+            confidence=arguments.confidence,
+            prior=arguments.prior,
+            seed=arguments.seed,
+        ),
+        per_record=not arguments.no_records,
+        sources={"predictions": Path(path).name},
+    )
+
+
+def _membership(column, path):
+    known = {"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0}
+    values = [known.get(str(v).strip().lower()) for v in column]
+    if None in values:
+        bad = column.iloc[values.index(None)]
+        raise ValueError(
+            f"Column {column.name!r} of {path} holds {bad!r}; expected 1 or true for "
+            "members and 0 or false for non-members."
+        )
+    return values
+
+
+def _deliver(report, arguments):
+    """Render everything, then write it, then print."""
+    files = []
+    if arguments.html:
+        files.append((arguments.html, report.to_html()))
+    if arguments.json:
+        files.append((arguments.json, report.to_json() + "\n"))
+    if arguments.records:
+        frame = report.records
+        is_parquet = arguments.records.suffix in (".parquet", ".pq")
+        files.append(
+            (
+                arguments.records,
+                frame.astype({"id": str}).to_parquet(index=False)
+                if is_parquet
+                else frame.to_csv(index=False),
+            )
+        )
+    _files.write_all(files)
+    print(report)
+
+
+def exit_code(report):
+    """What a build should make of the limits.
+
+    Parameters
+    ----------
+    report : AuditReport
+
+    Returns
+    -------
+    status : int
+        0: no limit is exceeded; 3: one is; 4: the limits cannot be judged, because
+        the report is not interpretable or a rate is not resolvable.
+    """
+    outcomes = {row["outcome"] for row in report.limits}
+    if report.verdict["level"] == "not_interpretable":
+        return EXIT_UNDECIDED
+    if "exceeded" in outcomes:
+        return EXIT_EXCEEDED
+    return EXIT_UNDECIDED if "unresolvable" in outcomes else EXIT_OK
+
+
+def limit(text):
+    """Read a limit: ``tpr=0.05@fpr=0.01`` or ``auc=0.6``.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    key, value : str, float
+        As `limits` of :func:`sklearn_mia.audit.audit` takes them.
+    """
+    match = re.fullmatch(r"(?:auc=(\S+)|tpr=(\S+)@fpr=(\S+))", text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a limit; expected tpr=0.05@fpr=0.01 or auc=0.6"
+        )
+    auc, tpr, fpr = match.groups()
+    if auc is not None:
+        return "auc", fraction(auc)
+    return f"tpr@fpr={fraction(fpr):g}", fraction(tpr)
+
+
+def fraction(text):
+    """Read a rate: a fraction such as 0.01, or percent with the sign, as 1%.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    value : float
+    """
+    number = text.strip()
+    try:
+        value = float(number[:-1]) / 100 if number.endswith("%") else float(number)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a rate; expected a fraction between 0 and 1, such as "
+            "0.01, or the same in percent with its sign, 1%"
+        )
+    return value
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m sklearn_mia",
+        description="Measure how much a trained classifier reveals about who was in "
+        "its training data.",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"sklearn_mia {__version__}"
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("-o", "--html", type=Path, help="write the page to this file")
+    common.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    common.add_argument("--n-jobs", type=int, help="shadow models trained at a time")
+    common.add_argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        help="count shadow models on stderr; the default is to do so on a terminal",
+    )
+    common.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error"
+    )
+    demo = commands.add_parser(
+        "demo",
+        parents=[common],
+        help="audit two models on a shipped table",
+        description="Audit a random forest and a logistic regression on the German "
+        "credit table.",
+    )
+    demo.set_defaults(run=_demo)
+    command = commands.add_parser(
+        "audit",
+        parents=[common],
+        help="audit a model file on two tables",
+        description="Audit a trained classifier on a table of its training records and "
+        "a table of records of the same kind that it was not trained on. The report "
+        "goes to stdout. Rates are fractions (0.01), or percent with the sign (1%%).",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "model", type=Path, nargs="?", help=".skops, .joblib, .pkl or .pickle"
+    )
+    command.add_argument(
+        "members", type=Path, nargs="?", help="CSV or Parquet: its training records"
+    )
+    command.add_argument(
+        "nonmembers", type=Path, nargs="?", help="CSV or Parquet: other records"
+    )
+    command.add_argument("--label", required=True, help="column of the class label")
+    _add_column_options(command)
+    _add_output_options(command)
+    _add_audit_options(command)
+    _add_loading_options(command)
+    command.set_defaults(run=_audit)
+    return parser
+
+
+def _add_column_options(command):
+    group = command.add_argument_group("columns")
+    group.add_argument("--id", metavar="COLUMN", help="names the records")
+    group.add_argument(
+        "--group", metavar="COLUMN", help="the person, or other group, of a record"
+    )
+    group.add_argument(
+        "--drop", action="append", default=[], metavar="COLUMN", help="leave out"
+    )
+    group.add_argument(
+        "--slice",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="look at its groups of records",
+    )
+
+
+def _add_output_options(command):
+    group = command.add_argument_group("output")
+    group.add_argument("--json", type=Path, metavar="FILE", help="report as JSON")
+    group.add_argument(
+        "--records",
+        type=Path,
+        metavar="FILE",
+        help="one row a record, .csv or .parquet",
+    )
+    group.add_argument(
+        "--no-records", action="store_true", help="report nothing about single records"
+    )
+    group.add_argument(
+        "--fail-above",
+        type=limit,
+        action="append",
+        default=[],
+        metavar="LIMIT",
+        help="tpr=0.05@fpr=0.01 or auc=0.6: end with exit code 3 if a leak was found "
+        "that is above it, for use in a build; may be repeated, and replaces the "
+        "default limits of the report",
+    )
+
+
+def _add_audit_options(command):
+    group = command.add_argument_group("audit")
+    group.add_argument(
+        "--fpr",
+        type=fraction,
+        action="append",
+        help="false-positive rate of the table; default: 0.001, 0.01 and 0.1",
+    )
+    group.add_argument("--confidence", type=fraction, default=0.95)
+    group.add_argument(
+        "--prior",
+        type=fraction,
+        default=0.5,
+        help="share of members among those an attacker asks about",
+    )
+    group.add_argument(
+        "--n-shadows",
+        type=int,
+        default=16,
+        help="cost of the attacks, in fits of the model; default: %(default)s",
+    )
+    group.add_argument(
+        "--drop-shared",
+        action="store_true",
+        help="leave out non-members that equal a member",
+    )
+    group.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="FILE",
+        help="instead of a model and two tables: one CSV or Parquet with a column "
+        "proba_<class> for each class, the label and --member; weaker attacks",
+    )
+    group.add_argument(
+        "--member", metavar="COLUMN", help="with --predictions: 1 for members, else 0"
+    )
+    group.add_argument("--proba-prefix", default="proba_", metavar="TEXT")
+
+
+def _add_loading_options(command):
+    group = command.add_argument_group("loading")
+    group.add_argument(
+        "--trust-pickle",
+        action="store_true",
+        help="load a .joblib, .pkl or .pickle file. A pickle, and a joblib file is "
+        "one, runs whatever code its author put in it; .skops files do not",
+    )
+    group.add_argument(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="TYPE",
+        help="a type that a .skops file may hold",
+    )
+    group.add_argument(
+        "--na-values",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="read this text as a missing value, as an empty cell is; NA and None are "
+        "values of a text column otherwise",
+    )
+    group.add_argument("--separator", default=",", help="of a CSV; default: comma")
+
+
+def main(arguments=None):
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : list of str or None, default=None
+        None takes those of the process.
+
+    Returns
+    -------
+    status : int
+        Exit code.
+    """
+    arguments = _parser().parse_args(arguments)
+    try:
+        with warnings.catch_warnings():
+            # What matters of them is in the findings.
+            warnings.simplefilter("ignore")
+            return arguments.run(arguments)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        if arguments.debug:
+            traceback.print_exc()
+        else:
+            line = " ".join(str(error).split()) or type(error).__name__
+            print(f"error: {line}", file=sys.stderr)
+        known = isinstance(error, (ValueError, TypeError, OSError, ImportError))
+        return EXIT_INPUT if known else EXIT_FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

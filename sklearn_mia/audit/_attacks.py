@@ -1,0 +1,293 @@
+"""The attacks of an audit: chosen, aimed at the model, fitted and scored."""
+
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral
+
+import joblib
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_mia.attacks import RMIA, BaggingAttack, LiRA, ThresholdAttack
+from sklearn_mia.attacks._base import BaseAttack
+from sklearn_mia.attacks._shadow import BaseShadowAttack
+
+# Cost 4 of 16: from there on it equals RMIA with 64 shadow models.
+_SHARE_OF_BAGGING = 25
+_NOT_TOLD = ("target_estimator", "memory", "keep_models", "n_jobs")
+
+
+def default_attacks(model, *, n_shadows=16, random_state=None):
+    """The attacks of an audit that names none.
+
+    One that needs the model alone, and the strongest for their cost: RMIA and
+    BaggingAttack on a bagged forest, RMIA and LiRA, which share their shadow models,
+    on any other model.
+
+    Parameters
+    ----------
+    model : classifier
+        The fitted model under audit.
+
+    n_shadows : int, default=16
+        The cost of the attacks with shadow models, in fits of the model.
+
+    random_state : int or None, default=None
+        The same for all attacks, so that they share what they can.
+
+    Returns
+    -------
+    attacks : dict
+        Name mapped to an attack, not fitted.
+    """
+    shadows = {
+        "n_shadows": n_shadows,
+        "keep_models": False,
+        "random_state": random_state,
+    }
+    attacks = {
+        "ThresholdAttack": ThresholdAttack(model, signal="loss"),
+        "RMIA": RMIA(model, **shadows),
+    }
+    forest = _bagged_forest(model)
+    if forest is None:
+        return attacks | {"LiRA": LiRA(model, **shadows)}
+    bagging = BaggingAttack(
+        model,
+        n_trees=max(_SHARE_OF_BAGGING * n_shadows * forest.n_estimators // 100, 100),
+        keep_models=False,
+        random_state=random_state,
+    )
+    return attacks | {"BaggingAttack": bagging}
+
+
+def _bagged_forest(model):
+    try:
+        return BaggingAttack(model)._target_forest()
+    except (TypeError, ValueError):
+        return None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one attack said.
+
+    Attributes
+    ----------
+    scores : ndarray of shape (n_records,)
+        NaN for the records that the attack learned from.
+
+    used : ndarray of shape (n_records,), dtype bool, or None
+        The records that it is judged on; None is all.
+
+    description : str
+
+    n_unscored : int
+
+    fitted : object
+        The fitted attack, or None.
+    """
+
+    scores: np.ndarray
+    used: np.ndarray | None
+    description: str
+    n_unscored: int = 0
+    fitted: object = None
+
+
+def _named(attacks):
+    """Attacks by name: a dictionary, a list or a single one."""
+    if isinstance(attacks, Mapping):
+        return {str(name): attack for name, attack in attacks.items()}
+    if hasattr(attacks, "fit"):
+        attacks = [attacks]
+    try:
+        attacks = list(attacks)
+    except TypeError:
+        attacks = []
+    named = {}
+    for attack in attacks:
+        if isinstance(attack, tuple) and len(attack) == 2:
+            name, attack = attack
+        else:
+            name = type(attack).__name__
+        unique, number = str(name), 2
+        while unique in named:
+            unique, number = f"{name} {number}", number + 1
+        named[unique] = attack
+    return named
+
+
+def check_attacks(attacks, model):
+    """Check the attacks of an audit before anything is trained.
+
+    Parameters
+    ----------
+    attacks : estimator, list or dict
+
+    model : classifier
+
+    Returns
+    -------
+    attacks : dict
+        Clones, aimed at the model.
+
+    fitted_before : list of str
+        Names of those that came in fitted.
+    """
+    named = _named(attacks)
+    if not named:
+        raise ValueError(
+            f"attacks={attacks!r} holds no attack; pass an attack, a list or a dict of "
+            "them, or None for the default."
+        )
+    checked, fitted_before = {}, []
+    for name, attack in named.items():
+        if isinstance(attack, type) or not hasattr(attack, "fit"):
+            raise TypeError(
+                f"attacks holds {attack!r}; pass instances, such as RMIA(model)."
+            )
+        try:
+            check_is_fitted(attack)
+            fitted_before.append(name)
+        except (NotFittedError, TypeError):
+            pass
+        copied = clone(attack)
+        if isinstance(copied, BaseAttack):
+            if copied.target_estimator is None:
+                copied.target_estimator = model
+            elif copied.target_estimator is not model:
+                raise ValueError(
+                    f"The attack {name} has another target_estimator than the model "
+                    "under audit; pass the same object, or leave it None."
+                )
+        checked[name] = copied
+    return checked, fitted_before
+
+
+def _learns_membership(attack):
+    return not isinstance(attack, BaseAttack) or get_tags(attack).target_tags.required
+
+
+def _equip(attack, *, memory, seed, n_jobs, callbacks):
+    """Give an attack what the audit decides, where its user left it open."""
+    if not isinstance(attack, BaseAttack):
+        return attack
+    params = attack.get_params(deep=False)
+    if "random_state" in params and params["random_state"] is None:
+        attack.random_state = seed
+    if isinstance(attack, BaseShadowAttack):
+        if attack.memory is None and isinstance(attack.random_state, Integral):
+            attack.memory = memory
+            attack.keep_models = False
+        if attack.n_jobs is None:
+            attack.n_jobs = n_jobs
+    if callbacks and hasattr(attack, "set_callbacks"):
+        attack.set_callbacks(*callbacks)
+    return attack
+
+
+def _described(attack):
+    """An attack with the parameters that tell what it does."""
+    if not isinstance(attack, BaseAttack):
+        return " ".join(repr(attack).split())
+    defaults = type(attack)().get_params(deep=False)
+    told = {
+        name: value
+        for name, value in attack.get_params(deep=False).items()
+        if name not in _NOT_TOLD and not _equal(value, defaults[name])
+    }
+    shown = ", ".join(f"{name}={value!r}" for name, value in told.items())
+    return f"{type(attack).__name__}({' '.join(shown.split())})"
+
+
+def _equal(value, default):
+    return value is default or (type(value) is type(default) and value == default)
+
+
+def _run_attack(attack, case, half):
+    records = case.records
+    description = _described(attack)
+    if not _learns_membership(attack):
+        with warnings.catch_warnings():
+            # Counted in a finding.
+            warnings.filterwarnings("ignore", ".*could not be scored", UserWarning)
+            groups = {}
+            if case.groups is not None and isinstance(attack, BaseShadowAttack):
+                groups["groups"] = case.groups
+            scores = attack.fit(records, **groups).score_samples(records)
+        return Scored(scores, None, description, attack.n_unscored_, attack)
+    train, judged = np.flatnonzero(half), np.flatnonzero(~half)
+    attack.fit(_safe_indexing(records, train), case.is_member[train])
+    scores = np.full(len(half), np.nan)
+    scores[judged] = _scores_of(attack, _safe_indexing(records, judged))
+    return Scored(scores, ~half, description, 0, attack)
+
+
+def _scores_of(attack, records):
+    for method in ("score_samples", "decision_function"):
+        if hasattr(attack, method):
+            return np.asarray(getattr(attack, method)(records), dtype=float)
+    proba = np.asarray(attack.predict_proba(records), dtype=float)
+    return proba[:, list(attack.classes_).index(True)]
+
+
+def run_attacks(attacks, case, *, seed, n_jobs=None, callbacks=None, memory=None):
+    """Fit every attack on both sides and score all records.
+
+    Parameters
+    ----------
+    attacks : dict
+        From :func:`check_attacks`.
+
+    case : Case
+
+    seed : int
+
+    n_jobs : int or None, default=None
+
+    callbacks : list or None, default=None
+
+    memory : joblib.Memory or None, default=None
+        None takes a folder that is removed afterwards.
+
+    Returns
+    -------
+    scored : dict
+        Name mapped to a `Scored`.
+    """
+    half = _half(case, seed)
+    with tempfile.TemporaryDirectory(prefix="sklearn_mia_") as folder:
+        if memory is None:
+            memory = joblib.Memory(folder, verbose=0)
+        scored = {}
+        for name, attack in attacks.items():
+            _equip(attack, memory=memory, seed=seed, n_jobs=n_jobs, callbacks=callbacks)
+            scored[name] = _run_attack(attack, case, half)
+            n_bad = int(
+                np.sum(~np.isfinite(scored[name].scores[judged_rows(scored[name])]))
+            )
+            if n_bad:
+                raise ValueError(
+                    f"The attack {name} gave {n_bad} scores that are not finite."
+                )
+    return scored
+
+
+def judged_rows(scored):
+    """Index of the records that an attack is judged on."""
+    return slice(None) if scored.used is None else scored.used
+
+
+def _half(case, seed):
+    """A random half of the units, for the attacks that learn from membership."""
+    generator = np.random.default_rng([seed, 1])
+    units = case.units
+    chosen = np.zeros(units.max() + 1, dtype=bool)
+    chosen[generator.permutation(len(chosen))[: len(chosen) // 2]] = True
+    return chosen[units]

@@ -1,0 +1,525 @@
+"""The run of an audit: from a trained model and two tables to a report."""
+
+from numbers import Integral, Real
+
+import numpy as np
+
+from sklearn_mia.audit import _findings, _verdict
+from sklearn_mia.audit._attacks import (
+    Scored,
+    check_attacks,
+    default_attacks,
+    run_attacks,
+)
+from sklearn_mia.audit._build import build_report, column_of, model_name
+from sklearn_mia.audit._case import case_of_predictions, make_case
+from sklearn_mia.metrics import epsilon_lower_bound
+from sklearn_mia.response import encode_labels, make_responder
+from sklearn_mia.shadows import root_seed
+from sklearn_mia.signals import SIGNALS
+
+
+def _check_fractions(fprs):
+    if isinstance(fprs, Real):
+        fprs = [fprs]
+    checked = []
+    for fpr in fprs:
+        if isinstance(fpr, bool) or not isinstance(fpr, Real) or not 0 < fpr < 1:
+            raise ValueError(
+                f"fprs holds {fpr!r}; expected fractions in (0, 1), not percent: write "
+                "0.01 for 1 %."
+            )
+        checked.append(float(fpr))
+    if not checked:
+        raise ValueError("fprs is empty; expected at least one fraction, such as 0.01.")
+    return tuple(sorted(set(checked)))
+
+
+def _check_fraction(value, name):
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < 1:
+        raise ValueError(
+            f"{name}={value!r} is not a fraction in (0, 1); write 0.05 for 5 %."
+        )
+    return float(value)
+
+
+def _check_count(value, name, least):
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name}={value!r} is not an integer of at least {least}.")
+    return int(value)
+
+
+# Findings
+
+
+def checked_settings(
+    *,
+    fprs,
+    confidence,
+    prior,
+    seed,
+    inclusion_probability=None,
+    n_permutations=999,
+    min_slice_size=30,
+):
+    """Check the numbers of an audit; parameters as in :func:`audit`."""
+    if inclusion_probability is not None:
+        inclusion_probability = _check_fraction(
+            inclusion_probability, "inclusion_probability"
+        )
+    return {
+        "fprs": _check_fractions(fprs),
+        "confidence": _check_fraction(confidence, "confidence"),
+        "prior": _check_fraction(prior, "prior"),
+        "inclusion_probability": inclusion_probability,
+        "n_permutations": _check_count(n_permutations, "n_permutations", 99),
+        "min_slice_size": _check_count(min_slice_size, "min_slice_size", 2),
+        "seed": seed,
+    }
+
+
+def _accuracies(model, case):
+    right = encode_labels(np.asarray(model.predict(case.asked)), case.classes)
+    right = right == case.codes
+    return float(right[case.is_member].mean()), float(right[~case.is_member].mean())
+
+
+def audit(
+    model,
+    X_train,
+    y_train,
+    X_test,
+    y_test,
+    *,
+    attacks=None,
+    n_shadows=16,
+    fprs=(0.001, 0.01, 0.1),
+    confidence=0.95,
+    limits=None,
+    slices=("class", "loss"),
+    min_slice_size=30,
+    groups_train=None,
+    groups_test=None,
+    ids_train=None,
+    ids_test=None,
+    drop_shared=False,
+    inclusion_probability=None,
+    prior=0.5,
+    n_permutations=999,
+    per_record=True,
+    callbacks=None,
+    n_jobs=None,
+    random_state=None,
+):
+    """Audit how much a trained model reveals about who was in its training data.
+
+    Runs membership attacks on the model, states how well they do with intervals that
+    hold, corrects for having tried several, and checks whether the numbers can be read
+    as leakage at all.
+
+    Parameters
+    ----------
+    model : classifier
+        The trained model. Never refitted, never changed.
+
+    X_train, y_train : {array-like, sparse matrix, DataFrame} of shape \
+            (n_members, n_features), array-like of shape (n_members,)
+        The members: records that the model was trained on.
+
+    X_test, y_test : {array-like, sparse matrix, DataFrame} of shape \
+            (n_nonmembers, n_features), array-like of shape (n_nonmembers,)
+        The non-members: records of the same kind that it was not trained on. Split at
+        random from one table, or the answer may be about the difference between the
+        tables.
+
+    attacks : attack, list or dict, default=None
+        The attacks, each with `target_estimator` the model or None; a dict names them.
+        None takes :class:`~sklearn_mia.ThresholdAttack`, :class:`~sklearn_mia.RMIA`
+        and, on a bagged forest, :class:`~sklearn_mia.BaggingAttack`, else
+        :class:`~sklearn_mia.LiRA`. An attack that learns from known membership (or a
+        search over attacks) learns from one random half of the records and is judged
+        on the other.
+
+    n_shadows : int, default=16
+        Cost of the default attacks, in fits of the model; even.
+
+    fprs : tuple of float, default=(0.001, 0.01, 0.1)
+        False-positive rates of the table, fractions in (0, 1), not percent.
+
+    confidence : float, default=0.95
+        Confidence level of every interval and of the verdict.
+
+    limits : dict or None, default=None
+        What is too much: ``"auc"`` and ``"tpr@fpr=<fraction>"`` mapped to a fraction.
+        None is ``{"auc": 0.6, "tpr@fpr=0.01": 0.05}``; see Notes.
+
+    slices : tuple, default=("class", "loss")
+        Groups of records to look at: ``"class"``, ``"loss"`` (tenths by the loss of the
+        model), names of columns or, in an array, their positions.
+
+    min_slice_size : int, default=30
+        Members, and non-members, below which a slice is not evaluated.
+
+    groups_train, groups_test : array-like or None, default=None
+        Group of each record, such as the person. Shadow models draw whole groups, and
+        the corrected test permutes them.
+
+    ids_train, ids_test : array-like or None, default=None
+        Names of the records in `report.records`; None takes the index of a pandas
+        frame, else the position in its table.
+
+    drop_shared : bool, default=False
+        Whether to leave out the non-members that equal a member.
+
+    inclusion_probability : float or None, default=None
+        The probability with which each record entered the training data by its own
+        independent coin, if that is how members were drawn. Then epsilon is a bound of
+        differential privacy, else it describes this one model.
+
+    prior : float, default=0.5
+        Share of members among the people that an attacker would ask about, for the
+        probability that an accusation is right.
+
+    n_permutations : int, default=999
+        Permutations of the corrected test.
+
+    per_record : bool, default=True
+        Whether the report holds anything about single records.
+
+    callbacks : list or None, default=None
+        scikit-learn callbacks for the attacks with shadow models, such as a
+        ``ProgressBar(max_propagation_depth=0)``.
+
+    n_jobs : int or None, default=None
+        Shadow models trained at a time. None is 1 unless in a
+        `joblib.parallel_config`.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds all that is random. The result does not depend on `n_jobs`.
+
+    Returns
+    -------
+    report : AuditReport
+        Print it, or see `to_html`, `to_json` and `records`.
+
+    Raises
+    ------
+    ValueError, TypeError, NotFittedError
+        If something given cannot be audited, before any shadow model is trained.
+
+    See Also
+    --------
+    sklearn_mia.metrics : The procedures behind the numbers.
+
+    Notes
+    -----
+    The verdict says "above the limits" if the corrected test finds a leak and the
+    value of some attack is above a limit. The default limits are conventions, to be
+    replaced by your own. A TPR of .05 at an FPR of .01 [1]_ means that, among equally
+    many members and non-members, an accusation is right 5 times in 6; a model that is
+    (epsilon, 0)-differentially private with epsilon = 1.6 would allow no more. An AUC
+    of .6 means that an attacker who sees one of each tells them apart 6 times in 10.
+
+    References
+    ----------
+    .. [1] N. Carlini, S. Chien, M. Nasr, S. Song, A. Terzis and F. Tramer, 2022,
+       "Membership inference attacks from first principles".
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_mia.audit import audit
+    >>> X, y = make_classification(600, flip_y=0.2, random_state=0)
+    >>> model = RandomForestClassifier(20, random_state=0).fit(X[:300], y[:300])
+    >>> report = audit(
+    ...     model, X[:300], y[:300], X[300:], y[300:], n_shadows=4, random_state=0
+    ... )
+    >>> report.verdict["level"]
+    'above_limits'
+    """
+    case = make_case(
+        model,
+        X_train,
+        y_train,
+        X_test,
+        y_test,
+        groups=(groups_train, groups_test),
+        ids=(ids_train, ids_test),
+    )
+    return audit_case(
+        model,
+        case,
+        attacks=attacks,
+        n_shadows=n_shadows,
+        fprs=fprs,
+        confidence=confidence,
+        limits=limits,
+        slices=slices,
+        min_slice_size=min_slice_size,
+        drop_shared=drop_shared,
+        inclusion_probability=inclusion_probability,
+        prior=prior,
+        n_permutations=n_permutations,
+        per_record=per_record,
+        callbacks=callbacks,
+        n_jobs=n_jobs,
+        random_state=random_state,
+    )
+
+
+def audit_case(
+    model,
+    case,
+    *,
+    attacks=None,
+    n_shadows=16,
+    fprs=(0.001, 0.01, 0.1),
+    confidence=0.95,
+    limits=None,
+    slices=("class", "loss"),
+    min_slice_size=30,
+    drop_shared=False,
+    inclusion_probability=None,
+    prior=0.5,
+    n_permutations=999,
+    per_record=True,
+    callbacks=None,
+    n_jobs=None,
+    random_state=None,
+    extra_findings=(),
+    sources=None,
+):
+    """Audit a model on records already checked; parameters as in :func:`audit`.
+
+    Parameters
+    ----------
+    model : classifier
+
+    case : Case
+
+    extra_findings : list of Finding, default=()
+
+    sources : dict or None, default=None
+        Names of the files audited.
+
+    Returns
+    -------
+    report : AuditReport
+    """
+    seed = root_seed(random_state) % 2**31
+    settings = checked_settings(
+        fprs=fprs,
+        confidence=confidence,
+        prior=prior,
+        inclusion_probability=inclusion_probability,
+        n_permutations=n_permutations,
+        min_slice_size=min_slice_size,
+        seed=seed,
+    )
+    limits = _verdict.check_limits(limits)
+    slices = _check_slices(slices, case)
+    if inclusion_probability is not None:
+        # Refuses a probability that the number of members contradicts.
+        epsilon_lower_bound(
+            case.is_member,
+            np.zeros(len(case.is_member)),
+            inclusion_probability=settings["inclusion_probability"],
+        )
+    shared = np.isin(case.content_ids, case.content_ids[case.is_member])
+    shared &= ~case.is_member
+    n_dropped = 0
+    if drop_shared and shared.any():
+        if shared.sum() == (~case.is_member).sum():
+            raise ValueError(
+                "Every non-member equals a member, so drop_shared=True leaves none. "
+                "Pass records that the model was not trained on."
+            )
+        n_dropped = int(shared.sum())
+        case = case.without(shared)
+    chosen, fitted_before = check_attacks(
+        default_attacks(model, n_shadows=n_shadows, random_state=seed)
+        if attacks is None
+        else attacks,
+        model,
+    )
+    accuracy = _accuracies(model, case)
+    responder, log_proba = make_responder(model, case.asked, case.classes)
+    scored = run_attacks(chosen, case, seed=seed, n_jobs=n_jobs, callbacks=callbacks)
+    return build_report(
+        case,
+        scored,
+        settings=settings,
+        limits=limits,
+        slices=slices,
+        model_content={
+            "name": model_name(model),
+            "class": f"{type(model).__module__}.{type(model).__qualname__}",
+            "description": " ".join(str(model).split())[:2000],
+            "response": responder.kind,
+        },
+        log_proba=log_proba,
+        accuracy=accuracy,
+        response=responder.kind,
+        fitted_before=fitted_before,
+        extra_findings=extra_findings,
+        sources=sources,
+        n_dropped=n_dropped,
+        per_record=per_record,
+    )
+
+
+def audit_predictions(
+    proba,
+    y,
+    is_member,
+    *,
+    classes=None,
+    model_name="the model",
+    fprs=(0.001, 0.01, 0.1),
+    confidence=0.95,
+    limits=None,
+    slices=("class",),
+    min_slice_size=30,
+    groups=None,
+    ids=None,
+    inclusion_probability=None,
+    prior=0.5,
+    n_permutations=999,
+    per_record=True,
+    random_state=0,
+):
+    """Audit a model of which only the predictions are known.
+
+    For an auditor who holds a file of probabilities, labels and membership, but neither
+    the model nor the records. Only attacks that need nothing else can be run, by the
+    loss, the entropy and, for more than two classes, the modified entropy and the
+    margin; a value that is small is no proof of safety.
+
+    Parameters
+    ----------
+    proba : array-like of shape (n_records, n_classes)
+        What the model answered for each record.
+
+    y : array-like of shape (n_records,)
+        The class of each record.
+
+    is_member : array-like of shape (n_records,)
+        True or 1 for the records that the model was trained on.
+
+    classes : array-like of shape (n_classes,) or None, default=None
+        The class of each column; None takes the sorted labels.
+
+    model_name : str, default="the model"
+        What the report calls the model.
+
+    fprs, confidence, limits, min_slice_size, inclusion_probability, prior, \
+            n_permutations, per_record : as in :func:`audit`
+
+    slices : tuple, default=("class",)
+        ``"class"`` and ``"loss"`` are possible.
+
+    groups, ids : array-like of shape (n_records,) or None, default=None
+        Group and name of each record.
+
+    random_state : int, RandomState instance or None, default=0
+        Seeds the permutations.
+
+    Returns
+    -------
+    report : AuditReport
+
+    See Also
+    --------
+    audit : With the model and the records, much stronger.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_mia.audit import audit_predictions
+    >>> X, y = make_classification(600, flip_y=0.2, random_state=0)
+    >>> model = RandomForestClassifier(20, random_state=0).fit(X[:300], y[:300])
+    >>> is_member = [True] * 300 + [False] * 300
+    >>> report = audit_predictions(model.predict_proba(X), y, is_member)
+    >>> report.verdict["level"]
+    'above_limits'
+    """
+    return predictions_report(
+        *case_of_predictions(
+            proba, y, is_member, classes=classes, groups=groups, ids=ids
+        ),
+        model_name=model_name,
+        limits=_verdict.check_limits(limits),
+        slices=slices,
+        settings=checked_settings(
+            fprs=fprs,
+            confidence=confidence,
+            prior=prior,
+            inclusion_probability=inclusion_probability,
+            n_permutations=n_permutations,
+            min_slice_size=min_slice_size,
+            seed=root_seed(random_state) % 2**31,
+        ),
+        per_record=per_record,
+    )
+
+
+def predictions_report(
+    case,
+    log_proba,
+    *,
+    model_name,
+    limits,
+    slices,
+    settings,
+    per_record,
+    sources=None,
+):
+    """Report on predictions already checked."""
+    names = ["loss", "entropy"]
+    if log_proba.shape[1] > 2:
+        names += ["modified_entropy", "margin"]
+    scored = {
+        name: Scored(SIGNALS[name](log_proba, case.codes), None, f"{name} of the model")
+        for name in names
+    }
+    slices = [] if slices is None else slices
+    slices = [slices] if isinstance(slices, str) else list(slices)
+    for name in slices:
+        if name not in ("class", "loss"):
+            raise ValueError(
+                f"slices holds {name!r}; without records only 'class' and 'loss' are "
+                "possible."
+            )
+    right = log_proba.argmax(axis=1) == case.codes
+    return build_report(
+        case,
+        scored,
+        settings=settings,
+        limits=limits,
+        slices=slices,
+        model_content={
+            "name": model_name,
+            "class": None,
+            "description": "only its predictions were given",
+            "response": "predictions",
+        },
+        log_proba=log_proba,
+        accuracy=(
+            float(right[case.is_member].mean()),
+            float(right[~case.is_member].mean()),
+        ),
+        extra_findings=[_findings.only_predictions()],
+        sources=sources,
+        per_record=per_record,
+    )
+
+
+def _check_slices(slices, case):
+    slices = [] if slices is None else slices
+    slices = [slices] if isinstance(slices, (str, Integral)) else list(slices)
+    for name in slices:
+        if not (isinstance(name, str) and name in ("class", "loss")):
+            column_of(case, name)
+    return slices

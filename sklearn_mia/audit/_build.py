@@ -1,0 +1,487 @@
+"""From the scores of all attacks to a report."""
+
+import datetime
+import warnings
+from numbers import Integral
+
+import numpy as np
+import scipy
+import scipy.sparse as sp
+import sklearn
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
+
+from sklearn_mia.attacks import RMIA, LiRA
+from sklearn_mia.audit import _evaluation, _findings, _verdict
+from sklearn_mia.audit._attacks import judged_rows
+from sklearn_mia.audit._multiplicity import MembershipPermuter, max_statistic_test
+from sklearn_mia.audit._report import SCHEMA, SCHEMA_VERSION, AuditReport
+from sklearn_mia.metrics import roc_auc_interval
+from sklearn_mia.records import is_frame
+from sklearn_mia.response import unfitted_recipe
+from sklearn_mia.signals import loss
+
+_ORDER = "record order"
+_DECIMALS = 6
+
+
+def _shadow_evidence(scored):
+    """The first attack whose shadows tell what one model answers for a record."""
+    for result in scored.values():
+        attack = result.fitted
+        if result.used is None and type(attack) in (LiRA, RMIA):
+            return attack, attack.shadow_signals_, attack.shadow_members_
+    for result in scored.values():
+        members = getattr(result.fitted, "shadow_members_", None)
+        if result.used is None and members is not None:
+            return None, None, members
+    return None, None, None
+
+
+def _regime(attack, signals, members, case, log_proba):
+    """How like the target the shadows are; see `_findings.check_regime`."""
+    if attack is None or attack.response_method != "auto":
+        return None
+    even = np.log([[0.5, 0.5]])
+    level = attack._signal()(even, np.zeros(1, dtype=int))[0]
+    right = signals > level
+    inside = np.array([r[m].mean() for r, m in zip(right, members, strict=True)])
+    outside = np.array([r[~m].mean() for r, m in zip(right, members, strict=True)])
+    target = attack._signal()(log_proba, case.codes) > level
+    return {
+        "target_size": int(case.is_member.sum()),
+        "shadow_size": float(members.sum(axis=1).mean()),
+        "thin": len(members) != attack.n_shadows,
+        "target_members": float(target[case.is_member].mean()),
+        "target_nonmembers": float(target[~case.is_member].mean()),
+        "shadow_in": float(inside.mean()),
+        "shadow_in_sd": float(inside.std(ddof=1)),
+        "shadow_out": float(outside.mean()),
+        "shadow_out_sd": float(outside.std(ddof=1)),
+    }
+
+
+def _lost_classes(signals, case):
+    if signals is None:
+        return {}
+    lost = {}
+    for code, label in enumerate(case.classes.tolist()):
+        own = case.codes == code
+        if own.any():
+            n = int(np.sum(np.isnan(signals[:, own]).all(axis=1)))
+            if n:
+                lost[str(label)] = n
+    return lost
+
+
+def collect_findings(
+    case,
+    scored,
+    *,
+    fprs,
+    confidence,
+    blind,
+    response,
+    log_proba,
+    accuracy,
+    fitted_before,
+    model,
+):
+    """Run every check; the most severe first, then by code.
+
+    Returns
+    -------
+    findings : list of Finding
+    """
+    is_member = case.is_member
+    n1, n0 = int(is_member.sum()), int((~is_member).sum())
+    attack, signals, members = _shadow_evidence(scored)
+    columns = {}
+    if case.features is not None:
+        columns = _findings.column_numbers(case.features)
+    if case.order is not None:
+        columns[_ORDER] = case.order
+    n_unscored = {name: s.n_unscored for name, s in scored.items() if s.n_unscored}
+    checks = [
+        _findings.check_blind(blind),
+        _findings.check_duplicates(case.content_ids, is_member),
+        _findings.check_groups(case.groups, is_member),
+        *(
+            _findings.check_ties(
+                name, s.scores[judged_rows(s)], is_member[judged_rows(s)]
+            )
+            for name, s in scored.items()
+        ),
+        _findings.check_resolution(n0, fprs, confidence),
+        _findings.check_regime(_regime(attack, signals, members, case, log_proba)),
+        _findings.check_twins(members, is_member),
+        _findings.check_lost_classes(
+            _lost_classes(signals, case),
+            0 if signals is None else len(signals),
+            n_unscored,
+        ),
+        _findings.check_giveaways(columns, is_member),
+        _findings.check_balance(n1, n0),
+        _findings.check_choice(fitted_before),
+        _findings.check_swapped(*accuracy, n1, n0),
+        _findings.check_response(response, model),
+        _findings.check_units(case.units, case.groups is not None),
+    ]
+    return [finding for finding in checks if finding is not None]
+
+
+def _by_severity(findings):
+    order = {s: i for i, s in enumerate(_findings.SEVERITIES)}
+    return sorted(findings, key=lambda f: (order[f.severity], f.code))
+
+
+def model_name(model):
+    """What a model is called: its class, without wrappers and pipelines."""
+    try:
+        recipe = unfitted_recipe(model)
+    except ValueError:
+        recipe = model
+    if isinstance(recipe, Pipeline):
+        recipe = recipe.steps[-1][1]
+    return type(recipe).__name__
+
+
+def _difficulty(scored, losses):
+    """Loss of models that did not train on a record.
+
+    Groups of records must not depend on what the audited model learned of them, so
+    the shadow models are asked, if there are any.
+    """
+    for result in scored.values():
+        attack = result.fitted
+        signals = getattr(attack, "shadow_signals_", None)
+        if result.used is None and signals is not None:
+            if type(attack) is RMIA and attack.temperature == 1:
+                log_proba = signals
+            elif type(attack) is LiRA:
+                log_proba = -np.logaddexp(0, -signals)
+            else:
+                continue
+            out = ~attack.shadow_members_ & np.isfinite(log_proba)
+            total = np.where(out, -log_proba, 0.0).sum(axis=0)
+            count = out.sum(axis=0)
+            spare = total.sum() / max(count.sum(), 1)
+            mean = np.divide(
+                total, count, out=np.full(len(count), spare), where=count > 0
+            )
+            return mean
+    return losses
+
+
+def _slicings(slices, case, scored, losses):
+    slicings = {}
+    for name in slices:
+        if isinstance(name, str) and name == "class":
+            slicings["class"] = _evaluation.slice_groups(
+                np.array([str(v) for v in case.labels.tolist()])
+            )
+        elif isinstance(name, str) and name == "loss":
+            slicings["loss"] = _evaluation.loss_groups(_difficulty(scored, losses))
+        else:
+            slicings[str(name)] = _evaluation.slice_groups(column_of(case, name))
+    return slicings
+
+
+def column_of(case, name):
+    """Values of one feature column, by name or position."""
+    features = case.features
+    if is_frame(features) and name in features.columns:
+        return features[name]
+    if (
+        not is_frame(features)
+        and not sp.issparse(features)
+        and isinstance(name, Integral)
+        and not isinstance(name, bool)
+        and 0 <= name < features.shape[1]
+    ):
+        return features[:, name]
+    known = (
+        f"columns {list(features.columns)!r}"
+        if is_frame(features)
+        else f"column positions 0 to {features.shape[1] - 1}"
+    )
+    raise ValueError(
+        f"slices holds {name!r}; expected 'class', 'loss' or one of the {known}."
+    )
+
+
+def build_report(
+    case,
+    scored,
+    *,
+    settings,
+    limits,
+    slices,
+    model_content,
+    log_proba,
+    accuracy,
+    response=None,
+    fitted_before=(),
+    extra_findings=(),
+    sources=None,
+    n_dropped=0,
+    per_record=True,
+):
+    """Evaluate the scores of all attacks and put the report together.
+
+    Parameters
+    ----------
+    case : Case
+
+    scored : dict
+        Name mapped to a `Scored`.
+
+    settings : dict
+        "fprs", "confidence", "prior", "inclusion_probability", "n_permutations",
+        "min_slice_size", "seed" and what else is to be shown.
+
+    limits : list
+        From :func:`sklearn_mia.audit._verdict.check_limits`.
+
+    slices : list
+
+    model_content : dict
+        "name" and what else is to be shown.
+
+    log_proba : ndarray of shape (n_records, n_classes)
+        What the model answered.
+
+    accuracy : pair of float
+        On members and on non-members.
+
+    response : str or None, default=None
+
+    fitted_before : list of str, default=()
+
+    extra_findings : list of Finding, default=()
+
+    sources : dict or None, default=None
+        Names of the files audited.
+
+    n_dropped : int, default=0
+        Records left out before.
+
+    per_record : bool, default=True
+
+    Returns
+    -------
+    report : AuditReport
+    """
+    confidence, seed = settings["confidence"], settings["seed"]
+    is_member = case.is_member
+    n_sides = int(is_member.sum()), int((~is_member).sum())
+    scores = {name: s.scores for name, s in scored.items()}
+    used = {name: s.used for name, s in scored.items()}
+    permuter = _permuter(case, used)
+    labels, statistics = _evaluation.headline_statistics(
+        scores,
+        used,
+        {n: int((~is_member[judged_rows(s)]).sum()) for n, s in scored.items()},
+    )
+    correction = max_statistic_test(
+        statistics,
+        is_member,
+        permuter,
+        n_permutations=settings["n_permutations"],
+        confidence=confidence,
+        seed=seed,
+    )
+    attacks = _attack_rows(scored, is_member, settings, labels, correction)
+    power = _evaluation.what_would_be_seen(correction, labels, *n_sides)
+    blind = _blind(case, confidence, seed)
+    findings = collect_findings(
+        case,
+        scored,
+        fprs=settings["fprs"],
+        confidence=confidence,
+        blind=blind,
+        response=response,
+        log_proba=log_proba,
+        accuracy=accuracy,
+        fitted_before=fitted_before,
+        model=model_content["name"],
+    )
+    findings = _by_severity([*findings, *extra_findings])
+    # The strongest of several attacks is quoted: its intervals hold for all together.
+    auc_of, rate_of = _simultaneous(
+        scored, is_member, 1 - (1 - confidence) / len(scored)
+    )
+    lead = attacks[0]["name"]
+    headline = {
+        "attack": lead,
+        "n_attacks": len(scored),
+        "auc": auc_of(lead),
+        "rate": rate_of(lead, _evaluation.HEADLINE_FPR),
+    }
+    leak = correction.p_value <= 1 - confidence
+    judged = _verdict.judge_limits(limits, list(scored), auc_of, rate_of, leak)
+    content = {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": _versions(),
+        "model": model_content,
+        "sources": sources or {},
+        "data": {
+            "n_members": n_sides[0],
+            "n_nonmembers": n_sides[1],
+            "n_features": None if case.features is None else case.features.shape[1],
+            "n_distinct": int(case.units.max() + 1),
+            "label_column": case.label_name,
+            "classes": [str(c) for c in case.classes.tolist()],
+            "accuracy_members": accuracy[0],
+            "accuracy_nonmembers": accuracy[1],
+            "n_dropped": n_dropped,
+        },
+        "settings": settings,
+        "verdict": _verdict.state_verdict(
+            {"p_value": correction.p_value, "confidence": confidence},
+            judged,
+            power,
+            [f for f in findings if f.severity == "critical"],
+            headline,
+            model_content["name"],
+        ),
+        "headline": headline,
+        "limits": judged,
+        "attacks": attacks,
+        "correction": {
+            "method": "permutation of the largest studentised statistic, AUC and TPR "
+            f"at FPR={_evaluation.HEADLINE_FPR:g} of every attack",
+            "p_value": correction.p_value,
+            "n_permutations": correction.n_permutations,
+            "n_statistics": len(labels),
+        },
+        "power": power,
+        "blind": blind,
+        "slices": _evaluation.evaluate_slices(
+            _slicings(slices, case, scored, -loss(log_proba, case.codes)),
+            scores,
+            used,
+            is_member,
+            permuter,
+            min_size=settings["min_slice_size"],
+            confidence=confidence,
+            n_permutations=settings["n_permutations"],
+            seed=seed + 1,
+        ),
+        "findings": [vars(f) for f in findings],
+        "top_records": None,
+    }
+    records = None
+    if per_record:
+        records = _record_columns(case, scored)
+        content["top_records"] = _top_records(records)
+    return AuditReport(content, records)
+
+
+def _permuter(case, used):
+    """Permutations that respect groups, duplicates and the halves of learners."""
+    half = next((u for u in used.values() if u is not None), None)
+    return MembershipPermuter(
+        case.is_member,
+        case.units,
+        blocks=None if half is None else half.astype(int),
+        by_size=case.groups is None,
+    )
+
+
+def _attack_rows(scored, is_member, settings, labels, correction):
+    """The numbers of each attack, strongest first."""
+    rows = []
+    for name, result in scored.items():
+        judged = judged_rows(result)
+        own = [i for i, (attack, _) in enumerate(labels) if attack == name]
+        p_values = {labels[i][1]: float(correction.adjusted[i]) for i in own}
+        row = {
+            "name": name,
+            "description": result.description,
+            "p_corrected": min(p_values.values()),
+            "p_corrected_by_metric": p_values,
+            "note": ""
+            if result.used is None
+            else "learned from the membership of a random half of the records; judged "
+            "on the other half",
+        }
+        row |= _evaluation.evaluate_scores(
+            is_member[judged],
+            result.scores[judged],
+            fprs=settings["fprs"],
+            confidence=settings["confidence"],
+            prior=settings["prior"],
+            inclusion_probability=settings["inclusion_probability"],
+            seed=settings["seed"],
+        )
+        rows.append((max(correction.studentised[i] for i in own), row))
+    return [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
+
+
+def _blind(case, confidence, seed):
+    if case.features is None:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return _findings.blind_auc(
+            _findings.blind_table(case.features, case.codes),
+            case.is_member,
+            case.units,
+            confidence=confidence,
+            seed=seed,
+        )
+
+
+def _simultaneous(scored, is_member, level):
+    """Functions that give the AUC, and a TPR, of an attack at a confidence level."""
+
+    def judged(name):
+        rows = judged_rows(scored[name])
+        return is_member[rows], scored[name].scores[rows]
+
+    def auc_of(name):
+        interval = roc_auc_interval(*judged(name), confidence=level)
+        return _evaluation.plain_interval(interval)
+
+    def rate_of(name, fpr):
+        return _evaluation.tpr_row(*judged(name), fpr, level)
+
+    return auc_of, rate_of
+
+
+def _versions():
+    from sklearn_mia import __version__
+
+    return {
+        "sklearn_mia": __version__,
+        "scikit-learn": sklearn.__version__,
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+    }
+
+
+def _record_columns(case, scored):
+    columns = {
+        "id": case.ids,
+        "member": case.is_member,
+        "class": case.labels,
+    }
+    table = []
+    for name, result in scored.items():
+        columns[f"score_{name}"] = result.scores
+        table.append(_evaluation.percentiles(result.scores, case.is_member))
+        columns[f"percentile_{name}"] = table[-1].round(_DECIMALS)
+    risk, rank = _evaluation.consensus(np.array(table))
+    return columns | {"risk": risk.round(_DECIMALS), "risk_rank": rank}
+
+
+def _top_records(records, n_most=25):
+    """The members most exposed, for the page."""
+    members = np.flatnonzero(records["member"])
+    order = members[np.argsort(records["risk_rank"][members], kind="stable")]
+    return [
+        {name: column[i] for name, column in records.items()} for i in order[:n_most]
+    ]

@@ -1,0 +1,436 @@
+"""Both sides of an audit, checked and put in one table."""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import _safe_indexing
+from sklearn.utils._dataframe import is_pandas_df, is_polars_df
+
+from sklearn_mia.records import (
+    RecordSchema,
+    as_labels,
+    as_records,
+    check_container,
+    is_frame,
+    record_ids,
+)
+from sklearn_mia.response import check_target, encode_labels, make_responder
+from sklearn_mia.shadows import merged_identities
+
+
+@dataclass(frozen=True)
+class Case:
+    """Both sides of an audit in one table, in input order.
+
+    Attributes
+    ----------
+    features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+    records : same container, of shape (n_records, n_features + 1)
+        With the class label.
+
+    asked : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+        The features as the model was trained on them.
+
+    labels, codes : ndarray of shape (n_records,)
+        Class of each record, and its position among the classes of the model.
+
+    classes : ndarray of shape (n_classes,)
+
+    is_member : ndarray of shape (n_records,), dtype bool
+
+    ids : ndarray of shape (n_records,)
+        The caller's names of the records.
+
+    content_ids : ndarray of shape (n_records,), dtype uint64
+        Identity by content.
+
+    groups : ndarray of shape (n_records,) or None
+
+    order : ndarray of shape (n_records,) or None
+        Ids that are numbers and differ, as numbers.
+
+    label_name : str
+    """
+
+    features: object
+    records: object
+    asked: object
+    labels: np.ndarray
+    codes: np.ndarray
+    classes: np.ndarray
+    is_member: np.ndarray
+    ids: np.ndarray
+    content_ids: np.ndarray
+    groups: np.ndarray | None
+    order: np.ndarray | None
+    label_name: str
+
+    @property
+    def units(self):
+        """Codes of the records that belong together: equal, or of one group."""
+        identities = self.content_ids
+        if self.groups is not None:
+            identities = merged_identities(identities, self.groups)
+        return np.unique(identities, return_inverse=True)[1]
+
+    def without(self, dropped):
+        """The case without some records."""
+        kept = np.flatnonzero(~dropped)
+
+        def some(values):
+            return None if values is None else _safe_indexing(values, kept)
+
+        return Case(
+            features=some(self.features),
+            records=some(self.records),
+            asked=some(self.asked),
+            labels=self.labels[kept],
+            codes=self.codes[kept],
+            classes=self.classes,
+            is_member=self.is_member[kept],
+            ids=self.ids[kept],
+            content_ids=self.content_ids[kept],
+            groups=some(self.groups),
+            order=some(self.order),
+            label_name=self.label_name,
+        )
+
+
+def _as_table(X, name):
+    check_container(X, name)
+    if X is None:
+        raise ValueError(
+            f"{name} is None. An audit compares members with non-members: records of "
+            "the same kind that the model was not trained on."
+        )
+    if not is_frame(X) and not sp.issparse(X):
+        X = np.asarray(X)
+        if X.ndim != 2:
+            raise ValueError(
+                f"{name} must be a table of shape (n_records, n_features), got shape "
+                f"{X.shape}."
+            )
+    if X.shape[0] == 0:
+        raise ValueError(
+            f"{name} has 0 records. An audit compares members with non-members: pass "
+            "at least one of each, and hundreds for a useful answer."
+        )
+    return X
+
+
+def _stacked(train, test):
+    """Both tables in one, without changing a value or, if possible, a dtype."""
+    if is_pandas_df(train) and is_pandas_df(test):
+        return _stacked_pandas(train, _like(train, test))
+    if is_polars_df(train) and is_polars_df(test):
+        import polars as pl
+
+        test = test.select(_like(train, test).columns)
+        return pl.concat([train, test], how="vertical_relaxed")
+    if is_frame(train) or is_frame(test) or sp.issparse(train) != sp.issparse(test):
+        raise TypeError(
+            f"X_train is a {type(train).__name__} and X_test a {type(test).__name__}; "
+            "pass both in the container that the model was trained on."
+        )
+    if train.shape[1] != test.shape[1]:
+        raise ValueError(
+            f"X_train has {train.shape[1]} columns and X_test {test.shape[1]}; "
+            "expected the same features."
+        )
+    if sp.issparse(train):
+        return sp.vstack([train, test], format="csr")
+    if (train.dtype.kind in "US") != (test.dtype.kind in "US"):
+        raise ValueError(
+            f"X_train has dtype {train.dtype} and X_test {test.dtype}; expected the "
+            "same kind of values."
+        )
+    return np.concatenate([train, test])
+
+
+def _like(train, test):
+    """The frame `test` with the columns of `train`, in their order."""
+    missing = [c for c in train.columns if c not in test.columns]
+    extra = [c for c in test.columns if c not in train.columns]
+    if missing or extra:
+        raise ValueError(
+            f"X_train and X_test have different columns: X_test lacks {missing!r} and "
+            f"adds {extra!r}."
+        )
+    return test[list(train.columns)]
+
+
+def _stacked_pandas(train, test):
+    import pandas as pd
+
+    shared = {}
+    for column in train.columns:
+        dtypes = train[column].dtype, test[column].dtype
+        if dtypes[0] != dtypes[1] and all(
+            isinstance(d, pd.CategoricalDtype) for d in dtypes
+        ):
+            first = dtypes[0].categories
+            more = dtypes[1].categories.difference(first)
+            shared[column] = pd.CategoricalDtype(first.append(more))
+    return pd.concat([train.astype(shared), test.astype(shared)], ignore_index=True)
+
+
+def _stacked_labels(train, test):
+    kinds = ["text" if y.dtype.kind in "US" else "other" for y in (train, test)]
+    if kinds[0] != kinds[1] and "O" not in (train.dtype.kind, test.dtype.kind):
+        raise ValueError(
+            f"y_train has dtype {train.dtype} and y_test {test.dtype}; expected labels "
+            "of one kind."
+        )
+    return np.concatenate([train, test])
+
+
+def _one_column(values, n, name):
+    """Values of one column as an object array of shape (n,)."""
+    values = list(values)
+    if len(values) != n:
+        raise ValueError(f"{name} has {len(values)} values for {n} records.")
+    column = np.empty(n, dtype=object)
+    column[:] = values
+    return column
+
+
+def _record_names(X, ids, name):
+    if ids is not None:
+        return _one_column(ids, X.shape[0], name)
+    if is_pandas_df(X):
+        return _one_column(X.index.tolist(), X.shape[0], name)
+    return _one_column(range(X.shape[0]), X.shape[0], name)
+
+
+def _order_of(ids):
+    """Ids as numbers, None unless they are numbers or dates and all differ."""
+    try:
+        if len(set(ids)) < len(ids):
+            return None
+        if all(isinstance(i, Real) for i in ids):
+            return ids.astype(float)
+        return np.array([i.timestamp() for i in ids])
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def _free_name(features, name):
+    """A name for the label column that no feature has; None for tables without."""
+    if not is_frame(features):
+        return None
+    columns = list(features.columns)
+    if all(isinstance(c, Integral) for c in columns):
+        return max(columns) + 1
+    while name in columns:
+        name += "_"
+    return name
+
+
+def one_table(
+    model, features, labels, is_member, *, groups=None, ids=None, label_name=None
+):
+    """Check records whose sides are known, in any order.
+
+    Parameters
+    ----------
+    model : classifier
+
+    features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+    labels : ndarray of shape (n_records,)
+
+    is_member : ndarray of shape (n_records,), dtype bool
+
+    groups, ids : array-like of shape (n_records,) or None, default=None
+
+    label_name : object, default=None
+
+    Returns
+    -------
+    case : Case
+    """
+    classes = check_target(model)
+    label_name = "y" if label_name is None else str(label_name)
+    codes = encode_labels(labels, classes)
+    column = _free_name(features, label_name)
+    records = as_records(features, labels, label_name=column)
+    schema = RecordSchema(model, records, "auto" if column is None else column)
+    asked, _ = schema.split(records)
+    if groups is not None:
+        groups = np.unique(np.asarray(groups).astype(str), return_inverse=True)[1]
+    ids = _record_names(features, ids, "ids")
+    return Case(
+        features=features,
+        records=records,
+        asked=asked,
+        labels=labels,
+        codes=codes,
+        classes=classes,
+        is_member=is_member,
+        ids=ids,
+        content_ids=record_ids(features, labels),
+        groups=groups,
+        order=_order_of(ids),
+        label_name=label_name,
+    )
+
+
+def make_case(
+    model,
+    X_train,
+    y_train,
+    X_test,
+    y_test,
+    *,
+    groups=(None, None),
+    ids=(None, None),
+):
+    """Check both sides and put them in one table.
+
+    Parameters
+    ----------
+    model : classifier
+
+    X_train, X_test : {array-like, sparse matrix, DataFrame}
+
+    y_train, y_test : array-like of shape (n_records,)
+
+    groups, ids : pair of array-like or None
+
+    Returns
+    -------
+    case : Case
+    """
+    check_target(model)
+    X_train, X_test = _as_table(X_train, "X_train"), _as_table(X_test, "X_test")
+    labels = []
+    for X, y, name in ((X_train, y_train, "y_train"), (X_test, y_test, "y_test")):
+        if y is None:
+            raise ValueError(f"{name} is None; expected the class of each record.")
+        y = as_labels(y, name)
+        if len(y) != X.shape[0]:
+            raise ValueError(f"{name} has {len(y)} labels for {X.shape[0]} records.")
+        labels.append(y)
+    if (groups[0] is None) != (groups[1] is None):
+        raise ValueError(
+            "groups are given for one side only; pass groups_train and groups_test."
+        )
+    sizes = X_train.shape[0], X_test.shape[0]
+    if groups[0] is not None:
+        groups = np.concatenate(
+            [
+                _one_column(groups[0], sizes[0], "groups_train"),
+                _one_column(groups[1], sizes[1], "groups_test"),
+            ]
+        )
+    else:
+        groups = None
+    names = np.concatenate(
+        [
+            _record_names(X_train, ids[0], "ids_train"),
+            _record_names(X_test, ids[1], "ids_test"),
+        ]
+    )
+    return one_table(
+        model,
+        _stacked(X_train, X_test),
+        _stacked_labels(*labels),
+        np.arange(sum(sizes)) < sizes[0],
+        groups=groups,
+        ids=names,
+        label_name=name_of_labels(y_train),
+    )
+
+
+def name_of_labels(y):
+    """Name of a series, or of the one column of a frame; None if it has none."""
+    return y.columns[0] if is_frame(y) else getattr(y, "name", None)
+
+
+class _Answers:
+    """A model of which only the answers are known."""
+
+    def __init__(self, proba, classes):
+        self.classes_ = classes
+        self._proba = proba
+
+    def predict_proba(self, X):
+        return self._proba
+
+
+def case_of_predictions(proba, y, is_member, *, classes=None, groups=None, ids=None):
+    """Check probabilities, labels and membership, without any records.
+
+    Parameters
+    ----------
+    proba : array-like of shape (n_records, n_classes)
+
+    y, is_member : array-like of shape (n_records,)
+
+    classes : array-like of shape (n_classes,) or None, default=None
+
+    groups, ids : array-like of shape (n_records,) or None, default=None
+
+    Returns
+    -------
+    case : Case
+        With `features`, `records` and `asked` None.
+
+    log_proba : ndarray of shape (n_records, n_classes)
+    """
+    proba = np.asarray(proba, dtype=float)
+    if proba.ndim != 2 or proba.shape[1] < 2:
+        raise ValueError(
+            f"proba must be a table of shape (n_records, n_classes), one column a "
+            f"class, got shape {proba.shape}."
+        )
+    labels, label_name = as_labels(y), name_of_labels(y)
+    sides = as_labels(is_member, "is_member")
+    for name, values in (("y", labels), ("is_member", sides)):
+        if len(values) != len(proba):
+            raise ValueError(
+                f"{name} has {len(values)} values for {len(proba)} rows of proba."
+            )
+    classes = np.unique(labels) if classes is None else as_labels(classes, "classes")
+    if len(classes) != proba.shape[1]:
+        raise ValueError(
+            f"proba has {proba.shape[1]} columns for {len(classes)} classes; pass "
+            "classes, the class of each column."
+        )
+    unknown = set(np.unique(sides).tolist()) - {0, 1}
+    if unknown:
+        raise ValueError(
+            f"is_member holds {sorted(unknown, key=str)[:3]!r}; expected True for "
+            "members and False for non-members."
+        )
+    sides = sides.astype(bool)
+    if sides.all() or not sides.any():
+        raise ValueError(
+            f"is_member has {int(sides.sum())} members among {len(sides)} records; an "
+            "audit compares members with non-members."
+        )
+    codes = encode_labels(labels, classes)
+    _, log_proba = make_responder(
+        _Answers(proba, classes), None, classes, "predict_proba"
+    )
+    if groups is not None:
+        groups = _one_column(groups, len(proba), "groups").astype(str)
+        groups = np.unique(groups, return_inverse=True)[1]
+    case = Case(
+        features=None,
+        records=None,
+        asked=None,
+        labels=labels,
+        codes=codes,
+        classes=classes,
+        is_member=sides,
+        ids=_one_column(range(len(proba)) if ids is None else ids, len(proba), "ids"),
+        content_ids=np.arange(len(proba), dtype=np.uint64),
+        groups=groups,
+        order=None,
+        label_name="y" if label_name is None else str(label_name),
+    )
+    return case, log_proba

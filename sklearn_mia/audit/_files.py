@@ -1,0 +1,401 @@
+"""Files of an audit: models and tables read with care, results written whole."""
+
+import os
+import pickle
+import tempfile
+import warnings
+from pathlib import Path
+
+import joblib
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils._optional_dependencies import check_pandas_support
+
+_PICKLES = (".joblib", ".pkl", ".pickle")
+_GAPS_IN_NUMBERS = {"", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"}
+_PANDAS_NEEDED = "Reading tables (pip install 'sklearn-mia[report]')"
+
+
+def write_whole(path, text):
+    """Write text to a file, or leave the file as it was.
+
+    The text goes to a new file beside it, which then takes its name.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    text : str or bytes
+    """
+    path = Path(path)
+    data = text if isinstance(text, bytes) else text.encode("utf-8")
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(partial, _usual_mode())
+        os.replace(partial, path)
+    except BaseException:
+        os.unlink(partial)
+        raise
+
+
+def _usual_mode():
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def write_all(files):
+    """Write several files, all rendered before the first is written.
+
+    Parameters
+    ----------
+    files : list of (Path, str or bytes)
+    """
+    for path, data in files:
+        write_whole(path, data)
+
+
+def check_writable(path):
+    """Raise OSError now if a file could not be written later."""
+    path = Path(path)
+    if path.is_dir():
+        raise OSError(f"{str(path)!r} is a folder; expected the name of a file.")
+    if not path.parent.is_dir():
+        raise OSError(f"The folder of {str(path)!r} does not exist.")
+    if not os.access(path.parent, os.W_OK):
+        raise OSError(f"The folder of {str(path)!r} cannot be written to.")
+
+
+# Models
+
+
+def load_model(path, *, trust_pickle=False, trusted=()):
+    """Load a model from a file.
+
+    A pickle runs whatever code its author put in it, when it is loaded; a joblib file
+    is a pickle. Both are read only if they are said to be trusted.
+
+    Parameters
+    ----------
+    path : str or Path
+        A ``.skops``, ``.joblib``, ``.pkl`` or ``.pickle`` file.
+
+    trust_pickle : bool, default=False
+
+    trusted : list of str, default=()
+        Types that a skops file may hold beyond those that skops trusts.
+
+    Returns
+    -------
+    model : object
+
+    fitted_with : str or None
+        The version of scikit-learn that the model was saved with, if it is not the one
+        running.
+
+    Raises
+    ------
+    ValueError, OSError
+        With one line that says what was found and what to do.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise OSError(f"There is no model file {str(path)!r}.")
+    if path.stat().st_size == 0:
+        raise ValueError(f"The model file {str(path)!r} is empty.")
+    suffix = path.suffix.lower()
+    if suffix != ".skops" and suffix not in _PICKLES:
+        raise ValueError(
+            f"The model file {str(path)!r} ends in {path.suffix!r}; expected .skops, "
+            ".joblib, .pkl or .pickle."
+        )
+    if suffix in _PICKLES and not trust_pickle:
+        raise ValueError(
+            f"{str(path)!r} is a pickle, as joblib files are, "
+            "which can run any code when it is loaded. If you trust whoever made it, "
+            "pass --trust-pickle; else ask for a .skops file."
+        )
+    load = _load_skops if suffix == ".skops" else _load_pickle
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = load(path, trusted)
+    fitted_with = None
+    for warning in caught:
+        if isinstance(warning.message, InconsistentVersionWarning):
+            fitted_with = warning.message.original_sklearn_version
+    if not hasattr(model, "predict"):
+        what = f"a {type(model).__name__}"
+        if isinstance(model, dict):
+            what += f" with the keys {[str(k) for k in model][:5]!r}"
+        raise ValueError(
+            f"{str(path)!r} holds {what}; expected a fitted classifier. Save the "
+            "classifier by itself."
+        )
+    return model, fitted_with
+
+
+def _load_skops(path, trusted):
+    try:
+        import skops.io
+    except ImportError:
+        raise ImportError(
+            "A .skops file needs skops. Install it with: pip install skops"
+        ) from None
+    try:
+        unknown = set(skops.io.get_untrusted_types(file=path)) - set(trusted)
+    except Exception as error:
+        raise ValueError(
+            f"{str(path)!r} could not be read as a skops file: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if unknown:
+        raise ValueError(
+            f"{str(path)!r} holds types that skops does not trust: "
+            f"{', '.join(sorted(unknown))}. If you do, pass --trust with each."
+        )
+    return skops.io.load(path, trusted=list(trusted))
+
+
+def _load_pickle(path, trusted):
+    try:
+        return joblib.load(path)
+    except (AttributeError, ImportError) as error:
+        raise ValueError(
+            f"{str(path)!r} needs code that is not here: {error}. Install the package "
+            "that defines it, or save the model with its functions in a module."
+        ) from error
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        KeyError,
+        IndexError,
+        ValueError,
+        TypeError,
+    ) as error:
+        raise ValueError(
+            f"{str(path)!r} could not be read as a pickle: {type(error).__name__}: "
+            f"{error}"
+        ) from error
+
+
+# Tables
+
+
+def read_table(path, *, separator=","):
+    """Read a CSV or Parquet file, a CSV without any interpretation of its cells.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    separator : str, default=","
+
+    Returns
+    -------
+    frame : DataFrame
+        Of text, if the file is a CSV.
+    """
+    pd = check_pandas_support(_PANDAS_NEEDED)
+    path = Path(path)
+    if not path.is_file():
+        raise OSError(f"There is no table {str(path)!r}.")
+    if path.stat().st_size == 0:
+        raise ValueError(f"The table {str(path)!r} is empty.")
+    name = path.name.lower()
+    try:
+        if name.endswith((".parquet", ".pq")):
+            return pd.read_parquet(path)
+        if name.endswith((".csv", ".csv.gz", ".tsv", ".txt")):
+            if name.endswith(".tsv"):
+                separator = "\t"
+            return pd.read_csv(
+                path,
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                na_filter=False,
+                encoding="utf-8-sig",
+            )
+    except ImportError:
+        raise ImportError(
+            "A Parquet file needs pyarrow. Install it with: "
+            "pip install 'sklearn-mia[report]'"
+        ) from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"The table {str(path)!r} could not be read: {error}"
+        ) from None
+    raise ValueError(
+        f"The table {str(path)!r} ends in {path.suffix!r}; expected .csv, .csv.gz, "
+        ".tsv or .parquet."
+    )
+
+
+def column_kinds(model):
+    """Which columns a model knows as text or as numbers, from its fitted encoders.
+
+    Parameters
+    ----------
+    model : fitted classifier
+
+    Returns
+    -------
+    kinds : dict
+        Column name mapped to ``(kind, has_missing)``, kind "text" or "number", for the
+        columns that reach an encoder with `categories_`.
+    """
+    kinds = {}
+    names = getattr(model, "feature_names_in_", None)
+    if names is not None:
+        _walk_encoders(model, list(names), kinds)
+    return kinds
+
+
+def _walk_encoders(model, names, kinds):
+    if isinstance(model, FrozenEstimator):
+        return _walk_encoders(model.estimator, names, kinds)
+    if hasattr(model, "best_estimator_"):
+        return _walk_encoders(model.best_estimator_, names, kinds)
+    if isinstance(model, Pipeline):
+        first = next(
+            (s for _, s in model.steps if s is not None and s != "passthrough"), None
+        )
+        return _walk_encoders(first, names, kinds)
+    if isinstance(model, ColumnTransformer):
+        for _, transformer, _ in model.transformers_:
+            if not isinstance(transformer, str):
+                own = getattr(transformer, "feature_names_in_", None)
+                if own is not None:
+                    _walk_encoders(transformer, list(own), kinds)
+        return None
+    categories = getattr(model, "categories_", None)
+    if categories is not None and len(categories) == len(names):
+        for name, values in zip(names, categories, strict=True):
+            values = list(values)
+            known = [v for v in values if v is not None and v == v]
+            text = any(isinstance(v, str) for v in known)
+            kinds[name] = ("text" if text else "number", len(known) < len(values))
+    return None
+
+
+def typed_columns(frame, kinds, *, na_values=()):
+    """Turn the text of a CSV into the values that the model was trained on.
+
+    A column is text if the model knows it as text; numbers if every cell is one, with
+    no leading zero as in codes; else text. An empty cell is a gap, and so are the usual
+    words for one in a column of numbers. "NA" and its like are values of a text column,
+    unless `na_values` says otherwise.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns that are not text are left alone.
+
+    kinds : dict
+        From :func:`column_kinds`.
+
+    na_values : list of str, default=()
+
+    Returns
+    -------
+    frame : DataFrame
+    """
+    columns = {}
+    for name in frame.columns:
+        column = frame[name]
+        known = kinds.get(name, (None, True))[0]
+        if column.dtype.kind in "biufmM" or hasattr(column, "cat"):
+            columns[name] = column
+        else:
+            columns[name] = _typed(column, known, set(na_values))
+    return type(frame)(columns, index=frame.index)
+
+
+def _typed(column, known, na_values):
+    values = column.to_numpy(dtype=object)
+    if not all(isinstance(v, str) for v in values):
+        return column
+    if known != "text":
+        gaps = np.array([v.strip() in _GAPS_IN_NUMBERS | na_values for v in values])
+        numbers = None if gaps.all() else _numbers(values[~gaps], known == "number")
+        if numbers is not None:
+            if not gaps.any():
+                return type(column)(numbers, index=column.index, name=column.name)
+            filled = np.full(len(values), np.nan)
+            filled[~gaps] = numbers
+            return type(column)(filled, index=column.index, name=column.name)
+        if set(values) <= {"True", "False"}:
+            return type(column)(values == "True", index=column.index, name=column.name)
+    gaps = np.array([v == "" or v in na_values for v in values])
+    text = values.copy()
+    text[gaps] = np.nan
+    return type(column)(text, index=column.index, name=column.name, dtype=object)
+
+
+def _numbers(values, codes_are_numbers):
+    """Cells as numbers, None if one is not, or looks like a code."""
+    if not codes_are_numbers and any(_is_code(v.strip()) for v in values):
+        return None
+    try:
+        numbers = np.array([float(v) for v in values])
+    except ValueError:
+        return None
+    if all(v.strip().lstrip("+-").isdigit() for v in values) and np.all(
+        np.abs(numbers) < 2**53
+    ):
+        return np.array([int(v) for v in values])
+    return numbers
+
+
+def _is_code(text):
+    digits = text.lstrip("+-")
+    return len(digits) > 1 and digits[0] == "0" and digits[1] not in ".eE"
+
+
+def typed_labels(column, classes, *, na_values=(), table="the table"):
+    """Class labels of the kind that the model knows.
+
+    Parameters
+    ----------
+    column : Series
+
+    classes : ndarray of shape (n_classes,)
+
+    na_values : list of str, default=()
+
+    table : str, default="the table"
+        For the message.
+
+    Returns
+    -------
+    labels : Series
+
+    Raises
+    ------
+    ValueError
+        If labels are missing; none is dropped.
+    """
+    missing = column.isna() | column.isin(["", *na_values])
+    if missing.any():
+        raise ValueError(
+            f"{int(missing.sum())} of {len(column)} records of {table} have no label "
+            f"in column {column.name!r}. Fill them in or leave the records out."
+        )
+    if column.dtype.kind in "biuf" or not all(isinstance(v, str) for v in column):
+        return column
+    by_text = {str(c): c for c in np.asarray(classes).tolist()}
+    if all(isinstance(c, str) for c in by_text.values()):
+        return column
+    numbers = {}
+    for text, value in by_text.items():
+        numbers[text] = value
+        if not isinstance(value, (bool, str)):
+            numbers[str(float(value))] = value
+    return column.map(lambda v: numbers.get(v.strip(), v)).infer_objects()

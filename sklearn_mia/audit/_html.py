@@ -1,0 +1,295 @@
+"""The report as one self-contained page: no script, no network, light and dark."""
+
+import math
+from html import escape
+from importlib import import_module, resources
+
+from sklearn_mia.audit._verdict import percent, rate
+
+_SEVERITY_WORDS = {"critical": "Critical", "warning": "Warning", "note": "Note"}
+_LEVEL_WORDS = {
+    "nothing_found": "Nothing found",
+    "below_limits": "Within the limits",
+    "above_limits": "Above the limits",
+    "not_interpretable": "Not interpretable",
+}
+_KINDS = ("reason", "seen", "chance", "power", "limit", "scope")
+_SERIES = 6
+
+
+def check_jinja2():
+    """Return jinja2, or say how to install it."""
+    try:
+        import jinja2
+    except ImportError:
+        raise ImportError(
+            "The HTML page needs jinja2. Install it with: "
+            "pip install 'sklearn-mia[report]'"
+        ) from None
+    return jinja2
+
+
+def render_page(reports, *, title=None):
+    """Render reports as one page.
+
+    Parameters
+    ----------
+    reports : list of AuditReport
+
+    title : str or None, default=None
+
+    Returns
+    -------
+    html : str
+    """
+    jinja2 = check_jinja2()
+    source = (resources.files("sklearn_mia.audit") / "report.html").read_text("utf-8")
+    environment = jinja2.Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "rate": rate,
+        "together": _together,
+        "ends": _ends,
+        "value": _value,
+    }
+    contents = [report._content for report in reports]
+    if title is None:
+        names = " and ".join(content["model"]["name"] for content in contents)
+        title = f"Membership audit: {names}"
+    markup = import_module("markupsafe").Markup
+    views = [_view(content, i, markup) for i, content in enumerate(contents)]
+    return environment.from_string(source).render(
+        title=title, views=views, severity_words=_SEVERITY_WORDS
+    )
+
+
+def _ends(interval, as_percent=False):
+    """Ends of an interval, or why there are none."""
+    if interval["low"] is None:
+        return interval["note"]
+    if as_percent:
+        return f"{100 * interval['low']:.1f} to {100 * interval['high']:.1f} %"
+    return f"{interval['low']:.3f} to {interval['high']:.3f}"
+
+
+def _together(text):
+    """Text in which a number and its percent sign stay on one line."""
+    return str(text).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _value(value):
+    """A number or text in a table cell."""
+    if value is None:
+        return "\N{EN DASH}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def _view(content, number, markup):
+    """What the template needs beside the content itself."""
+    attacks, data, verdict = content["attacks"], content["data"], content["verdict"]
+    told = {kind: [] for kind in _KINDS}
+    for kind, sentence in zip(verdict["kinds"], verdict["sentences"], strict=True):
+        told[kind].append(sentence)
+    slicings = {}
+    for row in content["slices"]:
+        bar = markup(interval_svg(row["auc"]))
+        slicings.setdefault(row["slice"], []).append(row | {"bar": bar})
+    top = content["top_records"] or []
+    return {
+        "anchor": f"report-{number + 1}",
+        "content": content,
+        "told": told,
+        "lead": attacks[0],
+        "level": _LEVEL_WORDS[verdict["level"]],
+        "roc": markup(
+            legend(attacks)
+            + roc_svg(attacks, data["n_members"], data["n_nonmembers"])
+            # A phone gets its own proportions.
+            + roc_svg(
+                attacks, data["n_members"], data["n_nonmembers"], 380, 380, "narrow"
+            )
+        ),
+        "distributions": [
+            (attack["name"], markup(distribution_svg(attack))) for attack in attacks
+        ],
+        "slicings": slicings,
+        "n_unresolved": sum(not r["resolvable"] for r in attacks[0]["tpr_at_fpr"]),
+        "percentiles": [c for c in (top or [{}])[0] if c.startswith("percentile_")],
+    }
+
+
+def _x(value):
+    return f"{value:.1f}"
+
+
+def _path(points):
+    return "M" + "L".join(f"{_x(x)} {_x(y)}" for x, y in points)
+
+
+def _decade_label(exponent):
+    value = 10.0**exponent * 100
+    return f"{value:g} %"
+
+
+def roc_svg(attacks, n_members, n_nonmembers, width=720, height=460, shape="wide"):
+    """ROC on log-log axes as SVG; colours are classes of the page's style.
+
+    The strip at the left is the rate at no false alarm at all, which a logarithmic
+    axis does not have.
+
+    Parameters
+    ----------
+    attacks : list of dict
+
+    n_members, n_nonmembers : int
+
+    width, height : int
+
+    shape : {"wide", "narrow"}, default="wide"
+        Class of the element.
+
+    Returns
+    -------
+    svg : str
+    """
+    left, right, top, bottom, strip = 66, 26, 14, 54, 40
+    n_fewest = max(min(n_members, n_nonmembers), 2)
+    x_low = math.log10(1 / max(n_nonmembers, 2))
+    y_low = min(-2.0, math.log10(0.5 / n_fewest))
+    x0, x1, y0, y1 = left + strip, width - right, height - bottom, top
+
+    def x_of(fpr):
+        if fpr <= 0:
+            return left + strip / 2
+        return x0 + (math.log10(fpr) - x_low) / -x_low * (x1 - x0)
+
+    def y_of(tpr):
+        level = math.log10(tpr) if tpr > 0 else y_low
+        return y0 + (max(level, y_low) - y_low) / -y_low * (y1 - y0)
+
+    parts = [
+        f'<svg class="chart {shape}" viewBox="0 0 {width} {height}" role="img" '
+        'aria-label="ROC curves on logarithmic axes: share of members recognised '
+        'against share of non-members wrongly accused">'
+    ]
+    for exponent in range(math.ceil(y_low), 1):
+        y = y_of(10.0**exponent)
+        parts.append(
+            f'<line class="grid" x1="{left}" x2="{x1}" y1="{_x(y)}" y2="{_x(y)}"/>'
+            f'<text class="tick" x="{left - 8}" y="{_x(y + 4)}" text-anchor="end">'
+            f"{_decade_label(exponent)}</text>"
+        )
+    for exponent in range(math.ceil(x_low), 1):
+        x = x_of(10.0**exponent)
+        parts.append(
+            f'<line class="grid" x1="{_x(x)}" x2="{_x(x)}" y1="{y0}" y2="{y1}"/>'
+            f'<text class="tick" x="{_x(x)}" y="{y0 + 18}" text-anchor="middle">'
+            f"{_decade_label(exponent)}</text>"
+        )
+    parts.append(
+        f'<rect class="strip" x="{left}" y="{y1}" width="{strip}" height="{y0 - y1}"/>'
+        f'<text class="tick" x="{left + strip / 2}" y="{y0 + 18}" '
+        'text-anchor="middle">none</text>'
+        f'<text class="axis" x="{(left + x1) / 2}" y="{height - 10}" '
+        'text-anchor="middle">Non-members wrongly accused (FPR)</text>'
+        f'<text class="axis" transform="translate(14 {(y0 + y1) / 2}) rotate(-90)" '
+        'text-anchor="middle">Members recognised (TPR)</text>'
+    )
+    low = max(10.0**x_low, 10.0**y_low)
+    parts.append(
+        f'<path class="guess" d="{_path([(x_of(low), y_of(low)), (x1, y1)])}"/>'
+        f'<text class="note" x="{_x(x_of(low * 6) + 10)}" '
+        f'y="{_x(y_of(low * 6) + 16)}">guessing</text>'
+    )
+    order = list(enumerate(attacks))
+    roc = attacks[0]["roc"]
+    if roc["band_fpr"]:
+        upper = [
+            (x_of(f), y_of(h))
+            for f, h in zip(roc["band_fpr"], roc["band_high"], strict=True)
+        ]
+        lower = [
+            (x_of(f), y_of(h))
+            for f, h in zip(roc["band_fpr"], roc["band_low"], strict=True)
+        ]
+        parts.append(f'<path class="band s0" d="{_path(upper + lower[::-1])}Z"/>')
+    for i, attack in reversed(order):
+        points, previous = [], None
+        for fpr, tpr in zip(attack["roc"]["fpr"], attack["roc"]["tpr"], strict=True):
+            x, y = x_of(fpr), y_of(tpr)
+            if previous is None:
+                points.append((left if fpr <= 0 else x, y))
+            elif y != previous:
+                points.append((x, previous))
+            points.append((x, y))
+            previous = y
+        parts.append(f'<path class="line s{i % _SERIES}" d="{_path(points)}"/>')
+    return "".join([*parts, "</svg>"])
+
+
+def legend(attacks):
+    """Names of the attacks beside the lines of their curves."""
+    keys = "".join(
+        f'<span class="key"><svg viewBox="0 0 28 10" aria-hidden="true">'
+        f'<path class="line s{i % _SERIES}" d="M1 5L27 5"/></svg>'
+        f"{escape(attack['name'])}</span>"
+        for i, attack in enumerate(attacks)
+    )
+    return f'<div class="legend">{keys}</div>'
+
+
+def distribution_svg(attack, width=340, height=190):
+    """Scores of members and of non-members as two step outlines."""
+    shares = attack["distribution"]
+    left, right, top, bottom = 12, 12, 10, 34
+    x0, x1, y0, y1 = left, width - right, height - bottom, top
+    edges = shares["edges"]
+    highest = max([*shares["members"], *shares["nonmembers"]]) or 1.0
+
+    def outline(values):
+        points = [(x0, y0)]
+        for i, value in enumerate(values):
+            y = y0 - value / highest * (y0 - y1)
+            for edge in edges[i : i + 2]:
+                x = x0 + (edge - edges[0]) / (edges[-1] - edges[0]) * (x1 - x0)
+                points.append((x, y))
+        return _path([*points, (x1, y0)])
+
+    return (
+        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="Scores of members and non-members by {escape(attack["name"])}">'
+        f'<line class="base" x1="{x0}" x2="{x1}" y1="{y0}" y2="{y0}"/>'
+        f'<path class="fill others" d="{outline(shares["nonmembers"])}Z"/>'
+        f'<path class="fill members" d="{outline(shares["members"])}Z"/>'
+        f'<path class="edge others" d="{outline(shares["nonmembers"])}"/>'
+        f'<path class="edge members" d="{outline(shares["members"])}"/>'
+        f'<text class="tick" x="{x0}" y="{y0 + 15}">{edges[0]:.3g}</text>'
+        f'<text class="tick" x="{x1}" y="{y0 + 15}" text-anchor="end">'
+        f"{edges[-1]:.3g}</text>"
+        f'<text class="tick" x="{(x0 + x1) / 2}" y="{y0 + 28}" '
+        'text-anchor="middle">score (right = more like a member)</text></svg>'
+    )
+
+
+def interval_svg(interval, width=170, height=18):
+    """An AUC with its interval as a dot on a line from 0 to 1, .5 marked."""
+    if interval is None or interval["low"] is None:
+        return ""
+    x = {k: 4 + interval[k] * (width - 8) for k in ("low", "estimate", "high")}
+    middle, y = width / 2, height / 2
+    return (
+        f'<svg class="bar" viewBox="0 0 {width} {height}" aria-hidden="true">'
+        f'<line class="guess" x1="{middle}" x2="{middle}" y1="1" y2="{height - 1}"/>'
+        f'<line class="span s0" x1="{_x(x["low"])}" x2="{_x(x["high"])}" y1="{y}" '
+        f'y2="{y}"/>'
+        f'<circle class="dot s0" cx="{_x(x["estimate"])}" cy="{y}" r="3.5"/></svg>'
+    )

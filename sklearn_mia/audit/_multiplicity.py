@@ -1,0 +1,240 @@
+"""Several attacks, one answer: the permutation test of the largest statistic."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+_CHUNK_CELLS = 4_000_000
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Result of :func:`max_statistic_test`.
+
+    Attributes
+    ----------
+    p_value : float
+        Of the hypothesis that no statistic is larger than chance makes it.
+
+    adjusted : ndarray of shape (n_statistics,)
+        The same for each statistic, corrected for having looked at all.
+
+    critical : float
+        The largest studentised statistic exceeds it in a share of 1 - confidence of
+        the audits without a leak.
+
+    studentised : ndarray of shape (n_statistics,)
+        The observed statistics, in units of their permutations.
+
+    sd : ndarray of shape (n_statistics,)
+        Over the permutations; 0 for a statistic that cannot vary.
+
+    n_permutations : int
+    """
+
+    p_value: float
+    adjusted: np.ndarray
+    critical: float
+    studentised: np.ndarray
+    sd: np.ndarray
+    n_permutations: int
+
+
+class AucStatistic:
+    """ROC AUC of fixed scores under many memberships at a time.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_records,)
+
+    used : ndarray of shape (n_records,), dtype bool, or None, default=None
+        The records that count; None takes all.
+    """
+
+    chance = 0.5
+
+    def __init__(self, scores, used=None):
+        self._rows = None if used is None or used.all() else np.flatnonzero(used)
+        self._ranks = rankdata(scores if self._rows is None else scores[self._rows])
+
+    def __call__(self, members):
+        """Value for each row of a boolean (n_permutations, n_records) table."""
+        if self._rows is not None:
+            members = members[:, self._rows]
+        n1 = members.sum(axis=1).astype(float)
+        n0 = members.shape[1] - n1
+        above = members @ self._ranks - n1 * (n1 + 1) / 2
+        return np.divide(
+            above, n1 * n0, out=np.full(len(n1), self.chance), where=n1 * n0 > 0
+        )
+
+
+class TprStatistic:
+    """TPR at a false-positive rate of fixed scores under many memberships at a time.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_records,)
+
+    max_fpr : float
+
+    used : ndarray of shape (n_records,), dtype bool, or None, default=None
+        The records that count; None takes all.
+    """
+
+    def __init__(self, scores, max_fpr, used=None):
+        rows = np.arange(len(scores)) if used is None else np.flatnonzero(used)
+        descending = np.argsort(-scores[rows], kind="stable")
+        self._rows = rows[descending]
+        self._n = len(rows)
+        self._is_part = self._n < len(scores)
+        sorted_scores = scores[rows][descending]
+        # The first position that is tied with each position.
+        starts = np.r_[True, sorted_scores[1:] != sorted_scores[:-1]]
+        self._block = np.maximum.accumulate(np.where(starts, np.arange(self._n), 0))
+        self._max_fpr = self.chance = max_fpr
+
+    def __call__(self, members):
+        """Value for each row of a boolean (n_permutations, n_records) table."""
+        n1 = (members[:, self._rows] if self._is_part else members).sum(axis=1)
+        n0 = self._n - n1
+        permitted = np.floor(self._max_fpr * n0 + _ROUNDING).astype(int)
+        found = np.full(len(members), self.chance)
+        reach = min(
+            self._n, int(4 * np.max(permitted + 1) * self._n / max(n0.min(), 1))
+        )
+        while True:
+            at_top = members[:, self._rows[:reach]]
+            spared = np.cumsum(~at_top, axis=1)
+            if reach == self._n or np.all(spared[:, -1] > permitted):
+                break
+            reach = min(self._n, 2 * reach)
+        seen = np.cumsum(at_top, axis=1)
+        for i, row in enumerate(spared):
+            if n1[i] == 0 or n0[i] == 0:
+                continue
+            block = self._block[np.searchsorted(row, permitted[i] + 1)]
+            found[i] = (seen[i, block - 1] if block else 0) / n1[i]
+        return found
+
+
+class MembershipPermuter:
+    """Draw memberships that are as likely as the observed one if nothing leaks.
+
+    Whole units are permuted. A unit that lies on both sides is permuted within.
+
+    Parameters
+    ----------
+    is_member : ndarray of shape (n_records,), dtype bool
+
+    units : ndarray of shape (n_records,)
+        Codes from 0 to n_units - 1 of records that belong together.
+
+    blocks : ndarray of shape (n_records,) or None, default=None
+        Membership moves within a block only. The records of a unit share it.
+
+    by_size : bool, default=False
+        Whether membership moves only between units of equal size, as a split drawn
+        record by record asks for.
+    """
+
+    def __init__(self, is_member, units, *, blocks=None, by_size=False):
+        self._is_member = is_member
+        blocks = np.zeros(len(units), dtype=int) if blocks is None else blocks
+        sizes = np.bincount(units)
+        n_in = np.bincount(units, weights=is_member)
+        block_of = np.zeros(len(sizes), dtype=int)
+        block_of[units] = blocks
+        strata = np.column_stack([block_of, sizes if by_size else np.zeros_like(sizes)])
+        pure = (n_in == 0) | (n_in == sizes)
+        self._labels = n_in > 0
+        self._units = units
+        self._mixed = np.flatnonzero(~pure[units])
+        stratum = np.unique(strata, axis=0, return_inverse=True)[1].ravel()
+        self._strata = [
+            np.flatnonzero(pure & (stratum == s)) for s in np.unique(stratum[pure])
+        ]
+        if len(self._mixed):
+            of_mixed = units[self._mixed]
+            order = np.argsort(of_mixed, kind="stable")
+            self._mixed = self._mixed[order]
+            self._mixed_units = np.unique(of_mixed[order], return_inverse=True)[1]
+            starts = np.searchsorted(self._mixed_units, self._mixed_units)
+            rank = np.arange(len(self._mixed)) - starts
+            self._chosen = rank < n_in[of_mixed[order]]
+
+    def draw(self, n_permutations, generator):
+        """Return a boolean table of shape (n_permutations, n_records)."""
+        members = np.empty((n_permutations, len(self._is_member)), dtype=bool)
+        labels = self._labels.copy()
+        for row in members:
+            for stratum in self._strata:
+                labels[stratum] = generator.permutation(self._labels[stratum])
+            row[:] = labels[self._units]
+            if len(self._mixed):
+                noise = generator.random(len(self._mixed))
+                order = np.lexsort((noise, self._mixed_units))
+                row[self._mixed[order]] = self._chosen
+        return members
+
+
+def max_statistic_test(
+    statistics, is_member, permuter, *, n_permutations=999, confidence=0.95, seed=0
+):
+    """Test of the largest studentised statistic, by permuting membership.
+
+    Each statistic is measured in units of its own permutations,
+    ``(value - mean) / sd``, so that attacks and metrics count alike; the observed
+    membership is one of the permutations. The test is exact if, without a leak, the
+    permuted memberships are as likely as the observed one: the split was random, and
+    the scores did not use it.
+
+    Parameters
+    ----------
+    statistics : list of callable
+        Each maps a boolean (n_permutations, n_records) table to values.
+
+    is_member : ndarray of shape (n_records,), dtype bool
+
+    permuter : MembershipPermuter
+
+    n_permutations : int, default=999
+
+    confidence : float, default=0.95
+
+    seed : int, default=0
+
+    Returns
+    -------
+    correction : Correction
+    """
+    generator = np.random.default_rng(seed)
+    chunk = int(np.clip(_CHUNK_CELLS // len(is_member), 1, 128))
+    tables = [np.array([s(is_member[None]) for s in statistics])]
+    for start in range(0, n_permutations, chunk):
+        members = permuter.draw(min(chunk, n_permutations - start), generator)
+        tables.append(np.array([s(members) for s in statistics]))
+    values = np.concatenate(tables, axis=1)
+    mean, sd = values.mean(axis=1), values.std(axis=1)
+    usable = sd > _ROUNDING
+    studentised = np.zeros_like(values)
+    studentised[usable] = (values[usable] - mean[usable, None]) / sd[usable, None]
+    largest = (
+        studentised[usable].max(axis=0) if usable.any() else np.zeros(values.shape[1])
+    )
+    n_all = n_permutations + 1
+    adjusted = np.ones(len(values))
+    adjusted[usable] = [
+        np.count_nonzero(largest >= z - _ROUNDING) / n_all
+        for z in studentised[usable, 0]
+    ]
+    return Correction(
+        p_value=float(adjusted.min()),
+        adjusted=adjusted,
+        critical=float(np.quantile(largest[1:], confidence)),
+        studentised=studentised[:, 0],
+        sd=sd,
+        n_permutations=n_permutations,
+    )

@@ -1,0 +1,513 @@
+"""The report of an audit: one tree of plain values, and its renderings."""
+
+import datetime
+import json
+import math
+import textwrap
+from html import escape
+
+import numpy as np
+from sklearn.utils._optional_dependencies import (
+    check_matplotlib_support,
+    check_pandas_support,
+)
+
+from sklearn_mia.audit._files import write_whole
+from sklearn_mia.audit._findings import Finding
+from sklearn_mia.audit._verdict import percent
+
+SCHEMA = "sklearn_mia.audit"
+SCHEMA_VERSION = 1
+
+_WIDTH = 88
+_HARD_SPACE = "\N{NO-BREAK SPACE}"
+
+
+def plain(value):
+    """A value as JSON knows it: numbers plain, keys text, NaN and infinity None."""
+    if isinstance(value, dict):
+        return {_plain_key(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return [plain(v) for v in value.tolist()]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    return str(value)
+
+
+def _plain_key(key):
+    return key if isinstance(key, str) else str(plain(key))
+
+
+class AuditReport:
+    """What an audit found: verdict, numbers and findings, in several forms.
+
+    Made by :func:`audit`; not to be created directly.
+
+    Parameters
+    ----------
+    content : dict
+        The tree of plain values, as in the JSON file, without the records.
+
+    records : dict or None
+        Column name mapped to an array of shape (n_records,), in input order; None if
+        the audit was asked to keep nothing per record.
+
+    Attributes
+    ----------
+    verdict : dict
+        "level" (``"nothing_found"``, ``"below_limits"``, ``"above_limits"`` or
+        ``"not_interpretable"``), "title" and "sentences".
+
+    attacks : list of dict
+        The numbers of each attack, strongest first.
+
+    findings : list of Finding
+        What a reader has to know, most severe first.
+
+    limits : list of dict
+        Each limit with its "outcome": ``"exceeded"``, ``"kept"`` or
+        ``"unresolvable"``.
+
+    slices : list of dict
+        The AUC within groups of records.
+
+    records : DataFrame of shape (n_records, n_columns)
+        One row a record, in input order. Needs pandas.
+
+    See Also
+    --------
+    audit : Runs an audit of a trained model.
+
+    Notes
+    -----
+    The JSON file has these keys. An interval is a dictionary of "estimate", "low",
+    "high", "confidence", "method" and "note", which says why ends are null.
+
+    ==================  ==========================================================
+    key                 content
+    ==================  ==========================================================
+    schema              ``"sklearn_mia.audit"``
+    schema_version      a whole number
+    created, versions   when, and with which packages
+    model, sources      what was audited, and the names of its files
+    data                sizes of both sides, classes, accuracies
+    settings            confidence, rates, prior, permutations, seed
+    verdict             level, title and sentences
+    headline            the strongest attack; intervals that hold for all attacks
+    limits              each limit and its outcome
+    attacks             numbers of each attack: AUC, TPR at each rate with the
+                        false-positive rate attained, advantage, epsilon, corrected
+                        p-values, ROC curve with band, distribution of scores
+    correction, power   of the headline test
+    blind               members against non-members without the model
+    slices              AUC within groups of records
+    findings            code, severity, title, message, advice, numbers
+    top_records         the members most exposed
+    records             one list a column, in input order; null if not wanted
+    ==================  ==========================================================
+    """
+
+    def __init__(self, content, records=None):
+        self._content = plain(content)
+        self._records = records
+
+    @property
+    def verdict(self):
+        """Level, title and sentences of the verdict."""
+        return self._content["verdict"]
+
+    @property
+    def attacks(self):
+        """The numbers of each attack, strongest first."""
+        return self._content["attacks"]
+
+    @property
+    def limits(self):
+        """Each limit and whether it was exceeded."""
+        return self._content["limits"]
+
+    @property
+    def slices(self):
+        """The AUC within groups of records."""
+        return self._content["slices"]
+
+    @property
+    def findings(self):
+        """What a reader has to know, most severe first."""
+        return [Finding(**finding) for finding in self._content["findings"]]
+
+    @property
+    def records(self):
+        """One row a record, in input order, as a pandas frame.
+
+        Columns: "id" (the caller's), "member", "class"; for each attack its score and
+        the share of non-members below it; "risk", the mean of these shares, and
+        "risk_rank", 1 for the record most exposed.
+        """
+        pd = check_pandas_support(
+            "AuditReport.records (pip install sklearn-mia[report])"
+        )
+        return pd.DataFrame(self._record_columns())
+
+    def _record_columns(self):
+        if self._records is None:
+            raise ValueError(
+                "This report holds nothing per record, because it was made with "
+                "per_record=False. Audit again with per_record=True."
+            )
+        return self._records
+
+    def to_dict(self):
+        """Return the report as one tree of plain values, the content of the JSON file.
+
+        Returns
+        -------
+        content : dict
+            With "records" mapping each column to a list, or None.
+        """
+        records = self._records
+        return self._content | {
+            "records": None
+            if records is None
+            else {name: plain(np.asarray(column)) for name, column in records.items()}
+        }
+
+    def to_json(self, path=None):
+        """Write the report as strict JSON.
+
+        Undefined numbers are ``null``, with a note beside them that says why; keys are
+        text, numbers plain. The schema is named and versioned ("schema",
+        "schema_version").
+
+        Parameters
+        ----------
+        path : str, Path or None, default=None
+            The file, written whole or not at all; None returns the text.
+
+        Returns
+        -------
+        text : str or None
+        """
+        text = json.dumps(self.to_dict(), allow_nan=False, indent=1, ensure_ascii=False)
+        text = _compact_lists(text)
+        if path is None:
+            return text
+        write_whole(path, text + "\n")
+        return None
+
+    @classmethod
+    def from_json(cls, source):
+        """Read a report back.
+
+        Parameters
+        ----------
+        source : str or Path
+            A file written by :meth:`to_json`, or its text.
+
+        Returns
+        -------
+        report : AuditReport
+
+        Raises
+        ------
+        ValueError
+            If it is no report, or one of a newer schema.
+        """
+        text = source
+        if not (isinstance(source, str) and source.lstrip().startswith("{")):
+            with open(source, encoding="utf-8") as file:
+                text = file.read()
+        try:
+            content = json.loads(text, parse_constant=_refuse_constant)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{_shown(source)} is not JSON: {error}.") from None
+        schema = content.get("schema") if isinstance(content, dict) else None
+        if schema != SCHEMA:
+            raise ValueError(
+                f"{_shown(source)} has the schema {schema!r}; expected {SCHEMA!r}, a "
+                "file written by AuditReport.to_json."
+            )
+        if content["schema_version"] > SCHEMA_VERSION:
+            raise ValueError(
+                f"{_shown(source)} has schema version {content['schema_version']!r}; "
+                f"this package reads up to {SCHEMA_VERSION}. Update sklearn-mia."
+            )
+        records = content.pop("records")
+        if records is not None:
+            records = {name: _column(values) for name, values in records.items()}
+        return cls(content, records)
+
+    def to_html(self, path=None, *, title=None):
+        """Write the report as one self-contained page, without network access.
+
+        Parameters
+        ----------
+        path : str, Path or None, default=None
+            The file, written whole or not at all; None returns the text.
+
+        title : str or None, default=None
+            Title of the page; None names the model.
+
+        Returns
+        -------
+        text : str or None
+        """
+        from sklearn_mia.audit._html import render_page
+
+        text = render_page([self], title=title)
+        if path is None:
+            return text
+        write_whole(path, text)
+        return None
+
+    def plot(self, *, figure=None):
+        """Plot the ROC curves of all attacks and the scores of the strongest.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure, default=None
+            Figure to plot on; None makes a new one.
+
+        Returns
+        -------
+        figure : matplotlib Figure
+        """
+        check_matplotlib_support("AuditReport.plot (pip install 'sklearn-mia[report]')")
+        import matplotlib.pyplot as plt
+
+        from sklearn_mia.audit._display import MembershipRocDisplay
+
+        if figure is None:
+            figure = plt.figure(figsize=(11, 4.5), layout="constrained")
+        curves, scores = figure.subplots(1, 2)
+        last = len(self.attacks) - 1
+        for i, attack in enumerate(self.attacks):
+            roc = attack["roc"]
+            band = {k: roc[k] for k in ("band_fpr", "band_low", "band_high")}
+            MembershipRocDisplay(
+                fpr=roc["fpr"],
+                tpr=roc["tpr"],
+                confidence=attack["auc"]["confidence"],
+                n_nonmembers=attack["n_nonmembers"],
+                name=attack["name"],
+                **(band if i == 0 else {}),
+            ).plot(curves, plot_chance_level=i == last)
+        shares = self.attacks[0]["distribution"]
+        for side, label, color in (
+            ("nonmembers", "non-members", "C7"),
+            ("members", "members", "C0"),
+        ):
+            scores.stairs(
+                shares[side],
+                shares["edges"],
+                fill=True,
+                alpha=0.45,
+                color=color,
+                label=label,
+            )
+        scores.set(
+            xlabel=f"Score of {self.attacks[0]['name']}", ylabel="Share of records"
+        )
+        scores.legend()
+        figure.suptitle(self.verdict["title"])
+        return figure
+
+    def __str__(self):
+        """Return the report as plain text."""
+        return render_text(self._content)
+
+    def _repr_html_(self):
+        """Show the page in a notebook, if jinja2 is there."""
+        try:
+            page = self.to_html()
+        except ImportError:
+            return None
+        return (
+            f'<iframe srcdoc="{escape(page)}" style="width: 100%; height: 640px; '
+            'border: 1px solid #8884"></iframe>'
+        )
+
+    def __repr__(self):
+        """Return the model and the level of the verdict."""
+        return (
+            f"<AuditReport of {self._content['model']['name']}: "
+            f"{self.verdict['level']}>"
+        )
+
+
+def _refuse_constant(name):
+    raise ValueError(f"{name} is not strict JSON; expected null.")
+
+
+def _shown(source):
+    text = str(source)
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def _column(values):
+    if any(v is None for v in values) and all(
+        v is None or isinstance(v, (int, float)) for v in values
+    ):
+        return np.array([np.nan if v is None else v for v in values])
+    kinds = {type(v) for v in values}
+    return np.array(
+        values, dtype=None if len(kinds) == 1 and str not in kinds else object
+    )
+
+
+def _compact_lists(text):
+    """Put lists of plain values on one line."""
+    lines, held = [], None
+    for line in text.split("\n"):
+        stripped = line.strip()
+        if held is None:
+            if line.endswith("["):
+                held = [line]
+            else:
+                lines.append(line)
+            continue
+        if stripped.endswith(("[", "{")):
+            lines += held
+            held = [line] if stripped.endswith("[") else None
+            if held is None:
+                lines.append(line)
+        elif stripped in ("]", "],"):
+            lines.append(held[0] + "".join(v.strip() for v in held[1:]) + stripped)
+            held = None
+        else:
+            held.append(line)
+    return "\n".join(lines + (held or []))
+
+
+# Text
+
+
+def _wrapped(text, indent=""):
+    # A number and its sign stay on one line.
+    text = text.replace(" %", _HARD_SPACE + "%")
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+    ).replace(_HARD_SPACE, " ")
+
+
+def render_text(content):
+    """The report as plain text.
+
+    Parameters
+    ----------
+    content : dict
+
+    Returns
+    -------
+    text : str
+    """
+    verdict, data = content["verdict"], content["data"]
+    confidence = percent(content["settings"]["confidence"]).replace(".0", "")
+    title = f"Membership audit of {content['model']['name']}"
+    lines = [
+        title,
+        "=" * len(title),
+        "",
+        _wrapped(f"{verdict['title']}"),
+        "",
+        *(_wrapped(sentence, "  ") for sentence in verdict["sentences"]),
+        "",
+        _wrapped(
+            f"{data['n_members']} members and {data['n_nonmembers']} non-members, "
+            f"class label {data['label_column']!r}; the model is right on "
+            f"{percent(data['accuracy_members'])} of the members and "
+            f"{percent(data['accuracy_nonmembers'])} of the non-members."
+        ),
+        "",
+        "Attacks (TPR: share of members recognised; FPR: share of non-members accused;",
+        f"intervals with {confidence} confidence)",
+        "",
+        *_attack_lines(content),
+    ]
+    if content["slices"]:
+        lines += ["", "Slices (AUC of the strongest attack in each, corrected)", ""]
+        lines += _slice_lines(content["slices"])
+    lines += ["", "Findings"]
+    if not content["findings"]:
+        lines += ["", "  None."]
+    for finding in content["findings"]:
+        lines += [
+            "",
+            f"  {finding['code']} {finding['severity']}: {finding['title']}",
+            _wrapped(f"{finding['message']} {finding['advice']}", "    "),
+        ]
+    return "\n".join(lines)
+
+
+def _attack_lines(content):
+    header = f"  {'attack':<18}{'measure':<19}{'value':>8}  {'interval':<16}"
+    lines = [f"{header}{'found':>10}  false alarms"]
+    for attack in content["attacks"]:
+        p_value = f"{attack['p_corrected']:>8.3f}"
+        epsilon = f"{attack['epsilon']['low']:>8.2f}"
+        lines += [
+            _measure_line(attack["name"], "AUC", attack["auc"]),
+            *(_rate_line(rate, attack) for rate in attack["tpr_at_fpr"]),
+            _measure_line("", "advantage", attack["advantage"]),
+            f"  {'':<18}{'epsilon at least':<19}{epsilon}",
+            f"  {'':<18}{'corrected p-value':<19}{p_value}",
+        ]
+    lines += ["", _wrapped(content["attacks"][0]["epsilon"]["statement"], "  ")]
+    return lines
+
+
+def _measure_line(attack, measure, interval):
+    ends = interval["note"]
+    if interval["low"] is not None:
+        ends = f"{interval['low']:.3f} to {interval['high']:.3f}"
+    return f"  {attack:<18}{measure:<19}{interval['estimate']:>8.3f}  {ends}"
+
+
+def _rate_line(rate, attack):
+    name = f"TPR at FPR={rate['max_fpr']:g}"
+    tpr = rate["tpr"]
+    found = f"{rate['n_found']}/{attack['n_members']}"
+    alarms = (
+        f"{rate['n_false_alarms']}/{attack['n_nonmembers']} "
+        f"(FPR={rate['fpr']['estimate']:.4g})"
+    )
+    ends = "not resolvable"
+    if tpr["low"] is not None:
+        ends = f"{100 * tpr['low']:.1f} to {100 * tpr['high']:.1f} %"
+    return (
+        f"  {'':<18}{name:<19}{percent(tpr['estimate']):>8}  {ends:<16}{found:>10}  "
+        f"{alarms}"
+    )
+
+
+def _slice_lines(slices):
+    lines = [
+        f"  {'slice':<34}{'members':>8}{'others':>8}  {'AUC':>5}  {'interval':<16}"
+        f"corrected p"
+    ]
+    for row in slices:
+        label = textwrap.shorten(
+            f"{row['slice']} = {row['value']}", 33, placeholder="…"
+        )
+        start = f"  {label:<34}{row['n_members']:>8}{row['n_nonmembers']:>8}"
+        auc = row["auc"]
+        if auc is None:
+            lines.append(f"{start}  too few records")
+            continue
+        ends = f"{auc['low']:.3f} to {auc['high']:.3f}"
+        lines.append(
+            f"{start}  {auc['estimate']:.3f}  {ends:<16}{row['p_corrected']:>11.3f}"
+        )
+    return lines

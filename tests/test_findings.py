@@ -1,0 +1,293 @@
+import re
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
+
+from sklearn_mia import RMIA, LiRA, ThresholdAttack
+from sklearn_mia.audit import Finding, _findings, audit
+
+
+@pytest.fixture
+def sides():
+    return np.arange(1000) < 500
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def half():
+    X, y = make_classification(400, 8, n_informative=5, flip_y=0.2, random_state=0)
+    return X[:200], y[:200], X[200:], y[200:]
+
+
+def codes_of(model, *sides, **params):
+    params = {
+        "attacks": ThresholdAttack(),
+        "n_permutations": 99,
+        "slices": None,
+        "fprs": [0.1],
+        "random_state": 0,
+    } | params
+    report = audit(model, *sides, **params)
+    for finding in report.findings:
+        assert isinstance(finding, Finding)
+        assert re.fullmatch(r"MIA\d{3}", finding.code)
+        assert finding.severity in ("critical", "warning", "note")
+        assert finding.message.endswith(".")
+        assert finding.advice.endswith(".")
+    return [finding.code for finding in report.findings]
+
+
+def test_a_clean_audit_has_no_finding(half):
+    model = LogisticRegression().fit(*half[:2])
+    assert codes_of(model, *half, attacks=LiRA(n_shadows=4)) == []
+
+
+def test_001_blind_baseline(sides, rng):
+    table, units = rng.normal(size=(1000, 4)), np.arange(1000)
+    assert _findings.check_blind(_findings.blind_auc(table, sides, units)) is None
+    shifted = table + np.outer(sides, [0.5, 0, 0, 0])
+    finding = _findings.check_blind(_findings.blind_auc(shifted, sides, units))
+    assert finding.code == "MIA001"
+    assert finding.severity == "critical"
+    assert 0.5 < finding.numbers["low"] < finding.numbers["auc"]
+
+
+def test_001_sees_text_and_missing_values(half):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(
+        {"a": np.where(np.arange(400) < 200, "early", None), "b": np.arange(400.0)}
+    )
+    frame.loc[frame["b"] % 3 == 0, "a"] = "late"
+    table = _findings.blind_table(frame, np.zeros(400, dtype=int))
+    finding = _findings.check_blind(
+        _findings.blind_auc(table[:, :1], np.arange(400) < 200, np.arange(400))
+    )
+    assert finding.code == "MIA001"
+
+
+def test_001_makes_the_headline_not_interpretable(half):
+    X_in, y_in, X_out, y_out = half
+    model = RandomForestClassifier(10, random_state=0).fit(X_in, y_in)
+    report = audit(
+        model,
+        X_in,
+        y_in,
+        X_out + np.eye(8)[0],
+        y_out,
+        attacks=ThresholdAttack(),
+        n_permutations=99,
+        random_state=0,
+    )
+    assert report.findings[0].code == "MIA001"
+    assert report.verdict["level"] == "not_interpretable"
+    assert report.findings[0].message in report.verdict["sentences"]
+
+
+def test_002_duplicates_across_sides(sides, half):
+    ids = np.arange(1000)
+    assert _findings.check_duplicates(ids, sides) is None
+    ids[500:530] = ids[:30]
+    finding = _findings.check_duplicates(ids, sides)
+    assert finding.code == "MIA002"
+    assert finding.numbers == {"n_members": 30, "n_nonmembers": 30, "share": 0.06}
+
+
+def test_002_dropping_them_silences_it(half):
+    X_in, y_in, X_out, y_out = (a.copy() for a in half)
+    X_out[:30], y_out[:30] = X_in[:30], y_in[:30]
+    model = LogisticRegression().fit(X_in, y_in)
+    assert "MIA002" in codes_of(model, X_in, y_in, X_out, y_out)
+    report = audit(
+        model,
+        X_in,
+        y_in,
+        X_out,
+        y_out,
+        attacks=ThresholdAttack(),
+        drop_shared=True,
+        n_permutations=99,
+        random_state=0,
+    )
+    assert "MIA002" not in [finding.code for finding in report.findings]
+    assert report.to_dict()["data"]["n_dropped"] == 30
+    assert len(report.to_dict()["records"]["id"]) == 370
+
+
+def test_003_groups_across_sides(sides):
+    groups = np.arange(1000) // 5
+    assert _findings.check_groups(groups, sides) is None
+    assert _findings.check_groups(None, sides) is None
+    finding = _findings.check_groups(np.roll(groups, 2), sides)
+    assert finding.code == "MIA003"
+    assert finding.numbers["n_shared_groups"] == 2
+
+
+def test_004_tied_scores(sides, rng):
+    scores = rng.normal(size=1000)
+    assert _findings.check_ties("A", scores, sides) is None
+    finding = _findings.check_ties("A", np.minimum(scores, 1), sides)
+    assert finding.code == "MIA004"
+    assert finding.numbers["n_tied"] == np.sum(scores[~sides] >= 1)
+
+
+def test_005_resolution():
+    assert _findings.check_resolution(1000, [0.001]) is None
+    finding = _findings.check_resolution(200, [0.001, 0.1])
+    assert finding.code == "MIA005"
+    assert finding.numbers["n_needed"] == 1000
+    assert finding.numbers["fprs"] == [0.001]
+    assert finding.numbers["highest_fpr_at_no_alarm"] == pytest.approx(0.0183, abs=1e-4)
+
+
+def test_006_shadow_regime(half):
+    model = RandomForestClassifier(20, random_state=0).fit(*half[:2])
+    assert "MIA006" not in codes_of(model, *half, attacks=LiRA(n_shadows=8))
+    assert "MIA006" not in codes_of(model, *half, attacks=RMIA(n_shadows=4))
+    stump = LiRA(shadow_estimator=RandomForestClassifier(20, max_depth=1), n_shadows=8)
+    assert "MIA006" in codes_of(model, *half, attacks=stump)
+
+
+def test_006_sizes():
+    regime = {
+        "target_size": 1000,
+        "shadow_size": 1000,
+        "thin": False,
+        "target_members": 0.9,
+        "shadow_in": 0.9,
+        "shadow_in_sd": 0.01,
+        "target_nonmembers": 0.8,
+        "shadow_out": 0.8,
+        "shadow_out_sd": 0.01,
+    }
+    assert _findings.check_regime(regime) is None
+    assert _findings.check_regime(regime | {"target_size": 5000}).code == "MIA006"
+
+
+def test_007_target_among_the_shadows(sides, rng):
+    independent = rng.random((16, 1000)) < 0.5
+    assert _findings.check_twins(independent, sides) is None
+    assert _findings.check_twins(None, sides) is None
+    pairs = np.concatenate([independent, ~independent])
+    assert _findings.check_twins(pairs, sides) is None
+    # The target is one of a set in which each record is in exactly half.
+    missing_one = np.concatenate([pairs, ~sides[None]])
+    finding = _findings.check_twins(missing_one, sides)
+    assert finding.code == "MIA007"
+    assert finding.severity == "critical"
+    assert finding.numbers["auc_of_shadow_count"] == 0
+    assert finding.numbers["n_twins"] == 1
+
+
+def test_008_lost_classes():
+    assert _findings.check_lost_classes({}, 16, {}) is None
+    note = _findings.check_lost_classes({"rare": 3}, 16, {})
+    assert (note.code, note.severity) == ("MIA008", "note")
+    warning = _findings.check_lost_classes({"rare": 16}, 16, {"LiRA": 2})
+    assert warning.severity == "warning"
+    assert "2 records" in warning.message
+
+
+def test_008_in_an_audit():
+    X, y = make_classification(400, 8, n_informative=5, random_state=0)
+    y[[0, 200]] = 2
+    model = LogisticRegression().fit(X[:200], y[:200])
+    sides = X[:200], y[:200], X[200:], y[200:]
+    assert "MIA008" in codes_of(model, *sides, attacks=LiRA(n_shadows=4))
+
+
+def test_009_giveaways(sides, rng):
+    noise = rng.normal(size=1000)
+    assert _findings.check_giveaways({"x": noise}, sides) is None
+    rows = np.arange(1000.0)
+    finding = _findings.check_giveaways({"x": noise, "id": rows}, sides)
+    assert (finding.code, finding.severity) == ("MIA009", "critical")
+    assert finding.numbers["auc"] == {"id": 0.0}
+    order = _findings.check_giveaways({"record order": rows}, sides)
+    assert order.severity == "warning"
+
+
+def test_009_row_numbers_among_the_features(half):
+    X_in, y_in, X_out, y_out = half
+    X_in = np.column_stack([X_in, np.arange(200)])
+    X_out = np.column_stack([X_out, np.arange(200, 400)])
+    model = RandomForestClassifier(10, random_state=0).fit(X_in, y_in)
+    codes = codes_of(model, X_in, y_in, X_out, y_out)
+    assert {"MIA001", "MIA009"} <= set(codes)
+
+
+def test_010_unequal_sides():
+    assert _findings.check_balance(500, 500) is None
+    finding = _findings.check_balance(900, 100)
+    assert finding.code == "MIA010"
+    assert finding.numbers["majority_accuracy"] == 0.9
+
+
+def test_011_attack_that_came_in_fitted(half):
+    model = LogisticRegression().fit(*half[:2])
+    attack = ThresholdAttack(model)
+    assert "MIA011" not in codes_of(model, *half, attacks=attack)
+    attack.fit(np.column_stack(half[:2]))
+    assert "MIA011" in codes_of(model, *half, attacks=attack)
+
+
+def test_012_swapped_sides(half):
+    model = RandomForestClassifier(10, random_state=0).fit(*half[:2])
+    assert "MIA012" not in codes_of(model, *half)
+    assert "MIA012" in codes_of(model, *half[2:], *half[:2])
+
+
+def test_013_no_probabilities(half):
+    with_proba = LogisticRegression().fit(*half[:2])
+    assert "MIA013" not in codes_of(with_proba, *half)
+    assert "MIA013" in codes_of(LinearSVC().fit(*half[:2]), *half)
+
+
+def test_014_version():
+    assert _findings.check_version("1.9.1", "1.9.1") is None
+    assert _findings.check_version(None, "1.9.1") is None
+    finding = _findings.check_version("1.2.0", "1.9.1")
+    assert finding.code == "MIA014"
+    assert "1.2.0" in finding.message
+
+
+def test_015_column_order():
+    assert _findings.check_column_order(False, False) is None
+    assert _findings.check_column_order(True, False).code == "MIA015"
+    assert "not their order" in _findings.check_column_order(False, True).message
+
+
+def test_016_intervals_of_grouped_records():
+    assert _findings.check_units(np.arange(100), False) is None
+    finding = _findings.check_units(np.arange(100) // 5, True)
+    assert finding.code == "MIA016"
+    assert finding.numbers == {"n_units": 20, "n_records": 100}
+
+
+def test_017_only_predictions(half):
+    from sklearn_mia.audit import audit_predictions
+
+    model = LogisticRegression().fit(*half[:2])
+    X, y = np.concatenate(half[::2]), np.concatenate(half[1::2])
+    report = audit_predictions(
+        model.predict_proba(X), y, np.arange(400) < 200, n_permutations=99
+    )
+    assert "MIA017" in [finding.code for finding in report.findings]
+    assert "MIA017" not in codes_of(model, *half)
+
+
+def test_each_code_belongs_to_one_check():
+    with open(_findings.__file__, encoding="utf-8") as file:
+        source = file.read()
+    described = re.findall(r'"""(MIA\d{3}):', source)
+    assert sorted(described) == [f"MIA{i:03d}" for i in range(1, 18)]
+    parts = re.split(r"\ndef ", source)
+    for code in described:
+        assert sum(f'"{code}"' in part for part in parts) == 1

@@ -1,0 +1,260 @@
+import json
+import re
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
+
+from sklearn_mia import RMIA, SupervisedAttack, ThresholdAttack
+from sklearn_mia.audit import AuditReport, audit
+from sklearn_mia.audit._files import write_whole
+from sklearn_mia.audit._html import render_page
+
+
+def halves(n=400, labels=None, **params):
+    X, y = make_classification(
+        n, 8, n_informative=5, **({"flip_y": 0.2, "random_state": 0} | params)
+    )
+    if labels is not None:
+        y = np.array(labels)[y]
+    return X[: n // 2], y[: n // 2], X[n // 2 :], y[n // 2 :]
+
+
+@pytest.fixture(scope="module")
+def report():
+    sides = halves()
+    model = RandomForestClassifier(20, random_state=0).fit(*sides[:2])
+    return audit(
+        model,
+        *sides,
+        attacks=[RMIA(n_shadows=4), ThresholdAttack(signal="entropy")],
+        n_permutations=99,
+        random_state=0,
+    )
+
+
+def quiet(model, *sides, **params):
+    params = {
+        "attacks": ThresholdAttack(),
+        "n_permutations": 99,
+        "random_state": 0,
+    } | params
+    return audit(model, *sides, **params)
+
+
+def strict(text):
+    def refuse(name):
+        raise AssertionError(f"{name} in JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def leaves(tree):
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            assert isinstance(key, str)
+            yield from leaves(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from leaves(value)
+    else:
+        yield tree
+
+
+def test_json_is_strict_and_reads_back(report, tmp_path):
+    report.to_json(tmp_path / "report.json")
+    content = strict((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert content["schema"] == "sklearn_mia.audit"
+    assert content["schema_version"] == 1
+    kinds = {type(leaf) for leaf in leaves(report.to_dict())}
+    assert kinds <= {str, int, float, bool, type(None)}
+    back = AuditReport.from_json(tmp_path / "report.json")
+    assert back.to_dict() == report.to_dict()
+    assert str(back) == str(report)
+    assert repr(back) == repr(report)
+    assert back.findings == report.findings
+    for column, values in report.records.items():
+        np.testing.assert_array_equal(back.records[column], values)
+    assert AuditReport.from_json(report.to_json()).to_json() == report.to_json()
+
+
+def test_undefined_numbers_are_null_with_a_reason(report):
+    content = strict(report.to_json())
+    rate = content["attacks"][0]["tpr_at_fpr"][0]
+    assert rate["tpr"]["low"] is None
+    assert "1000 non-members" in rate["tpr"]["note"]
+    for row in content["slices"]:
+        assert (row["auc"] is None) == ("too few" in row["note"])
+
+
+def test_a_single_member_has_no_interval():
+    X, y = make_classification(300, 8, random_state=0)
+    model = LogisticRegression().fit(X[:250], y[:250])
+    report = quiet(model, X[:1], y[:1], X[250:], y[250:], slices=None)
+    auc = strict(report.to_json())["attacks"][0]["auc"]
+    assert auc["low"] is None
+    assert "not available" in auc["note"]
+    assert "not available" in str(report)
+    assert "not available" in report.to_html()
+
+
+@pytest.mark.parametrize(
+    "labels", [[False, True], [1, 2], ["no", "yes"], [np.int8(0), np.int8(1)]]
+)
+def test_labels_of_any_kind_are_text_keys(labels):
+    sides = halves(labels=labels)
+    model = LogisticRegression().fit(*sides[:2])
+    content = strict(quiet(model, *sides).to_json())
+    assert content["data"]["classes"] == [str(label) for label in labels]
+    found = [row["value"] for row in content["slices"] if row["slice"] == "class"]
+    assert found == [str(label) for label in labels]
+
+
+def test_ids_of_any_kind():
+    pd = pytest.importorskip("pandas")
+    X_in, y_in, X_out, y_out = halves()
+    model = LogisticRegression().fit(X_in, y_in)
+    dates = pd.date_range("2020-01-01", periods=200)
+    pairs = pd.MultiIndex.from_product([range(20), range(10)])
+    report = quiet(
+        model, pd.DataFrame(X_in, index=dates), y_in, pd.DataFrame(X_out, pairs), y_out
+    )
+    ids = strict(report.to_json())["records"]["id"]
+    assert ids[0] == "2020-01-01T00:00:00"
+    assert report.records["id"][399] == (19, 9)
+
+
+def test_nothing_per_record_when_it_is_off():
+    sides = halves()
+    model = LogisticRegression().fit(*sides[:2])
+    names = [f"person-{i}" for i in range(400)]
+    report = quiet(
+        model,
+        *sides,
+        ids_train=names[:200],
+        ids_test=names[200:],
+        per_record=False,
+    )
+    assert "person-" not in report.to_json() + report.to_html() + str(report)
+    assert report.to_dict()["records"] is None
+    with pytest.raises(ValueError, match="per_record=True"):
+        report.records  # noqa: B018
+
+
+def test_records_that_an_attack_learned_from_have_no_score():
+    sides = halves()
+    model = RandomForestClassifier(10, random_state=0).fit(*sides[:2])
+    report = quiet(model, *sides, attacks=[SupervisedAttack(), ThresholdAttack()])
+    scores = report.records["score_SupervisedAttack"]
+    attack = next(a for a in report.attacks if a["name"] == "SupervisedAttack")
+    assert scores.isna().sum() == 400 - attack["n_members"] - attack["n_nonmembers"]
+    assert "half" in attack["note"]
+    assert report.records["risk"].notna().all()
+    back = AuditReport.from_json(report.to_json())
+    np.testing.assert_array_equal(back.records["score_SupervisedAttack"], scores)
+    assert "half of the records" in report.to_html()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{}", "schema None"),
+        ('{"schema": "other"}', "'other'"),
+        ('{"schema": "sklearn_mia.audit", "schema_version": 99}', "version 99"),
+        ("{not json", "not JSON"),
+        ('{"a": NaN}', "strict"),
+    ],
+)
+def test_what_is_no_report_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        AuditReport.from_json(text)
+
+
+def test_text_says_the_verdict_first(report):
+    text = str(report)
+    assert text.index(report.verdict["title"]) < text.index("Attacks")
+    assert "TPR at FPR=0.01" in text
+    assert "MIA005" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_same_numbers_in_text_and_page(report):
+    page = re.sub(r"\s+", " ", report.to_html())
+    for attack in report.attacks:
+        auc = attack["auc"]
+        for number in (auc["estimate"], auc["low"], auc["high"]):
+            assert f"{number:.3f}" in page
+            assert f"{number:.3f}" in str(report)
+
+
+def test_page_is_self_contained(report, tmp_path):
+    report.to_html(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert not re.search(r"https?://", page)
+    assert "prefers-color-scheme: dark" in page
+    assert "@media print" in page
+    assert page.index(report.verdict["title"]) < page.index("<svg")
+    assert list(tmp_path.iterdir()) == [tmp_path / "report.html"]
+
+
+def test_page_escapes_what_it_shows():
+    sides = halves()
+    evil = "<img src=x onerror=alert(1)>"
+    page = quiet(
+        DecisionTreeClassifier(random_state=0).fit(*sides[:2]),
+        *sides,
+        attacks={evil: ThresholdAttack()},
+        ids_train=[evil] * 200,
+        ids_test=[evil] * 200,
+    ).to_html()
+    assert "<img" not in page
+    assert page.count("&lt;img") > 25
+
+
+def test_notebooks_show_the_page(report, monkeypatch):
+    assert "&lt;section class=&quot;verdict" in report._repr_html_()
+
+    def no_jinja2(*args, **kwargs):
+        raise ImportError
+
+    monkeypatch.setattr(AuditReport, "to_html", no_jinja2)
+    assert report._repr_html_() is None
+
+
+def test_several_reports_on_one_page(report):
+    page = render_page([report, report], title="Two models")
+    assert page.count('<section class="verdict"') == 2
+    assert '<a href="#report-2">' in page
+
+
+def test_a_failed_write_leaves_the_old_file(report, tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def fail(*args):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_without_pandas(report, pandas_not_installed):
+    with pytest.raises(ImportError, match=r"sklearn-mia\[report\]"):
+        report.records  # noqa: B018
+    assert len(report.to_dict()["records"]["risk"]) == 400
+    assert str(report)
+
+
+def test_size_of_a_large_report():
+    sides = halves(40_000)
+    model = LogisticRegression().fit(*sides[:2])
+    report = quiet(model, *sides, attacks=[ThresholdAttack()] * 3)
+    assert len(report.to_html()) < 200_000
+    assert len(report.to_json()) < 5_000_000
