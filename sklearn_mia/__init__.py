@@ -11,6 +11,15 @@ from sklearn_mia.attacks import (
     ThresholdAttack,
 )
 from sklearn_mia.audit import AuditReport, audit, audit_recipe
+from sklearn_mia.model_selection import (
+    AuditableClassifier,
+    CoarsenedClassifier,
+    LeastLeakageWithin,
+    MostAccurateWithin,
+    PrivacyUtilityDisplay,
+    cross_validate_leakage,
+    make_leakage_scorer,
+)
 from sklearn_mia.records import as_records
 
 __version__ = "0.1.0"
@@ -18,14 +27,21 @@ __version__ = "0.1.0"
 __all__ = [
     "RMIA",
     "AuditReport",
+    "AuditableClassifier",
     "BaggingAttack",
+    "CoarsenedClassifier",
     "DifficultyCalibrationAttack",
+    "LeastLeakageWithin",
     "LiRA",
     "MembershipSignals",
+    "MostAccurateWithin",
+    "PrivacyUtilityDisplay",
     "ShadowModelAttack",
     "SupervisedAttack",
     "ThresholdAttack",
     "as_records",
     "audit",
     "audit_recipe",
+    "cross_validate_leakage",
+    "make_leakage_scorer",
 ]

@@ -1,0 +1,314 @@
+"""A classifier that remembers which records it was fitted on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import _fit_context
+from sklearn.utils import _safe_indexing
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_mia.model_selection._leakage import (
+    balanced_rows,
+    join_records,
+    nonmember_rows,
+    stack_tables,
+)
+from sklearn_mia.model_selection._wrapper import BaseWrapper, estimator_has
+from sklearn_mia.records import as_labels, check_container, is_frame, record_ids
+from sklearn_mia.response import check_target
+
+_FORGOTTEN = (
+    "The training records and their identities were left out when this "
+    "AuditableClassifier was pickled or copied. Fit it here, or fit it with "
+    "keep_records=True to pickle them too."
+)
+_PROBE_SIZE = 200
+
+
+def as_table(X):
+    """X as an attack takes it: frames and sparse matrices as they are, else an array.
+
+    Parameters
+    ----------
+    X : array-like, sparse matrix or DataFrame
+
+    Returns
+    -------
+    X : {ndarray, sparse matrix, DataFrame}
+    """
+    check_container(X)
+    if is_frame(X) or sp.issparse(X):
+        return X
+    X = np.asarray(X)
+    if X.ndim != 2:
+        raise ValueError(
+            f"A record is recognised by the cells of its row, but X has shape "
+            f"{X.shape}. Pass a table of shape (n_records, n_features); a text per "
+            "record is one column of a frame."
+        )
+    return X
+
+
+def _identities(X, y):
+    return record_ids(as_table(X), as_labels(y))
+
+
+@dataclass(frozen=True)
+class TrainingRecords:
+    """What a classifier was fitted on.
+
+    Attributes
+    ----------
+    X, y : features and class labels, as the user gave them
+
+    ids : ndarray of shape (n_records,), dtype uint64
+
+    metadata : list of str
+        Names of the other arguments of `fit`.
+    """
+
+    X: object
+    y: object
+    ids: np.ndarray
+    metadata: list
+
+
+class AuditableClassifier(BaseWrapper):
+    """A classifier that remembers which records it was fitted on.
+
+    It behaves as the classifier that it wraps; in addition it knows members from
+    non-members, so that the leakage of each candidate of a search can be scored as
+    its accuracy is: see :func:`make_leakage_scorer`. Around a
+    ``FrozenEstimator(model)``, `fit` trains nothing and only notes the records that
+    the model was trained on.
+
+    Records are remembered by content; they stay in memory, not copied, for as long as
+    this object lives. **A pickle or a copy of it holds the model alone**, neither the
+    training records nor their identities, which would tell anybody who was in the
+    training data. `keep_records=True` changes that: never publish such an object,
+    publish its `estimator_`.
+
+    Parameters
+    ----------
+    estimator : classifier or None, default=None
+        The classifier to train, cloned by `fit`. A pipeline goes inside, so that
+        records are what the user knows. None is a `LogisticRegression`.
+
+    keep_records : bool, default=False
+        Whether a pickle or a copy carries the training records and their identities.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        The fitted classifier.
+
+    record_ids : ndarray of shape (n_records,), dtype uint64
+        Identity of each training record, by the content of features and label.
+
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the fitted classifier; as all its other fitted attributes
+        (`n_features_in_`, `feature_importances_` and so on), only if it has them.
+
+    See Also
+    --------
+    make_leakage_scorer : Leakage as a scorer for cross-validation and grid search.
+    CoarsenedClassifier : A defence to search over in the same grid.
+
+    Notes
+    -----
+    A record is recognised by the values of its cells. Do not change the training data
+    in place after `fit`; a leakage scorer notices and refuses.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_mia.model_selection import AuditableClassifier, make_leakage_scorer
+    >>> X, y = make_classification(400, flip_y=0.2, random_state=0)
+    >>> model = AuditableClassifier(RandomForestClassifier(random_state=0))
+    >>> model.fit(X[:200], y[:200]).was_trained_on(X[198:202], y[198:202])
+    array([ True,  True, False, False])
+    >>> make_leakage_scorer()(model, X[200:], y[200:]) < -0.5
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseWrapper._parameter_constraints,
+        "keep_records": ["boolean"],
+    }
+
+    def __init__(self, estimator=None, *, keep_records=False):
+        self.estimator = estimator
+        self.keep_records = keep_records
+
+    @_fit_context(
+        # The wrapped classifier validates its own parameters when it is fitted.
+        prefer_skip_nested_validation=False
+    )
+    def fit(self, X, y, **params):
+        """Train the classifier and remember its records.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_features)
+            The training features, handed on as they come.
+
+        y : array-like of shape (n_records,)
+            The class labels.
+
+        **params : dict
+            Metadata for the `fit` of the wrapped classifier, `sample_weight` say;
+            with metadata routing enabled, what it requests.
+
+        Returns
+        -------
+        self : estimator instance
+        """
+        y = self._fit_wrapped(X, y, params)
+        metadata = sorted(name for name, v in params.items() if v is not None)
+        self._training = TrainingRecords(X, y, _identities(X, y), metadata)
+        return self
+
+    @available_if(estimator_has("predict_proba"))
+    def predict_proba(self, X, **params):
+        """Predict class probabilities, as the wrapped classifier does.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+
+        **params : dict
+            Metadata for the wrapped classifier.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+        """
+        return self._call("predict_proba", X, params=params)
+
+    @available_if(estimator_has("predict_log_proba"))
+    def predict_log_proba(self, X, **params):
+        """Predict log-probabilities, as the wrapped classifier does.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+
+        **params : dict
+            Metadata for the wrapped classifier.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+        """
+        return self._call("predict_log_proba", X, params=params)
+
+    @available_if(estimator_has("decision_function"))
+    def decision_function(self, X, **params):
+        """Confidence scores, as the wrapped classifier gives them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+
+        **params : dict
+            Metadata for the wrapped classifier.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
+        """
+        return self._call("decision_function", X, params=params)
+
+    @property
+    def record_ids(self):
+        """Identity of each training record."""
+        # Without underscore at the end: a notebook prints what ends with one.
+        return self._training.ids
+
+    def was_trained_on(self, X, y):
+        """Tell which records are in the training data, by content.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+        y : array-like of shape (n_records,)
+            The class labels: a row with another label is another record.
+
+        Returns
+        -------
+        is_member : ndarray of shape (n_records,), dtype bool
+        """
+        check_is_fitted(self)
+        return np.isin(_identities(X, y), self._training.ids)
+
+    def membership_records(self, X, y, *, max_samples=None, random_state=0):
+        """The records that a leakage scorer compares, and which are members.
+
+        The non-members are the rows of X that the classifier was not trained on, the
+        members come from its training records; the larger side is sampled down to the
+        smaller, and both to `max_samples`. Any attack, metric or report can be run on
+        them by hand.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_features)
+            A test set.
+
+        y : array-like of shape (n_records,)
+            Its class labels.
+
+        max_samples : int or None, default=None
+            Most records of each side; None takes all of the smaller.
+
+        random_state : int, RandomState instance or None, default=0
+            Seeds the samples.
+
+        Returns
+        -------
+        records : same container as X, of shape (2 * n, n_features + 1)
+            `n` members followed by `n` non-members, the label as last column.
+
+        is_member : ndarray of shape (2 * n,), dtype bool
+        """
+        X, y, is_member = self._membership_sides(X, y, max_samples, random_state)
+        return join_records(X, y), is_member
+
+    def _membership_sides(self, X, y, max_samples, random_state):
+        check_is_fitted(self)
+        ids = self._training.ids
+        X_train, y_train = as_table(self._training.X), as_labels(self._training.y)
+        X, y = as_table(X), as_labels(y)
+        kept = nonmember_rows(_identities(X, y), ids, y, check_target(self.estimator_))
+        members, picked = balanced_rows(len(ids), len(kept), max_samples, random_state)
+        kept = kept[picked]
+        X_member, y_member = _safe_indexing(X_train, members), y_train[members]
+        probe = members[:_PROBE_SIZE]
+        if not np.array_equal(
+            record_ids(_safe_indexing(X_train, probe), y_train[probe]), ids[probe]
+        ):
+            raise ValueError(
+                "The training data were changed in place after the fit of this "
+                "AuditableClassifier. Fit it on a copy."
+            )
+        both = stack_tables(X_member, _safe_indexing(X, kept))
+        is_member = np.arange(2 * len(kept)) < len(kept)
+        return both, np.concatenate([y_member, y[kept]]), is_member
+
+    def _passes(self, name):
+        # What fit has learned; a method that is not offered here stays out of reach.
+        return name.endswith("_") and not name.startswith("_")
+
+    def __getattr__(self, name):
+        if name in ("record_ids", "_training") and "estimator_" in vars(self):
+            raise AttributeError(_FORGOTTEN)
+        return super().__getattr__(name)
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        if self.keep_records:
+            return state
+        return {k: v for k, v in state.items() if k != "_training"}

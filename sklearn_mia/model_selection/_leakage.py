@@ -1,0 +1,260 @@
+"""One measurement of leakage: two balanced sides, an attack, a number."""
+
+import inspect
+import warnings
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold
+from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils._dataframe import is_pandas_df, is_polars_df
+
+from sklearn_mia.attacks import ThresholdAttack
+from sklearn_mia.attacks._base import Queries
+from sklearn_mia.metrics import membership_advantage_score, tpr_at_fpr_score
+from sklearn_mia.records import as_records, is_frame
+from sklearn_mia.response import check_target, encode_labels, make_responder
+from sklearn_mia.shadows import root_seed
+
+METRICS = {
+    "advantage": membership_advantage_score,
+    "roc_auc": roc_auc_score,
+    "tpr_at_fpr": tpr_at_fpr_score,
+}
+
+_ODD_DUPLICATES = 0.1
+_N_FOLDS = 5
+
+
+def check_attack(attack):
+    """Check the attack that the user gave, or make the default one.
+
+    Parameters
+    ----------
+    attack : attack instance or None
+        None is a `ThresholdAttack(signal="loss")`.
+
+    Returns
+    -------
+    attack : attack instance
+        Without a target.
+    """
+    if attack is None:
+        return ThresholdAttack(signal="loss")
+    if inspect.isclass(attack) or not hasattr(attack, "score_samples"):
+        raise TypeError(
+            f"attack must be an attack without a target, got {attack!r}. Pass an "
+            "instance, for example RMIA(n_shadows=8, random_state=0)."
+        )
+    params = attack.get_params(deep=False)
+    if "target_estimator" not in params:
+        raise TypeError(
+            f"attack must have the parameter target_estimator, which "
+            f"{type(attack).__name__} lacks. Pass an attack of sklearn_mia."
+        )
+    if params["target_estimator"] is not None:
+        raise ValueError(
+            f"attack={attack!r} already has a target, but every fold and candidate is "
+            "a target of its own. Leave target_estimator out."
+        )
+    column = params.get("label_column", "auto")
+    if column is not None and not (isinstance(column, str) and column == "auto"):
+        raise ValueError(
+            f"attack has label_column={column!r}, but here X and y are separate. "
+            "Expected 'auto', or None for an attack that must not see the label."
+        )
+    return attack
+
+
+def has_shadows(attack):
+    """Tell whether an attack trains shadow models."""
+    params = attack.get_params(deep=False)
+    return "shadow_estimator" in params and params.get("n_shadows", 1) != 0
+
+
+def balanced_rows(n_members, n_nonmembers, max_samples, random_state):
+    """Sample the larger side down to the size of the smaller, both to `max_samples`.
+
+    Parameters
+    ----------
+    n_members, n_nonmembers : int
+
+    max_samples : int or None
+
+    random_state : int, RandomState instance or None
+        The same seed and sizes give the same rows, for every candidate of a search.
+
+    Returns
+    -------
+    members, nonmembers : ndarray of the same shape (n,)
+        Positions on each side, ascending.
+    """
+    size = min(n_members, n_nonmembers)
+    if max_samples is not None:
+        size = min(size, max_samples)
+    generator = np.random.default_rng(root_seed(random_state))
+    sides = []
+    for n in (n_members, n_nonmembers):
+        rows = np.arange(n)
+        if n > size:
+            rows = np.sort(generator.choice(n, size, replace=False))
+        sides.append(rows)
+    return tuple(sides)
+
+
+def nonmember_rows(ids, training_ids, labels, classes):
+    """Rows of a test set that can stand for non-members.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_records,)
+        Identities of the test records.
+
+    training_ids : ndarray of shape (n_training_records,)
+
+    labels : ndarray of shape (n_records,)
+
+    classes : ndarray of shape (n_classes,)
+        What the model knows.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_nonmembers,)
+        Without the copies of training records and without unknown classes.
+    """
+    n_records = len(ids)
+    copies = np.isin(ids, training_ids)
+    n_copies = int(copies.sum())
+    unknown = ~copies & ~np.isin(labels, classes)
+    rows = np.flatnonzero(~copies & ~unknown)
+    if len(rows) == 0:
+        raise ValueError(
+            f"No non-members: of {n_records} records, {n_copies} are training records "
+            f"of this model and {int(unknown.sum())} have a class that it does not "
+            "know. Leakage needs records that the model was not trained on: pass a "
+            "test set, and return_train_score=False to a search."
+        )
+    if n_copies > _ODD_DUPLICATES * n_records:
+        warnings.warn(
+            f"{n_copies} of {n_records} test records equal a training record. They "
+            "are members and left out of the non-members.",
+            UserWarning,
+            stacklevel=2,
+        )
+    if unknown.any():
+        warnings.warn(
+            f"{int(unknown.sum())} of {n_records} test records have a class that the "
+            "model was not trained on and are left out of the non-members. Use "
+            "stratified folds, or drop the rarest classes.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return rows
+
+
+def stack_tables(first, second):
+    """Put two tables of one kind on top of each other.
+
+    Parameters
+    ----------
+    first, second : {ndarray, sparse matrix, DataFrame} of shape (n, n_features)
+
+    Returns
+    -------
+    table : same container as `first`
+    """
+    if is_pandas_df(first) and is_pandas_df(second):
+        import pandas as pd
+
+        return pd.concat([first, second], ignore_index=True)
+    if is_polars_df(first) and is_polars_df(second):
+        import polars as pl
+
+        return pl.concat([first, second])
+    if sp.issparse(first) or sp.issparse(second):
+        return sp.vstack([first, second], format="csr")
+    return np.concatenate([np.asarray(first), np.asarray(second)])
+
+
+def join_records(X, y):
+    """Records of X and y under a label name that no column has.
+
+    Parameters
+    ----------
+    X : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+    y : ndarray of shape (n_records,)
+
+    Returns
+    -------
+    records : same container as X
+    """
+    name = None
+    if is_frame(X) and "label" in X.columns:
+        name = "label"
+        while name in X.columns:
+            name += "_"
+    return as_records(X, y, label_name=name)
+
+
+def _threshold_scores(attack, X, y):
+    """What `fit` and `score_samples` give, without asking the target twice."""
+    attack._validate_params()
+    classes = check_target(attack.target_estimator)
+    _, log_proba = make_responder(
+        attack.target_estimator, X, classes, attack.response_method
+    )
+    if attack.label_column is None:
+        codes = log_proba.argmax(axis=1)
+    else:
+        codes = encode_labels(y, classes)
+    pool = Queries(X, y, codes, ids=None, log_proba=log_proba)
+    return attack._fit_scores(pool, None)[0]
+
+
+def membership_scores(attack, target, X, y, is_member, fit_params=None):
+    """Scores of an attack for the records that it is fitted on.
+
+    An attack that learns from membership is cross-fitted: each record is scored by
+    one that did not see it.
+
+    Parameters
+    ----------
+    attack : attack instance
+        From :func:`check_attack`; cloned.
+
+    target : fitted classifier
+
+    X, y : features and labels of the pool
+
+    is_member : ndarray of shape (n_records,), dtype bool
+
+    fit_params : dict or None, default=None
+        For the `fit` of an attack with shadows.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_records,)
+        Higher = more likely a member.
+    """
+    attack = clone(attack).set_params(target_estimator=target)
+    if type(attack) is ThresholdAttack:
+        return _threshold_scores(attack, X, y)
+    records = X if attack.label_column is None else join_records(X, y)
+    if not get_tags(attack).target_tags.required:
+        return attack.fit(records, **(fit_params or {})).score_samples(records)
+    n_folds = min(_N_FOLDS, int(is_member.sum()), int((~is_member).sum()))
+    if n_folds < 2:
+        raise ValueError(
+            f"{type(attack).__name__} learns from known membership and needs at least "
+            f"2 members and 2 non-members, got {int(is_member.sum())} and "
+            f"{int((~is_member).sum())}."
+        )
+    scores = np.empty(len(is_member))
+    folds = StratifiedKFold(n_folds, shuffle=True, random_state=0)
+    for train, test in folds.split(is_member, is_member):
+        attack.fit(_safe_indexing(records, train), is_member[train])
+        scores[test] = attack.score_samples(_safe_indexing(records, test))
+    return scores

@@ -1,0 +1,446 @@
+"""Leakage as a scorer, and as columns of cross-validation."""
+
+import time
+import warnings
+from contextlib import contextmanager
+from numbers import Integral, Real
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics._scorer import _BaseScorer
+from sklearn.model_selection import cross_validate
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_params,
+)
+from sklearn.utils.validation import _check_method_params, check_is_fitted
+
+from sklearn_mia.metrics import (
+    membership_advantage_score,
+    min_nonmembers_for_fpr,
+    tpr_at_fpr_score,
+)
+from sklearn_mia.model_selection._auditable import AuditableClassifier, as_table
+from sklearn_mia.model_selection._leakage import (
+    METRICS,
+    balanced_rows,
+    check_attack,
+    has_shadows,
+    membership_scores,
+    nonmember_rows,
+)
+from sklearn_mia.records import as_labels, record_ids
+from sklearn_mia.response import check_target
+from sklearn_mia.shadows import root_seed
+
+_RESPONSES = ("predict_proba", "decision_function", "predict")
+
+
+def _auditable(estimator):
+    """The auditable classifier inside a search or a frozen estimator."""
+    inner = estimator
+    while not isinstance(inner, AuditableClassifier):
+        if isinstance(inner, FrozenEstimator):
+            inner = inner.estimator
+        elif hasattr(inner, "best_estimator_"):
+            inner = inner.best_estimator_
+        else:
+            name = type(inner).__name__
+            inside = isinstance(inner, Pipeline) and isinstance(
+                inner[-1], AuditableClassifier
+            )
+            raise TypeError(
+                f"A leakage scorer must know the training records, but {name} is not "
+                "auditable. "
+                + (
+                    "Wrap the whole pipeline: AuditableClassifier(make_pipeline(...))."
+                    if inside
+                    else f"Wrap it before it is fitted: "
+                    f"AuditableClassifier({name}(...))."
+                )
+            )
+    return inner
+
+
+class _LeakageScorer(_BaseScorer):
+    """Scorer of the leakage of an auditable classifier."""
+
+    def __init__(self, attack, metric, options, sign, max_samples, random_state):
+        super().__init__(METRICS[metric], sign, options, _RESPONSES)
+        self._attack = attack
+        self._metric = metric
+        self._max_samples = max_samples
+        self._random_state = random_state
+
+    def _accept_sample_weight(self):
+        # Every record counts once: weights are taken, so that a search does not warn
+        # about them, and not used.
+        return True
+
+    def _score(self, method_caller, estimator, X, y_true, **kwargs):
+        auditable = _auditable(estimator)
+        X, y, is_member = auditable._membership_sides(
+            X, y_true, self._max_samples, self._random_state
+        )
+        attack = check_attack(self._attack)
+        metadata = auditable._training.metadata
+        if metadata and has_shadows(attack):
+            raise ValueError(
+                f"The classifier was fitted with {', '.join(metadata)}, which the "
+                f"shadows of {type(attack).__name__} would not get. Use an attack "
+                "without shadows, such as ThresholdAttack."
+            )
+        scores = membership_scores(attack, auditable.estimator_, X, y, is_member)
+        return self._sign * float(self._score_func(is_member, scores, **self._kwargs))
+
+    def __repr__(self):
+        options = "".join(f", {k}={v!r}" for k, v in self._kwargs.items())
+        attack = "" if self._attack is None else f"{self._attack!r}, "
+        better = ", greater_is_better=True" if self._sign > 0 else ""
+        return f"make_leakage_scorer({attack}metric={self._metric!r}{options}{better})"
+
+
+@validate_params(
+    {
+        "attack": "no_validation",
+        "metric": [StrOptions(set(METRICS))],
+        "max_fpr": [Interval(Real, 0, 1, closed="left")],
+        "greater_is_better": ["boolean"],
+        "max_samples": [Interval(Integral, 1, None, closed="left"), None],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def make_leakage_scorer(
+    attack=None,
+    *,
+    metric="advantage",
+    max_fpr=0.01,
+    greater_is_better=False,
+    max_samples=2000,
+    random_state=0,
+):
+    """Make a scorer of leakage, for any ``scoring=`` over an auditable classifier.
+
+    The members are training records of the classifier, the non-members the records
+    that the scorer is called with, without those that equal a training record. The
+    larger side is sampled down to the smaller, and both to `max_samples`: the same
+    records of a fold for all candidates of a search. Every record counts once,
+    whatever its `sample_weight`.
+
+    As scikit-learn's scorers of losses do, it returns the **negative** leakage, so
+    that the higher the better: a plain search chooses the candidate that leaks least,
+    and rank 1 is the best. Leakage is never negative, so the refit strategies and the
+    display read either sign.
+
+    Parameters
+    ----------
+    attack : attack instance without target or None, default=None
+        The attack, cloned for each classifier. None is
+        ``ThresholdAttack(signal="loss")``, which trains no shadows: it costs one
+        prediction for each record compared. An attack with shadows trains them for
+        each fold and candidate; its pool are the two sides.
+
+    metric : {"advantage", "roc_auc", "tpr_at_fpr"}, default="advantage"
+        The largest TPR - FPR of all thresholds, the area under the ROC curve, or the
+        TPR at the false-positive rate `max_fpr`.
+
+    max_fpr : float, default=0.01
+        The highest false-positive rate, a fraction in [0, 1). Only for
+        ``metric="tpr_at_fpr"``.
+
+    greater_is_better : bool, default=False
+        True returns the leakage itself: for tables, never for choosing.
+
+    max_samples : int or None, default=2000
+        Most members, and most non-members, that are compared; None takes all. At `n` a
+        side the standard error of the advantage is at most ``sqrt(0.5 / n)`` in each
+        fold, .016 at 2000, and a model without leak has about ``0.89 / sqrt(n)``, .02,
+        because the best threshold is looked for. A small `max_fpr` needs more.
+
+    random_state : int, RandomState instance or None, default=0
+        Seeds the samples.
+
+    Returns
+    -------
+    scorer : callable
+        Called as ``scorer(auditable_classifier, X_test, y_test)``; a fitted search
+        over auditable classifiers will do. Called with training rows it raises, so a
+        search needs ``return_train_score=False``, which is not the default of
+        `HalvingGridSearchCV`.
+
+    See Also
+    --------
+    AuditableClassifier : Remembers the training records.
+    cross_validate_leakage : Several metrics of one attack, without a scorer.
+    MostAccurateWithin : Strategy for ``refit``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from sklearn_mia.model_selection import AuditableClassifier, make_leakage_scorer
+    >>> X, y = make_classification(400, flip_y=0.2, random_state=0)
+    >>> search = GridSearchCV(
+    ...     AuditableClassifier(DecisionTreeClassifier(random_state=0)),
+    ...     {"estimator__max_depth": [1, None]},
+    ...     scoring={"accuracy": "accuracy", "leakage": make_leakage_scorer()},
+    ...     refit="leakage",
+    ... )
+    >>> search.fit(X, y).best_params_
+    {'estimator__max_depth': 1}
+    """
+    options = {"max_fpr": max_fpr} if metric == "tpr_at_fpr" else {}
+    if attack is not None:
+        check_attack(attack)
+    sign = 1 if greater_is_better else -1
+    return _LeakageScorer(attack, metric, options, sign, max_samples, random_state)
+
+
+@validate_params(
+    {
+        "estimator": [HasMethods(["fit"])],
+        "X": ["array-like", "sparse matrix"],
+        "y": ["array-like"],
+        "attack": "no_validation",
+        "fprs": ["array-like"],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+    },
+    prefer_skip_nested_validation=False,  # the estimator is not validated yet
+)
+def cross_validate_leakage(
+    estimator,
+    X,
+    y,
+    *,
+    attack=None,
+    fprs=(0.1, 0.01),
+    random_state=0,
+    groups=None,
+    scoring=None,
+    cv=None,
+    n_jobs=None,
+    verbose=0,
+    params=None,
+    pre_dispatch="2*n_jobs",
+    return_train_score=False,
+    return_estimator=False,
+    return_indices=False,
+    error_score=np.nan,
+):
+    """Cross-validate a classifier, and attack it in each fold.
+
+    In each fold the training rows are members and the test rows are not; the larger
+    side is sampled down to the smaller. It audits a training recipe, where `audit`
+    asks about one trained model.
+
+    An attack with shadows draws them from all rows, so its shadows are trained once
+    and serve the models of all folds. (Through its `memory`, a temporary folder
+    unless the attack has one. A search as `estimator` has other shadows in each fold,
+    the settings that it found there.)
+
+    Parameters
+    ----------
+    estimator : classifier
+        The recipe, cloned for each fold.
+
+    X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+    y : array-like of shape (n_records,)
+        The class labels.
+
+    attack : attack instance without target or None, default=None
+        None is ``ThresholdAttack(signal="loss")``, which trains no shadows.
+
+    fprs : array-like of float, default=(0.1, 0.01)
+        False-positive rates, fractions in [0, 1), at which to give the TPR.
+
+    random_state : int, RandomState instance or None, default=0
+        Seeds the samples, and the shadows of an attack whose own is None.
+
+    groups, scoring, cv, n_jobs, verbose, params, pre_dispatch, return_train_score, \
+            return_estimator, return_indices, error_score
+        As in :func:`sklearn.model_selection.cross_validate`. Shadows get `groups`, to
+        keep a group together, and `params` too.
+
+    Returns
+    -------
+    scores : dict
+        What :func:`~sklearn.model_selection.cross_validate` returns, and, each an
+        array of one value a fold, higher = leaks more:
+
+        ``leakage_roc_auc``
+            Area under the ROC curve of the attack, .5 without leak.
+        ``leakage_advantage``
+            The largest TPR - FPR of all thresholds.
+        ``leakage_tpr_at_fpr_0.1``
+            TPR at that false-positive rate; one key for each of `fprs`.
+        ``leakage_n_members``
+            Members, and as many non-members, that were compared.
+        ``leakage_time``
+            Seconds of the attack.
+
+    See Also
+    --------
+    make_leakage_scorer : Leakage as a scorer, for grid search.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_mia.model_selection import cross_validate_leakage
+    >>> X, y = make_classification(400, flip_y=0.2, random_state=0)
+    >>> for leaf in [1, 20]:
+    ...     forest = RandomForestClassifier(min_samples_leaf=leaf, random_state=0)
+    ...     scores = cross_validate_leakage(forest, X, y, cv=2)
+    ...     print(leaf, scores["leakage_advantage"].mean() > 0.4)
+    1 True
+    20 False
+    """
+    attack = check_attack(attack)
+    fprs = _check_fprs(fprs)
+    X, y = indexable(X, y)
+    results = cross_validate(
+        estimator,
+        X,
+        y,
+        groups=groups,
+        scoring=scoring,
+        cv=cv,
+        n_jobs=n_jobs,
+        verbose=verbose,
+        params=params,
+        pre_dispatch=pre_dispatch,
+        return_train_score=return_train_score,
+        return_estimator=True,
+        return_indices=True,
+        error_score=error_score,
+    )
+    indices = results["indices"]
+    folds = [
+        (model, _row_numbers(train), _row_numbers(test))
+        for model, train, test in zip(
+            results["estimator"], indices["train"], indices["test"], strict=True
+        )
+    ]
+    metadata = {"groups": groups, **(params or {})}
+    fit_params = {k: v for k, v in metadata.items() if v is not None}
+    X, y = as_table(X), as_labels(y)
+    with _sharing_shadows(attack, n_jobs, random_state) as attack:
+        results.update(
+            _leakage_of_folds(attack, X, y, folds, fprs, random_state, fit_params)
+        )
+    if not return_estimator:
+        del results["estimator"]
+    if not return_indices:
+        del results["indices"]
+    return results
+
+
+def _row_numbers(rows):
+    rows = np.asarray(rows)
+    return np.flatnonzero(rows) if rows.dtype == bool else rows
+
+
+def _check_fprs(fprs):
+    for fpr in fprs:
+        if not isinstance(fpr, Real) or isinstance(fpr, bool) or not 0 <= fpr < 1:
+            raise ValueError(
+                f"fprs has {fpr!r}; expected fractions in [0, 1), not percent: write "
+                "0.05 for 5 %."
+            )
+    return [float(fpr) for fpr in fprs]
+
+
+@contextmanager
+def _sharing_shadows(attack, n_jobs, random_state):
+    """Give an attack with shadows what it needs to train them once for all folds."""
+    if not has_shadows(attack):
+        yield attack
+        return
+    given = attack.get_params(deep=False)
+    with TemporaryDirectory() as folder:
+        wanted = {
+            "n_jobs": n_jobs,
+            "random_state": root_seed(random_state) % 2**31,
+            "memory": folder,
+        }
+        changes = {k: v for k, v in wanted.items() if k in given and given[k] is None}
+        if "keep_models" in given:
+            changes["keep_models"] = False  # no record is outside the pool
+        yield clone(attack).set_params(**changes)
+
+
+def _leakage_of_folds(attack, X, y, folds, fprs, random_state, fit_params):
+    names = ["roc_auc", "advantage", *(f"tpr_at_fpr_{fpr:g}" for fpr in fprs)]
+    names += ["n_members", "time"]
+    table = np.full((len(folds), len(names)), np.nan)
+    ids = record_ids(X, y)
+    for row, (model, train, test) in zip(table, folds, strict=True):
+        try:
+            check_is_fitted(model)
+        except NotFittedError:
+            continue  # cross_validate has warned, and its scores are error_score too
+        start = time.perf_counter()
+        scores, is_member = _fold_scores(
+            attack, model, X, y, ids, train, test, random_state, fit_params
+        )
+        row[:] = [
+            METRICS["roc_auc"](is_member, scores),
+            membership_advantage_score(is_member, scores),
+            *(tpr_at_fpr_score(is_member, scores, max_fpr=fpr) for fpr in fprs),
+            is_member.sum(),
+            time.perf_counter() - start,
+        ]
+    _warn_unresolvable(fprs, table[:, names.index("n_members")])
+    return {
+        f"leakage_{name}": column
+        for name, column in zip(names, table.T.copy(), strict=True)
+    }
+
+
+def _warn_unresolvable(fprs, n_nonmembers):
+    smallest = np.nanmin(n_nonmembers, initial=np.inf)
+    for fpr in fprs:
+        if 0 < fpr < 1 / smallest:
+            warnings.warn(
+                f"fprs has {fpr!r}, which permits no false alarm among the "
+                f"{int(smallest)} non-members of a fold: the TPR is given at 0. It "
+                f"needs {min_nonmembers_for_fpr(fpr)} of them; pass larger fprs or "
+                "use fewer folds.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+
+def _fold_scores(attack, model, X, y, ids, train, test, random_state, fit_params):
+    """Scores of the two balanced sides of one fold."""
+    classes = check_target(model)
+    kept = nonmember_rows(ids[test], ids[train], y[test], classes)
+    picked_members, picked = balanced_rows(len(train), len(kept), None, random_state)
+    members, nonmembers = train[picked_members], test[kept[picked]]
+    sides = np.concatenate([members, nonmembers])
+    is_member = np.arange(len(sides)) < len(members)
+    if not has_shadows(attack):
+        sides_X = _safe_indexing(X, sides)
+        return membership_scores(attack, model, sides_X, y[sides], is_member), is_member
+    # All records in their own order, so that each fold asks for the same shadows.
+    pool = np.flatnonzero(np.isin(y, classes))
+    scores = membership_scores(
+        attack,
+        model,
+        _safe_indexing(X, pool),
+        y[pool],
+        is_member,
+        _check_method_params(X, fit_params, indices=pool),
+    )
+    return scores[np.searchsorted(pool, sides)], is_member
