@@ -4,11 +4,14 @@ from sklearn_mia.attacks import (
     RMIA,
     BaggingAttack,
     DifficultyCalibrationAttack,
+    LabelOnlyAttack,
     LiRA,
     MembershipSignals,
+    QuantileRegressionAttack,
     ShadowModelAttack,
     SupervisedAttack,
     ThresholdAttack,
+    TrajectoryAttack,
 )
 from sklearn_mia.audit import AuditReport, audit, audit_recipe
 from sklearn_mia.model_selection import (
@@ -21,6 +24,7 @@ from sklearn_mia.model_selection import (
     make_leakage_scorer,
 )
 from sklearn_mia.records import as_records
+from sklearn_mia.risk import leave_one_out_risk, structural_risk
 
 __version__ = "0.1.0"
 
@@ -31,17 +35,22 @@ __all__ = [
     "BaggingAttack",
     "CoarsenedClassifier",
     "DifficultyCalibrationAttack",
+    "LabelOnlyAttack",
     "LeastLeakageWithin",
     "LiRA",
     "MembershipSignals",
     "MostAccurateWithin",
     "PrivacyUtilityDisplay",
+    "QuantileRegressionAttack",
     "ShadowModelAttack",
     "SupervisedAttack",
     "ThresholdAttack",
+    "TrajectoryAttack",
     "as_records",
     "audit",
     "audit_recipe",
     "cross_validate_leakage",
+    "leave_one_out_risk",
     "make_leakage_scorer",
+    "structural_risk",
 ]

@@ -640,3 +640,32 @@ def _sparse_total(features, dtype):
     running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(gain)])
     rows = running[features.indptr[1:]] - running[features.indptr[:-1]]
     return rows + np.sum(at_zero)
+
+
+def numbers_of(column):
+    """Values of a numeric column as floats.
+
+    Parameters
+    ----------
+    column : ndarray, pandas Series or polars Series of shape (n,)
+
+    Returns
+    -------
+    values : ndarray of shape (n,), dtype float64, or None
+        NaN where a value is missing; None for booleans, categories, text and dates.
+    """
+    dtype = column.dtype
+    if hasattr(dtype, "is_numeric"):  # polars
+        return column.cast(float).to_numpy() if dtype.is_numeric() else None
+    if getattr(dtype, "kind", "O") in "iuf":
+        if isinstance(column, np.ndarray):
+            return column.astype(np.float64)
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    if not isinstance(dtype, np.dtype) or dtype.kind != "O":
+        return None
+    values = column.tolist()
+    if any(isinstance(v, (bool, np.bool_)) for v in values) or not all(
+        v is None or isinstance(v, numbers.Real) for v in values
+    ):
+        return None
+    return np.array(values, dtype=np.float64)

@@ -14,6 +14,8 @@ margin              p_y - max over j != y of p_j
 entropy             sum over j of p_j log p_j, the negative entropy
 modified_entropy    (1 - p_y) log p_y + sum over j != y of p_j log(1 - p_j)
 correctness         1 if the class of the largest p_j is y, else 0
+max_confidence      largest p_j; needs no label
+spread              standard deviation over j of p_j; needs no label
 ==================  ==============================================================
 """
 
@@ -28,7 +30,9 @@ __all__ = [
     "logit",
     "loss",
     "margin",
+    "max_confidence",
     "modified_entropy",
+    "spread",
 ]
 
 
@@ -209,6 +213,46 @@ def correctness(log_proba, labels):
     return (log_proba.argmax(axis=1) == labels).astype(np.float64)
 
 
+def max_confidence(log_proba, labels=None):
+    """Largest probability, between 1 / n_classes and 1.
+
+    Needs no label: a confidently wrong answer looks like a member's too.
+
+    Parameters
+    ----------
+    log_proba : ndarray of shape (n_records, n_classes)
+
+    labels : ndarray of shape (n_records,), default=None
+        Not used.
+
+    Returns
+    -------
+    signal : ndarray of shape (n_records,)
+        Higher = more likely a member.
+    """
+    return np.exp(log_proba.max(axis=1))
+
+
+def spread(log_proba, labels=None):
+    """Standard deviation of the probabilities, between 0 and 1/2.
+
+    Needs no label: a confidently wrong answer looks like a member's too.
+
+    Parameters
+    ----------
+    log_proba : ndarray of shape (n_records, n_classes)
+
+    labels : ndarray of shape (n_records,), default=None
+        Not used.
+
+    Returns
+    -------
+    signal : ndarray of shape (n_records,)
+        Higher = more likely a member.
+    """
+    return np.exp(log_proba).std(axis=1)
+
+
 SIGNALS = {
     "logit": logit,
     "loss": loss,
@@ -217,4 +261,6 @@ SIGNALS = {
     "entropy": entropy,
     "modified_entropy": modified_entropy,
     "correctness": correctness,
+    "max_confidence": max_confidence,
+    "spread": spread,
 }

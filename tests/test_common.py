@@ -33,6 +33,11 @@ class AnyWidthClassifier(ClassifierMixin, BaseEstimator):
         positive = 1 / (1 + np.exp(-np.clip(level, -30, 30)))
         return np.column_stack([1 - positive, positive])
 
+    def staged_predict_proba(self, X):
+        proba = self.predict_proba(X)
+        for weight in (0.3, 0.7, 1.0):
+            yield weight * proba + (1 - weight) * 0.5
+
     def predict(self, X):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
@@ -98,6 +103,7 @@ def small_instance(cls):
         "label_column": None,
         "n_shadows": 4,
         "n_trees": 16,
+        "n_queries": 5,
         "random_state": 0,
     }
     return cls(**{k: v for k, v in wanted.items() if k in names})

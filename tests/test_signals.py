@@ -21,6 +21,8 @@ BY_HAND = {
         + sum(q * np.log(1 - q) for j, q in enumerate(p) if j != y)
     ),
     "correctness": lambda p, y: float(max(p) == p[y]),
+    "max_confidence": lambda p, y: max(p),
+    "spread": lambda p, y: np.sqrt(np.mean((p - np.mean(p)) ** 2)),
 }
 
 

@@ -52,7 +52,8 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
         `FrozenEstimator` holds, the `best_estimator_` of a search).
 
     signal : {"logit", "loss", "confidence", "margin", "entropy", \
-            "modified_entropy", "correctness"}, default="logit"
+            "modified_entropy", "correctness", "max_confidence", "spread"}, \
+            default="logit"
         The signal :math:`s_0`; formulas in :mod:`sklearn_mia.signals`. The logit is
         best for trees, the loss as good for linear models.
 
@@ -86,7 +87,8 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
     max_fpr : float, default=0.05
         Share of the reference non-members, a fraction in [0, 1), that `predict` may
         call members. The reference is the known non-members, else what shadows say
-        of records that they did not see.
+        of records that they did not see; that holds for a target trained, like them,
+        on about half of the pool.
 
     n_jobs : int or None, default=None
         Shadows trained at a time. None is 1 unless in a `joblib.parallel_config`.

@@ -155,7 +155,8 @@ class LiRA(BaseShadowAttack):
     max_fpr : float, default=0.05
         Share of the reference non-members, a fraction in [0, 1), that `predict` may
         call members. The reference is the known non-members, else what shadows say
-        of records that they did not see.
+        of records that they did not see; that holds for a target trained, like them,
+        on about half of the pool.
 
     n_jobs : int or None, default=None
         Shadows trained at a time. None is 1 unless in a `joblib.parallel_config`.

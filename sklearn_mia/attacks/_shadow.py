@@ -558,6 +558,46 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         return state
 
 
+class BaseOptionalShadowAttack(BaseShadowAttack):
+    """Base class of the attacks that can do without shadows, ``n_shadows=0``."""
+
+    _parameter_constraints: dict = {
+        **BaseShadowAttack._parameter_constraints,
+        "n_shadows": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    @property
+    def mode(self):
+        """How records of the pool and others are told apart."""
+        return "auto" if self.n_shadows else "offline"
+
+    def _fit_scores(self, pool, is_member, groups=None, fit_params=None):
+        if self.n_shadows:
+            return super()._fit_scores(pool, is_member, groups, fit_params)
+        if groups is not None or fit_params:
+            given = ["groups"] * (groups is not None) + list(fit_params or {})
+            raise ValueError(
+                f"{', '.join(given)} passed to fit with n_shadows=0: they are for the "
+                "training of shadows. Leave them out, or pass n_shadows=16."
+            )
+        self.models_ = []
+        self.shadow_signals_ = np.empty((0, len(pool.ids)))
+        self.shadow_members_ = np.empty((0, len(pool.ids)), dtype=bool)
+        self._remember(pool)
+        return self._score_pool(pool), None
+
+    def _score_queries(self, queries):
+        if self.n_shadows:
+            return super()._score_queries(queries)
+        n_records = len(queries.ids)
+        return self._score(
+            self._target_signal(queries),
+            np.empty((0, n_records)),
+            np.empty((0, n_records), dtype=bool),
+            np.zeros(n_records, dtype=bool),
+        )
+
+
 _NOT_PICKLED = ("shadow_signals_", "shadow_members_")
 
 

@@ -39,8 +39,9 @@ class ThresholdAttack(BaseAttack):
     ========================================  ====================================
     Yeom et al., 2018, loss threshold         ``signal="loss"``
     Yeom et al., 2018, gap attack             ``signal="correctness"``
-    Salem et al., 2019, without labels        ``signal="entropy"``, \
-``label_column=None``
+    Salem et al., 2019, largest probability   ``signal="max_confidence"``
+    Salem et al., 2019, entropy               ``signal="entropy"``
+    Salem et al., 2019, standard deviation    ``signal="spread"``
     Song and Mittal, 2021, confidence         ``signal="confidence"``
     Song and Mittal, 2021, modified entropy   ``signal="modified_entropy"``
     Song and Mittal, 2021, by class           ``per_class=True``
@@ -53,9 +54,11 @@ class ThresholdAttack(BaseAttack):
         attack keeps it by identity.
 
     signal : {"logit", "loss", "confidence", "margin", "entropy", \
-            "modified_entropy", "correctness"}, default="logit"
+            "modified_entropy", "correctness", "max_confidence", "spread"}, \
+            default="logit"
         What is read from the target's answer; formulas in
         :mod:`sklearn_mia.signals`. "logit", "loss" and "confidence" rank alike.
+        "entropy", "max_confidence" and "spread" do without the class label.
 
     per_class : bool, default=False
         Whether each class gets a threshold of its own: the score is then the signal

@@ -1,0 +1,653 @@
+"""The attack that sees nothing but predicted labels."""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import joblib
+import numpy as np
+import scipy.sparse as sp
+from scipy.special import ndtri
+from sklearn.utils import _safe_indexing
+from sklearn.utils._dataframe import is_pandas_df
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_mia.attacks._shadow import (
+    BaseOptionalShadowAttack,
+    MeanGap,
+    side_mean,
+)
+from sklearn_mia.records import is_frame, mix, numbers_of, record_ids
+from sklearn_mia.response import encode_labels
+from sklearn_mia.shadows import root_seed
+
+_RATE_ALONE = 1.0
+_RATE_WITH_SHADOWS = 0.2
+_LOW_BITS = np.uint64(0xFFFFFFFF)
+
+
+def robustness(correct, share):
+    r"""How firmly the label stands, :math:`\tfrac12 (c + r)`.
+
+    It ranks like the share r of noisy copies with the label of the record among the
+    records that the target gets right, and puts all others below them.
+
+    Parameters
+    ----------
+    correct : ndarray of shape (n_records,)
+        c: 1 where the target gives the record its label, else 0.
+
+    share : ndarray of shape (n_records,)
+        r: share of the noisy copies that get this label.
+
+    Returns
+    -------
+    signal : ndarray of shape (n_records,)
+        Higher = more likely a member.
+    """
+    return 0.5 * (correct + share)
+
+
+def contrast(correct, share):
+    """How much more the label stands at the record than around it, c - r.
+
+    Parameters
+    ----------
+    correct : ndarray of shape (n_records,)
+        c: 1 where the target gives the record its label, else 0.
+
+    share : ndarray of shape (n_records,)
+        r: share of the noisy copies that get this label.
+
+    Returns
+    -------
+    signal : ndarray of shape (n_records,)
+        Higher = more likely a member.
+    """
+    return correct - share
+
+
+_SIGNALS = {"contrast": contrast, "robustness": robustness}
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """Columns that noise changes together."""
+
+    columns: tuple
+    categorical: bool
+    spread: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    whole: bool = False
+
+
+class TabularNoise:
+    """Noise that keeps a record of a mixed table possible.
+
+    A cell is changed with probability `rate`. A number gets Gaussian noise of `scale`
+    standard deviations of its column, is rounded where the column holds whole numbers
+    and stays within the bounds of the pool; a missing number stays missing. A category
+    is replaced by the cell of a random record of the pool, the columns of a one-hot
+    group together by those of one record.
+
+    The noise depends on the content of the record, the number of the copy, the column
+    and the seed: neither on the order of the records nor on how many there are.
+
+    Parameters
+    ----------
+    features : {ndarray, DataFrame} of shape (n_records, n_features)
+        Features of the pool.
+
+    rate, scale : float
+
+    categorical_features : {"from_dtype"} or array-like
+        As in :class:`LabelOnlyAttack`.
+
+    one_hot_groups : sequence of array-like or None
+        As in :class:`LabelOnlyAttack`.
+
+    seed : int
+    """
+
+    def __init__(
+        self, features, *, rate, scale, categorical_features, one_hot_groups, seed
+    ):
+        self.rate, self.scale, self.seed = rate, scale, seed
+        order = np.argsort(record_ids(features), kind="stable")
+        self.pool = _safe_indexing(features, order)
+        names = _names(self.pool)
+        groups = [_columns(g, names, "one_hot_groups") for g in one_hot_groups or ()]
+        grouped = [c for g in groups for c in g]
+        if len(grouped) != len(set(grouped)):
+            raise ValueError(
+                f"one_hot_groups={one_hot_groups!r} names a column twice. Each column "
+                "belongs to at most one group."
+            )
+        by_dtype = isinstance(categorical_features, str)
+        declared = (
+            []
+            if by_dtype
+            else _columns(categorical_features, names, "categorical_features")
+        )
+        rest = [c for c in names if c not in set(grouped)]
+        self.units = [_Unit(g, categorical=True) for g in groups]
+        self.units += [self._unit(c, c in set(declared)) for c in rest]
+
+    def _unit(self, name, declared):
+        values = None if declared else numbers_of(_column(self.pool, name))
+        if values is None:
+            return _Unit((name,), categorical=True)
+        values = values[np.isfinite(values)]
+        if len(np.unique(values[:1000])) <= 2 and len(np.unique(values)) <= 2:
+            return _Unit((name,), categorical=True)
+        return _Unit(
+            (name,),
+            categorical=False,
+            spread=float(values.std()),
+            low=float(values.min()),
+            high=float(values.max()),
+            whole=bool(np.all(values == np.rint(values))),
+        )
+
+    def copies(self, features, rows, numbers):
+        """Noisy copies of records.
+
+        Parameters
+        ----------
+        features : {ndarray, DataFrame} of shape (n_records, n_features)
+
+        rows : sequence of ndarray
+            The record of each copy, one array a batch.
+
+        numbers : sequence of ndarray
+            The number of each copy, among those of its record.
+
+        Yields
+        ------
+        batch : same container as `features`
+        """
+        table = _stacked(self.pool, features)
+        n_pool = len(self.pool)
+        ids = record_ids(features)
+        columns = {c: _column(table, c) for c in _names(table)}
+        values = {
+            u.columns[0]: numbers_of(columns[u.columns[0]])
+            for u in self.units
+            if not u.categorical
+        }
+        start = mix(np.uint64(self.seed % 2**64))
+        for row, number in zip(rows, numbers, strict=True):
+            key = mix(ids[row] ^ mix(number.astype(np.uint64) + start))
+            noisy = {}
+            for k, unit in enumerate(self.units):
+                bits = mix(key + mix(np.uint64(k)))
+                changed = (bits >> np.uint64(32)) < self.rate * 2**32
+                chance = ((bits & _LOW_BITS) + 0.5) / 2**32
+                if unit.categorical:
+                    drawn = (chance * n_pool).astype(np.intp)
+                    source = np.where(changed, drawn, n_pool + row)
+                    for c in unit.columns:
+                        noisy[c] = _safe_indexing(columns[c], source)
+                else:
+                    c = unit.columns[0]
+                    own = values[c][n_pool + row]
+                    moved = own + self.scale * unit.spread * ndtri(chance)
+                    moved = np.rint(moved) if unit.whole else moved
+                    moved = np.clip(
+                        moved, np.minimum(unit.low, own), np.maximum(unit.high, own)
+                    )
+                    noisy[c] = _like(columns[c], np.where(changed, moved, own))
+            yield _table_like(table, noisy, len(row))
+
+
+def _names(features):
+    return list(features.columns) if is_frame(features) else range(features.shape[1])
+
+
+def _column(features, name):
+    return features[name] if is_frame(features) else features[:, name]
+
+
+def _columns(chosen, names, parameter):
+    """Names of the columns chosen by name, position or mask."""
+    chosen = np.asarray(chosen, dtype=None if len(chosen) else np.intp)
+    names = list(names)
+    if chosen.dtype == bool and len(chosen) == len(names):
+        return tuple(c for c, yes in zip(names, chosen, strict=True) if yes)
+    found = []
+    for c in chosen.tolist():
+        if c in names:
+            found.append(c)
+        elif isinstance(c, Integral) and -len(names) <= c < len(names):
+            found.append(names[c])
+        else:
+            raise ValueError(
+                f"{parameter} names the column {c!r}, which is not among the "
+                f"{len(names)} features of the records. Pass names, positions or a "
+                "mask of the features, without the class label."
+            )
+    return tuple(found)
+
+
+def _stacked(pool, features):
+    if is_pandas_df(pool):
+        import pandas as pd
+
+        return pd.concat([pool, features], ignore_index=True)
+    if is_frame(pool):
+        import polars as pl
+
+        return pl.concat([pool, features], how="vertical_relaxed")
+    return np.concatenate([pool, features])
+
+
+def _like(column, values):
+    """Floats as a column of the same kind."""
+    if isinstance(column, np.ndarray):
+        return values.astype(column.dtype)
+    if hasattr(column.dtype, "is_numeric"):  # polars
+        series = type(column)(column.name, values)
+        series = series.fill_nan(None) if column.null_count() else series
+        return series.cast(column.dtype)
+    return type(column)(values).astype(column.dtype)
+
+
+def _table_like(table, columns, n_rows):
+    if not is_frame(table):
+        result = np.empty((n_rows, table.shape[1]), dtype=table.dtype)
+        for j, column in columns.items():
+            result[:, j] = column
+        return result
+    columns = {c: columns[c] for c in table.columns}
+    if is_pandas_df(table):
+        columns = {c: column.array for c, column in columns.items()}
+    return type(table)(columns)
+
+
+@dataclass(frozen=True)
+class NoisyLabelReader:
+    """Ask a model for the labels of a record and of noisy copies of it.
+
+    Attributes
+    ----------
+    noise : TabularNoise
+
+    classes : ndarray of shape (n_classes,)
+        Classes of the target.
+
+    n_queries : int
+        Noisy copies a record.
+
+    batch_size : int
+        Rows a call of `predict`.
+
+    signal : callable
+        ``signal(correct, share)``.
+    """
+
+    noise: TabularNoise
+    classes: np.ndarray
+    n_queries: int
+    batch_size: int
+    signal: object
+
+    @property
+    def name(self):
+        """What an answer depends on besides the shadow, for the cache."""
+        noise = self.noise
+        settings = (noise.rate, noise.scale, noise.units, noise.seed, self.n_queries)
+        return f"noisy labels {joblib.hash(settings)}"
+
+    def ask(self, model, seen, features, codes=None, members=None):
+        """Labels of the records, one-hot, and shares of the labels of their copies.
+
+        Parameters
+        ----------
+        model : fitted classifier
+
+        seen : ndarray of shape (n_seen,)
+
+        features : {ndarray, DataFrame} of shape (n_records, n_features)
+
+        codes, members : object, default=None
+            Not used.
+
+        Returns
+        -------
+        answer : ndarray of shape (2, n_records, n_seen)
+        """
+        clean = np.concatenate(
+            [
+                self._codes(model, _safe_indexing(features, rows))
+                for rows in self._batches(len(features))
+            ]
+        )
+        return np.stack([np.eye(len(seen))[clean], self.shares(model, features)])
+
+    def shares(self, model, features):
+        """Share of each label among the noisy copies of each record.
+
+        Parameters
+        ----------
+        model : fitted classifier
+
+        features : {ndarray, DataFrame} of shape (n_records, n_features)
+
+        Returns
+        -------
+        share : ndarray of shape (n_records, n_seen)
+        """
+        n_records, n_seen = len(features), len(model.classes_)
+        places = self._batches(n_records * self.n_queries)
+        rows = [place // self.n_queries for place in places]
+        numbers = [place % self.n_queries for place in places]
+        counts = np.zeros(n_records * n_seen)
+        batches = self.noise.copies(features, rows, numbers)
+        for row, batch in zip(rows, batches, strict=True):
+            cells = row * n_seen + self._codes(model, batch)
+            counts += np.bincount(cells, minlength=len(counts))
+        return counts.reshape(n_records, n_seen) / self.n_queries
+
+    def read(self, answer, seen, codes):
+        """Read the signal from an answer.
+
+        Parameters
+        ----------
+        answer : ndarray of shape (2, n_records, n_seen)
+
+        seen : ndarray of shape (n_seen,)
+
+        codes : ndarray of shape (n_records,)
+
+        Returns
+        -------
+        values : ndarray of shape (n_records,)
+            NaN for a record whose class the model never saw.
+        """
+        column = np.full(len(self.classes), -1)
+        column[seen] = np.arange(len(seen))
+        own = column[codes]
+        values = self.signal(*answer[:, np.arange(len(codes)), own])
+        return np.where(own < 0, np.nan, values)
+
+    def _batches(self, n):
+        starts = range(0, n, self.batch_size)
+        return [np.arange(s, min(s + self.batch_size, n)) for s in starts]
+
+    @staticmethod
+    def _codes(model, features):
+        return encode_labels(
+            np.asarray(model.predict(features)), np.asarray(model.classes_)
+        )
+
+
+class LabelOnlyAttack(BaseOptionalShadowAttack):
+    r"""Attack a model that answers with labels alone, by asking about noisy copies.
+
+    Only `predict` of the target is called. With c = 1 where the target gives the
+    record its label and r the share of noisy copies that get it too:
+
+    ==============  ==================================================================
+    signal          formula
+    ==============  ==================================================================
+    "contrast"      c - r: the label stands at the record, not around it
+    "robustness"    (c + r) / 2: the label stands firmly; ranks like the papers' r, 0 \
+for a record that the target gets wrong
+    ==============  ==================================================================
+
+    Papers take firm labels for a sign of membership. On tables an easy record has a
+    firm label whether or not it is a member, and a hard member of an overfitted model
+    is an island among other labels. So without shadows the contrast is the better
+    signal; with shadows the difficulty is known, and the score is the robustness minus
+    its mean over models with and without the record.
+
+    Parameters
+    ----------
+    target_estimator : classifier
+        The fitted model under attack. Never refitted, never changed; a clone of the
+        attack keeps it by identity.
+
+    shadow_estimator : estimator or None, default=None
+        The recipe of the shadows, cloned for each; None takes the target's (what a
+        `FrozenEstimator` holds, the `best_estimator_` of a search).
+
+    signal : {"auto", "contrast", "robustness"}, default="auto"
+        "auto" is "contrast" without shadows and "robustness" with them.
+
+    n_queries : int, default=100
+        Noisy copies of each record, the budget: the target labels
+        ``n_records * (n_queries + 1)`` rows, and so does each shadow.
+
+    noise_rate : float in (0, 1] or "auto", default="auto"
+        Probability that a cell is changed; "auto" is 1 without shadows, to ask far
+        from the record, and .2 with them.
+
+    noise_scale : float, default=1.0
+        Noise of a changed number, in standard deviations of its column.
+
+    categorical_features : {"from_dtype"} or array-like, default="from_dtype"
+        Features to replace as a whole by a value from the pool: names, positions or a
+        mask, without the class label. "from_dtype" takes what is not a number.
+        Columns of two values are always among them.
+
+    one_hot_groups : sequence of array-like or None, default=None
+        Columns that encode one category: each group is replaced as a whole, so that a
+        copy is never of two categories or none.
+
+    batch_size : int, default=10000
+        Rows a call of `predict`. It does not change the scores.
+
+    n_shadows : int, default=0
+        Shadow models to train; even, since they come in complementary pairs. 0 does
+        without.
+
+    keep_models : bool, default=True
+        Whether to keep the shadows, needed to score records outside the pool.
+
+    memory : str, object with the joblib.Memory interface or None, default=None
+        Folder or cache for the answers of the shadows; needs an integer
+        `random_state`. Code that the recipe reaches in other modules is not tracked:
+        clear the folder when it changes.
+
+    label_column : {"auto"}, int, str or None, default="auto"
+        Which column of a record is the class label. "auto": in a frame the one
+        column that the target was not trained on, else the last. None: records carry
+        no label, the target's own prediction stands in.
+
+    member_label : object, default=None
+        The value of `y` that means member. None takes True, 1, or else the value
+        that sorts last, with a warning.
+
+    max_fpr : float, default=0.05
+        Share of the reference non-members, a fraction in [0, 1), that `predict` may
+        call members. The reference is the known non-members, else what shadows say
+        of records that they did not see, else the whole pool.
+
+    n_jobs : int or None, default=None
+        Shadows trained at a time. None is 1 unless in a `joblib.parallel_config`.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds the noise, the splits and the shadows. The result does not depend on
+        `n_jobs`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        Non-member and member.
+
+    noise_rate_ : float
+        The rate in use.
+
+    signal_ : str
+        The signal in use.
+
+    shadow_signals_ : ndarray of shape (n_shadows, n_records)
+        Signal of each shadow for each record of the pool, NaN where the shadow never
+        saw its class.
+
+    shadow_members_ : ndarray of shape (n_shadows, n_records), dtype bool
+        Which record each shadow trained on.
+
+    models_ : list or None
+        The shadows and the classes that each saw, if kept.
+
+    label_column_ : int, str or None
+        The label column found.
+
+    offset_ : float
+        Threshold of the scores.
+
+    n_unscored_ : int
+        Records of the pool that could not be scored.
+
+    n_features_in_ : int
+        Columns of a record.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, if the records had text names.
+
+    See Also
+    --------
+    ThresholdAttack : With ``signal="correctness"`` the gap attack, one query a record.
+    RMIA : Far stronger where the target gives probabilities.
+
+    Notes
+    -----
+    The noise is a function of the content of a record, the number of the copy and the
+    seed, so a score depends neither on the order of the records nor on their number.
+    Sparse records are refused: noise would fill them.
+
+    References
+    ----------
+    .. [1] C. A. Choquette-Choo, F. Tramer, N. Carlini and N. Papernot, 2021,
+       "Label-only membership inference attacks".
+    .. [2] Z. Li and Y. Zhang, 2021, "Membership leakage in label-only exposures".
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_mia import as_records
+    >>> from sklearn_mia import LabelOnlyAttack
+    >>> X, y = make_classification(400, 8, flip_y=0.4, random_state=0)
+    >>> model = RandomForestClassifier(20, random_state=0).fit(X[:200], y[:200])
+    >>> records, is_member = as_records(X, y), [True] * 200 + [False] * 200
+    >>> attack = LabelOnlyAttack(model, n_queries=20, random_state=0).fit(records)
+    >>> attack.score(records, is_member) > 0.6
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseOptionalShadowAttack._parameter_constraints,
+        "signal": [StrOptions({"auto", *_SIGNALS})],
+        "n_queries": [Interval(Integral, 1, None, closed="left")],
+        "noise_rate": [Interval(Real, 0, 1, closed="right"), StrOptions({"auto"})],
+        "noise_scale": [Interval(Real, 0, None, closed="neither")],
+        "categorical_features": [StrOptions({"from_dtype"}), "array-like"],
+        "one_hot_groups": ["array-like", list, tuple, None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+    }
+    del _parameter_constraints["response_method"]
+    response_method = "predict"
+
+    def __init__(
+        self,
+        target_estimator=None,
+        *,
+        shadow_estimator=None,
+        signal="auto",
+        n_queries=100,
+        noise_rate="auto",
+        noise_scale=1.0,
+        categorical_features="from_dtype",
+        one_hot_groups=None,
+        batch_size=10_000,
+        n_shadows=0,
+        keep_models=True,
+        memory=None,
+        label_column="auto",
+        member_label=None,
+        max_fpr=0.05,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.target_estimator = target_estimator
+        self.shadow_estimator = shadow_estimator
+        self.signal = signal
+        self.n_queries = n_queries
+        self.noise_rate = noise_rate
+        self.noise_scale = noise_scale
+        self.categorical_features = categorical_features
+        self.one_hot_groups = one_hot_groups
+        self.batch_size = batch_size
+        self.n_shadows = n_shadows
+        self.keep_models = keep_models
+        self.memory = memory
+        self.label_column = label_column
+        self.member_label = member_label
+        self.max_fpr = max_fpr
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _check_records(self, X, reset):
+        if sp.issparse(X):
+            raise TypeError(
+                f"{type(self).__name__} got sparse records, which noise would fill. "
+                "Pass X.toarray() with a target that takes it, or another attack."
+            )
+        return super()._check_records(X, reset)
+
+    def _fit_target(self, X):
+        pool = super()._fit_target(X)
+        self.noise_rate_ = self.noise_rate
+        if self.noise_rate_ == "auto":
+            self.noise_rate_ = _RATE_WITH_SHADOWS if self.n_shadows else _RATE_ALONE
+        self.signal_ = self.signal
+        if self.signal_ == "auto":
+            self.signal_ = "robustness" if self.n_shadows else "contrast"
+        noise = TabularNoise(
+            pool.features,
+            rate=self.noise_rate_,
+            scale=self.noise_scale,
+            categorical_features=self.categorical_features,
+            one_hot_groups=self.one_hot_groups,
+            seed=root_seed(self.random_state),
+        )
+        self._noisy_labels = NoisyLabelReader(
+            noise,
+            self._responder.classes,
+            self.n_queries,
+            self.batch_size,
+            _SIGNALS[self.signal_],
+        )
+        return pool
+
+    def _signal(self):
+        return _SIGNALS[self.signal_]
+
+    def _reader(self):
+        return self._noisy_labels
+
+    def _target_signal(self, queries):
+        n_classes = len(self._responder.classes)
+        clean = np.eye(n_classes)[queries.log_proba.argmax(axis=1)]
+        share = self._noisy_labels.shares(self.target_estimator, queries.features)
+        answer = np.stack([clean, share])
+        return self._noisy_labels.read(answer, np.arange(n_classes), queries.codes)
+
+    def _calibrate(self, signals, members):
+        self._gap = MeanGap(
+            *(side_mean(signals, members, side) for side in (True, False))
+        )
+
+    def _score(self, target, signals, members, in_pool):
+        if not len(signals):
+            return target
+        means = (side_mean(signals, members, side) for side in (True, False))
+        sides = self._gap.complete(*means, in_pool)
+        return target - np.mean(sides, axis=0)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        return tags

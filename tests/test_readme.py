@@ -1,0 +1,20 @@
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    for package in ("pandas", "matplotlib", "jinja2"):
+        pytest.importorskip(package)
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    assert len(blocks) == 3
+    names = {}
+    for block in blocks:
+        exec(block, names)
+    assert "recognises" in capsys.readouterr().out
+    assert (tmp_path / "report.html").exists()
+    assert names["search"].best_params_["estimator__min_samples_leaf"] > 1
