@@ -147,7 +147,7 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
     >>> model = RandomForestClassifier(20, random_state=0).fit(X[:200], y[:200])
     >>> records, is_member = as_records(X, y), [True] * 200 + [False] * 200
     >>> attack = DifficultyCalibrationAttack(model, n_shadows=4, random_state=0)
-    >>> attack.fit(records).score(records, is_member) > 0.9
+    >>> attack.fit(records).score(records, is_member) > 0.8
     True
     """
 

@@ -101,15 +101,15 @@ class MembershipSignals(
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     >>> from sklearn_mia import MembershipSignals, as_records
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = DecisionTreeClassifier(max_depth=1, random_state=0).fit(X, y)
+    >>> model = LinearDiscriminantAnalysis().fit(X, y)
     >>> signals = MembershipSignals(model, signals=["confidence", "correctness"])
     >>> signals.fit_transform(as_records(X, y))[::70].round(2)
-    array([[1. , 1. ],
-           [0.5, 1. ],
-           [0.5, 0. ]])
+    array([[1.  , 1.  ],
+           [0.25, 0.  ],
+           [1.  , 1.  ]])
     """
 
     _parameter_constraints: dict = {
