@@ -92,6 +92,28 @@ def test_online_per_record_lira_is_the_published_ratio(forest, table, records):
     assert_allclose(attack.score_samples(records), expected, rtol=1e-9)
 
 
+def test_shrunk_variance_counts_the_pooled_one_as_four_shadows(forest, table, records):
+    attack = LiRA(forest, mode="offline", variance="shrunk", n_shadows=8)
+    attack.set_params(random_state=0).fit(records)
+    phi, out = attack.shadow_signals_, ~attack.shadow_members_
+    cells = np.array([phi[out[:, i], i] for i in range(300)])
+    squares = ((cells - cells.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    variance = (4 * attack._var_out + squares) / (4 + 3)
+    z = (target_logit(forest, table) - cells.mean(axis=1)) / np.sqrt(variance)
+    assert_allclose(attack.score_samples(records), z, rtol=1e-9)
+
+
+@pytest.mark.parametrize("cls", [LiRA, RMIA])
+def test_p_value_counts_the_nonmembers_at_least_as_high(cls, forest, records):
+    is_member = np.arange(300) < 150
+    attack = cls(forest, n_shadows=4, random_state=0).fit(records, is_member)
+    scores = attack.score_samples(records)
+    others = scores[~is_member]
+    expected = [(1 + np.sum(others >= s)) / 151 for s in scores]
+    assert_allclose(attack.p_value(records), expected)
+    assert attack.p_value(records)[is_member].mean() < 0.3
+
+
 def test_offline_lira_is_one_sided(forest, table, records):
     attack = LiRA(forest, mode="offline", n_shadows=8, random_state=0).fit(records)
     phi, out = attack.shadow_signals_, ~attack.shadow_members_

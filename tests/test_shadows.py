@@ -169,6 +169,23 @@ def test_a_shadow_that_fails_is_named_with_its_classes_and_the_cause(table, n_jo
     assert "It saw 100 records, by class {0: " in message
 
 
+def test_what_was_cached_before_a_failure_stays_usable(table, tmp_path):
+    X, y = table
+    X = X.copy()
+    X[0, 0] = 99.0
+    target = FailsOnSecond().fit(X, y)
+    settings = {"memory": str(tmp_path), "keep_models": False, "random_state": 0}
+    with pytest.raises(ShadowFitError, match="Shadow"):
+        LiRA(target, n_shadows=4, **settings).fit(as_records(X, y))
+    with pytest.raises(ShadowFitError, match="Shadow"):
+        LiRA(target, n_shadows=4, **settings).fit(as_records(X, y))
+    entries = list(tmp_path.rglob("output.pkl"))
+    recipe = LogisticRegression()
+    attack = LiRA(target, shadow_estimator=recipe, n_shadows=4, **settings)
+    attack.fit(as_records(X, y))
+    assert len(list(tmp_path.rglob("output.pkl"))) == len(entries) + 4
+
+
 def count_fits(folder):
     return len(os.listdir(folder))
 

@@ -298,8 +298,8 @@ class BaseAttack(_TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             reference = scores[~is_member] if reference is None else reference
         elif reference is None:
             reference = scores
-        reference = self._finite(reference)
-        self.offset_ = float(threshold_at_fpr(reference, self.max_fpr))
+        self._reference = np.sort(self._finite(reference))
+        self.offset_ = float(threshold_at_fpr(self._reference, self.max_fpr))
         return self
 
     def _check_membership(self, y):
@@ -406,6 +406,30 @@ class BaseAttack(_TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         """
         check_is_fitted(self)
         return self.score_samples(X) - self.offset_
+
+    def p_value(self, X):
+        r"""Share of the reference non-members that score at least as high.
+
+        .. math:: p = \frac{1 + \#\{z : s(z) \ge s(x)\}}{1 + n}
+
+        over the n reference records z that also set `offset_`. For a non-member of
+        the same population it is at most u with a probability of at most u. (RMIA's
+        count of the population records that a record exceeds is 1 - p, up to 1 / n.)
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+            Records as in `fit`.
+
+        Returns
+        -------
+        p : ndarray of shape (n_records,)
+            Smaller = more likely a member; between 1 / (n + 1) and 1.
+        """
+        check_is_fitted(self)
+        n_reference = len(self._reference)
+        below = np.searchsorted(self._reference, self.score_samples(X), side="left")
+        return (1 + n_reference - below) / (1 + n_reference)
 
     def predict(self, X):
         """Tell members from non-members at the false-alarm rate `max_fpr`.

@@ -14,6 +14,7 @@ from sklearn_mia.signals import logit
 _PER_RECORD_FROM = 64
 # A record whose shadows all agree would decide its score by rounding errors.
 _SMALLEST_SHARE_OF_POOLED = 0.1
+_PRIOR_SHADOWS = 4
 _TINY_VARIANCE = 1e-12
 
 
@@ -123,10 +124,11 @@ class LiRA(BaseShadowAttack):
         "online" refuses records outside the pool. "offline" uses OUT shadows alone,
         for every record.
 
-    variance : {"auto", "pooled", "per_record"}, default="auto"
+    variance : {"auto", "pooled", "per_record", "shrunk"}, default="auto"
         "pooled" is one variance for IN and one for OUT, within records. "per_record"
-        needs many shadows: with few it falls below the plain loss attack. "auto" is
-        pooled below 64 shadows.
+        needs many shadows: with few it falls below the plain loss attack. "shrunk" is
+        that of the record drawn to the pooled one, which counts as 4 shadows. "auto"
+        is pooled below 64 shadows, else per record.
 
     n_shadows : int, default=16
         Shadow models to train; even, since they come in complementary pairs.
@@ -225,7 +227,7 @@ class LiRA(BaseShadowAttack):
     _parameter_constraints: dict = {
         **BaseShadowAttack._parameter_constraints,
         "mode": [StrOptions({"auto", "online", "offline"})],
-        "variance": [StrOptions({"auto", "pooled", "per_record"})],
+        "variance": [StrOptions({"auto", "pooled", "per_record", "shrunk"})],
     }
 
     def __init__(
@@ -293,9 +295,12 @@ class LiRA(BaseShadowAttack):
         per_record = self.variance == "per_record" or (
             self.variance == "auto" and self.n_shadows >= _PER_RECORD_FROM
         )
-        if not per_record:
+        if not per_record and self.variance != "shrunk":
             return pooled
         squares, count = squares_around(mean, signals, members, inside)
+        if self.variance == "shrunk":
+            freedom = np.maximum(count - 1, 0)
+            return (_PRIOR_SHADOWS * pooled + squares) / (_PRIOR_SHADOWS + freedom)
         own = np.divide(
             squares, count, out=np.full(len(count), pooled), where=count > 1
         )
