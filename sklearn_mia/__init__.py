@@ -13,7 +13,12 @@ from sklearn_mia.attacks import (
     ThresholdAttack,
     TrajectoryAttack,
 )
-from sklearn_mia.audit import AuditReport, audit, audit_recipe
+from sklearn_mia.audit import (
+    AuditReport,
+    audit,
+    audit_predictions,
+    audit_recipe,
+)
 from sklearn_mia.model_selection import (
     AuditableClassifier,
     CoarsenedClassifier,
@@ -48,6 +53,7 @@ __all__ = [
     "TrajectoryAttack",
     "as_records",
     "audit",
+    "audit_predictions",
     "audit_recipe",
     "cross_validate_leakage",
     "leave_one_out_risk",

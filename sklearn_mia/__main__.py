@@ -40,8 +40,9 @@ exit codes:
   1    the audit failed in a way that nobody foresaw (see --debug)
   2    something given cannot be used; one line on stderr says what
   3    --fail-above: a leak was found and an attack is above a limit
-  4    --fail-above: the limits cannot be judged, because the two sides differ
-       without the model, or too few non-members resolve a rate
+  4    --fail-above: the limits cannot be judged: the two sides differ without
+       the model, a rate needs more non-members, or a value is above its limit by
+       no more than chance explains
   130  interrupted
 """
 
@@ -415,14 +416,16 @@ def exit_code(report):
     -------
     status : int
         0: no limit is exceeded; 3: one is; 4: the limits cannot be judged, because
-        the report is not interpretable or a rate is not resolvable.
+        the report is not interpretable, a rate is not resolvable, or a value is above
+        its limit by no more than chance explains.
     """
     outcomes = {row["outcome"] for row in report.limits}
     if report.verdict["level"] == "not_interpretable":
         return EXIT_UNDECIDED
     if "exceeded" in outcomes:
         return EXIT_EXCEEDED
-    return EXIT_UNDECIDED if "unresolvable" in outcomes else EXIT_OK
+    undecided = outcomes & {"undecided", "unresolvable"}
+    return EXIT_UNDECIDED if undecided else EXIT_OK
 
 
 def limit(text):

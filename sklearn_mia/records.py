@@ -168,9 +168,11 @@ def _frame_records(X, y, labels, name, label_name):
 
         series = y if isinstance(y, pl.Series) else pl.Series(labels)
         return X.with_columns(series.alias(label_name))
-    records = X.copy(deep=False)
-    records[label_name] = y.array if hasattr(y, "array") else labels
-    return records
+    import pandas as pd
+
+    values = y.array if hasattr(y, "array") else labels
+    column = pd.Series(values, index=X.index, name=label_name)
+    return pd.concat([X, column], axis=1)
 
 
 def _joint_dtype(dtype, labels, sparse=False):

@@ -29,7 +29,9 @@ from sklearn_mia.audit import (
     default_attacks,
 )
 from sklearn_mia.audit._evaluation import (
+    consensus,
     evaluate_scores,
+    exposure,
     headline_statistics,
     loss_groups,
     percentiles,
@@ -43,7 +45,7 @@ from sklearn_mia.audit._multiplicity import (
     TprStatistic,
     max_statistic_test,
 )
-from sklearn_mia.audit._verdict import check_limits
+from sklearn_mia.audit._verdict import check_limits, judge_limits
 from sklearn_mia.metrics import (
     epsilon_lower_bound,
     membership_advantage_interval,
@@ -350,6 +352,14 @@ def test_rate_too_fine_for_the_records(half, forest):
     assert "MIA005" in [finding.code for finding in report.findings]
 
 
+def test_core_needs_no_extra(
+    half, forest, pandas_not_installed, matplotlib_not_installed
+):
+    report = quick_audit(forest, *half, attacks=RMIA(n_shadows=2), slices=["class", 0])
+    assert report.verdict["title"] in str(report)
+    assert len(report.to_json()) > 1000
+
+
 # Predictions alone
 
 
@@ -540,6 +550,21 @@ def test_percentiles_among_the_nonmembers():
     assert_allclose(percentiles(scores, is_member), [1, 0.5, 1 / 6, 0.5, 5 / 6, np.nan])
 
 
+def test_exposure_is_a_rank_among_the_nonmembers():
+    scores = np.array([3.0, 1.0, 0.0, 1.0, 2.0, np.nan])
+    is_member = np.array([True, True, False, False, False, True])
+    assert_allclose(
+        exposure(scores, is_member), [1 / 4, 3 / 4, 1, 2 / 3, 1 / 3, np.nan]
+    )
+
+
+def test_a_sure_attack_counts_where_another_sees_nothing():
+    exposures = np.array([[0.001, 0.1, np.nan], [0.9, 0.1, np.nan]])
+    risk, rank = consensus(exposures)
+    assert_allclose(risk, [0.97, 0.9, np.nan])
+    assert_array_equal(rank, [1, 2, 3])
+
+
 def test_slices_of_categories_and_numbers():
     pd = pytest.importorskip("pandas")
     labels = [label for label, _ in slice_groups(np.array(["b", "a", "b"]))]
@@ -565,6 +590,26 @@ def test_default_limits_are_those_documented():
         ("tpr@fpr=0.01", 0.01, 0.05),
     ]
     assert "0.05" in audit.__doc__
+
+
+@pytest.mark.parametrize(
+    ("estimate", "low", "high", "leak", "outcome", "surely"),
+    [
+        (0.7, 0.65, 0.75, True, "exceeded", True),
+        (0.7, 0.55, 0.8, True, "exceeded", False),
+        (0.7, 0.45, 0.8, False, "undecided", False),
+        (0.55, 0.5, 0.65, True, "kept", False),
+        (0.55, 0.52, 0.58, True, "kept", True),
+        (0.7, None, None, True, "exceeded", False),
+    ],
+)
+def test_limits_are_judged(estimate, low, high, leak, outcome, surely):
+    weak = {"estimate": 0.5, "low": 0.4, "high": 0.6}
+    strong = {"estimate": estimate, "low": low, "high": high}
+    intervals = {"weak": weak, "strong": strong}
+    row = judge_limits([("auc", None, 0.6)], intervals, intervals.get, None, leak)[0]
+    assert row["attack"] == "strong"
+    assert (row["outcome"], row["surely"]) == (outcome, surely)
 
 
 def test_nothing_found_says_what_would_have_been_seen(half):

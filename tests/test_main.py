@@ -170,6 +170,7 @@ def test_a_folder_that_does_not_exist_is_told_at_once(folder, capsys):
         ("below_limits", ["kept"], 0),
         ("nothing_found", ["kept"], 0),
         ("nothing_found", ["kept", "unresolvable"], 4),
+        ("nothing_found", ["undecided"], 4),
         ("above_limits", ["exceeded", "unresolvable"], 3),
         ("not_interpretable", ["exceeded"], 4),
     ],

@@ -469,12 +469,13 @@ def _record_columns(case, scored):
         "member": case.is_member,
         "class": case.labels,
     }
-    table = []
+    exposures = []
     for name, result in scored.items():
         columns[f"score_{name}"] = result.scores
-        table.append(_evaluation.percentiles(result.scores, case.is_member))
-        columns[f"percentile_{name}"] = table[-1].round(_DECIMALS)
-    risk, rank = _evaluation.consensus(np.array(table))
+        percentile = _evaluation.percentiles(result.scores, case.is_member)
+        columns[f"percentile_{name}"] = percentile.round(_DECIMALS)
+        exposures.append(_evaluation.exposure(result.scores, case.is_member))
+    risk, rank = _evaluation.consensus(np.array(exposures))
     return columns | {"risk": risk.round(_DECIMALS), "risk_rank": rank}
 
 

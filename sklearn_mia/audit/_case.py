@@ -174,7 +174,9 @@ def _stacked_pandas(train, test):
             first = dtypes[0].categories
             more = dtypes[1].categories.difference(first)
             shared[column] = pd.CategoricalDtype(first.append(more))
-    return pd.concat([train.astype(shared), test.astype(shared)], ignore_index=True)
+    sides = [train.astype(shared), test.astype(shared)] if shared else [train, test]
+    # The copy is in one piece: a wide table from a file has a block a column.
+    return pd.concat(sides, ignore_index=True).copy()
 
 
 def _stacked_labels(train, test):

@@ -504,23 +504,56 @@ def percentiles(scores, is_member):
     return result
 
 
-def consensus(percentile_table):
-    """Mean percentile over attacks, and the rank of each record (1 = most exposed).
+def exposure(scores, is_member):
+    """False-positive rate at which each record would be accused.
+
+    The rank of the record among the non-members, itself included: without a leak it
+    is spread evenly over (0, 1], for members as for non-members.
 
     Parameters
     ----------
-    percentile_table : ndarray of shape (n_attacks, n_records)
+    scores : ndarray of shape (n_records,)
+        NaN for a record that the attack did not score.
+
+    is_member : ndarray of shape (n_records,), dtype bool
+
+    Returns
+    -------
+    fpr : ndarray of shape (n_records,)
+        In (0, 1]; NaN where the score is.
+    """
+    known = np.isfinite(scores)
+    reference = np.sort(scores[known & ~is_member])
+    above = len(reference) - np.searchsorted(reference, scores[known], side="left")
+    is_new = is_member[known]
+    result = np.full(len(scores), np.nan)
+    result[known] = (above + is_new) / (len(reference) + is_new)
+    return result
+
+
+def consensus(exposures):
+    """What all attacks together say of each record.
+
+    The geometric mean of the false-positive rates: an attack that is nearly sure
+    counts, also where another sees nothing.
+
+    Parameters
+    ----------
+    exposures : ndarray of shape (n_attacks, n_records)
+        From :func:`exposure`.
 
     Returns
     -------
     risk : ndarray of shape (n_records,)
-        NaN for a record that no attack scored, which comes last.
+        One less the mean; NaN for a record that no attack scored, which comes last.
 
     rank : ndarray of shape (n_records,), dtype int
-        Equal risks share the better rank.
+        1 for the record most exposed. Equal risks share the better rank.
     """
-    known = np.isfinite(percentile_table)
-    total, count = np.where(known, percentile_table, 0.0).sum(axis=0), known.sum(axis=0)
-    risk = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
-    lowest_last = np.where(count > 0, -risk, np.inf)
-    return risk, rankdata(lowest_last, method="min").astype(int)
+    known = np.isfinite(exposures)
+    total = np.log(np.where(known, exposures, 1.0)).sum(axis=0)
+    count = known.sum(axis=0)
+    mean = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    # Rounded, so that ties do not depend on the order of the sum.
+    order = np.where(count > 0, mean, np.inf).round(12)
+    return 1 - np.exp(mean), rankdata(order, method="min").astype(int)

@@ -246,8 +246,8 @@ def check_blind(blind):
         "MIA001",
         "critical",
         "Members and non-members differ without the model",
-        f"A {blind['learner']} that never saw the model tells members from "
-        f"non-members with an AUC of {blind['auc']:.3f} ({blind['low']:.3f} to "
+        f"A classifier that never saw the model ({blind['learner']}) tells members "
+        f"from non-members with an AUC of {blind['auc']:.3f} ({blind['low']:.3f} to "
         f"{blind['high']:.3f}): the two sides are not draws from one population, so "
         "an attack may succeed without any leak.",
         "Audit with a random split: draw the non-members from the same source and "

@@ -73,8 +73,9 @@ class AuditReport:
         What a reader has to know, most severe first.
 
     limits : list of dict
-        Each limit with its "outcome": ``"exceeded"``, ``"kept"`` or
-        ``"unresolvable"``.
+        Each limit with its "outcome": ``"kept"``, ``"exceeded"``, ``"undecided"``
+        (above it by no more than chance explains) or ``"unresolvable"`` (too few
+        non-members for its rate).
 
     slices : list of dict
         The AUC within groups of records.
@@ -149,8 +150,9 @@ class AuditReport:
         """One row a record, in input order, as a pandas frame.
 
         Columns: "id" (the caller's), "member", "class"; for each attack its score and
-        the share of non-members below it; "risk", the mean of these shares, and
-        "risk_rank", 1 for the record most exposed.
+        "percentile", the share of non-members below it; "risk", what the attacks
+        together say: one less the geometric mean of the false-positive rates at which
+        they would accuse the record; and "risk_rank", 1 for the record most exposed.
         """
         pd = check_pandas_support(
             "AuditReport.records (pip install sklearn-mia[report])"

@@ -99,9 +99,9 @@ def judge_limits(limits, attacks, auc_of, rate_of, leak_found):
     Returns
     -------
     judged : list of dict
-        "outcome" is "exceeded" (a leak was found and the estimate is above the
-        limit), "kept" or "unresolvable"; "surely" says whether the whole interval is
-        on that side.
+        "outcome" is "kept", "exceeded" (a leak was found and the estimate is above
+        the limit), "undecided" (it is above, but no leak was found) or
+        "unresolvable"; "surely" says whether the whole interval is on that side.
     """
     judged = []
     for key, fpr, limit in limits:
@@ -121,16 +121,17 @@ def judge_limits(limits, attacks, auc_of, rate_of, leak_found):
             }
             continue
         estimate, name, interval = max(candidates, key=lambda c: c[0])
-        exceeded = leak_found and estimate > limit
-        low = interval["low"]
+        above, low = estimate > limit, interval["low"]
         row |= {
             "attack": name,
             "interval": interval,
-            "outcome": "exceeded" if exceeded else "kept",
+            "outcome": "kept",
             "surely": low is not None
-            and (low > limit if exceeded else interval["high"] <= limit),
+            and (low > limit if above else interval["high"] <= limit),
             "note": "",
         }
+        if above:
+            row["outcome"] = "exceeded" if leak_found else "undecided"
     return judged
 
 
@@ -224,13 +225,13 @@ def _limit_sentence(row):
             else "though its interval reaches below it"
         )
         return f"{limit}; {row['attack']} is above it, {sure}."
-    if row["surely"]:
-        return f"{limit}; every attack is below it, intervals included."
-    if row["interval"]["estimate"] > row["value"]:
+    if row["outcome"] == "undecided":
         return (
             f"{limit}; {row['attack']} is above it, but by no more than chance "
             "explains: this audit is too small to judge."
         )
+    if row["surely"]:
+        return f"{limit}; every attack is below it, intervals included."
     return (
         f"{limit}; every attack is below it, but the interval of {row['attack']} "
         "reaches above it, which this audit cannot rule out."
