@@ -458,12 +458,18 @@ def test_a_target_trained_on_neither_side_is_at_chance(cls, model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cls", [LiRA, RMIA])
-def test_unknown_membership_keeps_the_false_alarm_rate(cls):
+@pytest.mark.parametrize(
+    "attack",
+    [LiRA(), RMIA(trees_per_shadow=None), RMIA()],
+    ids=["LiRA", "RMIA", "RMIA with thin shadows"],
+)
+def test_unknown_membership_keeps_the_false_alarm_rate(attack):
     """Without y the threshold comes from shadows that play the target.
 
-    40 no-leak targets, 300 records each: the share of false alarms must lie in the
-    99.9 % Clopper-Pearson interval around max_fpr, with the slack of the threshold.
+    40 targets trained on half of the pool, 300 other records each: the share of false
+    alarms must lie in the 99.9 % Clopper-Pearson interval around max_fpr, with the
+    slack of the threshold. Thin shadows answer with more noise than the target: they
+    put the threshold too high, never too low.
     """
     alarms = 0
     for seed in range(40):
@@ -472,11 +478,12 @@ def test_unknown_membership_keeps_the_false_alarm_rate(cls):
         )
         target = RandomForestClassifier(20, random_state=seed).fit(X[:300], y[:300])
         records = as_records(X, y)
-        attack = cls(target, n_shadows=16, random_state=seed).fit(records)
+        attack.set_params(target_estimator=target, random_state=seed).fit(records)
         alarms += attack.predict(records[300:]).sum()
     interval = rate_interval(int(alarms), 40 * 300, confidence=0.999)
     assert interval.low < 0.05 + 0.01
-    assert interval.high > 0.05 - 0.01
+    if not (isinstance(attack, RMIA) and attack.trees_per_shadow):
+        assert interval.high > 0.05 - 0.01
 
 
 @pytest.fixture(scope="module")

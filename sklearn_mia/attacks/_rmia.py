@@ -111,7 +111,9 @@ class RMIA(BaseShadowAttack):
         of a pipeline): train more shadows of fewer trees for the same number of
         trees, ``n_shadows * n_estimators / trees_per_shadow`` of them. The mean over
         shadows is the same and more data sets enter it. "auto" is 10; None trains
-        shadows as large as the target. Without effect on other models.
+        shadows as large as the target. Without effect on other models. When membership
+        is unknown, thin shadows put the threshold of `predict` on the safe side: fewer
+        false alarms than `max_fpr` (about half).
 
     keep_models : bool, default=True
         Whether to keep the shadows, needed to score records outside the pool.
