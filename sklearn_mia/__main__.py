@@ -41,8 +41,8 @@ exit codes:
   2    something given cannot be used; one line on stderr says what
   3    --fail-above: a leak was found and an attack is above a limit
   4    --fail-above: the limits cannot be judged: the two sides differ without
-       the model, a rate needs more non-members, or a value is above its limit by
-       no more than chance explains
+       the model, hold the same records or look swapped, a rate needs more
+       non-members, or a value is above its limit by no more than chance explains
   130  interrupted
 """
 
@@ -196,6 +196,8 @@ def _audit(arguments):
             _files.check_writable(path)
     if arguments.html:
         check_jinja2()
+    _check_suffix(arguments.records, (".csv", ".parquet", ".pq"), "--records")
+    _check_suffix(arguments.html, (".html", ".htm"), "--html")
     if arguments.records is not None and arguments.no_records:
         raise ValueError("--records and --no-records contradict each other.")
     if arguments.predictions is None:
@@ -383,6 +385,14 @@ def _membership(column, path):
     return values
 
 
+def _check_suffix(path, known, option):
+    if path is not None and path.suffix.lower() not in known:
+        raise ValueError(
+            f"{option} {path} does not end in {' or '.join(known)}, the formats that "
+            "can be written."
+        )
+
+
 def _deliver(report, arguments):
     """Render everything, then write it, then print."""
     files = []
@@ -475,8 +485,13 @@ def fraction(text):
     return value
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
 def _parser():
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m sklearn_mia",
         description="Measure how much a trained classifier reveals about who was in "
         "its training data.",
@@ -511,7 +526,7 @@ def _parser():
         help="audit a model file on two tables",
         description="Audit a trained classifier on a table of its training records and "
         "a table of records of the same kind that it was not trained on. The report "
-        "goes to stdout. Rates are fractions (0.01), or percent with the sign (1%%).",
+        "goes to stdout. Rates are fractions (0.01), or percent with the sign (1%).",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

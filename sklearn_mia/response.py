@@ -63,7 +63,7 @@ def check_target(target):
             f"target_estimator must be a fitted classifier, but {name} has no "
             "predict method."
         )
-    if _is_regressor(target):
+    if is_regressor_model(target):
         raise TypeError(
             f"target_estimator must be a classifier, but {name} is a regressor. "
             "Membership attacks need the classes of a classifier."
@@ -111,7 +111,8 @@ def _is_fitted(model):
     return True
 
 
-def _is_regressor(model):
+def is_regressor_model(model):
+    """Tell whether a model is a regressor, with or without scikit-learn's tags."""
     try:
         return is_regressor(model)
     except AttributeError:  # no scikit-learn tags
@@ -186,7 +187,7 @@ def encode_labels(labels, classes):
             f"{n_bad} records have a class label that the target does not know: "
             f"{', '.join(repr(v) for v in unknown[:5])}. Its classes are "
             f"{', '.join(repr(_plain(c)) for c in classes[:10])}. Check label_column, "
-            "or drop these records."
+            "encode the labels as for its training, or drop these records."
         )
     return found[inverse]
 
@@ -459,6 +460,10 @@ def _last_step(model):
 
 
 def _log_softmax(decision):
+    if decision.shape[1] == 2:
+        # A general logsumexp takes as long as the answer of a linear model.
+        log_odds = decision[:, 1] - decision[:, 0]
+        return -np.logaddexp(0.0, np.column_stack([log_odds, -log_odds]))
     return decision - logsumexp(decision, axis=1, keepdims=True)
 
 

@@ -138,6 +138,17 @@ def test_text_membership_without_a_member_label_is_told(table, forest):
     assert attack.score(records, y) > 0.6
 
 
+def test_a_label_that_says_member_is_taken_as_member(table, forest):
+    records = as_records(*table)
+    y = np.where(np.arange(400) < 200, "member", "nonmember")
+    with (
+        pytest.warns(UserWarning, match="'member' is taken as member"),
+        pytest.warns(UserWarning, match="would read 1 - AUC"),
+    ):
+        attack = ThresholdAttack(forest).fit(records, y)
+    assert attack.score(records, y) > 0.6
+
+
 def test_member_label_that_sorts_first_keeps_the_direction(table, forest):
     records = as_records(*table)
     y = np.where(np.arange(400) < 200, "member", "nonmember")

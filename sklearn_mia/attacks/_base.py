@@ -41,6 +41,8 @@ from sklearn_mia.response import (
     make_responder,
 )
 
+_MEMBER_WORDS = {"in", "member", "members", "train", "training", "true", "yes"}
+
 
 @dataclass(frozen=True)
 class Queries:
@@ -343,14 +345,19 @@ class BaseAttack(_TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
                     f"has {classes.tolist()}."
                 )
             return self.member_label
-        member = classes.tolist()[1]
-        if classes.tolist() not in ([0, 1], [-1, 1]):
-            warnings.warn(
-                f"y has the labels {classes.tolist()}; {member!r}, which sorts last, "
-                "is taken as member. Pass member_label to say which one is.",
-                UserWarning,
-                stacklevel=5,
-            )
+        labels = classes.tolist()
+        if labels in ([0, 1], [-1, 1]):
+            return labels[1]
+        # "member" sorts before "nonmember": what a label says comes first.
+        named = [v for v in labels if str(v).lower() in _MEMBER_WORDS]
+        member = named[0] if len(named) == 1 else labels[1]
+        reason = "" if len(named) == 1 else ", which sorts last,"
+        warnings.warn(
+            f"y has the labels {labels}; {member!r}{reason} is taken as member. Pass "
+            "member_label to say which one is.",
+            UserWarning,
+            stacklevel=5,
+        )
         return member
 
     def score_samples(self, X):

@@ -455,8 +455,8 @@ for a record that the target gets wrong
         no label, the target's own prediction stands in.
 
     member_label : object, default=None
-        The value of `y` that means member. None takes True, 1, or else the value
-        that sorts last, with a warning.
+        The value of `y` that means member. None takes True or 1; of other values
+        "member", "in", "train" or "yes", else the one that sorts last, with a warning.
 
     max_fpr : float, default=0.05
         Share of the reference non-members, a fraction in [0, 1), that `predict` may

@@ -147,8 +147,8 @@ class LiRA(BaseShadowAttack):
         no label, the target's own prediction stands in.
 
     member_label : object, default=None
-        The value of `y` that means member. None takes True, 1, or else the value
-        that sorts last, with a warning.
+        The value of `y` that means member. None takes True or 1; of other values
+        "member", "in", "train" or "yes", else the one that sorts last, with a warning.
 
     response_method : {"auto", "predict_proba", "decision_function", "predict"}, \
             default="auto"

@@ -26,7 +26,7 @@ from sklearn.utils.validation import (
 
 from sklearn_mia.attacks._base import BaseAttack, Queries
 from sklearn_mia.records import as_labels, mix, record_ids
-from sklearn_mia.response import unfitted_recipe
+from sklearn_mia.response import is_regressor_model, unfitted_recipe
 from sklearn_mia.shadows import (
     BLOCK,
     LogProbaReader,
@@ -646,6 +646,10 @@ def check_recipe(recipe):
             f"The recipe {type(recipe).__name__} has no get_params, so that it cannot "
             "be cloned for shadows. Derive it from sklearn.base.BaseEstimator, or use "
             "an attack without shadows."
+        )
+    if is_regressor_model(recipe):
+        raise TypeError(
+            f"shadow_estimator must be a classifier, got the regressor {recipe!r}."
         )
     for name, value in recipe.get_params(deep=True).items():
         if name.endswith(("early_stopping_rounds", "early_stopping_round")) and value:

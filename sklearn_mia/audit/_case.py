@@ -349,7 +349,8 @@ def make_case(
 
 def name_of_labels(y):
     """Name of a series, or of the one column of a frame; None if it has none."""
-    return y.columns[0] if is_frame(y) else getattr(y, "name", None)
+    name = y.columns[0] if is_frame(y) else getattr(y, "name", None)
+    return None if isinstance(name, str) and not name else name
 
 
 class _Answers:

@@ -323,7 +323,9 @@ def _typed(column, known, na_values):
     if not all(isinstance(v, str) for v in values):
         return column
     if known != "text":
-        gaps = np.array([v.strip() in _GAPS_IN_NUMBERS | na_values for v in values])
+        gaps = np.array(
+            [v.strip() in _GAPS_IN_NUMBERS | na_values for v in values], dtype=bool
+        )
         numbers = None if gaps.all() else _numbers(values[~gaps], known == "number")
         if numbers is not None:
             if not gaps.any():
@@ -333,7 +335,7 @@ def _typed(column, known, na_values):
             return type(column)(filled, index=column.index, name=column.name)
         if set(values) <= {"True", "False"}:
             return type(column)(values == "True", index=column.index, name=column.name)
-    gaps = np.array([v == "" or v in na_values for v in values])
+    gaps = np.array([v == "" or v in na_values for v in values], dtype=bool)
     text = values.copy()
     text[gaps] = np.nan
     return type(column)(text, index=column.index, name=column.name, dtype=object)

@@ -40,7 +40,7 @@ class Finding:
     code    what was found                                      severity
     ======  ==================================================  =================
     MIA001  members and non-members differ without the model    critical
-    MIA002  equal records on both sides                         warning
+    MIA002  equal records on both sides                         warning, critical
     MIA003  groups on both sides                                warning
     MIA004  tied scores                                         note
     MIA005  false-positive rate not resolvable                  warning
@@ -50,7 +50,7 @@ class Finding:
     MIA009  a column, or the order, gives membership away       critical, warning
     MIA010  unequal sides                                       note
     MIA011  attack perhaps chosen on the reported records       warning
-    MIA012  the sides look swapped                              warning
+    MIA012  the sides look swapped                              critical
     MIA013  the model gives no probabilities                    note
     MIA014  fitted with another version of scikit-learn         warning
     MIA015  how the columns of the tables were matched          note
@@ -266,7 +266,7 @@ def check_duplicates(ids, is_member):
     share = n_nonmembers / int((~is_member).sum())
     return Finding(
         "MIA002",
-        "warning",
+        "critical" if share > 0.5 else "warning",
         "Equal records on both sides",
         f"{n_nonmembers} non-members ({_percent(share)}) equal one of {n_members} "
         "members in every column, label included: the model has seen them, so they "
@@ -580,7 +580,7 @@ def check_swapped(accuracy_members, accuracy_nonmembers, n_members, n_nonmembers
         return None
     return Finding(
         "MIA012",
-        "warning",
+        "critical",
         "The sides look swapped",
         f"The model is right on {_percent(accuracy_nonmembers)} of the non-members "
         f"but only on {_percent(accuracy_members)} of the members, its own training "
