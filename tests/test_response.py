@@ -617,7 +617,8 @@ def test_labels_are_matched_by_value(labels, classes):
             np.array([0, 2, 2, 5]),
             np.array([0, 1]),
             "3 records have a class label that the target does not know: 2, 5. Its "
-            "classes are 0, 1. Check label_column, encode the labels as for its training, or drop these records.",
+            "classes are 0, 1. Check label_column, encode the labels as for its "
+            "training, or drop these records.",
         ),
         (np.array(["1"]), np.array([0, 1]), "does not know: '1'. Its classes are 0"),
         (np.array([1]), np.array(["0", "1"]), "does not know: 1. Its classes are '0'"),
