@@ -478,7 +478,10 @@ def train_shadows(work, members, *, n_jobs=None, on_begin=None, on_end=None):
     elif isinstance(work.features, np.ndarray):
         # Records hold the label beside the features: packed, they are read faster by
         # every shadow. Workers get a packed copy anyway.
-        work = _replace(work, features=np.ascontiguousarray(work.features))
+        # Read-only, as they were, so that no step works in place on them.
+        packed = np.ascontiguousarray(work.features).view()
+        packed.flags.writeable = False
+        work = _replace(work, features=packed)
     shared = getattr(get_active_backend()[0], "supports_sharedmem", False)
     # A limit set by a thread holds for the whole process: set it once, around all.
     limit = None if n_workers == 1 or not shared else "all"

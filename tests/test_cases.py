@@ -482,23 +482,32 @@ def test_the_member_is_the_last_class_in_any_coding(cls, labels):
 def test_a_text_member_label_is_named_in_a_warning_or_given(cls):
     X, y = table()
     target, records = train(model_for(cls), X, y), as_records(X, y)
-    y_member = np.where(half(X), "member", "nonmember")
+    expected = make(cls, target).fit(records, half(X))
     message = (
-        "y has the labels ['member', 'nonmember']; 'nonmember', which sorts last, is "
-        "taken as member. Pass member_label to say which one is."
+        "y has the labels ['a', 'b']; 'b', which sorts last, is taken as member. Pass "
+        "member_label to say which one is."
     )
     with pytest.warns(UserWarning, match=re.escape(message)) as caught:
-        attack = make(cls, target).fit(records, y_member)
+        attack = make(cls, target).fit(records, np.where(half(X), "b", "a"))
     assert len(caught) == 1
-    assert attack.classes_.tolist() == ["member", "nonmember"]
-
-    message = "The member label 'member' sorts before the other one"
-    with pytest.warns(UserWarning, match=message):
-        attack = make(cls, target, member_label="member").fit(records, y_member)
-    assert attack.classes_.tolist() == ["nonmember", "member"]
-    expected = make(cls, target).fit(records, half(X))
+    assert attack.classes_.tolist() == ["a", "b"]
     assert_array_equal(attack.score_samples(records), expected.score_samples(records))
-    assert attack.score(records, y_member) == expected.score(records, half(X))
+
+    y_member = np.where(half(X), "member", "nonmember")
+    sorts_first = "The member label 'member' sorts before the other one"
+    with (
+        pytest.warns(UserWarning, match=sorts_first),
+        pytest.warns(UserWarning, match="'member' is taken as member"),
+    ):
+        attack = make(cls, target).fit(records, y_member)
+    with pytest.warns(UserWarning, match=sorts_first) as caught:
+        given = make(cls, target, member_label="member").fit(records, y_member)
+    assert len(caught) == 1
+    for named in (attack, given):
+        assert named.classes_.tolist() == ["nonmember", "member"]
+        scores = named.score_samples(records)
+        assert_array_equal(scores, expected.score_samples(records))
+        assert named.score(records, y_member) == expected.score(records, half(X))
 
 
 @every_shadow_attack_on_any_model
@@ -1100,7 +1109,8 @@ def test_a_label_that_the_target_does_not_know_is_refused(cls):
     y[[3, 7]] = 2
     message = (
         "2 records have a class label that the target does not know: 2.0. Its "
-        "classes are 0, 1. Check label_column, or drop these records."
+        "classes are 0, 1. Check label_column, encode the labels as for its "
+        "training, or drop these records."
     )
     text = refused(cls, target, as_records(X, y), ValueError, message, y=half(X))
     assert "\n" not in text
