@@ -14,16 +14,16 @@ import numpy as np
 import sklearn
 
 from sklearn_mia import __version__
-from sklearn_mia.audit import _files, _findings
-from sklearn_mia.audit._audit import (
+from sklearn_mia.auditing import _files, _findings
+from sklearn_mia.auditing._audit import (
     audit,
     audit_case,
     checked_settings,
     predictions_report,
 )
-from sklearn_mia.audit._case import case_of_predictions, make_case
-from sklearn_mia.audit._html import check_jinja2, render_page
-from sklearn_mia.audit._verdict import check_limits, percent
+from sklearn_mia.auditing._case import case_of_predictions, make_case
+from sklearn_mia.auditing._html import check_jinja2, render_page
+from sklearn_mia.auditing._verdict import check_limits, percent
 from sklearn_mia.response import check_target
 
 EXIT_OK = 0
@@ -448,7 +448,7 @@ def limit(text):
     Returns
     -------
     key, value : str, float
-        As `limits` of :func:`sklearn_mia.audit.audit` takes them.
+        As `limits` of :func:`sklearn_mia.audit` takes them.
     """
     match = re.fullmatch(r"(?:auc=(\S+)|tpr=(\S+)@fpr=(\S+))", text.strip())
     if match is None:

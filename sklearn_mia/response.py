@@ -7,17 +7,16 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.base import is_regressor
 from sklearn.exceptions import NotFittedError
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
-from sklearn.utils._dataframe import is_pandas_df
 from sklearn.utils.validation import check_is_fitted
+
+from sklearn_mia.models import open_model
+from sklearn_mia.tables import own_copy
 
 __all__ = [
     "Responder",
     "check_target",
     "encode_labels",
     "make_responder",
-    "unfitted_recipe",
 ]
 
 RESPONSE_METHODS = ("auto", "predict_proba", "decision_function", "predict")
@@ -117,43 +116,6 @@ def is_regressor_model(model):
         return is_regressor(model)
     except AttributeError:  # no scikit-learn tags
         return getattr(model, "_estimator_type", None) == "regressor"
-
-
-def unfitted_recipe(model):
-    """The estimator to clone for shadows: the model without its wrappers.
-
-    A `FrozenEstimator` gives what it holds, a fitted search its `best_estimator_`.
-
-    Parameters
-    ----------
-    model : estimator instance
-
-    Returns
-    -------
-    recipe : estimator instance
-        The wrapped estimator itself, not a clone.
-
-    Raises
-    ------
-    ValueError
-        If a frozen classifier remains inside: shadows could not retrain it.
-    """
-    while True:
-        if isinstance(model, FrozenEstimator):
-            model = model.estimator
-        elif hasattr(model, "best_estimator_"):
-            model = model.best_estimator_
-        else:
-            break
-    if hasattr(model, "get_params"):
-        for name, value in model.get_params(deep=True).items():
-            if isinstance(value, FrozenEstimator) and hasattr(value, "classes_"):
-                raise ValueError(
-                    f"The shadow recipe {type(model).__name__} holds a frozen "
-                    f"classifier as {name!r}, which a shadow would not train anew. "
-                    "Pass shadow_estimator with the estimator itself in its place."
-                )
-    return model
 
 
 def encode_labels(labels, classes):
@@ -386,13 +348,8 @@ def _floor(proba):
     return float(np.clip(smallest / 2, _SMALLEST_FLOOR, _LARGEST_FLOOR))
 
 
-def _own(features):
-    """Frame that a step of the model may write to: copied on write, so for nothing."""
-    return features.copy(deep=False) if is_pandas_df(features) else features
-
-
 def _proba(model, features, n_classes):
-    proba = model.predict_proba(_own(features))
+    proba = model.predict_proba(own_copy(features))
     name = type(model).__name__
     if isinstance(proba, list):
         raise ValueError(
@@ -421,12 +378,14 @@ def _proba(model, features, n_classes):
 
 
 def _decision(model, features, n_classes):
-    decision = model.decision_function(_own(features))
+    decision = model.decision_function(own_copy(features))
     decision = np.asarray(decision, dtype=np.float64)
     if decision.ndim == 1 and n_classes == 2:
         decision = np.column_stack([np.zeros_like(decision), decision])
     name = type(model).__name__
-    shape = getattr(_last_step(model), "decision_function_shape", "ovr")
+    shape = getattr(
+        open_model(model, to_answer=True).classifier, "decision_function_shape", "ovr"
+    )
     if shape == "ovo" and n_classes > 2:
         raise ValueError(
             f"{name}.decision_function returns one score a pair of classes, not one a "
@@ -446,19 +405,6 @@ def _decision(model, features, n_classes):
     return decision
 
 
-def _last_step(model):
-    """Classifier that a pipeline, a search or a frozen model ends in."""
-    while True:
-        if isinstance(model, FrozenEstimator):
-            model = model.estimator
-        elif hasattr(model, "best_estimator_"):
-            model = model.best_estimator_
-        elif isinstance(model, Pipeline):
-            model = model.steps[-1][1]
-        else:
-            return model
-
-
 def _log_softmax(decision):
     if decision.shape[1] == 2:
         # A general logsumexp takes as long as the answer of a linear model.
@@ -469,7 +415,7 @@ def _log_softmax(decision):
 
 def _log_votes(model, features, n_classes):
     """A hard label is one vote, smoothed by half a vote for either answer."""
-    codes = encode_labels(np.asarray(model.predict(_own(features))), model.classes_)
+    codes = encode_labels(np.asarray(model.predict(own_copy(features))), model.classes_)
     log_proba = np.full((len(codes), n_classes), np.log(0.25 / max(n_classes - 1, 1)))
     log_proba[np.arange(len(codes)), codes] = np.log(0.75)
     return log_proba

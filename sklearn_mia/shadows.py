@@ -20,19 +20,13 @@ from joblib.parallel import get_active_backend
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import clone
-from sklearn.ensemble import (
-    BaggingClassifier,
-    ExtraTreesClassifier,
-    RandomForestClassifier,
-)
 from sklearn.ensemble._base import _set_random_states
-from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from sklearn_mia.records import cell_values, mix
+from sklearn_mia.identity import cell_values, mix
 from sklearn_mia.response import Responder, encode_labels
+from sklearn_mia.tables import take
 
 __all__ = [
     "ShadowFitError",
@@ -45,7 +39,6 @@ __all__ = [
 
 
 BLOCK = 65_536
-AVERAGING = (RandomForestClassifier, ExtraTreesClassifier, BaggingClassifier)
 
 
 class ShadowFitError(ValueError):
@@ -145,35 +138,6 @@ def merged_identities(ids, groups):
     return smallest[component[group]]
 
 
-def thin_recipe(recipe, n_trees):
-    """Give an averaging ensemble fewer trees.
-
-    Parameters
-    ----------
-    recipe : estimator instance
-        A forest, extra trees or bagging, or a pipeline that ends in one.
-
-    n_trees : int
-
-    Returns
-    -------
-    thin : estimator instance or None
-        An unfitted clone; None if the recipe is no averaging ensemble.
-
-    n_full : int or None
-        Trees of the recipe as it is.
-    """
-    name, model = "", recipe
-    while isinstance(model, Pipeline):
-        step, model = model.steps[-1]
-        name += f"{step}__"
-    if not isinstance(model, AVERAGING):
-        return None, None
-    n_full = model.n_estimators
-    thin = clone(recipe).set_params(**{f"{name}n_estimators": min(n_trees, n_full)})
-    return thin, n_full
-
-
 def prepare_recipe(recipe, shadow, seed, n_jobs=None):
     """Clone the recipe with the seeds of one shadow, nested ones included.
 
@@ -258,7 +222,7 @@ class LogProbaReader:
         for start in range(0, n_records, BLOCK):
             # In blocks, so that a model's temporary tables stay small.
             rows = slice(start, start + BLOCK)
-            some = features if n_records <= BLOCK else _safe_indexing(features, rows)
+            some = features if n_records <= BLOCK else take(features, rows)
             answer[rows] = self.responder.ask(model, some, self.responder.classes[seen])
         return answer
 
@@ -370,14 +334,14 @@ def fit_shadow(work, shadow, members):
     classes = work.classes
     rows = np.flatnonzero(members)
     codes = work.codes[rows]
-    fit_params = {k: _safe_indexing(v, rows) for k, v in work.fit_params.items()}
+    fit_params = {k: take(v, rows) for k, v in work.fit_params.items()}
 
     def fitted(y):
         estimator = prepare_recipe(work.recipe, shadow, work.seed, work.n_jobs_inside)
         if len(np.unique(y)) == 2:
             _for_two_classes(estimator)
         # Cut for each try: a step that works in place changes what it gets.
-        features = _safe_indexing(work.features, rows)
+        features = take(work.features, rows)
         return estimator.fit(features, y, **fit_params)
 
     try:

@@ -22,13 +22,13 @@ from sklearn_mia import (
     SupervisedAttack,
     ThresholdAttack,
 )
-from sklearn_mia.audit import (
+from sklearn_mia.auditing import (
     audit,
     audit_predictions,
     audit_recipe,
     default_attacks,
 )
-from sklearn_mia.audit._evaluation import (
+from sklearn_mia.auditing._evaluation import (
     consensus,
     evaluate_scores,
     exposure,
@@ -39,13 +39,13 @@ from sklearn_mia.audit._evaluation import (
     tpr_row,
     what_would_be_seen,
 )
-from sklearn_mia.audit._multiplicity import (
+from sklearn_mia.auditing._multiplicity import (
     AucStatistic,
     MembershipPermuter,
     TprStatistic,
     max_statistic_test,
 )
-from sklearn_mia.audit._verdict import check_limits, judge_limits
+from sklearn_mia.auditing._verdict import check_limits, judge_limits
 from sklearn_mia.metrics import (
     epsilon_lower_bound,
     membership_advantage_interval,

@@ -15,11 +15,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import RMIA, BaggingAttack, as_records
-from sklearn_mia.attacks._bagging import (
+from sklearn_mia.attacks._bagging import exclusion_log_ratio, exclusion_probability
+from sklearn_mia.attacks._votes import (
     VoteModel,
     VoteReader,
-    exclusion_log_ratio,
-    exclusion_probability,
     tree_correlation,
     vote_model,
 )

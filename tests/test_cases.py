@@ -42,8 +42,8 @@ from sklearn.utils.validation import validate_data
 from test_common import all_estimators
 
 from sklearn_mia import RMIA, as_records
-from sklearn_mia.attacks._base import BaseAttack
-from sklearn_mia.records import record_ids
+from sklearn_mia.base._contract import BaseAttack
+from sklearn_mia.identity import record_ids
 from sklearn_mia.shadows import ShadowFitError
 
 ATTACKS = [cls for cls in all_estimators() if issubclass(cls, BaseAttack)]

@@ -6,8 +6,9 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_array
 
@@ -47,34 +48,39 @@ class AnyWidthClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
-class AnyWidthForest(RandomForestClassifier):
-    """A forest of the sum of all columns."""
+class RowSum(TransformerMixin, BaseEstimator):
+    """One column from any number of finite ones."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return np.asarray(check_array(X, accept_sparse=True).sum(axis=1)).reshape(-1, 1)
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+class OneForest(RandomForestClassifier):
+    """A forest without weights, of which a copy is the forest itself."""
+
+    def fit(self, X, y):
+        return super().fit(X, y)
 
     def __deepcopy__(self, memo):
         # Checks compare hashes, and the padding bytes of copied tree nodes differ.
         return self
 
-    def fit(self, X, y):
-        return super().fit(self._summed(X), y)
-
-    def _validate_X_predict(self, X):
-        return super()._validate_X_predict(self._summed(X))
-
-    @staticmethod
-    def _summed(X):
-        return np.asarray(check_array(X, accept_sparse=True).sum(axis=1)).reshape(-1, 1)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = False
-        return tags
-
 
 def fitted_forest():
     X = np.random.default_rng(0).normal(size=(30, 1))
-    forest = AnyWidthForest(n_estimators=5, random_state=0).fit(X, X[:, 0] > 0)
-    del forest.n_features_in_
-    return forest
+    forest = OneForest(n_estimators=5, random_state=0)
+    return make_pipeline(RowSum(), forest).fit(X, X[:, 0] > 0)
 
 
 # Attacks on one kind of model get a target of that kind.

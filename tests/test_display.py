@@ -5,7 +5,7 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 
 from sklearn_mia import ThresholdAttack, as_records
-from sklearn_mia.audit import (
+from sklearn_mia.auditing import (
     MembershipRocDisplay,
     RecordRiskDisplay,
     ScoreDistributionDisplay,

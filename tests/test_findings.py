@@ -8,7 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from sklearn_mia import RMIA, LiRA, ThresholdAttack
-from sklearn_mia.audit import Finding, _findings, audit
+from sklearn_mia.auditing import Finding, _findings, audit
+from sklearn_mia.auditing._blind import blind_auc, blind_table
 
 
 @pytest.fixture
@@ -52,9 +53,9 @@ def test_a_clean_audit_has_no_finding(half):
 
 def test_001_blind_baseline(sides, rng):
     table, units = rng.normal(size=(1000, 4)), np.arange(1000)
-    assert _findings.check_blind(_findings.blind_auc(table, sides, units)) is None
+    assert _findings.check_blind(blind_auc(table, sides, units)) is None
     shifted = table + np.outer(sides, [0.5, 0, 0, 0])
-    finding = _findings.check_blind(_findings.blind_auc(shifted, sides, units))
+    finding = _findings.check_blind(blind_auc(shifted, sides, units))
     assert finding.code == "MIA001"
     assert finding.severity == "critical"
     assert 0.5 < finding.numbers["low"] < finding.numbers["auc"]
@@ -66,9 +67,9 @@ def test_001_sees_text_and_missing_values(half):
         {"a": np.where(np.arange(400) < 200, "early", None), "b": np.arange(400.0)}
     )
     frame.loc[frame["b"] % 3 == 0, "a"] = "late"
-    table = _findings.blind_table(frame, np.zeros(400, dtype=int))
+    table = blind_table(frame, np.zeros(400, dtype=int))
     finding = _findings.check_blind(
-        _findings.blind_auc(table[:, :1], np.arange(400) < 200, np.arange(400))
+        blind_auc(table[:, :1], np.arange(400) < 200, np.arange(400))
     )
     assert finding.code == "MIA001"
 
@@ -272,7 +273,7 @@ def test_016_intervals_of_grouped_records():
 
 
 def test_017_only_predictions(half):
-    from sklearn_mia.audit import audit_predictions
+    from sklearn_mia.auditing import audit_predictions
 
     model = LogisticRegression().fit(*half[:2])
     X, y = np.concatenate(half[::2]), np.concatenate(half[1::2])

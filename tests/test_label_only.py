@@ -13,12 +13,8 @@ from sklearn.preprocessing import OrdinalEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import ThresholdAttack, as_records
-from sklearn_mia.attacks._label_only import (
-    LabelOnlyAttack,
-    TabularNoise,
-    contrast,
-    robustness,
-)
+from sklearn_mia.attacks._label_only import LabelOnlyAttack, contrast, robustness
+from sklearn_mia.attacks._tabular_noise import TabularNoise
 from sklearn_mia.metrics import rate_interval
 
 

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from sklearn_mia.__main__ import ShadowCounter, exit_code, fraction, limit, main
-from sklearn_mia.audit import AuditReport
+from sklearn_mia.auditing import AuditReport
 
 pd = pytest.importorskip("pandas")
 

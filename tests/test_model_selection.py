@@ -582,7 +582,7 @@ def test_wrong_options_are_told_early():
         make_leakage_scorer(max_fpr=5)
     with pytest.raises(ValueError, match="fprs has 5; expected fractions"):
         cross_validate_leakage(tree(), X, Y, fprs=[5])
-    with pytest.raises(ValueError, match=r"X has shape \(400,\).*one column"):
+    with pytest.raises(ValueError, match=r"got shape \(400,\).*one column"):
         AuditableClassifier(make_pipeline(CountVectorizer(), tree())).fit(
             [f"word{i}" for i in range(400)], Y
         )

@@ -16,8 +16,8 @@ from sklearn_mia.attacks._quantile import (
     RecordTable,
     draw_folds,
 )
+from sklearn_mia.identity import record_ids
 from sklearn_mia.metrics import rate_interval
-from sklearn_mia.records import record_ids
 from sklearn_mia.response import make_responder
 from sklearn_mia.signals import logit
 

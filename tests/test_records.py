@@ -14,7 +14,8 @@ from sklearn.utils._dataframe import is_pandas_df, is_polars_df
 from sklearn.utils.validation import validate_data
 
 from sklearn_mia import RMIA, ThresholdAttack, as_records
-from sklearn_mia.records import RecordSchema, count_duplicates, record_ids
+from sklearn_mia.identity import count_duplicates, record_ids
+from sklearn_mia.records import RecordSchema
 
 TABLE = np.array(
     [

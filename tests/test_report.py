@@ -9,9 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import RMIA, SupervisedAttack, ThresholdAttack
-from sklearn_mia.audit import AuditReport, audit
-from sklearn_mia.audit._files import write_whole
-from sklearn_mia.audit._html import render_page
+from sklearn_mia.auditing import AuditReport, audit
+from sklearn_mia.auditing._files import write_whole
+from sklearn_mia.auditing._html import render_page
 
 
 def halves(n=400, labels=None, **params):

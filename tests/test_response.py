@@ -31,13 +31,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_mia.response import (
-    Responder,
-    check_target,
-    encode_labels,
-    make_responder,
-    unfitted_recipe,
-)
+from sklearn_mia.models import unfitted_recipe
+from sklearn_mia.response import Responder, check_target, encode_labels, make_responder
 
 N_RECORDS = 120
 

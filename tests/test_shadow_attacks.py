@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from sklearn_mia import RMIA, LiRA, as_records
 from sklearn_mia.attacks._rmia import offline_mean
-from sklearn_mia.attacks._shadow import MeanGap, side_mean
+from sklearn_mia.base._sides import MeanGap, side_mean
 from sklearn_mia.metrics import rate_interval, tpr_at_fpr_score
 from sklearn_mia.signals import logit
 

@@ -7,7 +7,7 @@ from sklearn_mia.attacks._lira import LiRA
 from sklearn_mia.attacks._quantile import QuantileRegressionAttack
 from sklearn_mia.attacks._rmia import RMIA
 from sklearn_mia.attacks._shadow_model import ShadowModelAttack
-from sklearn_mia.attacks._signals import MembershipSignals
+from sklearn_mia.attacks._signal_table import MembershipSignals
 from sklearn_mia.attacks._supervised import SupervisedAttack
 from sklearn_mia.attacks._threshold import ThresholdAttack
 from sklearn_mia.attacks._trajectory import TrajectoryAttack

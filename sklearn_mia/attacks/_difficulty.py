@@ -3,7 +3,8 @@
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from sklearn_mia.attacks._shadow import BaseShadowAttack, side_mean
+from sklearn_mia.base._sides import side_mean
+from sklearn_mia.base._with_shadows import BaseShadowAttack
 from sklearn_mia.signals import SIGNALS
 
 

@@ -6,23 +6,17 @@ from numbers import Integral, Real
 import joblib
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import ndtri
-from sklearn.utils import _safe_indexing
-from sklearn.utils._dataframe import is_pandas_df
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_mia.attacks._shadow import (
-    BaseOptionalShadowAttack,
-    MeanGap,
-    side_mean,
-)
-from sklearn_mia.records import is_frame, mix, numbers_of, record_ids
+from sklearn_mia.attacks._tabular_noise import TabularNoise
+from sklearn_mia.base._sides import MeanGap, side_mean
+from sklearn_mia.base._with_shadows import BaseOptionalShadowAttack
 from sklearn_mia.response import encode_labels
 from sklearn_mia.shadows import root_seed
+from sklearn_mia.tables import take
 
 _RATE_ALONE = 1.0
 _RATE_WITH_SHADOWS = 0.2
-_LOW_BITS = np.uint64(0xFFFFFFFF)
 
 
 def robustness(correct, share):
@@ -67,201 +61,6 @@ def contrast(correct, share):
 
 
 _SIGNALS = {"contrast": contrast, "robustness": robustness}
-
-
-@dataclass(frozen=True)
-class _Unit:
-    """Columns that noise changes together."""
-
-    columns: tuple
-    categorical: bool
-    spread: float = 0.0
-    low: float = 0.0
-    high: float = 0.0
-    whole: bool = False
-
-
-class TabularNoise:
-    """Noise that keeps a record of a mixed table possible.
-
-    A cell is changed with probability `rate`. A number gets Gaussian noise of `scale`
-    standard deviations of its column, is rounded where the column holds whole numbers
-    and stays within the bounds of the pool; a missing number stays missing. A category
-    is replaced by the cell of a random record of the pool, the columns of a one-hot
-    group together by those of one record.
-
-    The noise depends on the content of the record, the number of the copy, the column
-    and the seed: neither on the order of the records nor on how many there are.
-
-    Parameters
-    ----------
-    features : {ndarray, DataFrame} of shape (n_records, n_features)
-        Features of the pool.
-
-    rate, scale : float
-
-    categorical_features : {"from_dtype"} or array-like
-        As in :class:`LabelOnlyAttack`.
-
-    one_hot_groups : sequence of array-like or None
-        As in :class:`LabelOnlyAttack`.
-
-    seed : int
-    """
-
-    def __init__(
-        self, features, *, rate, scale, categorical_features, one_hot_groups, seed
-    ):
-        self.rate, self.scale, self.seed = rate, scale, seed
-        order = np.argsort(record_ids(features), kind="stable")
-        self.pool = _safe_indexing(features, order)
-        names = _names(self.pool)
-        groups = [_columns(g, names, "one_hot_groups") for g in one_hot_groups or ()]
-        grouped = [c for g in groups for c in g]
-        if len(grouped) != len(set(grouped)):
-            raise ValueError(
-                f"one_hot_groups={one_hot_groups!r} names a column twice. Each column "
-                "belongs to at most one group."
-            )
-        by_dtype = isinstance(categorical_features, str)
-        declared = (
-            []
-            if by_dtype
-            else _columns(categorical_features, names, "categorical_features")
-        )
-        rest = [c for c in names if c not in set(grouped)]
-        self.units = [_Unit(g, categorical=True) for g in groups]
-        self.units += [self._unit(c, c in set(declared)) for c in rest]
-
-    def _unit(self, name, declared):
-        values = None if declared else numbers_of(_column(self.pool, name))
-        if values is None:
-            return _Unit((name,), categorical=True)
-        values = values[np.isfinite(values)]
-        if len(np.unique(values[:1000])) <= 2 and len(np.unique(values)) <= 2:
-            return _Unit((name,), categorical=True)
-        return _Unit(
-            (name,),
-            categorical=False,
-            spread=float(values.std()),
-            low=float(values.min()),
-            high=float(values.max()),
-            whole=bool(np.all(values == np.rint(values))),
-        )
-
-    def copies(self, features, rows, numbers):
-        """Noisy copies of records.
-
-        Parameters
-        ----------
-        features : {ndarray, DataFrame} of shape (n_records, n_features)
-
-        rows : sequence of ndarray
-            The record of each copy, one array a batch.
-
-        numbers : sequence of ndarray
-            The number of each copy, among those of its record.
-
-        Yields
-        ------
-        batch : same container as `features`
-        """
-        table = _stacked(self.pool, features)
-        n_pool = len(self.pool)
-        ids = record_ids(features)
-        columns = {c: _column(table, c) for c in _names(table)}
-        values = {
-            u.columns[0]: numbers_of(columns[u.columns[0]])
-            for u in self.units
-            if not u.categorical
-        }
-        start = mix(np.uint64(self.seed % 2**64))
-        for row, number in zip(rows, numbers, strict=True):
-            key = mix(ids[row] ^ mix(number.astype(np.uint64) + start))
-            noisy = {}
-            for k, unit in enumerate(self.units):
-                bits = mix(key + mix(np.uint64(k)))
-                changed = (bits >> np.uint64(32)) < self.rate * 2**32
-                chance = ((bits & _LOW_BITS) + 0.5) / 2**32
-                if unit.categorical:
-                    drawn = (chance * n_pool).astype(np.intp)
-                    source = np.where(changed, drawn, n_pool + row)
-                    for c in unit.columns:
-                        noisy[c] = _safe_indexing(columns[c], source)
-                else:
-                    c = unit.columns[0]
-                    own = values[c][n_pool + row]
-                    moved = own + self.scale * unit.spread * ndtri(chance)
-                    moved = np.rint(moved) if unit.whole else moved
-                    moved = np.clip(
-                        moved, np.minimum(unit.low, own), np.maximum(unit.high, own)
-                    )
-                    noisy[c] = _like(columns[c], np.where(changed, moved, own))
-            yield _table_like(table, noisy, len(row))
-
-
-def _names(features):
-    return list(features.columns) if is_frame(features) else range(features.shape[1])
-
-
-def _column(features, name):
-    return features[name] if is_frame(features) else features[:, name]
-
-
-def _columns(chosen, names, parameter):
-    """Names of the columns chosen by name, position or mask."""
-    chosen = np.asarray(chosen, dtype=None if len(chosen) else np.intp)
-    names = list(names)
-    if chosen.dtype == bool and len(chosen) == len(names):
-        return tuple(c for c, yes in zip(names, chosen, strict=True) if yes)
-    found = []
-    for c in chosen.tolist():
-        if c in names:
-            found.append(c)
-        elif isinstance(c, Integral) and -len(names) <= c < len(names):
-            found.append(names[c])
-        else:
-            raise ValueError(
-                f"{parameter} names the column {c!r}, which is not among the "
-                f"{len(names)} features of the records. Pass names, positions or a "
-                "mask of the features, without the class label."
-            )
-    return tuple(found)
-
-
-def _stacked(pool, features):
-    if is_pandas_df(pool):
-        import pandas as pd
-
-        return pd.concat([pool, features], ignore_index=True)
-    if is_frame(pool):
-        import polars as pl
-
-        return pl.concat([pool, features], how="vertical_relaxed")
-    return np.concatenate([pool, features])
-
-
-def _like(column, values):
-    """Floats as a column of the same kind."""
-    if isinstance(column, np.ndarray):
-        return values.astype(column.dtype)
-    if hasattr(column.dtype, "is_numeric"):  # polars
-        series = type(column)(column.name, values)
-        series = series.fill_nan(None) if column.null_count() else series
-        return series.cast(column.dtype)
-    return type(column)(values).astype(column.dtype)
-
-
-def _table_like(table, columns, n_rows):
-    if not is_frame(table):
-        result = np.empty((n_rows, table.shape[1]), dtype=table.dtype)
-        for j, column in columns.items():
-            result[:, j] = column
-        return result
-    columns = {c: columns[c] for c in table.columns}
-    if is_pandas_df(table):
-        columns = {c: column.array for c, column in columns.items()}
-    return type(table)(columns)
 
 
 @dataclass(frozen=True)
@@ -318,7 +117,7 @@ class NoisyLabelReader:
         """
         clean = np.concatenate(
             [
-                self._codes(model, _safe_indexing(features, rows))
+                self._codes(model, take(features, rows))
                 for rows in self._batches(len(features))
             ]
         )

@@ -3,12 +3,8 @@
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from sklearn_mia.attacks._shadow import (
-    BaseShadowAttack,
-    MeanGap,
-    side_mean,
-    side_sum,
-)
+from sklearn_mia.base._sides import MeanGap, side_mean, side_sum
+from sklearn_mia.base._with_shadows import BaseShadowAttack
 from sklearn_mia.signals import logit
 
 _PER_RECORD_FROM = 64

@@ -3,17 +3,17 @@
 from numbers import Integral, Real
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.ensemble._base import _set_random_states
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_mia.attacks._base import BaseAttack
-from sklearn_mia.records import cell_values, is_frame, mix, numbers_of
+from sklearn_mia.base._contract import BaseAttack
+from sklearn_mia.identity import cell_values, mix
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import SIGNALS
+from sklearn_mia.tables import columns_of, numbers_of
 
 _MOST_CATEGORIES = 200
 _MOST_ONE_HOT = 20
@@ -70,7 +70,7 @@ class RecordTable:
     def __init__(self, features, n_classes, one_hot):
         self.n_classes, self.one_hot = n_classes, one_hot
         self._known = {}
-        for j, column in enumerate(_columns(features)):
+        for j, column in enumerate(columns_of(features)):
             if numbers_of(column) is None:
                 values, counts = np.unique(cell_values(column), return_counts=True)
                 most = _MOST_ONE_HOT if one_hot else _MOST_CATEGORIES
@@ -97,7 +97,7 @@ class RecordTable:
             self._coded(cell_values(column), self._known[j])
             if j in self._known
             else numbers_of(column)
-            for j, column in enumerate(_columns(features))
+            for j, column in enumerate(columns_of(features))
         ]
         parts.append(np.eye(self.n_classes)[codes] if self.one_hot else codes)
         return np.column_stack(parts).astype(np.float64)
@@ -108,14 +108,6 @@ class RecordTable:
             return same.astype(np.float64)
         # A rare or unknown value is one more category.
         return np.where(same.any(axis=1), same.argmax(axis=1), len(known))
-
-
-def _columns(features):
-    if sp.issparse(features):
-        features = features.toarray()
-    if is_frame(features):
-        return (features[c] for c in features.columns)
-    return features.T
 
 
 def _fit_fold(estimators, head, table, signal, halves):

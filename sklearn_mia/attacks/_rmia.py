@@ -8,8 +8,9 @@ from scipy.special import logsumexp
 from sklearn.metrics import roc_auc_score
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_mia.attacks._shadow import BaseShadowAttack, MeanGap, side_mean
-from sklearn_mia.shadows import thin_recipe
+from sklearn_mia.base._sides import MeanGap, side_mean
+from sklearn_mia.base._with_shadows import BaseShadowAttack
+from sklearn_mia.models import thin_recipe
 from sklearn_mia.signals import loss
 
 _OFFLINE_A_GRID = np.linspace(0, 1, 11)

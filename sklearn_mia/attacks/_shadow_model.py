@@ -10,8 +10,8 @@ from sklearn.model_selection import GroupKFold
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
-from sklearn_mia.attacks._shadow import BaseShadowAttack
 from sklearn_mia.attacks._supervised import membership_scores
+from sklearn_mia.base._with_shadows import BaseShadowAttack
 from sklearn_mia.shadows import root_seed
 
 _FEWEST_PER_SIDE = 20

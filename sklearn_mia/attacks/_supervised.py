@@ -8,8 +8,8 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods
 
-from sklearn_mia.attacks._base import BaseAttack
-from sklearn_mia.attacks._signals import check_signals, signal_table
+from sklearn_mia.attacks._signal_table import check_signals, signal_table
+from sklearn_mia.base._contract import BaseAttack
 
 
 def signals_and_class(log_proba, codes, signals):

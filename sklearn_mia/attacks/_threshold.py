@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from sklearn_mia.attacks._base import BaseAttack
+from sklearn_mia.base._contract import BaseAttack
 from sklearn_mia.signals import SIGNALS
 
 _FEWEST_PER_CLASS = 20

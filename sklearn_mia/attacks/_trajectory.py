@@ -6,18 +6,14 @@ from numbers import Integral
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.ensemble import AdaBoostClassifier
-from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval
 
-from sklearn_mia.attacks._shadow import (
-    BaseOptionalShadowAttack,
-    MeanGap,
-    side_mean,
-)
+from sklearn_mia.base._sides import MeanGap, side_mean
+from sklearn_mia.base._with_shadows import BaseOptionalShadowAttack
+from sklearn_mia.models import open_model
 from sklearn_mia.response import check_target
+from sklearn_mia.tables import take
 
 _SMALLEST_PROBABILITY = 1e-15
 _MOST_TRAINING_RECORDS = 5000
@@ -69,21 +65,6 @@ def late_progress(path):
     return path[:, -1] - path.mean(axis=1)
 
 
-def _boosting(model, features):
-    """The boosting model inside, and features as it sees them."""
-    while True:
-        if isinstance(model, FrozenEstimator):
-            model = model.estimator
-        elif hasattr(model, "best_estimator_"):
-            model = model.best_estimator_
-        elif isinstance(model, Pipeline):
-            if features is not None and len(model.steps) > 1:
-                features = model[:-1].transform(features)
-            model = model.steps[-1][1]
-        else:
-            return model, features
-
-
 def _is_xgboost(model):
     return hasattr(model, "get_booster") and hasattr(model, "get_xgb_params")
 
@@ -99,7 +80,7 @@ def check_stages(model):
     ----------
     model : fitted classifier
     """
-    inner, _ = _boosting(model, None)
+    inner = open_model(model).classifier
     if not (
         hasattr(inner, "staged_predict_proba")
         or _is_xgboost(inner)
@@ -129,7 +110,8 @@ def staged_log_proba(model, features, n_stages):
     -------
     log_proba : ndarray of shape (n_records, n_classes, n_stages)
     """
-    model, features = _boosting(model, features)
+    opened = open_model(model, features)
+    model, features = opened.classifier, opened.features
     if _is_xgboost(model):
         rounds = model.get_booster().num_boosted_rounds()
         # Set by early stopping alone.
@@ -163,7 +145,7 @@ def _asked(stages, ask):
 
 
 def _collected(staged, features, n_stages):
-    n_rounds = sum(1 for _ in staged(_safe_indexing(features, [0])))
+    n_rounds = sum(1 for _ in staged(take(features, [0])))
     stages = log_spaced_stages(n_rounds, n_stages)
     wanted = set(stages.tolist())
     answers = {t: a for t, a in enumerate(staged(features), start=1) if t in wanted}

@@ -3,21 +3,20 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.base import _fit_context
-from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_mia.identity import record_ids
 from sklearn_mia.model_selection._leakage import (
     balanced_rows,
     join_records,
     nonmember_rows,
-    stack_tables,
 )
 from sklearn_mia.model_selection._wrapper import BaseWrapper, estimator_has
-from sklearn_mia.records import as_labels, check_container, is_frame, record_ids
+from sklearn_mia.records import as_labels
 from sklearn_mia.response import check_target
+from sklearn_mia.tables import as_table, stack_tables, take
 
 _FORGOTTEN = (
     "The training records and their identities were left out when this "
@@ -25,30 +24,6 @@ _FORGOTTEN = (
     "keep_records=True to pickle them too."
 )
 _PROBE_SIZE = 200
-
-
-def as_table(X):
-    """X as an attack takes it: frames and sparse matrices as they are, else an array.
-
-    Parameters
-    ----------
-    X : array-like, sparse matrix or DataFrame
-
-    Returns
-    -------
-    X : {ndarray, sparse matrix, DataFrame}
-    """
-    check_container(X)
-    if is_frame(X) or sp.issparse(X):
-        return X
-    X = np.asarray(X)
-    if X.ndim != 2:
-        raise ValueError(
-            f"A record is recognised by the cells of its row, but X has shape "
-            f"{X.shape}. Pass a table of shape (n_records, n_features); a text per "
-            "record is one column of a frame."
-        )
-    return X
 
 
 def _identities(X, y):
@@ -125,7 +100,7 @@ class AuditableClassifier(BaseWrapper):
     --------
     >>> from sklearn.datasets import make_classification
     >>> from sklearn.ensemble import RandomForestClassifier
-    >>> from sklearn_mia.model_selection import AuditableClassifier, make_leakage_scorer
+    >>> from sklearn_mia import AuditableClassifier, make_leakage_scorer
     >>> X, y = make_classification(400, flip_y=0.2, random_state=0)
     >>> model = AuditableClassifier(RandomForestClassifier(random_state=0))
     >>> model.fit(X[:200], y[:200]).was_trained_on(X[198:202], y[198:202])
@@ -285,16 +260,16 @@ class AuditableClassifier(BaseWrapper):
         kept = nonmember_rows(_identities(X, y), ids, y, check_target(self.estimator_))
         members, picked = balanced_rows(len(ids), len(kept), max_samples, random_state)
         kept = kept[picked]
-        X_member, y_member = _safe_indexing(X_train, members), y_train[members]
+        X_member, y_member = take(X_train, members), y_train[members]
         probe = members[:_PROBE_SIZE]
         if not np.array_equal(
-            record_ids(_safe_indexing(X_train, probe), y_train[probe]), ids[probe]
+            record_ids(take(X_train, probe), y_train[probe]), ids[probe]
         ):
             raise ValueError(
                 "The training data were changed in place after the fit of this "
                 "AuditableClassifier. Fit it on a copy."
             )
-        both = stack_tables(X_member, _safe_indexing(X, kept))
+        both = stack_tables(X_member, take(X, kept))
         is_member = np.arange(2 * len(kept)) < len(kept)
         return both, np.concatenate([y_member, y[kept]]), is_member
 

@@ -129,7 +129,7 @@ class CoarsenedClassifier(BaseWrapper):
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn_mia.model_selection import CoarsenedClassifier
+    >>> from sklearn_mia import CoarsenedClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> model = CoarsenedClassifier(LogisticRegression(max_iter=500), decimals=1)
     >>> model.fit(X, y).predict_proba(X[[0, 70]])
@@ -159,6 +159,10 @@ class CoarsenedClassifier(BaseWrapper):
         self.top_k = top_k
         self.temperature = temperature
         self.label_only = label_only
+
+    def _answers_as_wrapped(self):
+        # Rounding leaves the votes of a forest nearly as they are.
+        return self.temperature == 1 and self.top_k is None and not self.label_only
 
     @_fit_context(
         # The wrapped classifier validates its own parameters when it is fitted.

@@ -133,7 +133,7 @@ class PrivacyUtilityDisplay:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_mia.model_selection import PrivacyUtilityDisplay
+    >>> from sklearn_mia import PrivacyUtilityDisplay
     >>> display = PrivacyUtilityDisplay(
     ...     accuracy=np.array([0.86, 0.85, 0.80]),
     ...     leakage=np.array([0.90, 0.10, 0.30]),

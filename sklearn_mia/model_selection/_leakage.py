@@ -4,19 +4,18 @@ import inspect
 import warnings
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
-from sklearn.utils import _safe_indexing, get_tags
-from sklearn.utils._dataframe import is_pandas_df, is_polars_df
+from sklearn.utils import get_tags
 
 from sklearn_mia.attacks import ThresholdAttack
-from sklearn_mia.attacks._base import Queries
+from sklearn_mia.base._contract import Queries
 from sklearn_mia.metrics import membership_advantage_score, tpr_at_fpr_score
-from sklearn_mia.records import as_records, is_frame
+from sklearn_mia.records import as_records
 from sklearn_mia.response import check_target, encode_labels, make_responder
 from sklearn_mia.shadows import root_seed
+from sklearn_mia.tables import is_frame, take
 
 METRICS = {
     "advantage": membership_advantage_score,
@@ -154,30 +153,6 @@ def nonmember_rows(ids, training_ids, labels, classes):
     return rows
 
 
-def stack_tables(first, second):
-    """Put two tables of one kind on top of each other.
-
-    Parameters
-    ----------
-    first, second : {ndarray, sparse matrix, DataFrame} of shape (n, n_features)
-
-    Returns
-    -------
-    table : same container as `first`
-    """
-    if is_pandas_df(first) and is_pandas_df(second):
-        import pandas as pd
-
-        return pd.concat([first, second], ignore_index=True)
-    if is_polars_df(first) and is_polars_df(second):
-        import polars as pl
-
-        return pl.concat([first, second])
-    if sp.issparse(first) or sp.issparse(second):
-        return sp.vstack([first, second], format="csr")
-    return np.concatenate([np.asarray(first), np.asarray(second)])
-
-
 def join_records(X, y):
     """Records of X and y under a label name that no column has.
 
@@ -255,6 +230,6 @@ def membership_scores(attack, target, X, y, is_member, fit_params=None):
     scores = np.empty(len(is_member))
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=0)
     for train, test in folds.split(is_member, is_member):
-        attack.fit(_safe_indexing(records, train), is_member[train])
-        scores[test] = attack.score_samples(_safe_indexing(records, test))
+        attack.fit(take(records, train), is_member[train])
+        scores[test] = attack.score_samples(take(records, test))
     return scores

@@ -97,7 +97,7 @@ class MostAccurateWithin:
 
     Examples
     --------
-    >>> from sklearn_mia.model_selection import MostAccurateWithin
+    >>> from sklearn_mia import MostAccurateWithin
     >>> cv_results = {
     ...     "mean_test_accuracy": [0.86, 0.85, 0.80],
     ...     "mean_test_leakage": [-0.90, -0.10, -0.02],
@@ -167,7 +167,7 @@ class LeastLeakageWithin:
 
     Examples
     --------
-    >>> from sklearn_mia.model_selection import LeastLeakageWithin
+    >>> from sklearn_mia import LeastLeakageWithin
     >>> cv_results = {
     ...     "mean_test_accuracy": [0.86, 0.857, 0.80],
     ...     "mean_test_leakage": [-0.90, -0.10, -0.02],

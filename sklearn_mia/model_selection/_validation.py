@@ -9,11 +9,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.frozen import FrozenEstimator
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.model_selection import cross_validate
-from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils import indexable
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -22,12 +20,13 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
+from sklearn_mia.identity import record_ids
 from sklearn_mia.metrics import (
     membership_advantage_score,
     min_nonmembers_for_fpr,
     tpr_at_fpr_score,
 )
-from sklearn_mia.model_selection._auditable import AuditableClassifier, as_table
+from sklearn_mia.model_selection._auditable import AuditableClassifier
 from sklearn_mia.model_selection._leakage import (
     METRICS,
     balanced_rows,
@@ -36,37 +35,34 @@ from sklearn_mia.model_selection._leakage import (
     membership_scores,
     nonmember_rows,
 )
-from sklearn_mia.records import as_labels, record_ids
+from sklearn_mia.models import open_model
+from sklearn_mia.records import as_labels
 from sklearn_mia.response import check_target
 from sklearn_mia.shadows import root_seed
+from sklearn_mia.tables import as_table, take
 
 _RESPONSES = ("predict_proba", "decision_function", "predict")
 
 
 def _auditable(estimator):
     """The auditable classifier inside a search or a frozen estimator."""
-    inner = estimator
-    while not isinstance(inner, AuditableClassifier):
-        if isinstance(inner, FrozenEstimator):
-            inner = inner.estimator
-        elif hasattr(inner, "best_estimator_"):
-            inner = inner.best_estimator_
-        else:
-            name = type(inner).__name__
-            inside = isinstance(inner, Pipeline) and isinstance(
-                inner[-1], AuditableClassifier
-            )
-            raise TypeError(
-                f"A leakage scorer must know the training records, but {name} is not "
-                "auditable. "
-                + (
-                    "Wrap the whole pipeline: AuditableClassifier(make_pipeline(...))."
-                    if inside
-                    else f"Wrap it before it is fitted: "
-                    f"AuditableClassifier({name}(...))."
-                )
-            )
-    return inner
+    opened = open_model(estimator)
+    layers = [*opened.wrappers, opened.classifier]
+    kinds = [isinstance(layer, AuditableClassifier) for layer in layers]
+    within = layers[: kinds.index(True)] if any(kinds) else layers
+    changed = [layer for layer in within if hasattr(layer, "steps")]
+    if any(kinds) and not changed:
+        return layers[len(within)]
+    name = type(changed[0] if changed else opened.classifier).__name__
+    raise TypeError(
+        f"A leakage scorer must know the training records, but {name} is not "
+        "auditable. "
+        + (
+            "Wrap the whole pipeline: AuditableClassifier(make_pipeline(...))."
+            if any(kinds)
+            else f"Wrap it before it is fitted: AuditableClassifier({name}(...))."
+        )
+    )
 
 
 class _LeakageScorer(_BaseScorer):
@@ -187,7 +183,7 @@ def make_leakage_scorer(
     >>> from sklearn.datasets import make_classification
     >>> from sklearn.model_selection import GridSearchCV
     >>> from sklearn.tree import DecisionTreeClassifier
-    >>> from sklearn_mia.model_selection import AuditableClassifier, make_leakage_scorer
+    >>> from sklearn_mia import AuditableClassifier, make_leakage_scorer
     >>> X, y = make_classification(400, flip_y=0.2, random_state=0)
     >>> search = GridSearchCV(
     ...     AuditableClassifier(DecisionTreeClassifier(random_state=0)),
@@ -297,7 +293,7 @@ def cross_validate_leakage(
     --------
     >>> from sklearn.datasets import make_classification
     >>> from sklearn.ensemble import RandomForestClassifier
-    >>> from sklearn_mia.model_selection import cross_validate_leakage
+    >>> from sklearn_mia import cross_validate_leakage
     >>> X, y = make_classification(400, flip_y=0.2, random_state=0)
     >>> for leaf in [1, 20]:
     ...     forest = RandomForestClassifier(min_samples_leaf=leaf, random_state=0)
@@ -431,14 +427,14 @@ def _fold_scores(attack, model, X, y, ids, train, test, random_state, fit_params
     sides = np.concatenate([members, nonmembers])
     is_member = np.arange(len(sides)) < len(members)
     if not has_shadows(attack):
-        sides_X = _safe_indexing(X, sides)
+        sides_X = take(X, sides)
         return membership_scores(attack, model, sides_X, y[sides], is_member), is_member
     # All records in their own order, so that each fold asks for the same shadows.
     pool = np.flatnonzero(np.isin(y, classes))
     scores = membership_scores(
         attack,
         model,
-        _safe_indexing(X, pool),
+        take(X, pool),
         y[pool],
         is_member,
         _check_method_params(X, fit_params, indices=pool),

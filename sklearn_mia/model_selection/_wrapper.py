@@ -70,6 +70,14 @@ class BaseWrapper(
             vars(self)["estimator_"] if "estimator_" in vars(self) else self._recipe()
         )
 
+    def __sklearn_mia_inside__(self):
+        """Tell what is inside; see :func:`sklearn_mia.models.open_model`."""
+        return "estimator", self._wrapped(), self._answers_as_wrapped()
+
+    def _answers_as_wrapped(self):
+        """Whether probabilities are those of the wrapped classifier."""
+        return True
+
     def _fit_wrapped(self, X, y, params):
         """Train a clone of the recipe; return the labels that it was given."""
         if y is not None and np.asarray(y).ndim != 1:

@@ -26,20 +26,16 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from sklearn_mia.identity import record_ids
 from sklearn_mia.metrics import threshold_at_fpr
-from sklearn_mia.records import (
-    RecordSchema,
-    as_labels,
-    check_container,
-    is_frame,
-    record_ids,
-)
+from sklearn_mia.records import RecordSchema, as_labels
 from sklearn_mia.response import (
     RESPONSE_METHODS,
     check_target,
     encode_labels,
     make_responder,
 )
+from sklearn_mia.tables import check_container, is_frame
 
 _MEMBER_WORDS = {"in", "member", "members", "train", "training", "true", "yes"}
 

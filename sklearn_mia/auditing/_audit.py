@@ -4,15 +4,16 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from sklearn_mia.audit import _findings, _verdict
-from sklearn_mia.audit._attacks import (
+from sklearn_mia import models
+from sklearn_mia.auditing import _findings, _verdict
+from sklearn_mia.auditing._build import build_report, slice_column
+from sklearn_mia.auditing._case import case_of_predictions, make_case
+from sklearn_mia.auditing._run import (
     Scored,
     check_attacks,
     default_attacks,
     run_attacks,
 )
-from sklearn_mia.audit._build import build_report, column_of, model_name
-from sklearn_mia.audit._case import case_of_predictions, make_case
 from sklearn_mia.metrics import epsilon_lower_bound
 from sklearn_mia.response import encode_labels, make_responder
 from sklearn_mia.shadows import root_seed
@@ -229,7 +230,7 @@ def audit(
     --------
     >>> from sklearn.datasets import make_classification
     >>> from sklearn.ensemble import RandomForestClassifier
-    >>> from sklearn_mia.audit import audit
+    >>> from sklearn_mia import audit
     >>> X, y = make_classification(600, flip_y=0.2, random_state=0)
     >>> model = RandomForestClassifier(20, random_state=0).fit(X[:300], y[:300])
     >>> report = audit(
@@ -353,7 +354,7 @@ def audit_case(
         limits=limits,
         slices=slices,
         model_content={
-            "name": model_name(model),
+            "name": models.model_name(model),
             "class": f"{type(model).__module__}.{type(model).__qualname__}",
             "description": " ".join(str(model).split())[:2000],
             "response": responder.kind,
@@ -437,7 +438,7 @@ def audit_predictions(
     --------
     >>> from sklearn.datasets import make_classification
     >>> from sklearn.ensemble import RandomForestClassifier
-    >>> from sklearn_mia.audit import audit_predictions
+    >>> from sklearn_mia import audit_predictions
     >>> X, y = make_classification(600, flip_y=0.2, random_state=0)
     >>> model = RandomForestClassifier(20, random_state=0).fit(X[:300], y[:300])
     >>> is_member = [True] * 300 + [False] * 300
@@ -521,5 +522,5 @@ def _check_slices(slices, case):
     slices = [slices] if isinstance(slices, (str, Integral)) else list(slices)
     for name in slices:
         if not (isinstance(name, str) and name in ("class", "loss")):
-            column_of(case, name)
+            slice_column(case, name)
     return slices

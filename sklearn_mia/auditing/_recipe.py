@@ -8,23 +8,24 @@ import joblib
 import numpy as np
 from scipy import stats
 from sklearn.base import clone
-from sklearn.utils import _safe_indexing
 
-from sklearn_mia.audit._attacks import (
+from sklearn_mia.auditing._audit import _check_count, _check_fraction, _check_fractions
+from sklearn_mia.auditing._case import name_of_labels, one_table, side_table
+from sklearn_mia.auditing._evaluation import is_resolvable, tpr_row
+from sklearn_mia.auditing._files import write_whole
+from sklearn_mia.auditing._report import plain
+from sklearn_mia.auditing._run import (
     check_attacks,
     default_attacks,
     judged_rows,
     run_attacks,
 )
-from sklearn_mia.audit._audit import _check_count, _check_fraction, _check_fractions
-from sklearn_mia.audit._case import _as_table, name_of_labels, one_table
-from sklearn_mia.audit._evaluation import is_resolvable, tpr_row
-from sklearn_mia.audit._files import write_whole
-from sklearn_mia.audit._report import plain
-from sklearn_mia.audit._verdict import percent
+from sklearn_mia.auditing._verdict import percent
+from sklearn_mia.identity import record_ids
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
-from sklearn_mia.records import as_labels, record_ids
+from sklearn_mia.records import as_labels
 from sklearn_mia.shadows import merged_identities, prepare_recipe, root_seed
+from sklearn_mia.tables import take
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def audit_recipe(
     --------
     >>> from sklearn.datasets import make_classification
     >>> from sklearn.tree import DecisionTreeClassifier
-    >>> from sklearn_mia.audit import audit_recipe
+    >>> from sklearn_mia import audit_recipe
     >>> X, y = make_classification(400, flip_y=0.2, random_state=0)
     >>> report = audit_recipe(
     ...     DecisionTreeClassifier(), X, y, n_targets=3, n_shadows=4, random_state=0
@@ -177,7 +178,7 @@ def audit_recipe(
     """
     n_targets = _check_count(n_targets, "n_targets", 2)
     fprs, confidence = _check_fractions(fprs), _check_fraction(confidence, "confidence")
-    X, labels = _as_table(X, "X"), as_labels(y)
+    X, labels = side_table(X, "X"), as_labels(y)
     if len(labels) != X.shape[0]:
         raise ValueError(f"y has {len(labels)} labels for {X.shape[0]} records.")
     seed = root_seed(random_state) % 2**31
@@ -189,7 +190,7 @@ def audit_recipe(
             is_member = _half_of(units, seed, number)
             rows = np.flatnonzero(is_member)
             model = prepare_recipe(clone(estimator), number, seed + 1)
-            model.fit(_safe_indexing(X, rows), _safe_indexing(y, rows))
+            model.fit(take(X, rows), take(y, rows))
             case = one_table(
                 model,
                 X,

@@ -9,7 +9,7 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from sklearn_mia.attacks._base import _TargetMixin
+from sklearn_mia.base._contract import _TargetMixin
 from sklearn_mia.response import check_target
 from sklearn_mia.signals import SIGNALS
 

@@ -10,12 +10,13 @@ import joblib
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia.attacks import RMIA, BaggingAttack, LiRA, ThresholdAttack
-from sklearn_mia.attacks._base import BaseAttack
-from sklearn_mia.attacks._shadow import BaseShadowAttack
+from sklearn_mia.base._contract import BaseAttack
+from sklearn_mia.base._with_shadows import BaseShadowAttack
+from sklearn_mia.tables import take
 
 # Cost 4 of 16: from there on it equals RMIA with 64 shadow models.
 _SHARE_OF_BAGGING = 25
@@ -223,9 +224,9 @@ def _run_attack(attack, case, half):
             scores = attack.fit(records, **groups).score_samples(records)
         return Scored(scores, None, description, attack.n_unscored_, attack)
     train, judged = np.flatnonzero(half), np.flatnonzero(~half)
-    attack.fit(_safe_indexing(records, train), case.is_member[train])
+    attack.fit(take(records, train), case.is_member[train])
     scores = np.full(len(half), np.nan)
-    scores[judged] = _scores_of(attack, _safe_indexing(records, judged))
+    scores[judged] = _scores_of(attack, take(records, judged))
     return Scored(scores, ~half, description, 0, attack)
 
 

@@ -7,12 +7,12 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from sklearn_mia.audit._findings import _as_numbers, distinct_cells
-from sklearn_mia.audit._multiplicity import (
+from sklearn_mia.auditing._multiplicity import (
     AucStatistic,
     TprStatistic,
     max_statistic_test,
 )
+from sklearn_mia.identity import cell_values
 from sklearn_mia.metrics import (
     detectable_auc,
     epsilon_lower_bound,
@@ -24,6 +24,7 @@ from sklearn_mia.metrics import (
     threshold_at_fpr,
     tpr_at_fpr_interval,
 )
+from sklearn_mia.tables import as_numbers
 
 HEADLINE_FPR = 0.01
 POWER = 0.8
@@ -328,10 +329,10 @@ def slice_groups(values, n_bins=_QUANTILE_BINS):
     groups : list of (str, ndarray of shape (n_records,), dtype bool)
         Label and records of each group.
     """
-    numbers = _as_numbers(values)
+    numbers = as_numbers(values)
     array = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
     is_number = array.dtype.kind in "iuf"
-    if is_number and distinct_cells(array) > _MOST_CATEGORIES:
+    if is_number and len(np.unique(cell_values(array))) > _MOST_CATEGORIES:
         return _quantile_groups(numbers, n_bins)
     text = np.array([_shown_value(v) for v in array.tolist()], dtype=object)
     labels, counts = np.unique(text.astype(str), return_counts=True)

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils._optional_dependencies import check_pandas_support
+
+from sklearn_mia.models import encoders_of
 
 _PICKLES = (".joblib", ".pkl", ".pickle")
 _GAPS_IN_NUMBERS = {"", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"}
@@ -254,35 +253,13 @@ def column_kinds(model):
     kinds = {}
     names = getattr(model, "feature_names_in_", None)
     if names is not None:
-        _walk_encoders(model, list(names), kinds)
+        for own, encoder in encoders_of(model, list(names)):
+            for name, values in zip(own, encoder.categories_, strict=True):
+                values = list(values)
+                known = [v for v in values if v is not None and v == v]
+                text = any(isinstance(v, str) for v in known)
+                kinds[name] = ("text" if text else "number", len(known) < len(values))
     return kinds
-
-
-def _walk_encoders(model, names, kinds):
-    if isinstance(model, FrozenEstimator):
-        return _walk_encoders(model.estimator, names, kinds)
-    if hasattr(model, "best_estimator_"):
-        return _walk_encoders(model.best_estimator_, names, kinds)
-    if isinstance(model, Pipeline):
-        first = next(
-            (s for _, s in model.steps if s is not None and s != "passthrough"), None
-        )
-        return _walk_encoders(first, names, kinds)
-    if isinstance(model, ColumnTransformer):
-        for _, transformer, _ in model.transformers_:
-            if not isinstance(transformer, str):
-                own = getattr(transformer, "feature_names_in_", None)
-                if own is not None:
-                    _walk_encoders(transformer, list(own), kinds)
-        return None
-    categories = getattr(model, "categories_", None)
-    if categories is not None and len(categories) == len(names):
-        for name, values in zip(names, categories, strict=True):
-            values = list(values)
-            known = [v for v in values if v is not None and v == v]
-            text = any(isinstance(v, str) for v in known)
-            kinds[name] = ("text" if text else "number", len(known) < len(values))
-    return None
 
 
 def typed_columns(frame, kinds, *, na_values=()):

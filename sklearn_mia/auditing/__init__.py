@@ -1,15 +1,15 @@
 """The answer a person reads: audits of trained models and their reports."""
 
-from sklearn_mia.audit._attacks import default_attacks
-from sklearn_mia.audit._audit import audit, audit_predictions
-from sklearn_mia.audit._display import (
+from sklearn_mia.auditing._audit import audit, audit_predictions
+from sklearn_mia.auditing._display import (
     MembershipRocDisplay,
     RecordRiskDisplay,
     ScoreDistributionDisplay,
 )
-from sklearn_mia.audit._findings import Finding
-from sklearn_mia.audit._recipe import RecipeReport, audit_recipe
-from sklearn_mia.audit._report import AuditReport
+from sklearn_mia.auditing._findings import Finding
+from sklearn_mia.auditing._recipe import RecipeReport, audit_recipe
+from sklearn_mia.auditing._report import AuditReport
+from sklearn_mia.auditing._run import default_attacks
 
 __all__ = [
     "AuditReport",

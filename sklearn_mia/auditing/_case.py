@@ -4,20 +4,12 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
-import scipy.sparse as sp
-from sklearn.utils import _safe_indexing
-from sklearn.utils._dataframe import is_pandas_df, is_polars_df
 
-from sklearn_mia.records import (
-    RecordSchema,
-    as_labels,
-    as_records,
-    check_container,
-    is_frame,
-    record_ids,
-)
+from sklearn_mia.identity import record_ids
+from sklearn_mia.records import RecordSchema, as_labels, as_records
 from sklearn_mia.response import check_target, encode_labels, make_responder
 from sklearn_mia.shadows import merged_identities
+from sklearn_mia.tables import as_table, is_frame, row_names, stack_tables, take
 
 
 @dataclass(frozen=True)
@@ -80,103 +72,48 @@ class Case:
         """The case without some records."""
         kept = np.flatnonzero(~dropped)
 
-        def some(values):
-            return None if values is None else _safe_indexing(values, kept)
-
         return Case(
-            features=some(self.features),
-            records=some(self.records),
-            asked=some(self.asked),
+            features=take(self.features, kept),
+            records=take(self.records, kept),
+            asked=take(self.asked, kept),
             labels=self.labels[kept],
             codes=self.codes[kept],
             classes=self.classes,
             is_member=self.is_member[kept],
             ids=self.ids[kept],
             content_ids=self.content_ids[kept],
-            groups=some(self.groups),
-            order=some(self.order),
+            groups=take(self.groups, kept),
+            order=take(self.order, kept),
             label_name=self.label_name,
         )
 
 
-def _as_table(X, name):
-    check_container(X, name)
+def side_table(X, name):
+    """One side of an audit as a table with records in it.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+    name : str
+        The name of the argument, for the messages.
+
+    Returns
+    -------
+    X : {ndarray, sparse matrix, DataFrame}
+    """
     if X is None:
         raise ValueError(
             f"{name} is None. An audit compares members with non-members: records of "
             "the same kind that the model was not trained on."
         )
-    if not is_frame(X) and not sp.issparse(X):
-        X = np.asarray(X)
-        if X.ndim != 2:
-            raise ValueError(
-                f"{name} must be a table of shape (n_records, n_features), got shape "
-                f"{X.shape}."
-            )
+    X = as_table(X, name)
     if X.shape[0] == 0:
         raise ValueError(
             f"{name} has 0 records. An audit compares members with non-members: pass "
             "at least one of each, and hundreds for a useful answer."
         )
     return X
-
-
-def _stacked(train, test):
-    """Both tables in one, without changing a value or, if possible, a dtype."""
-    if is_pandas_df(train) and is_pandas_df(test):
-        return _stacked_pandas(train, _like(train, test))
-    if is_polars_df(train) and is_polars_df(test):
-        import polars as pl
-
-        test = test.select(_like(train, test).columns)
-        return pl.concat([train, test], how="vertical_relaxed")
-    if is_frame(train) or is_frame(test) or sp.issparse(train) != sp.issparse(test):
-        raise TypeError(
-            f"X_train is a {type(train).__name__} and X_test a {type(test).__name__}; "
-            "pass both in the container that the model was trained on."
-        )
-    if train.shape[1] != test.shape[1]:
-        raise ValueError(
-            f"X_train has {train.shape[1]} columns and X_test {test.shape[1]}; "
-            "expected the same features."
-        )
-    if sp.issparse(train):
-        return sp.vstack([train, test], format="csr")
-    if (train.dtype.kind in "US") != (test.dtype.kind in "US"):
-        raise ValueError(
-            f"X_train has dtype {train.dtype} and X_test {test.dtype}; expected the "
-            "same kind of values."
-        )
-    return np.concatenate([train, test])
-
-
-def _like(train, test):
-    """The frame `test` with the columns of `train`, in their order."""
-    missing = [c for c in train.columns if c not in test.columns]
-    extra = [c for c in test.columns if c not in train.columns]
-    if missing or extra:
-        raise ValueError(
-            f"X_train and X_test have different columns: X_test lacks {missing!r} and "
-            f"adds {extra!r}."
-        )
-    return test[list(train.columns)]
-
-
-def _stacked_pandas(train, test):
-    import pandas as pd
-
-    shared = {}
-    for column in train.columns:
-        dtypes = train[column].dtype, test[column].dtype
-        if dtypes[0] != dtypes[1] and all(
-            isinstance(d, pd.CategoricalDtype) for d in dtypes
-        ):
-            first = dtypes[0].categories
-            more = dtypes[1].categories.difference(first)
-            shared[column] = pd.CategoricalDtype(first.append(more))
-    sides = [train.astype(shared), test.astype(shared)] if shared else [train, test]
-    # The copy is in one piece: a wide table from a file has a block a column.
-    return pd.concat(sides, ignore_index=True).copy()
 
 
 def _stacked_labels(train, test):
@@ -202,9 +139,7 @@ def _one_column(values, n, name):
 def _record_names(X, ids, name):
     if ids is not None:
         return _one_column(ids, X.shape[0], name)
-    if is_pandas_df(X):
-        return _one_column(X.index.tolist(), X.shape[0], name)
-    return _one_column(range(X.shape[0]), X.shape[0], name)
+    return _one_column(row_names(X), X.shape[0], name)
 
 
 def _order_of(ids):
@@ -307,7 +242,7 @@ def make_case(
     case : Case
     """
     check_target(model)
-    X_train, X_test = _as_table(X_train, "X_train"), _as_table(X_test, "X_test")
+    X_train, X_test = side_table(X_train, "X_train"), side_table(X_test, "X_test")
     labels = []
     for X, y, name in ((X_train, y_train, "y_train"), (X_test, y_test, "y_test")):
         if y is None:
@@ -338,7 +273,7 @@ def make_case(
     )
     return one_table(
         model,
-        _stacked(X_train, X_test),
+        stack_tables(X_train, X_test),
         _stacked_labels(*labels),
         np.arange(sum(sizes)) < sizes[0],
         groups=groups,

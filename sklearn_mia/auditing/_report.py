@@ -12,9 +12,9 @@ from sklearn.utils._optional_dependencies import (
     check_pandas_support,
 )
 
-from sklearn_mia.audit._files import write_whole
-from sklearn_mia.audit._findings import Finding
-from sklearn_mia.audit._verdict import percent
+from sklearn_mia.auditing._files import write_whole
+from sklearn_mia.auditing._findings import Finding
+from sklearn_mia.auditing._verdict import percent
 
 SCHEMA = "sklearn_mia.audit"
 SCHEMA_VERSION = 1
@@ -262,7 +262,7 @@ class AuditReport:
         -------
         text : str or None
         """
-        from sklearn_mia.audit._html import render_page
+        from sklearn_mia.auditing._html import render_page
 
         text = render_page([self], title=title)
         if path is None:
@@ -285,7 +285,7 @@ class AuditReport:
         check_matplotlib_support("AuditReport.plot (pip install 'sklearn-mia[report]')")
         import matplotlib.pyplot as plt
 
-        from sklearn_mia.audit._display import MembershipRocDisplay
+        from sklearn_mia.auditing._display import MembershipRocDisplay
 
         if figure is None:
             figure = plt.figure(figsize=(11, 4.5), layout="constrained")

@@ -9,17 +9,16 @@ import scipy
 import scipy.sparse as sp
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.pipeline import Pipeline
 
 from sklearn_mia.attacks import RMIA, LiRA
-from sklearn_mia.audit import _evaluation, _findings, _verdict
-from sklearn_mia.audit._attacks import judged_rows
-from sklearn_mia.audit._multiplicity import MembershipPermuter, max_statistic_test
-from sklearn_mia.audit._report import SCHEMA, SCHEMA_VERSION, AuditReport
+from sklearn_mia.auditing import _evaluation, _findings, _verdict
+from sklearn_mia.auditing._blind import blind_auc, blind_table
+from sklearn_mia.auditing._multiplicity import MembershipPermuter, max_statistic_test
+from sklearn_mia.auditing._report import SCHEMA, SCHEMA_VERSION, AuditReport
+from sklearn_mia.auditing._run import judged_rows
 from sklearn_mia.metrics import roc_auc_interval
-from sklearn_mia.records import is_frame
-from sklearn_mia.response import unfitted_recipe
 from sklearn_mia.signals import loss
+from sklearn_mia.tables import as_numbers, column_names, columns_of, is_frame
 
 _ORDER = "record order"
 _DECIMALS = 6
@@ -98,7 +97,7 @@ def collect_findings(
     attack, signals, members = _shadow_evidence(scored)
     columns = {}
     if case.features is not None:
-        columns = _findings.column_numbers(case.features)
+        columns = _columns_as_numbers(case.features)
     if case.order is not None:
         columns[_ORDER] = case.order
     n_unscored = {name: s.n_unscored for name, s in scored.items() if s.n_unscored}
@@ -130,20 +129,18 @@ def collect_findings(
     return [finding for finding in checks if finding is not None]
 
 
+def _columns_as_numbers(features):
+    """Columns of a table by name; none of a sparse one."""
+    if sp.issparse(features):
+        return {}
+    prefix = "" if is_frame(features) else "column "
+    names = (f"{prefix}{name}" for name in column_names(features))
+    return dict(zip(names, map(as_numbers, columns_of(features)), strict=True))
+
+
 def _by_severity(findings):
     order = {s: i for i, s in enumerate(_findings.SEVERITIES)}
     return sorted(findings, key=lambda f: (order[f.severity], f.code))
-
-
-def model_name(model):
-    """What a model is called: its class, without wrappers and pipelines."""
-    try:
-        recipe = unfitted_recipe(model)
-    except ValueError:
-        recipe = model
-    if isinstance(recipe, Pipeline):
-        recipe = recipe.steps[-1][1]
-    return type(recipe).__name__
 
 
 def _difficulty(scored, losses):
@@ -183,11 +180,11 @@ def _slicings(slices, case, scored, losses):
         elif isinstance(name, str) and name == "loss":
             slicings["loss"] = _evaluation.loss_groups(_difficulty(scored, losses))
         else:
-            slicings[str(name)] = _evaluation.slice_groups(column_of(case, name))
+            slicings[str(name)] = _evaluation.slice_groups(slice_column(case, name))
     return slicings
 
 
-def column_of(case, name):
+def slice_column(case, name):
     """Values of one feature column, by name or position."""
     features = case.features
     if is_frame(features) and name in features.columns:
@@ -241,7 +238,7 @@ def build_report(
         "min_slice_size", "seed" and what else is to be shown.
 
     limits : list
-        From :func:`sklearn_mia.audit._verdict.check_limits`.
+        From :func:`sklearn_mia.auditing._verdict.check_limits`.
 
     slices : list
 
@@ -426,8 +423,8 @@ def _blind(case, confidence, seed):
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return _findings.blind_auc(
-            _findings.blind_table(case.features, case.codes),
+        return blind_auc(
+            blind_table(case.features, case.codes),
             case.is_member,
             case.units,
             confidence=confidence,

@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from sklearn_mia.audit._evaluation import roc_points
-from sklearn_mia.metrics import _check_fraction, _check_membership, _check_scores
+from sklearn_mia.auditing._evaluation import roc_points
+from sklearn_mia.checks import check_fraction, check_membership, check_scores
 
 _LABELS = {"fpr": "False-positive rate", "tpr": "True-positive rate"}
 
@@ -25,8 +25,8 @@ def _scores_of(attack, X):
 
 
 def _checked(y_true, y_score, pos_label):
-    scores = _check_scores(y_score, "y_score")
-    is_member = _check_membership(y_true, pos_label)
+    scores = check_scores(y_score, "y_score")
+    is_member = check_membership(y_true, pos_label)
     if len(scores) != len(is_member):
         raise ValueError(
             f"y_true has {len(is_member)} records and y_score has {len(scores)}; "
@@ -124,7 +124,7 @@ class MembershipRocDisplay(_FromAttackMixin):
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_mia.audit import MembershipRocDisplay
+    >>> from sklearn_mia import MembershipRocDisplay
     >>> is_member = np.arange(2000) < 1000
     >>> score = np.random.default_rng(0).normal(size=2000) + is_member
     >>> display = MembershipRocDisplay.from_predictions(is_member, score)
@@ -197,7 +197,7 @@ class MembershipRocDisplay(_FromAttackMixin):
         display : MembershipRocDisplay
         """
         is_member, scores = _checked(y_true, y_score, pos_label)
-        confidence = _check_fraction(confidence, "confidence")
+        confidence = check_fraction(confidence, "confidence")
         points = roc_points(is_member, scores, confidence)
         display = cls(
             **{key: np.asarray(values) for key, values in points.items()},
@@ -293,7 +293,7 @@ class ScoreDistributionDisplay(_FromAttackMixin):
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_mia.audit import ScoreDistributionDisplay
+    >>> from sklearn_mia import ScoreDistributionDisplay
     >>> is_member = np.arange(2000) < 1000
     >>> score = np.random.default_rng(0).normal(size=2000) + is_member
     >>> display = ScoreDistributionDisplay.from_predictions(is_member, score)
@@ -418,7 +418,7 @@ class RecordRiskDisplay(_FromAttackMixin):
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_mia.audit import RecordRiskDisplay
+    >>> from sklearn_mia import RecordRiskDisplay
     >>> is_member = np.arange(2000) < 1000
     >>> score = np.random.default_rng(0).normal(size=2000) + is_member
     >>> display = RecordRiskDisplay.from_predictions(is_member, score)

@@ -1,0 +1,127 @@
+"""The report as one self-contained page: no script, no network, light and dark."""
+
+from importlib import import_module, resources
+
+from sklearn_mia.auditing._charts import distribution_svg, interval_svg, legend, roc_svg
+from sklearn_mia.auditing._verdict import percent, rate
+
+_SEVERITY_WORDS = {"critical": "Critical", "warning": "Warning", "note": "Note"}
+_LEVEL_WORDS = {
+    "nothing_found": "Nothing found",
+    "below_limits": "Within the limits",
+    "above_limits": "Above the limits",
+    "not_interpretable": "Not interpretable",
+}
+_KINDS = ("reason", "seen", "chance", "power", "limit", "scope")
+
+
+def check_jinja2():
+    """Return jinja2, or say how to install it."""
+    try:
+        import jinja2
+    except ImportError:
+        raise ImportError(
+            "The HTML page needs jinja2. Install it with: "
+            "pip install 'sklearn-mia[report]'"
+        ) from None
+    return jinja2
+
+
+def render_page(reports, *, title=None):
+    """Render reports as one page.
+
+    Parameters
+    ----------
+    reports : list of AuditReport
+
+    title : str or None, default=None
+
+    Returns
+    -------
+    html : str
+    """
+    jinja2 = check_jinja2()
+    source = (resources.files("sklearn_mia.auditing") / "report.html").read_text(
+        "utf-8"
+    )
+    environment = jinja2.Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "rate": rate,
+        "together": _together,
+        "ends": _ends,
+        "value": _value,
+    }
+    contents = [report._content for report in reports]
+    if title is None:
+        names = " and ".join(content["model"]["name"] for content in contents)
+        title = f"Membership audit: {names}"
+    markup = import_module("markupsafe").Markup
+    views = [_view(content, i, markup) for i, content in enumerate(contents)]
+    return environment.from_string(source).render(
+        title=title, views=views, severity_words=_SEVERITY_WORDS
+    )
+
+
+def _ends(interval, as_percent=False):
+    """Ends of an interval, or why there are none."""
+    if interval["low"] is None:
+        return interval["note"]
+    if as_percent:
+        return f"{100 * interval['low']:.1f} to {100 * interval['high']:.1f} %"
+    return f"{interval['low']:.3f} to {interval['high']:.3f}"
+
+
+def _together(text):
+    """Text in which a number and its percent sign stay on one line."""
+    return str(text).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _value(value):
+    """A number or text in a table cell."""
+    if value is None:
+        return "\N{EN DASH}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def _view(content, number, markup):
+    """What the template needs beside the content itself."""
+    attacks, data, verdict = content["attacks"], content["data"], content["verdict"]
+    told = {kind: [] for kind in _KINDS}
+    for kind, sentence in zip(verdict["kinds"], verdict["sentences"], strict=True):
+        told[kind].append(sentence)
+    slicings = {}
+    for row in content["slices"]:
+        bar = markup(interval_svg(row["auc"]))
+        slicings.setdefault(row["slice"], []).append(row | {"bar": bar})
+    top = content["top_records"] or []
+    return {
+        "anchor": f"report-{number + 1}",
+        "content": content,
+        "told": told,
+        "lead": attacks[0],
+        "level": _LEVEL_WORDS[verdict["level"]],
+        "roc": markup(
+            legend(attacks)
+            + roc_svg(attacks, data["n_members"], data["n_nonmembers"])
+            # A phone gets its own proportions.
+            + roc_svg(
+                attacks, data["n_members"], data["n_nonmembers"], 380, 380, "narrow"
+            )
+        ),
+        "distributions": [
+            (attack["name"], markup(distribution_svg(attack))) for attack in attacks
+        ],
+        "slicings": slicings,
+        "n_unresolved": sum(not r["resolvable"] for r in attacks[0]["tpr_at_fpr"]),
+        "percentiles": [c for c in (top or [{}])[0] if c.startswith("percentile_")],
+    }

@@ -1,0 +1,131 @@
+"""Means over the IN and the OUT shadows of a record."""
+
+import numpy as np
+
+_RECORDS_PER_BIN = 50
+
+
+_MOST_BINS = 20
+
+
+def side_sum(values, members, inside):
+    """Sum over the IN or the OUT shadows of each record, and their number.
+
+    Shadow after shadow, so that a record's sum depends on its own cells alone and no
+    second table is made.
+
+    Parameters
+    ----------
+    values : iterable of ndarray of shape (n_records,)
+        One row a shadow, NaN where a cell is missing.
+
+    members : ndarray of shape (n_shadows, n_records), dtype bool
+
+    inside : bool
+        Whether the IN or the OUT shadows count.
+
+    Returns
+    -------
+    total : ndarray of shape (n_records,)
+
+    count : ndarray of shape (n_records,)
+        Cells that are not missing.
+    """
+    n_records = members.shape[1]
+    total, count = np.zeros(n_records), np.zeros(n_records, dtype=int)
+    for row, member in zip(values, members, strict=True):
+        used = (member == inside) & ~np.isnan(row)
+        np.add(total, row, out=total, where=used)
+        count += used
+    return total, count
+
+
+def side_mean(values, members, inside):
+    """Mean over the IN or the OUT shadows of each record, NaN where there is none.
+
+    Parameters
+    ----------
+    values : iterable of ndarray of shape (n_records,)
+        One row a shadow, NaN where a cell is missing.
+
+    members : ndarray of shape (n_shadows, n_records), dtype bool
+
+    inside : bool
+        Whether the IN or the OUT shadows count.
+
+    Returns
+    -------
+    mean : ndarray of shape (n_records,)
+    """
+    total, count = side_sum(values, members, inside)
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+
+
+class MeanGap:
+    """Mean gap between the IN and the OUT mean of a record, seen in the pool.
+
+    Frozen when an attack is fitted; it stands in for the side of a record that no
+    shadow shows. The gap is the mean over records with a like mean on the known side:
+    equal-count bins, joined by straight lines.
+
+    Parameters
+    ----------
+    mean_in, mean_out : ndarray of shape (n_records,)
+        Means over the IN and the OUT shadows, NaN where there is none.
+    """
+
+    def __init__(self, mean_in, mean_out):
+        usable = np.isfinite(mean_in) & np.isfinite(mean_out)
+        gap = (mean_in - mean_out)[usable]
+        self._from_out = self._binned(mean_out[usable], gap)
+        self._from_in = self._binned(mean_in[usable], gap)
+
+    @staticmethod
+    def _binned(known, gap):
+        if len(known) == 0:
+            return np.zeros(1), np.zeros(1)
+        n_bins = int(np.clip(len(known) // _RECORDS_PER_BIN, 1, _MOST_BINS))
+        bins = np.array_split(np.argsort(known, kind="stable"), n_bins)
+        # Bins that share a center, because of ties, become one.
+        centers, group = np.unique([known[b].mean() for b in bins], return_inverse=True)
+        sizes = np.bincount(group, weights=[len(b) for b in bins])
+        totals = np.bincount(group, weights=[gap[b].sum() for b in bins])
+        return centers, totals / sizes
+
+    def above(self, mean_out):
+        """Mean gap at the given OUT means.
+
+        Parameters
+        ----------
+        mean_out : ndarray of shape (n_records,)
+
+        Returns
+        -------
+        gap : ndarray of shape (n_records,)
+        """
+        return np.interp(mean_out, *self._from_out)
+
+    def complete(self, mean_in, mean_out, in_pool):
+        """Give every record both means.
+
+        Parameters
+        ----------
+        mean_in, mean_out : ndarray of shape (n_records,)
+            NaN where a side is missing. Outside the pool, the shadows that play IN
+            are OUT shadows too: their mean is raised by the gap.
+
+        in_pool : ndarray of shape (n_records,), dtype bool
+
+        Returns
+        -------
+        mean_in, mean_out : ndarray of shape (n_records,)
+            NaN only where both sides are missing.
+        """
+        played = np.isfinite(mean_in) & np.isfinite(mean_out) & ~in_pool
+        raised = np.where(played, mean_in + self.above(mean_out), mean_in)
+        from_out = mean_out + self.above(mean_out)
+        from_in = mean_in - np.where(in_pool, np.interp(mean_in, *self._from_in), 0.0)
+        return (
+            np.where(np.isnan(mean_in), from_out, raised),
+            np.where(np.isnan(mean_out), from_in, mean_out),
+        )

@@ -1,0 +1,110 @@
+"""What is asked of a number, of scores and of membership, in one place."""
+
+import copy
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils.validation import column_or_1d
+
+
+def check_fraction(value, name, *, zero=False):
+    """Return `value` as a float if it is a fraction below 1, and above 0 or 0."""
+    is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+    if not is_number or not (0 < value < 1 or (zero and value == 0)):
+        raise ValueError(
+            f"{name}={value!r} is not a number in {'[' if zero else '('}0, 1); rates "
+            "are fractions, not percent: write 0.05 for 5 %."
+        )
+    return float(value)
+
+
+def check_probability(value, name):
+    """Return `value` as a float if it is in [0, 1]."""
+    is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+    if not is_number or not 0 <= value <= 1:
+        raise ValueError(
+            f"{name}={value!r} is not a number in [0, 1]; rates are fractions, not "
+            "percent: write 0.05 for 5 %."
+        )
+    return float(value)
+
+
+def check_count(value, name, minimum):
+    """Return `value` as an int if it is one and at least `minimum`."""
+    is_integer = isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
+    if not is_integer or value < minimum:
+        raise ValueError(
+            f"{name}={value!r} is not a count; expected an integer >= {minimum}."
+        )
+    return int(value)
+
+
+def check_scores(scores, name):
+    """Return `scores` as a finite float64 vector."""
+    shape = np.shape(scores)
+    if len(shape) == 2 and shape[1] > 1:
+        raise ValueError(
+            f"{name} has shape {shape!r}; expected one score a record: pass "
+            "decision_function(X) or predict_proba(X)[:, 1]."
+        )
+    scores = column_or_1d(scores, dtype=np.float64)
+    n_bad = int(np.count_nonzero(~np.isfinite(scores)))
+    if n_bad:
+        raise ValueError(
+            f"{name} has {n_bad!r} values that are NaN or infinite; expected finite "
+            "scores: give such records the lowest score, or leave them out and say so."
+        )
+    return scores
+
+
+def check_membership(y_true, pos_label):
+    """Return `y_true` as a boolean vector, ``True`` for members."""
+    y_true = column_or_1d(y_true)
+    labels = list(set(y_true.tolist()))
+    if any(label is None or str(label == label) != "True" for label in labels):
+        raise ValueError(
+            "y_true has missing values; expected the membership of every record: "
+            "leave out the records whose membership is unknown."
+        )
+    labels.sort(key=lambda label: (str(type(label)), label))
+    if len(labels) > 2:
+        raise ValueError(
+            f"y_true has {len(labels)!r} different labels, {labels[:3]!r} among them; "
+            "expected members and non-members only: pass y_true == member_label."
+        )
+    if pos_label is None:
+        if not (set(labels) <= {0, 1} or set(labels) <= {-1, 1}):
+            raise ValueError(
+                f"y_true has the labels {labels!r} and pos_label=None; expected "
+                "True/False or 1/0: pass the label of members as pos_label."
+            )
+        pos_label = 1
+    elif pos_label not in labels:
+        raise ValueError(
+            f"pos_label={pos_label!r} is not among the labels {labels!r} of y_true; "
+            "pass the label of members."
+        )
+    is_member = np.asarray(y_true == pos_label, dtype=bool)
+    n_members = int(np.count_nonzero(is_member))
+    if n_members in (0, is_member.size):
+        raise ValueError(
+            f"y_true has {n_members!r} members and {is_member.size - n_members!r} "
+            "non-members; expected at least one of each: add records of the other kind."
+        )
+    return is_member
+
+
+def check_same_length(n_true, n_score, name="y_score"):
+    """Raise ValueError unless there is one score for each record."""
+    if n_true != n_score:
+        raise ValueError(
+            f"y_true has {n_true!r} records and {name} has {n_score!r}; expected one "
+            "score for each record, in the same order."
+        )
+
+
+def generator_of(random_state):
+    """Return a generator; the global one and the one given stay as they are."""
+    if isinstance(random_state, np.random.RandomState):
+        random_state = copy.deepcopy(random_state).randint(2**31 - 1)
+    return np.random.default_rng(copy.deepcopy(random_state))

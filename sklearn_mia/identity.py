@@ -1,0 +1,230 @@
+"""Who a record is: its content, hashed, the same in any container."""
+
+import hashlib
+import numbers
+
+import numpy as np
+import scipy.sparse as sp
+
+from sklearn_mia.tables import columns_of
+
+_MAX_EXACT_INTEGER = 2**53
+
+
+def record_ids(features, labels=None, *, dtype=np.float64):
+    r"""Identity of each record by its content, the same in any container.
+
+    .. math:: id_i = m\Big(\sum_j m(v(x_{ij}) + s_j)\Big) \bmod 2^{64}
+
+    with :math:`v` the 64-bit value of a cell, :math:`s_j` a constant of column j and
+    :math:`m` a mixing function (splitmix64). Numbers count as float64 values
+    (-0.0 = 0.0, NaN = NaN), integers beyond :math:`2^{53}` as integers; booleans,
+    categories and strings by value. The index, the memory order and the container
+    do not matter; a float32 copy of a float64 record is another record.
+
+    Parameters
+    ----------
+    features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+        The features, columns in a fixed order.
+
+    labels : array-like of shape (n_records,) or None, default=None
+        The class labels, one more column.
+
+    dtype : dtype, default=np.float64
+        Floats are rounded to it first; float32 tells whether two tables differ by
+        that rounding alone.
+
+    Returns
+    -------
+    ids : ndarray of shape (n_records,), dtype uint64
+        Equal exactly when the records are equal, but for a chance of about
+        :math:`n^2 / 2^{65}` of any collision among n records.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_mia.identity import record_ids
+    >>> a, b, c = record_ids(np.array([[1.0, -0.0], [1, 0], [0, 1]]))
+    >>> bool(a == b), bool(a == c)
+    (True, False)
+    """
+    if sp.issparse(features):
+        total = _sparse_total(features, dtype)
+        n_columns = features.shape[1]
+    else:
+        columns = columns_of(features)
+        total = np.zeros(len(features), dtype=np.uint64)
+        for j, column in enumerate(columns):
+            total += mix(cell_values(column, dtype) + _salt(j))
+        n_columns = features.shape[1]
+    if labels is not None:
+        total = total + mix(cell_values(labels, dtype) + _salt(n_columns))
+    return mix(total)
+
+
+def count_duplicates(ids):
+    """Count the records that equal an earlier one.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_records,)
+        From :func:`record_ids`.
+
+    Returns
+    -------
+    n_duplicates : int
+    """
+    return len(ids) - len(np.unique(ids))
+
+
+def mix(x):
+    """Mix 64-bit values: splitmix64, elementwise, wrapping modulo 2**64.
+
+    Parameters
+    ----------
+    x : ndarray of dtype uint64, or int
+
+    Returns
+    -------
+    mixed : ndarray of dtype uint64, at least one-dimensional
+    """
+    x = np.atleast_1d(np.asarray(x, dtype=np.uint64)).copy()
+    x += np.uint64(0x9E3779B97F4A7C15)
+    x ^= x >> np.uint64(30)
+    x *= np.uint64(0xBF58476D1CE4E5B9)
+    x ^= x >> np.uint64(27)
+    x *= np.uint64(0x94D049BB133111EB)
+    x ^= x >> np.uint64(31)
+    return x
+
+
+def _salt(j):
+    return mix(np.asarray(j, dtype=np.uint64) + np.uint64(0x5851F42D4C957F2D))
+
+
+def _float_bits(values):
+    values = np.asarray(values, dtype=np.float64) + 0.0
+    values[np.isnan(values)] = np.nan
+    return values.view(np.uint64)
+
+
+def _integer_bits(values):
+    bits = _float_bits(values.astype(np.float64))
+    if values.dtype.itemsize == 8:
+        large = values > _MAX_EXACT_INTEGER
+        if values.dtype.kind == "i":
+            large |= values < -_MAX_EXACT_INTEGER
+        if large.any():
+            bits[large] = mix(values[large].astype(np.uint64))
+    return bits
+
+
+def _digest(tag, content):
+    hashed = hashlib.blake2b(content, digest_size=8, person=tag).digest()
+    return int.from_bytes(hashed, "little")
+
+
+class _ObjectBits(dict):
+    """Bits of a Python object, remembered by value."""
+
+    def __missing__(self, value):
+        if isinstance(value, str):
+            bits = _digest(b"text", value.encode("utf-8", "surrogatepass"))
+        elif isinstance(value, bytes):
+            bits = _digest(b"bytes", value)
+        elif isinstance(value, (bool, np.bool_)):
+            bits = int(_float_bits([float(value)])[0])
+        elif isinstance(value, numbers.Integral):
+            value = int(value)
+            if abs(value) <= _MAX_EXACT_INTEGER:
+                bits = int(_float_bits([float(value)])[0])
+            else:
+                bits = int(mix(np.uint64(value % 2**64))[0])
+        elif isinstance(value, numbers.Real):
+            bits = int(_float_bits([float(value)])[0])
+        elif value is None or type(value).__name__ in ("NAType", "NaTType"):
+            bits = int(_float_bits([np.nan])[0])
+        else:
+            name = type(value).__qualname__
+            bits = _digest(b"object", f"{name}:{value!r}".encode())
+        # Equal as keys, 2**60 and 2.0**60 are not the same cell.
+        if not isinstance(value, numbers.Real) or abs(value) <= _MAX_EXACT_INTEGER:
+            self[value] = bits
+        return bits
+
+
+def _object_bits(values):
+    known = _ObjectBits()
+    try:
+        return np.array([known[v] for v in values], dtype=np.uint64)
+    except TypeError as error:
+        raise TypeError(
+            f"A cell of a record must be a number, a boolean, a string or a "
+            f"missing value; argument must be a string or a number, got {error}."
+        ) from None
+
+
+def _is_integer(dtype):
+    """Tell whether a column of a pandas or polars frame holds integers."""
+    if hasattr(dtype, "is_integer"):
+        return dtype.is_integer()
+    return getattr(dtype, "kind", "O") in "iu"
+
+
+def cell_values(column, dtype=np.float64):
+    """64-bit value of each cell of one column, equal cells alike in any container.
+
+    Parameters
+    ----------
+    column : ndarray, pandas Series or polars Series of shape (n,)
+
+    dtype : dtype, default=np.float64
+        Floats are rounded to it first.
+
+    Returns
+    -------
+    values : ndarray of shape (n,), dtype uint64
+    """
+    if hasattr(column, "cat") and hasattr(column.cat, "codes"):
+        categories = _object_bits(list(column.cat.categories))
+        missing = _object_bits([None])
+        return np.concatenate([categories, missing])[column.cat.codes.to_numpy()]
+    if hasattr(column, "to_numpy"):
+        values = column.to_numpy()
+        if values.dtype.kind == "f" and _is_integer(column.dtype):
+            # A gap made floats of the integers, which rounds large ones.
+            fill = getattr(column, "fillna", None) or column.fill_null
+            bits = _integer_bits(fill(0).to_numpy())
+            bits[np.isnan(values)] = _float_bits([np.nan])[0]
+            return bits
+        column = values
+    column = np.asarray(column)
+    kind = column.dtype.kind
+    if kind in "fb":
+        return _float_bits(column.astype(dtype, copy=False))
+    if kind in "iu":
+        return _integer_bits(column)
+    if kind in "mM":
+        stamps = column.astype(f"{kind}8[ns]").view(np.int64)
+        bits = mix(stamps.view(np.uint64))
+        bits[np.isnat(column)] = _float_bits([np.nan])[0]
+        return bits
+    if kind in "US":
+        unique, inverse = np.unique(column, return_inverse=True)
+        return _object_bits(unique.tolist())[inverse]
+    return _object_bits(column.tolist())
+
+
+def _sparse_total(features, dtype):
+    features = features.tocsr()
+    if not features.has_canonical_format:
+        features = features.copy()
+        features.sum_duplicates()
+    zero = _float_bits(np.zeros(1))
+    salts = _salt(np.arange(features.shape[1]))
+    at_zero = mix(zero + salts)
+    gain = mix(cell_values(features.data, dtype) + salts[features.indices])
+    gain -= at_zero[features.indices]
+    running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(gain)])
+    rows = running[features.indptr[1:]] - running[features.indptr[:-1]]
+    return rows + np.sum(at_zero)

@@ -1,0 +1,223 @@
+"""Rates that thresholds attain on these records."""
+
+import math
+
+import numpy as np
+
+from sklearn_mia.checks import (
+    check_fraction,
+    check_membership,
+    check_probability,
+    check_same_length,
+    check_scores,
+)
+from sklearn_mia.metrics._power import min_nonmembers_for_fpr
+
+
+def split_scores(y_true, y_score, pos_label):
+    """Return the scores of members and the scores of non-members."""
+    scores = check_scores(y_score, "y_score")
+    is_member = check_membership(y_true, pos_label)
+    check_same_length(is_member.size, scores.size)
+    return scores[is_member], scores[~is_member]
+
+
+def n_permitted(max_fpr, n_nonmembers):
+    """Return the largest k with k / n_nonmembers <= max_fpr, safe from rounding.
+
+    ``floor(0.29 * 100)`` is 28; comparing the rates themselves gives 29.
+    """
+    k = math.floor(max_fpr * n_nonmembers)
+    if (k + 1) / n_nonmembers <= max_fpr:
+        return k + 1
+    return k - 1 if k / n_nonmembers > max_fpr else k
+
+
+def check_permitted(max_fpr, n_nonmembers):
+    """Return how many false alarms are permitted, if at least one is."""
+    k = n_permitted(max_fpr, n_nonmembers)
+    if k < 1:
+        raise ValueError(
+            f"max_fpr={max_fpr!r} permits no false alarm among {n_nonmembers!r} "
+            f"non-members; expected at least {min_nonmembers_for_fpr(max_fpr)} "
+            f"non-members: pass more, or max_fpr={1 / n_nonmembers:.2g} or higher."
+        )
+    return k
+
+
+def attained_rates(members, nonmembers):
+    """Return (FPR, TPR) at each distinct score, alarm when at or above it."""
+    thresholds = np.unique(np.concatenate([members, nonmembers]))
+    fpr, tpr = (
+        1 - np.searchsorted(np.sort(side), thresholds, side="left") / side.size
+        for side in (nonmembers, members)
+    )
+    return fpr, tpr
+
+
+def share_above(scores, threshold):
+    return float(np.count_nonzero(scores > threshold) / scores.size)
+
+
+def threshold_at_fpr(nonmember_scores, max_fpr):
+    """Return the lowest threshold that keeps the false-positive rate.
+
+    An alarm is a score strictly above the threshold. With ``n0`` non-members and
+    ``k = floor(max_fpr * n0)`` permitted false alarms it is the (k+1)-th largest score,
+    so at most ``k`` non-members raise an alarm, also when scores are tied. Where no
+    false alarm is permitted it is the largest score.
+
+    Parameters
+    ----------
+    nonmember_scores : array-like of shape (n_nonmembers,)
+        Scores of known non-members. Higher means more likely a member.
+
+    max_fpr : float
+        The highest false-positive rate, a fraction in [0, 1).
+
+    Returns
+    -------
+    threshold : float
+        The threshold.
+
+    See Also
+    --------
+    tpr_at_fpr_score : The share of members above this threshold.
+
+    Examples
+    --------
+    >>> from sklearn_mia.metrics import threshold_at_fpr
+    >>> threshold_at_fpr([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], max_fpr=0.2)
+    8.0
+    """
+    scores = check_scores(nonmember_scores, "nonmember_scores")
+    max_fpr = check_fraction(max_fpr, "max_fpr", zero=True)
+    if scores.size == 0:
+        raise ValueError(
+            "nonmember_scores has 0 scores; expected at least one: pass the scores of "
+            "records known to be non-members."
+        )
+    rank = scores.size - 1 - n_permitted(max_fpr, scores.size)
+    return float(np.partition(scores, rank)[rank])
+
+
+def tpr_at_fpr_score(y_true, y_score, *, max_fpr=0.01, pos_label=None):
+    """Share of members found while few non-members are accused.
+
+    The largest TPR of all thresholds that can be set on these records with
+    ``FPR <= max_fpr``. Attained, never interpolated: records with equal scores are
+    all above or all below a threshold. A perfect attack has 1.0 at every `max_fpr`.
+
+    Parameters
+    ----------
+    y_true, y_score : array-like of shape (n_records,)
+        Membership (``True`` or 1 for members) and finite scores. Higher means more
+        likely a member.
+
+    max_fpr : float, default=0.01
+        The highest false-positive rate, a fraction in [0, 1). Below
+        ``1 / n_nonmembers`` no false alarm at all is permitted.
+
+    pos_label : int, float, bool or str, default=None
+        The label of members, if it is not ``True`` or 1.
+
+    Returns
+    -------
+    tpr : float
+        The true-positive rate, a fraction in [0, 1].
+
+    See Also
+    --------
+    tpr_at_fpr_interval : The same with a confidence interval.
+    tpr_at_fpr_scorer : The same as a scorer for cross-validation and grid search.
+
+    References
+    ----------
+    .. [1] N. Carlini, S. Chien, M. Nasr, S. Song, A. Terzis and F. Tramer (2022).
+       Membership Inference Attacks From First Principles. IEEE S&P.
+
+    Examples
+    --------
+    >>> from sklearn_mia.metrics import tpr_at_fpr_score
+    >>> tpr_at_fpr_score([1, 1, 1, 1, 0, 0], [9, 8, 5, 3, 5, 4], max_fpr=0.01)
+    0.5
+    """
+    members, nonmembers = split_scores(y_true, y_score, pos_label)
+    return share_above(members, threshold_at_fpr(nonmembers, max_fpr))
+
+
+def membership_advantage_score(y_true, y_score, *, pos_label=None):
+    """Largest TPR - FPR over all thresholds that can be set on these records.
+
+    Between 0 (no threshold separates the sides) and 1; it does not depend on how many
+    members there are for each non-member. Being a maximum over thresholds it is above 0
+    without any leak: judge it by :func:`membership_advantage_interval`.
+
+    Parameters
+    ----------
+    y_true, y_score : array-like of shape (n_records,)
+        Membership (``True`` or 1 for members) and finite scores. Higher means more
+        likely a member.
+
+    pos_label : int, float, bool or str, default=None
+        The label of members, if it is not ``True`` or 1.
+
+    Returns
+    -------
+    advantage : float
+        A fraction in [0, 1].
+
+    See Also
+    --------
+    membership_advantage_interval : The same with a confidence interval.
+
+    References
+    ----------
+    .. [1] S. Yeom, I. Giacomelli, M. Fredrikson and S. Jha (2018). Privacy Risk in
+       Machine Learning: Analyzing the Connection to Overfitting. IEEE CSF.
+
+    Examples
+    --------
+    >>> from sklearn_mia.metrics import membership_advantage_score
+    >>> membership_advantage_score([1, 1, 1, 1, 0, 0], [9, 8, 5, 3, 5, 4])
+    0.5
+    """
+    fpr, tpr = attained_rates(*split_scores(y_true, y_score, pos_label))
+    return float(np.max(tpr - fpr))
+
+
+def positive_predictive_value(tpr, fpr, prior):
+    """Probability that a record accused of membership is a member.
+
+    ``prior * tpr / (prior * tpr + (1 - prior) * fpr)``. A balanced test set hides the
+    prior: a rate that looks strong there may mean little where members are rare.
+
+    Parameters
+    ----------
+    tpr, fpr : float
+        True- and false-positive rate of the attack, fractions in [0, 1].
+
+    prior : float
+        Share of members among the records that would be attacked, in (0, 1).
+
+    Returns
+    -------
+    ppv : float
+        A fraction in [0, 1].
+
+    Examples
+    --------
+    >>> from sklearn_mia.metrics import positive_predictive_value
+    >>> round(positive_predictive_value(0.2, 0.01, prior=0.5), 3)
+    0.952
+    >>> round(positive_predictive_value(0.2, 0.01, prior=0.001), 3)
+    0.02
+    """
+    tpr, fpr = check_probability(tpr, "tpr"), check_probability(fpr, "fpr")
+    prior = check_fraction(prior, "prior")
+    if tpr == fpr == 0:
+        raise ValueError(
+            "tpr=0 and fpr=0: no record is accused, so the share of members among the "
+            "accused does not exist; pass the rates of a lower threshold."
+        )
+    return prior * tpr / (prior * tpr + (1 - prior) * fpr)
