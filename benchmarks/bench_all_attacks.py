@@ -36,7 +36,7 @@ from sklearn.utils import get_tags
 
 import sklearn_mia
 from sklearn_mia import as_records
-from sklearn_mia.base._contract import BaseAttack
+from sklearn_mia.base import BaseAttack
 from sklearn_mia.metrics import roc_auc_interval, tpr_at_fpr_interval
 
 TABLES = [

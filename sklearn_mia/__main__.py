@@ -18,13 +18,14 @@ from sklearn_mia.auditing import _files, _findings
 from sklearn_mia.auditing._audit import (
     audit,
     audit_case,
-    checked_settings,
     predictions_report,
 )
 from sklearn_mia.auditing._case import case_of_predictions, make_case
 from sklearn_mia.auditing._html import check_jinja2, render_page
-from sklearn_mia.auditing._verdict import check_limits, percent
+from sklearn_mia.auditing._settings import Settings
+from sklearn_mia.auditing._verdict import percent
 from sklearn_mia.response import check_target
+from sklearn_mia.shadows import root_seed
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -33,7 +34,6 @@ EXIT_EXCEEDED = 3
 EXIT_UNDECIDED = 4
 EXIT_INTERRUPTED = 130
 
-_DEFAULT_FPRS = (0.001, 0.01, 0.1)
 _EXIT_CODES = """\
 exit codes:
   0    the audit was made; with --fail-above, no limit is exceeded
@@ -239,23 +239,29 @@ def _audit_of_model(arguments, limits):
     return audit_case(
         model,
         case,
-        n_shadows=arguments.n_shadows,
-        fprs=arguments.fpr or _DEFAULT_FPRS,
-        confidence=arguments.confidence,
-        limits=limits,
-        slices=("class", "loss", *arguments.slice),
-        drop_shared=arguments.drop_shared,
-        prior=arguments.prior,
-        per_record=not arguments.no_records,
+        _settings(arguments, limits, (*Settings.slices, *arguments.slice)),
         callbacks=_callbacks("", arguments),
         n_jobs=arguments.n_jobs,
-        random_state=arguments.seed,
         extra_findings=[finding for finding in findings if finding is not None],
         sources={"model": Path(arguments.model).name}
         | {
             "members": Path(arguments.members).name,
             "nonmembers": Path(arguments.nonmembers).name,
         },
+    )
+
+
+def _settings(arguments, limits, slices):
+    return Settings(
+        fprs=arguments.fpr or Settings.fprs,
+        confidence=arguments.confidence,
+        prior=arguments.prior,
+        limits=limits,
+        slices=slices,
+        n_shadows=arguments.n_shadows,
+        drop_shared=arguments.drop_shared,
+        per_record=not arguments.no_records,
+        seed=root_seed(arguments.seed) % 2**31,
     )
 
 
@@ -359,16 +365,8 @@ def _audit_of_predictions(arguments, limits):
     return predictions_report(
         case,
         log_proba,
+        _settings(arguments, limits, ("class",)),
         model_name=f"the model behind {Path(path).name}",
-        limits=check_limits(limits),
-        slices=("class",),
-        settings=checked_settings(
-            fprs=arguments.fpr or _DEFAULT_FPRS,
-            confidence=arguments.confidence,
-            prior=arguments.prior,
-            seed=arguments.seed,
-        ),
-        per_record=not arguments.no_records,
         sources={"predictions": Path(path).name},
     )
 
@@ -598,17 +596,17 @@ def _add_audit_options(command):
         action="append",
         help="false-positive rate of the table; default: 0.001, 0.01 and 0.1",
     )
-    group.add_argument("--confidence", type=fraction, default=0.95)
+    group.add_argument("--confidence", type=fraction, default=Settings.confidence)
     group.add_argument(
         "--prior",
         type=fraction,
-        default=0.5,
+        default=Settings.prior,
         help="share of members among those an attacker asks about",
     )
     group.add_argument(
         "--n-shadows",
         type=int,
-        default=16,
+        default=Settings.n_shadows,
         help="cost of the attacks, in fits of the model; default: %(default)s",
     )
     group.add_argument(

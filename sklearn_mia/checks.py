@@ -7,32 +7,46 @@ import numpy as np
 from sklearn.utils.validation import column_or_1d
 
 
-def check_fraction(value, name, *, zero=False):
-    """Return `value` as a float if it is a fraction below 1, and above 0 or 0."""
-    is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
-    if not is_number or not (0 < value < 1 or (zero and value == 0)):
-        raise ValueError(
-            f"{name}={value!r} is not a number in {'[' if zero else '('}0, 1); rates "
-            "are fractions, not percent: write 0.05 for 5 %."
-        )
-    return float(value)
+def _is_number(value, kind=Real):
+    return isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
 
 
-def check_probability(value, name):
-    """Return `value` as a float if it is in [0, 1]."""
-    is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
-    if not is_number or not 0 <= value <= 1:
+def _check_rate(value, name, interval, inside):
+    if not _is_number(value) or not inside(value):
         raise ValueError(
-            f"{name}={value!r} is not a number in [0, 1]; rates are fractions, not "
+            f"{name}={value!r} is not a number in {interval}; rates are fractions, not "
             "percent: write 0.05 for 5 %."
         )
     return float(value)
 
 
+def check_fraction(value, name, *, zero=False):
+    """Return `value` as a float if it is a fraction below 1, and above 0 or 0."""
+    if zero:
+        return _check_rate(value, name, "[0, 1)", lambda v: 0 <= v < 1)
+    return _check_rate(value, name, "(0, 1)", lambda v: 0 < v < 1)
+
+
+def check_fractions(values, name, *, zero=False):
+    """Return one fraction or several as a list of floats, in the order given."""
+    values = [values] if isinstance(values, Real) else list(values)
+    if not values:
+        raise ValueError(
+            f"{name} is empty; expected at least one fraction, such as 0.01."
+        )
+    return [check_fraction(value, name, zero=zero) for value in values]
+
+
+def check_probability(value, name, *, zero=True):
+    """Return `value` as a float if it is at most 1, and above 0 or 0."""
+    if zero:
+        return _check_rate(value, name, "[0, 1]", lambda v: 0 <= v <= 1)
+    return _check_rate(value, name, "(0, 1]", lambda v: 0 < v <= 1)
+
+
 def check_count(value, name, minimum):
     """Return `value` as an int if it is one and at least `minimum`."""
-    is_integer = isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
-    if not is_integer or value < minimum:
+    if not _is_number(value, Integral) or value < minimum:
         raise ValueError(
             f"{name}={value!r} is not a count; expected an integer >= {minimum}."
         )

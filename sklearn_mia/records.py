@@ -135,15 +135,38 @@ def as_records(X, y, *, label_name=None):
 
 def _label_name(X, name):
     """Name of the label column of a frame, unless a column has it."""
-    columns = column_names(X)
     if name is None or name == "":
-        integers = columns and all(isinstance(c, numbers.Integral) for c in columns)
-        name = max(columns) + 1 if integers else "label"
-    if name in columns:
+        columns = column_names(X)
+        name = "label" if "label" in columns else free_name(X, "label")
+    if name in column_names(X):
         raise ValueError(
             f"X already has a column named {name!r}. Pass another name as "
             "label_name, or records that hold their label to the attack as they are."
         )
+    return name
+
+
+def free_name(X, name):
+    """A name for the label column that no feature has; None for tables without.
+
+    Parameters
+    ----------
+    X : {ndarray, sparse matrix, DataFrame}
+
+    name : str
+        Taken as it is if it is free.
+
+    Returns
+    -------
+    name : str, int or None
+    """
+    if not is_frame(X):
+        return None
+    columns = column_names(X)
+    if columns and all(isinstance(c, numbers.Integral) for c in columns):
+        return max(columns) + 1
+    while name in columns:
+        name += "_"
     return name
 
 

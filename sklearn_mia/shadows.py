@@ -8,9 +8,9 @@ so that each record is IN exactly half of them. All results depend on
 import inspect
 import os
 import sys
-import warnings
+from abc import ABC, abstractmethod
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import joblib
 import numpy as np
@@ -24,11 +24,15 @@ from sklearn.ensemble._base import _set_random_states
 from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
+from sklearn_mia._warn import warn
 from sklearn_mia.identity import cell_values, mix
 from sklearn_mia.response import Responder, encode_labels
+from sklearn_mia.signals import loss, true_log_proba
 from sklearn_mia.tables import take
 
 __all__ = [
+    "LogProbaReader",
+    "Reader",
     "ShadowFitError",
     "ShadowWork",
     "draw_members",
@@ -174,8 +178,77 @@ def prepare_recipe(recipe, shadow, seed, n_jobs=None):
     return estimator
 
 
+class Reader(ABC):
+    """What is asked of a shadow, and what an attack reads from its answer.
+
+    An answer is cached under the `name` of its reader; what is read from it may then
+    change without training a shadow again. A reader travels to workers.
+    """
+
+    @property
+    @abstractmethod
+    def name(self):
+        """What an answer depends on besides the shadow, for the cache."""
+
+    @abstractmethod
+    def ask(self, model, seen, features, codes, members):
+        """Ask a shadow about records: the part that is cached.
+
+        Parameters
+        ----------
+        model : fitted estimator
+
+        seen : ndarray of shape (n_seen,)
+            Columns of the target's classes that the shadow knows.
+
+        features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+        codes : ndarray of shape (n_records,)
+            Column of the class label of each record.
+
+        members : ndarray of shape (n_records,), dtype bool, or None
+            Records that the shadow trained on; None outside the pool.
+
+        Returns
+        -------
+        answer : ndarray
+        """
+
+    @abstractmethod
+    def read(self, answer, seen, codes):
+        """Read the signal from an answer.
+
+        Parameters
+        ----------
+        answer : ndarray
+            From :meth:`ask`.
+
+        seen : ndarray of shape (n_seen,)
+
+        codes : ndarray of shape (n_records,)
+
+        Returns
+        -------
+        values : ndarray of shape (n_records,) or (n_records, n_values)
+            NaN for a record whose class the shadow never saw.
+        """
+
+    def true_log_proba(self, answer, seen, codes):
+        """Log-probability of the true label, if the values read do not tell it.
+
+        Parameters
+        ----------
+        answer, seen, codes : as in :meth:`read`
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_records,) or None
+        """
+        return None
+
+
 @dataclass(frozen=True)
-class LogProbaReader:
+class LogProbaReader(Reader):
     """Ask for log-probabilities, from which most attacks can be computed.
 
     Attributes
@@ -244,10 +317,16 @@ class LogProbaReader:
         """
         log_proba = self.responder.align(answer, seen)
         with np.errstate(invalid="ignore"):
-            values = self.signal(log_proba, codes)
+            values = np.array(self.signal(log_proba, codes), dtype=np.float64)
         values[~np.isin(codes, seen)] = np.nan
         values[~np.isfinite(values)] = np.nan
         return values
+
+    def true_log_proba(self, answer, seen, codes):
+        """Log-probability of the true label, if the signal hides it."""
+        if true_log_proba(self.signal, np.zeros(0)) is not None:
+            return None
+        return replace(self, signal=loss).read(answer, seen, codes)
 
 
 @dataclass(frozen=True)
@@ -267,8 +346,7 @@ class ShadowWork:
     classes : ndarray of shape (n_classes,)
         Classes of the target.
 
-    reader : LogProbaReader or the like
-        What is asked of a shadow, and what an attack reads from its answer.
+    reader : Reader
 
     seed : int
         From :func:`root_seed`.
@@ -404,8 +482,11 @@ def _shadow_task(shadow, work, members, main_process):
                 _answer_of_shadow, ignore=["work", "members", "trained"]
             )
             answer, seen = ask(work.key, shadow, work, members, trained)
-        values = work.reader.read(answer, seen, work.codes)
-    return shadow, values, trained if work.keep_models else None
+        read = [
+            f(answer, seen, work.codes)
+            for f in (work.reader.read, work.reader.true_log_proba)
+        ]
+    return shadow, read, trained if work.keep_models else None
 
 
 def train_shadows(work, members, *, n_jobs=None, on_begin=None, on_end=None):
@@ -434,18 +515,21 @@ def train_shadows(work, members, *, n_jobs=None, on_begin=None, on_end=None):
 
     models : list of (estimator, ndarray) or None
         Each shadow and the columns that it saw; None if models are not kept.
+
+    log_proba : ndarray of shape (n_shadows, n_records) or None
+        From `true_log_proba` of the reader.
     """
     n_shadows = len(members)
     n_workers = min(effective_n_jobs(n_jobs), n_shadows)
     if n_workers > 1:
-        work = _replace(work, n_jobs_inside=1)
+        work = replace(work, n_jobs_inside=1)
     elif isinstance(work.features, np.ndarray):
         # Records hold the label beside the features: packed, they are read faster by
         # every shadow. Workers get a packed copy anyway.
         # Read-only, as they were, so that no step works in place on them.
         packed = np.ascontiguousarray(work.features).view()
         packed.flags.writeable = False
-        work = _replace(work, features=packed)
+        work = replace(work, features=packed)
     shared = getattr(get_active_backend()[0], "supports_sharedmem", False)
     # A limit set by a thread holds for the whole process: set it once, around all.
     limit = None if n_workers == 1 or not shared else "all"
@@ -455,15 +539,21 @@ def train_shadows(work, members, *, n_jobs=None, on_begin=None, on_end=None):
             for shadow in _announced(range(n_shadows), on_begin)
         )
         results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)
-        signals, models = None, [None] * n_shadows
-        for shadow, values, trained in results:
-            if signals is None:
-                signals = np.empty((n_shadows, *values.shape), dtype=values.dtype)
-            signals[shadow] = values
+        tables, models = None, [None] * n_shadows
+        for shadow, read, trained in results:
+            if tables is None:
+                tables = [
+                    v if v is None else np.empty((n_shadows, *v.shape), dtype=v.dtype)
+                    for v in read
+                ]
+            for table, values in zip(tables, read, strict=True):
+                if values is not None:
+                    table[shadow] = values
             models[shadow] = trained
             if on_end is not None:
                 on_end(shadow)
-    return signals, models if work.keep_models else None
+    signals, log_proba = tables
+    return signals, models if work.keep_models else None, log_proba
 
 
 def _announced(numbers, on_begin):
@@ -471,10 +561,6 @@ def _announced(numbers, on_begin):
         if on_begin is not None:
             on_begin(number)
         yield number
-
-
-def _replace(work, **changes):
-    return ShadowWork(**{**work.__dict__, **changes})
 
 
 def query_shadows(work, models, features, codes, *, n_jobs=None):
@@ -530,7 +616,7 @@ def cache_key(recipe, ids, features, classes, reader, seed, fit_params):
 
     classes : ndarray of shape (n_classes,)
 
-    reader : LogProbaReader or the like
+    reader : Reader
 
     seed : int
 
@@ -560,12 +646,10 @@ def cache_key(recipe, ids, features, classes, reader, seed, fit_params):
         ]
         return joblib.hash(parts)
     except Exception as error:  # whatever a user's object does when it is pickled
-        warnings.warn(
+        warn(
             f"memory is not used: the recipe {type(recipe).__name__} cannot be hashed "
             f"({type(error).__name__}: {error}). Its shadows are trained again at "
-            "every fit.",
-            UserWarning,
-            stacklevel=2,
+            "every fit."
         )
         return None
 

@@ -24,6 +24,7 @@ from scipy.special import logsumexp, xlogy
 
 __all__ = [
     "SIGNALS",
+    "as_signal",
     "confidence",
     "correctness",
     "entropy",
@@ -32,7 +33,9 @@ __all__ = [
     "margin",
     "max_confidence",
     "modified_entropy",
+    "signal_name",
     "spread",
+    "true_log_proba",
 ]
 
 
@@ -264,3 +267,68 @@ SIGNALS = {
     "max_confidence": max_confidence,
     "spread": spread,
 }
+
+
+def as_signal(signal, known=SIGNALS):
+    """Function of a signal, given by its name or as it is.
+
+    Parameters
+    ----------
+    signal : str or callable
+        A callable is ``signal(log_proba, labels)``, as the functions above, and must be
+        picklable to reach workers.
+
+    known : dict, default=SIGNALS
+        Names mapped to functions, as they are at the time of the call.
+
+    Returns
+    -------
+    function : callable
+
+    Raises
+    ------
+    ValueError
+        If the name is not known.
+    """
+    if callable(signal):
+        return signal
+    if not isinstance(signal, str) or signal not in known:
+        raise ValueError(
+            f"signal={signal!r} is not known; expected a callable or one of "
+            f"{', '.join(map(repr, known))}."
+        )
+    return known[signal]
+
+
+def signal_name(signal):
+    """Name of a signal that was given by its name or as a callable."""
+    return (
+        signal
+        if isinstance(signal, str)
+        else getattr(signal, "__name__", type(signal).__name__)
+    )
+
+
+def true_log_proba(signal, values):
+    """Log-probability of the true label, where the value of a signal tells it.
+
+    Parameters
+    ----------
+    signal : callable
+        Function of the signal.
+
+    values : ndarray
+
+    Returns
+    -------
+    log_proba : ndarray or None
+        None if the signal does not determine it.
+    """
+    if signal is loss:
+        return values
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if signal is logit:
+            return -np.logaddexp(0.0, -values)
+        if signal is confidence:
+            return np.log(values)
+    return None

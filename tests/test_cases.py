@@ -42,7 +42,7 @@ from sklearn.utils.validation import validate_data
 from test_common import all_estimators
 
 from sklearn_mia import RMIA, as_records
-from sklearn_mia.base._contract import BaseAttack
+from sklearn_mia.base import BaseAttack
 from sklearn_mia.identity import record_ids
 from sklearn_mia.shadows import ShadowFitError
 

@@ -580,7 +580,9 @@ def test_wrong_options_are_told_early():
         make_leakage_scorer(metric="auc")
     with pytest.raises(ValueError, match="'max_fpr' parameter"):
         make_leakage_scorer(max_fpr=5)
-    with pytest.raises(ValueError, match="fprs has 5; expected fractions"):
+    with pytest.raises(
+        ValueError, match=r"fprs=5 is not a number in \[0, 1\); rates are fractions"
+    ):
         cross_validate_leakage(tree(), X, Y, fprs=[5])
     with pytest.raises(ValueError, match=r"got shape \(400,\).*one column"):
         AuditableClassifier(make_pipeline(CountVectorizer(), tree())).fit(

@@ -48,7 +48,7 @@ def test_signals_can_be_chosen_and_come_as_a_frame(table, forest):
 
 @pytest.mark.parametrize("signals", [[], ["loss", "lost"]])
 def test_unknown_signals_are_named(table, forest, signals):
-    with pytest.raises(ValueError, match=r"must name at least one of logit, loss"):
+    with pytest.raises(ValueError, match=r"one of '?logit'?, '?loss"):
         MembershipSignals(forest, signals=signals).fit(as_records(*table))
 
 

@@ -10,8 +10,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mia.attacks._votes import VoteReader, vote_model
-from sklearn_mia.base._sides import MeanGap
-from sklearn_mia.base._with_shadows import BaseShadowAttack
+from sklearn_mia.base import BaseShadowAttack, MeanGap
 from sklearn_mia.models import AVERAGING, open_model, thin_recipe
 from sklearn_mia.shadows import root_seed
 
@@ -267,13 +266,26 @@ class BaggingAttack(BaseShadowAttack):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    @classmethod
+    def handles(cls, model):
+        """Tell whether the trees of a model vote: a bagged forest, in any wrappers.
+
+        Parameters
+        ----------
+        model : fitted classifier
+
+        Returns
+        -------
+        handles : bool
+        """
+        forest = open_model(model, same_answers=True).classifier
+        if isinstance(forest, BaggingClassifier):
+            return isinstance(forest.estimator, (DecisionTreeClassifier, type(None)))
+        return isinstance(forest, AVERAGING)
+
     def _target_forest(self):
         forest = open_model(self.target_estimator, same_answers=True).classifier
-        bagged = isinstance(forest, BaggingClassifier)
-        trees = not bagged or isinstance(
-            forest.estimator, (DecisionTreeClassifier, type(None))
-        )
-        if not isinstance(forest, AVERAGING) or not trees:
+        if not self.handles(self.target_estimator):
             raise TypeError(
                 "BaggingAttack needs a target whose trees vote: a random forest, "
                 "extra trees or bagging of decision trees, got "
@@ -292,6 +304,7 @@ class BaggingAttack(BaseShadowAttack):
                 f"decision trees, got {self.shadow_estimator!r}."
             )
         self.n_shadows_ = 2 * max(1, round(self.n_trees / (2 * per_shadow)))
+        self._thin = True
         return recipe, self.n_shadows_
 
     def _reader(self):
@@ -312,10 +325,10 @@ class BaggingAttack(BaseShadowAttack):
         share = (smooth - double / queries.log_proba.shape[1]) / (1 - double)
         return np.column_stack([share, queries.codes])
 
-    def _fit_formula(self, pool, is_member):
-        votes, n_out, in_votes = np.moveaxis(self.shadow_signals_, 2, 0)
+    def _calibrate(self, pool, signals, members):
+        votes, n_out, in_votes = np.moveaxis(signals, 2, 0)
         per_shadow = n_out.max() if n_out.size else 0
-        n_in = np.where(self.shadow_members_, per_shadow - n_out, 0)
+        n_in = np.where(members, per_shadow - n_out, 0)
         self._trees_per_shadow = float(per_shadow)
         self.leaf_pure_ = bool(in_votes.sum() >= _LEAF_PURE * max(n_in.sum(), 1))
         n_classes = len(self._responder.classes)
@@ -324,16 +337,25 @@ class BaggingAttack(BaseShadowAttack):
         with np.errstate(invalid="ignore"):
             in_mean = in_votes.sum(axis=0) / n_in.sum(axis=0)
         self._gap = MeanGap(in_mean, alpha / (alpha + beta))
-        scores = self._score_pool(pool)
-        return scores, None if is_member is not None else self._expected(alpha, beta)
 
-    def _expected(self, alpha, beta):
-        """Scores that the vote model expects of targets without the record."""
+    def _null_scores(self, pool, scores, is_member):
+        if is_member is not None:
+            return super()._null_scores(pool, scores, is_member)
+        # What the vote model expects of targets without the record.
+        votes, n_out, _ = np.moveaxis(self.shadow_signals_, 2, 0)
+        alpha, beta = self.vote_model_.beta(votes, n_out, pool.codes)
         generator = np.random.default_rng(root_seed(self.random_state))
         n_wrong = betabinom.rvs(
             self._n_target_trees, beta, alpha, random_state=generator
         )
         return self._ratio(1 - n_wrong / self._n_target_trees, alpha, beta, None)
+
+    def _log_proba_of_shadows(self):
+        votes, n_out, in_votes = np.moveaxis(self.shadow_signals_, 2, 0)
+        known = (n_out > 0) | (in_votes > 0)
+        n_trees = self._trees_per_shadow
+        share = (votes + in_votes + 0.5) / (n_trees + 1)
+        return np.where(known, np.log(share), np.nan)
 
     def _score(self, target, signals, members, in_pool):
         votes, n_out, in_votes = np.moveaxis(signals, 2, 0)

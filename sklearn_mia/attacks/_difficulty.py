@@ -3,9 +3,8 @@
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from sklearn_mia.base._sides import side_mean
-from sklearn_mia.base._with_shadows import BaseShadowAttack
-from sklearn_mia.signals import SIGNALS
+from sklearn_mia.base import BaseShadowAttack, side_mean
+from sklearn_mia.signals import as_signal
 
 
 def rank_among_out(target, signals, members):
@@ -52,9 +51,7 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
         The recipe of the shadows, cloned for each; None takes the target's (what a
         `FrozenEstimator` holds, the `best_estimator_` of a search).
 
-    signal : {"logit", "loss", "confidence", "margin", "entropy", \
-            "modified_entropy", "correctness", "max_confidence", "spread"}, \
-            default="logit"
+    signal : str or callable, default="logit"
         The signal :math:`s_0`; formulas in :mod:`sklearn_mia.signals`. The logit is
         best for trees, the loss as good for linear models.
 
@@ -154,7 +151,7 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
 
     _parameter_constraints: dict = {
         **BaseShadowAttack._parameter_constraints,
-        "signal": [StrOptions(set(SIGNALS))],
+        "signal": [str, callable],
         "method": [StrOptions({"mean", "rank"})],
     }
 
@@ -190,7 +187,7 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
         self.random_state = random_state
 
     def _signal(self):
-        return SIGNALS[self.signal]
+        return as_signal(self.signal)
 
     def _score(self, target, signals, members, in_pool):
         members = members & in_pool

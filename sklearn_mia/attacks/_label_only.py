@@ -9,10 +9,10 @@ import scipy.sparse as sp
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mia.attacks._tabular_noise import TabularNoise
-from sklearn_mia.base._sides import MeanGap, side_mean
-from sklearn_mia.base._with_shadows import BaseOptionalShadowAttack
+from sklearn_mia.base import BaseOptionalShadowAttack, MeanGap, side_mean
 from sklearn_mia.response import encode_labels
-from sklearn_mia.shadows import root_seed
+from sklearn_mia.shadows import Reader, root_seed
+from sklearn_mia.signals import as_signal
 from sklearn_mia.tables import take
 
 _RATE_ALONE = 1.0
@@ -64,7 +64,7 @@ _SIGNALS = {"contrast": contrast, "robustness": robustness}
 
 
 @dataclass(frozen=True)
-class NoisyLabelReader:
+class NoisyLabelReader(Reader):
     """Ask a model for the labels of a record and of noisy copies of it.
 
     Attributes
@@ -338,7 +338,7 @@ for a record that the target gets wrong
 
     _parameter_constraints: dict = {
         **BaseOptionalShadowAttack._parameter_constraints,
-        "signal": [StrOptions({"auto", *_SIGNALS})],
+        "signal": [str, callable],
         "n_queries": [Interval(Integral, 1, None, closed="left")],
         "noise_rate": [Interval(Real, 0, 1, closed="right"), StrOptions({"auto"})],
         "noise_scale": [Interval(Real, 0, None, closed="neither")],
@@ -402,7 +402,7 @@ for a record that the target gets wrong
         if self.noise_rate_ == "auto":
             self.noise_rate_ = _RATE_WITH_SHADOWS if self.n_shadows else _RATE_ALONE
         self.signal_ = self.signal
-        if self.signal_ == "auto":
+        if isinstance(self.signal, str) and self.signal == "auto":
             self.signal_ = "robustness" if self.n_shadows else "contrast"
         noise = TabularNoise(
             pool.features,
@@ -417,12 +417,12 @@ for a record that the target gets wrong
             self._responder.classes,
             self.n_queries,
             self.batch_size,
-            _SIGNALS[self.signal_],
+            as_signal(self.signal_, _SIGNALS),
         )
         return pool
 
     def _signal(self):
-        return _SIGNALS[self.signal_]
+        return as_signal(self.signal_, _SIGNALS)
 
     def _reader(self):
         return self._noisy_labels
@@ -434,7 +434,10 @@ for a record that the target gets wrong
         answer = np.stack([clean, share])
         return self._noisy_labels.read(answer, np.arange(n_classes), queries.codes)
 
-    def _calibrate(self, signals, members):
+    def _log_proba_of_shadows(self):
+        return None  # labels alone
+
+    def _calibrate(self, pool, signals, members):
         self._gap = MeanGap(
             *(side_mean(signals, members, side) for side in (True, False))
         )

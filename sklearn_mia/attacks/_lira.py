@@ -3,9 +3,7 @@
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from sklearn_mia.base._sides import MeanGap, side_mean, side_sum
-from sklearn_mia.base._with_shadows import BaseShadowAttack
-from sklearn_mia.signals import logit
+from sklearn_mia.base import BaseShadowAttack, MeanGap, side_mean, side_sum
 
 _PER_RECORD_FROM = 64
 # A record whose shadows all agree would decide its score by rounding errors.
@@ -257,10 +255,7 @@ class LiRA(BaseShadowAttack):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _signal(self):
-        return logit
-
-    def _calibrate(self, signals, members):
+    def _calibrate(self, pool, signals, members):
         means = [side_mean(signals, members, inside) for inside in (True, False)]
         self._gap = MeanGap(*means)
         # With one cell a side a record shows no variance: take what the gap leaves.

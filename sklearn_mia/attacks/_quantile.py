@@ -9,10 +9,10 @@ from sklearn.ensemble._base import _set_random_states
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_mia.base._contract import BaseAttack
+from sklearn_mia.base import BaseAttack
 from sklearn_mia.identity import cell_values, mix
 from sklearn_mia.shadows import root_seed
-from sklearn_mia.signals import SIGNALS
+from sklearn_mia.signals import as_signal
 from sklearn_mia.tables import columns_of, numbers_of
 
 _MOST_CATEGORIES = 200
@@ -269,7 +269,7 @@ class QuantileRegressionAttack(BaseAttack):
         "estimator": [HasMethods(["fit", "predict"]), None],
         "head": [StrOptions({"mean", "gaussian", "quantile"})],
         "quantile": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
-        "signal": [StrOptions(set(SIGNALS))],
+        "signal": [str, callable],
         "n_folds": [Interval(Integral, 2, None, closed="left")],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -339,7 +339,7 @@ class QuantileRegressionAttack(BaseAttack):
             scores[own] = _excess(models, table[own], signal[own])
         self._pool_ids, first = np.unique(pool.ids, return_index=True)
         self._pool_scores = scores[first]
-        return scores, None
+        return scores
 
     def _estimators(self, seed, n_records):
         """Unfitted regressors of the location and of the spread."""
@@ -373,7 +373,7 @@ class QuantileRegressionAttack(BaseAttack):
         return location, spread
 
     def _signal(self, queries):
-        return SIGNALS[self.signal](queries.log_proba, queries.codes)
+        return as_signal(self.signal)(queries.log_proba, queries.codes)
 
     def _score_queries(self, queries):
         # One regression a record, as in the pool: the mean of all would be less noisy

@@ -8,8 +8,7 @@ from scipy.special import logsumexp
 from sklearn.metrics import roc_auc_score
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_mia.base._sides import MeanGap, side_mean
-from sklearn_mia.base._with_shadows import BaseShadowAttack
+from sklearn_mia.base import BaseShadowAttack, MeanGap, side_mean
 from sklearn_mia.models import thin_recipe
 from sklearn_mia.signals import loss
 
@@ -36,8 +35,6 @@ def tempered_loss(log_proba, codes, temperature):
     signal : ndarray of shape (n_records,)
         Higher = more likely a member.
     """
-    if temperature == 1:
-        return loss(log_proba, codes)
     tempered = log_proba / temperature
     return loss(tempered, codes) - logsumexp(tempered, axis=1)
 
@@ -258,19 +255,22 @@ class RMIA(BaseShadowAttack):
 
     def _recipe_and_number(self):
         recipe, self.n_shadows_ = super()._recipe_and_number()
+        self._thin = False
         if self.trees_per_shadow is not None:
             auto = self.trees_per_shadow == "auto"
             n_trees = _THIN if auto else self.trees_per_shadow
             thin, n_full = thin_recipe(recipe, n_trees)
             if thin is not None and n_trees < n_full:
-                recipe = thin
+                recipe, self._thin = thin, True
                 self.n_shadows_ = 2 * round(self.n_shadows * n_full / n_trees / 2)
         return recipe, self.n_shadows_
 
     def _signal(self):
+        if self.temperature == 1:
+            return loss
         return partial(tempered_loss, temperature=self.temperature)
 
-    def _calibrate(self, signals, members):
+    def _calibrate(self, pool, signals, members):
         self._gap = MeanGap(
             *(side_mean(map(np.exp, signals), members, side) for side in (True, False))
         )

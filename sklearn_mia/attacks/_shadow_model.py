@@ -11,7 +11,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from sklearn_mia.attacks._supervised import membership_scores
-from sklearn_mia.base._with_shadows import BaseShadowAttack
+from sklearn_mia.base import BaseShadowAttack
 from sklearn_mia.shadows import root_seed
 
 _FEWEST_PER_SIDE = 20
@@ -231,13 +231,21 @@ class ShadowModelAttack(BaseShadowAttack):
     def _signal(self):
         return full_response if self.responses == "full" else top_response
 
-    def _fit_formula(self, pool, is_member):
-        signals, members = self.shadow_signals_, self.shadow_members_
+    def _calibrate(self, pool, signals, members):
         self.attack_models_ = self._fitted_models(signals, members, pool.codes)
-        self._pool_scores = self._score_queries(pool)
-        if is_member is not None:
-            return self._pool_scores, None
-        return self._pool_scores, self._cross_fitted(signals, members, pool.codes)
+
+    def _target_signal(self, queries):
+        return np.column_stack([super()._target_signal(queries), queries.codes])
+
+    def _score(self, target, signals, members, in_pool):
+        return self._scored(target[:, :-1], target[:, -1].astype(int))
+
+    def _null_scores(self, pool, scores, is_member):
+        if is_member is None:
+            signals, members = self.shadow_signals_, self.shadow_members_
+            crossed = self._cross_fitted(signals, members, pool.codes)
+            return scores if crossed is None else crossed
+        return super()._null_scores(pool, scores, is_member)
 
     def _fitted_models(self, signals, members, codes):
         """Attack model of each class, from the examples of all shadows."""
@@ -304,4 +312,4 @@ class ShadowModelAttack(BaseShadowAttack):
         return np.concatenate(scores)
 
     def _score_queries(self, queries):
-        return self._scored(self._target_signal(queries), queries.codes)
+        return self._score(self._target_signal(queries), None, None, None)

@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklearn_mia.base._contract import _TargetMixin
 from sklearn_mia.response import check_target
-from sklearn_mia.signals import SIGNALS
+from sklearn_mia.signals import SIGNALS, as_signal, signal_name
 
 
 def signal_table(log_proba, codes, signals):
@@ -23,13 +23,13 @@ def signal_table(log_proba, codes, signals):
 
     codes : ndarray of shape (n_records,)
 
-    signals : iterable of str
+    signals : iterable of str or callable
 
     Returns
     -------
     table : ndarray of shape (n_records, n_signals)
     """
-    return np.column_stack([SIGNALS[name](log_proba, codes) for name in signals])
+    return np.column_stack([as_signal(s)(log_proba, codes) for s in signals])
 
 
 def check_signals(signals):
@@ -37,20 +37,22 @@ def check_signals(signals):
 
     Parameters
     ----------
-    signals : iterable of str
+    signals : iterable of str or callable, or None
+        None takes all names known.
 
     Returns
     -------
-    signals : list of str
+    signals : list of str or callable
     """
-    names = list(SIGNALS) if signals is None else list(signals)
-    unknown = [name for name in names if name not in SIGNALS]
-    if not names or unknown:
+    signals = list(SIGNALS) if signals is None else list(signals)
+    if not signals:
         raise ValueError(
-            f"signals={signals!r} must name at least one of {', '.join(SIGNALS)}"
-            + (f"; unknown: {', '.join(map(repr, unknown))}." if unknown else ".")
+            f"signals={signals!r} must hold at least one of {', '.join(SIGNALS)}, or a "
+            "callable."
         )
-    return names
+    for signal in signals:
+        as_signal(signal)
+    return signals
 
 
 class MembershipSignals(
@@ -68,8 +70,9 @@ class MembershipSignals(
         The fitted model under attack. Never refitted, never changed; a clone keeps it
         by identity.
 
-    signals : sequence of str or None, default=None
-        Names of the signals, from :mod:`sklearn_mia.signals`; None takes all.
+    signals : sequence of str or callable, or None, default=None
+        Signals by their name in :mod:`sklearn_mia.signals`, or functions
+        ``signal(log_proba, labels)``; None takes all names.
 
     label_column : {"auto"}, int, str or None, default="auto"
         Which column of a record is the class label. "auto": in a frame the one
@@ -85,7 +88,7 @@ class MembershipSignals(
     label_column_ : int, str or None
         The label column found.
 
-    signals_ : list of str
+    signals_ : list of str or callable
         The columns of the output.
 
     n_features_in_ : int
@@ -186,7 +189,7 @@ class MembershipSignals(
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features, generate_names=False)
-        return np.asarray(self.signals_, dtype=object)
+        return np.asarray([signal_name(s) for s in self.signals_], dtype=object)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods
 
 from sklearn_mia.attacks._signal_table import check_signals, signal_table
-from sklearn_mia.base._contract import BaseAttack
+from sklearn_mia.base import BaseAttack
 
 
 def signals_and_class(log_proba, codes, signals):
@@ -21,7 +21,7 @@ def signals_and_class(log_proba, codes, signals):
 
     codes : ndarray of shape (n_records,)
 
-    signals : iterable of str
+    signals : iterable of str or callable
 
     Returns
     -------
@@ -79,8 +79,9 @@ class SupervisedAttack(BaseAttack):
         :class:`~sklearn.ensemble.HistGradientBoostingClassifier` of 100 rounds with
         at least 20 records a leaf.
 
-    signals : sequence of str or None, default=None
-        Names of the signals, from :mod:`sklearn_mia.signals`; None takes all.
+    signals : sequence of str or callable, or None, default=None
+        Signals by their name in :mod:`sklearn_mia.signals`, or functions
+        ``signal(log_proba, labels)``; None takes all names.
 
     label_column : {"auto"}, int, str or None, default="auto"
         Which column of a record is the class label. "auto": in a frame the one
@@ -110,7 +111,7 @@ class SupervisedAttack(BaseAttack):
     estimator_ : classifier
         The fitted classifier of membership.
 
-    signals_ : list of str
+    signals_ : list of str or callable
         The signals that it reads, before the one-hot columns of the class.
 
     label_column_ : int, str or None
@@ -193,26 +194,27 @@ class SupervisedAttack(BaseAttack):
     def _fit_scores(self, pool, is_member):
         self.signals_ = check_signals(self.signals)
         table = signals_and_class(pool.log_proba, pool.codes, self.signals_)
-        random_state = check_random_state(self.random_state)
         estimator = self.estimator
         if estimator is None:
             estimator = HistGradientBoostingClassifier(early_stopping=False)
         estimator = clone(estimator)
+        random_state = check_random_state(self.random_state)
         _set_random_states(estimator, random_state)
-        self.estimator_ = clone(estimator).fit(table, is_member)
-        return membership_scores(self.estimator_, table), self._cross_fitted(
-            estimator, table, is_member, pool.ids, random_state
-        )
+        self._seed_of_folds = random_state.randint(2**31 - 1)
+        self.estimator_ = estimator.fit(table, is_member)
+        return membership_scores(self.estimator_, table)
 
-    @staticmethod
-    def _cross_fitted(estimator, table, is_member, ids, random_state):
-        """Scores of the known non-members by models that did not see them."""
+    def _null_scores(self, pool, scores, is_member):
+        # By models that did not see the record.
+        ids = pool.ids
         n_folds = min(5, np.sum(is_member), np.sum(~is_member), len(np.unique(ids)))
         if n_folds < 2:
-            return None
+            return super()._null_scores(pool, scores, is_member)
         folds = StratifiedGroupKFold(
-            n_folds, shuffle=True, random_state=random_state.randint(2**31 - 1)
+            n_folds, shuffle=True, random_state=self._seed_of_folds
         )
+        estimator = clone(self.estimator_)
+        table = signals_and_class(pool.log_proba, pool.codes, self.signals_)
         has_decision = hasattr(estimator, "decision_function")
         method = "decision_function" if has_decision else "predict_proba"
         scores = cross_val_predict(

@@ -1,10 +1,9 @@
 """Attacks that compare one signal of the target with a threshold."""
 
 import numpy as np
-from sklearn.utils._param_validation import StrOptions
 
-from sklearn_mia.base._contract import BaseAttack
-from sklearn_mia.signals import SIGNALS
+from sklearn_mia.base import BaseAttack
+from sklearn_mia.signals import as_signal
 
 _FEWEST_PER_CLASS = 20
 
@@ -53,9 +52,7 @@ class ThresholdAttack(BaseAttack):
         The fitted model under attack. Never refitted, never changed; a clone of the
         attack keeps it by identity.
 
-    signal : {"logit", "loss", "confidence", "margin", "entropy", \
-            "modified_entropy", "correctness", "max_confidence", "spread"}, \
-            default="logit"
+    signal : str or callable, default="logit"
         What is read from the target's answer; formulas in
         :mod:`sklearn_mia.signals`. "logit", "loss" and "confidence" rank alike.
         "entropy", "max_confidence" and "spread" do without the class label.
@@ -133,7 +130,7 @@ class ThresholdAttack(BaseAttack):
 
     _parameter_constraints: dict = {
         **BaseAttack._parameter_constraints,
-        "signal": [StrOptions(set(SIGNALS))],
+        "signal": [str, callable],
         "per_class": ["boolean"],
     }
 
@@ -158,7 +155,7 @@ class ThresholdAttack(BaseAttack):
 
     def _fit_scores(self, pool, is_member):
         n_classes = pool.log_proba.shape[1]
-        signal = SIGNALS[self.signal](pool.log_proba, pool.codes)
+        signal = as_signal(self.signal)(pool.log_proba, pool.codes)
         self._centers, self._spreads = np.zeros(n_classes), np.ones(n_classes)
         if self.per_class:
             self._centers[:], pooled = signal.mean(), signal.std()
@@ -167,10 +164,10 @@ class ThresholdAttack(BaseAttack):
                 own = signal[pool.codes == c]
                 if len(own) >= _FEWEST_PER_CLASS and own.std() > 0:
                     self._centers[c], self._spreads[c] = own.mean(), own.std()
-        return self._score_queries(pool), None
+        return self._score_queries(pool)
 
     def _score_queries(self, queries):
-        signal = SIGNALS[self.signal](queries.log_proba, queries.codes)
+        signal = as_signal(self.signal)(queries.log_proba, queries.codes)
         if not self.per_class:
             return signal
         return standardised_by_class(

@@ -9,10 +9,10 @@ from sklearn.ensemble import AdaBoostClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils._param_validation import Interval
 
-from sklearn_mia.base._sides import MeanGap, side_mean
-from sklearn_mia.base._with_shadows import BaseOptionalShadowAttack
+from sklearn_mia.base import BaseOptionalShadowAttack, MeanGap, side_mean
 from sklearn_mia.models import open_model
 from sklearn_mia.response import check_target
+from sklearn_mia.shadows import Reader
 from sklearn_mia.tables import take
 
 _SMALLEST_PROBABILITY = 1e-15
@@ -71,26 +71,6 @@ def _is_xgboost(model):
 
 def _is_lightgbm(model):
     return hasattr(model, "booster_") and hasattr(model, "best_iteration_")
-
-
-def check_stages(model):
-    """Raise TypeError for a model whose stages cannot be asked.
-
-    Parameters
-    ----------
-    model : fitted classifier
-    """
-    inner = open_model(model).classifier
-    if not (
-        hasattr(inner, "staged_predict_proba")
-        or _is_xgboost(inner)
-        or _is_lightgbm(inner)
-    ):
-        raise TypeError(
-            f"TrajectoryAttack got a target {type(inner).__name__}, whose stages "
-            "cannot be asked. It takes the boosting of scikit-learn, XGBoost and "
-            "LightGBM, also as the last step of a pipeline. For others use RMIA."
-        )
 
 
 def staged_log_proba(model, features, n_stages):
@@ -171,7 +151,7 @@ def _log_softmax(decision):
 
 
 @dataclass(frozen=True)
-class StagedReader:
+class StagedReader(Reader):
     """Ask a boosting model for the loss of records at its stages.
 
     Attributes
@@ -393,9 +373,31 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    @classmethod
+    def handles(cls, model):
+        """Tell whether a model has stages that can be asked: boosting, in any wrappers.
+
+        Parameters
+        ----------
+        model : fitted classifier
+
+        Returns
+        -------
+        handles : bool
+        """
+        inner = open_model(model).classifier
+        staged = hasattr(inner, "staged_predict_proba")
+        return staged or _is_xgboost(inner) or _is_lightgbm(inner)
+
     def _fit_target(self, X):
         check_target(self.target_estimator)
-        check_stages(self.target_estimator)
+        if not self.handles(self.target_estimator):
+            name = type(open_model(self.target_estimator).classifier).__name__
+            raise TypeError(
+                f"TrajectoryAttack got a target {name}, whose stages cannot be asked. "
+                "It takes the boosting of scikit-learn, XGBoost and LightGBM, also as "
+                "the last step of a pipeline. For others use RMIA."
+            )
         self.stage_weights_ = np.full(self.n_stages, -1 / self.n_stages)
         self.stage_weights_[-1] += 1
         return super()._fit_target(X)
@@ -408,7 +410,7 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
         answer = reader.ask(self.target_estimator, seen, queries.features)
         return reader.read(answer, seen, queries.codes)
 
-    def _calibrate(self, signals, members):
+    def _calibrate(self, pool, signals, members):
         self._gaps = [
             MeanGap(*_mean_probabilities(signals[:, :, s], members))
             for s in range(self.n_stages)
@@ -450,6 +452,9 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
             return late_progress(target)
         path = self._calibrated(target, signals, members, in_pool)
         return path @ self.stage_weights_
+
+    def _log_proba_of_shadows(self):
+        return self.shadow_signals_[:, :, -1]
 
     def _out_scores(self):
         signals, members = self.shadow_signals_, self.shadow_members_

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.ensemble import BaggingClassifier
 
 from sklearn_mia.models import forest_table, open_model
+from sklearn_mia.shadows import Reader
 from sklearn_mia.tables import as_array
 
 _DEFAULT_CORRELATION = 0.02
@@ -159,7 +160,7 @@ def vote_model(votes, n_out, codes, n_classes):
 
 
 @dataclass(frozen=True)
-class VoteReader:
+class VoteReader(Reader):
     """Ask the trees of a shadow, those that saw a record apart from the others."""
 
     name = "votes"

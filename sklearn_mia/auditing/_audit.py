@@ -1,11 +1,9 @@
 """The run of an audit: from a trained model and two tables to a report."""
 
-from numbers import Integral, Real
-
 import numpy as np
 
 from sklearn_mia import models
-from sklearn_mia.auditing import _findings, _verdict
+from sklearn_mia.auditing import _findings
 from sklearn_mia.auditing._build import build_report, slice_column
 from sklearn_mia.auditing._case import case_of_predictions, make_case
 from sklearn_mia.auditing._run import (
@@ -14,69 +12,11 @@ from sklearn_mia.auditing._run import (
     default_attacks,
     run_attacks,
 )
+from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.metrics import epsilon_lower_bound
 from sklearn_mia.response import encode_labels, make_responder
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import SIGNALS
-
-
-def _check_fractions(fprs):
-    if isinstance(fprs, Real):
-        fprs = [fprs]
-    checked = []
-    for fpr in fprs:
-        if isinstance(fpr, bool) or not isinstance(fpr, Real) or not 0 < fpr < 1:
-            raise ValueError(
-                f"fprs holds {fpr!r}; expected fractions in (0, 1), not percent: write "
-                "0.01 for 1 %."
-            )
-        checked.append(float(fpr))
-    if not checked:
-        raise ValueError("fprs is empty; expected at least one fraction, such as 0.01.")
-    return tuple(sorted(set(checked)))
-
-
-def _check_fraction(value, name):
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < 1:
-        raise ValueError(
-            f"{name}={value!r} is not a fraction in (0, 1); write 0.05 for 5 %."
-        )
-    return float(value)
-
-
-def _check_count(value, name, least):
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name}={value!r} is not an integer of at least {least}.")
-    return int(value)
-
-
-# Findings
-
-
-def checked_settings(
-    *,
-    fprs,
-    confidence,
-    prior,
-    seed,
-    inclusion_probability=None,
-    n_permutations=999,
-    min_slice_size=30,
-):
-    """Check the numbers of an audit; parameters as in :func:`audit`."""
-    if inclusion_probability is not None:
-        inclusion_probability = _check_fraction(
-            inclusion_probability, "inclusion_probability"
-        )
-    return {
-        "fprs": _check_fractions(fprs),
-        "confidence": _check_fraction(confidence, "confidence"),
-        "prior": _check_fraction(prior, "prior"),
-        "inclusion_probability": inclusion_probability,
-        "n_permutations": _check_count(n_permutations, "n_permutations", 99),
-        "min_slice_size": _check_count(min_slice_size, "min_slice_size", 2),
-        "seed": seed,
-    }
 
 
 def _accuracies(model, case):
@@ -93,21 +33,21 @@ def audit(
     y_test,
     *,
     attacks=None,
-    n_shadows=16,
-    fprs=(0.001, 0.01, 0.1),
-    confidence=0.95,
-    limits=None,
-    slices=("class", "loss"),
-    min_slice_size=30,
+    n_shadows=Settings.n_shadows,
+    fprs=Settings.fprs,
+    confidence=Settings.confidence,
+    limits=Settings.limits,
+    slices=Settings.slices,
+    min_slice_size=Settings.min_slice_size,
     groups_train=None,
     groups_test=None,
     ids_train=None,
     ids_test=None,
-    drop_shared=False,
-    inclusion_probability=None,
-    prior=0.5,
-    n_permutations=999,
-    per_record=True,
+    drop_shared=Settings.drop_shared,
+    inclusion_probability=Settings.inclusion_probability,
+    prior=Settings.prior,
+    n_permutations=Settings.n_permutations,
+    per_record=Settings.per_record,
     callbacks=None,
     n_jobs=None,
     random_state=None,
@@ -248,56 +188,47 @@ def audit(
         groups=(groups_train, groups_test),
         ids=(ids_train, ids_test),
     )
-    return audit_case(
-        model,
-        case,
-        attacks=attacks,
-        n_shadows=n_shadows,
+    settings = Settings(
         fprs=fprs,
         confidence=confidence,
+        prior=prior,
         limits=limits,
         slices=slices,
         min_slice_size=min_slice_size,
-        drop_shared=drop_shared,
         inclusion_probability=inclusion_probability,
-        prior=prior,
         n_permutations=n_permutations,
+        n_shadows=n_shadows,
+        drop_shared=drop_shared,
         per_record=per_record,
-        callbacks=callbacks,
-        n_jobs=n_jobs,
-        random_state=random_state,
+        seed=root_seed(random_state) % 2**31,
+    )
+    return audit_case(
+        model, case, settings, attacks=attacks, callbacks=callbacks, n_jobs=n_jobs
     )
 
 
 def audit_case(
     model,
     case,
+    settings,
     *,
     attacks=None,
-    n_shadows=16,
-    fprs=(0.001, 0.01, 0.1),
-    confidence=0.95,
-    limits=None,
-    slices=("class", "loss"),
-    min_slice_size=30,
-    drop_shared=False,
-    inclusion_probability=None,
-    prior=0.5,
-    n_permutations=999,
-    per_record=True,
     callbacks=None,
     n_jobs=None,
-    random_state=None,
     extra_findings=(),
     sources=None,
 ):
-    """Audit a model on records already checked; parameters as in :func:`audit`.
+    """Audit a model on records already checked.
 
     Parameters
     ----------
     model : classifier
 
     case : Case
+
+    settings : Settings
+
+    attacks, callbacks, n_jobs : as in :func:`audit`
 
     extra_findings : list of Finding, default=()
 
@@ -308,29 +239,20 @@ def audit_case(
     -------
     report : AuditReport
     """
-    seed = root_seed(random_state) % 2**31
-    settings = checked_settings(
-        fprs=fprs,
-        confidence=confidence,
-        prior=prior,
-        inclusion_probability=inclusion_probability,
-        n_permutations=n_permutations,
-        min_slice_size=min_slice_size,
-        seed=seed,
-    )
-    limits = _verdict.check_limits(limits)
-    slices = _check_slices(slices, case)
-    if inclusion_probability is not None:
+    for name in settings.slices:
+        if not (isinstance(name, str) and name in ("class", "loss")):
+            slice_column(case, name)
+    if settings.inclusion_probability is not None:
         # Refuses a probability that the number of members contradicts.
         epsilon_lower_bound(
             case.is_member,
             np.zeros(len(case.is_member)),
-            inclusion_probability=settings["inclusion_probability"],
+            inclusion_probability=settings.inclusion_probability,
         )
     shared = np.isin(case.content_ids, case.content_ids[case.is_member])
     shared &= ~case.is_member
     n_dropped = 0
-    if drop_shared and shared.any():
+    if settings.drop_shared and shared.any():
         if shared.sum() == (~case.is_member).sum():
             raise ValueError(
                 "Every non-member equals a member, so drop_shared=True leaves none. "
@@ -338,21 +260,20 @@ def audit_case(
             )
         n_dropped = int(shared.sum())
         case = case.without(shared)
-    chosen, fitted_before = check_attacks(
-        default_attacks(model, n_shadows=n_shadows, random_state=seed)
-        if attacks is None
-        else attacks,
-        model,
-    )
+    if attacks is None:
+        attacks = default_attacks(
+            model, n_shadows=settings.n_shadows, random_state=settings.seed
+        )
+    chosen, fitted_before = check_attacks(attacks, model)
     accuracy = _accuracies(model, case)
     responder, log_proba = make_responder(model, case.asked, case.classes)
-    scored = run_attacks(chosen, case, seed=seed, n_jobs=n_jobs, callbacks=callbacks)
+    scored = run_attacks(
+        chosen, case, seed=settings.seed, n_jobs=n_jobs, callbacks=callbacks
+    )
     return build_report(
         case,
         scored,
-        settings=settings,
-        limits=limits,
-        slices=slices,
+        settings,
         model_content={
             "name": models.model_name(model),
             "class": f"{type(model).__module__}.{type(model).__qualname__}",
@@ -366,7 +287,6 @@ def audit_case(
         extra_findings=extra_findings,
         sources=sources,
         n_dropped=n_dropped,
-        per_record=per_record,
     )
 
 
@@ -377,17 +297,17 @@ def audit_predictions(
     *,
     classes=None,
     model_name="the model",
-    fprs=(0.001, 0.01, 0.1),
-    confidence=0.95,
-    limits=None,
+    fprs=Settings.fprs,
+    confidence=Settings.confidence,
+    limits=Settings.limits,
     slices=("class",),
-    min_slice_size=30,
+    min_slice_size=Settings.min_slice_size,
     groups=None,
     ids=None,
-    inclusion_probability=None,
-    prior=0.5,
-    n_permutations=999,
-    per_record=True,
+    inclusion_probability=Settings.inclusion_probability,
+    prior=Settings.prior,
+    n_permutations=Settings.n_permutations,
+    per_record=Settings.per_record,
     random_state=0,
 ):
     """Audit a model of which only the predictions are known.
@@ -446,38 +366,50 @@ def audit_predictions(
     >>> report.verdict["level"]
     'above_limits'
     """
-    return predictions_report(
-        *case_of_predictions(
-            proba, y, is_member, classes=classes, groups=groups, ids=ids
-        ),
-        model_name=model_name,
-        limits=_verdict.check_limits(limits),
-        slices=slices,
-        settings=checked_settings(
-            fprs=fprs,
-            confidence=confidence,
-            prior=prior,
-            inclusion_probability=inclusion_probability,
-            n_permutations=n_permutations,
-            min_slice_size=min_slice_size,
-            seed=root_seed(random_state) % 2**31,
-        ),
-        per_record=per_record,
+    case, log_proba = case_of_predictions(
+        proba, y, is_member, classes=classes, groups=groups, ids=ids
     )
+    settings = Settings(
+        fprs=fprs,
+        confidence=confidence,
+        prior=prior,
+        limits=limits,
+        slices=slices,
+        min_slice_size=min_slice_size,
+        inclusion_probability=inclusion_probability,
+        n_permutations=n_permutations,
+        per_record=per_record,
+        seed=root_seed(random_state) % 2**31,
+    )
+    return predictions_report(case, log_proba, settings, model_name=model_name)
 
 
-def predictions_report(
-    case,
-    log_proba,
-    *,
-    model_name,
-    limits,
-    slices,
-    settings,
-    per_record,
-    sources=None,
-):
-    """Report on predictions already checked."""
+def predictions_report(case, log_proba, settings, *, model_name, sources=None):
+    """Report on predictions already checked.
+
+    Parameters
+    ----------
+    case : Case
+
+    log_proba : ndarray of shape (n_records, n_classes)
+
+    settings : Settings
+
+    model_name : str
+
+    sources : dict or None, default=None
+        Names of the files audited.
+
+    Returns
+    -------
+    report : AuditReport
+    """
+    for name in settings.slices:
+        if name not in ("class", "loss"):
+            raise ValueError(
+                f"slices holds {name!r}; without records only 'class' and 'loss' are "
+                "possible."
+            )
     names = ["loss", "entropy"]
     if log_proba.shape[1] > 2:
         names += ["modified_entropy", "margin"]
@@ -485,21 +417,11 @@ def predictions_report(
         name: Scored(SIGNALS[name](log_proba, case.codes), None, f"{name} of the model")
         for name in names
     }
-    slices = [] if slices is None else slices
-    slices = [slices] if isinstance(slices, str) else list(slices)
-    for name in slices:
-        if name not in ("class", "loss"):
-            raise ValueError(
-                f"slices holds {name!r}; without records only 'class' and 'loss' are "
-                "possible."
-            )
     right = log_proba.argmax(axis=1) == case.codes
     return build_report(
         case,
         scored,
-        settings=settings,
-        limits=limits,
-        slices=slices,
+        settings,
         model_content={
             "name": model_name,
             "class": None,
@@ -513,14 +435,4 @@ def predictions_report(
         ),
         extra_findings=[_findings.only_predictions()],
         sources=sources,
-        per_record=per_record,
     )
-
-
-def _check_slices(slices, case):
-    slices = [] if slices is None else slices
-    slices = [slices] if isinstance(slices, (str, Integral)) else list(slices)
-    for name in slices:
-        if not (isinstance(name, str) and name in ("class", "loss")):
-            slice_column(case, name)
-    return slices

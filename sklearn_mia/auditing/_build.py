@@ -10,12 +10,12 @@ import scipy.sparse as sp
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_mia.attacks import RMIA, LiRA
 from sklearn_mia.auditing import _evaluation, _findings, _verdict
 from sklearn_mia.auditing._blind import blind_auc, blind_table
 from sklearn_mia.auditing._multiplicity import MembershipPermuter, max_statistic_test
 from sklearn_mia.auditing._report import SCHEMA, SCHEMA_VERSION, AuditReport
 from sklearn_mia.auditing._run import judged_rows
+from sklearn_mia.base._with_shadows import BaseShadowAttack
 from sklearn_mia.metrics import roc_auc_interval
 from sklearn_mia.signals import loss
 from sklearn_mia.tables import as_numbers, column_names, columns_of, is_frame
@@ -25,32 +25,27 @@ _DECIMALS = 6
 
 
 def _shadow_evidence(scored):
-    """The first attack whose shadows tell what one model answers for a record."""
-    for result in scored.values():
-        attack = result.fitted
-        if result.used is None and type(attack) in (LiRA, RMIA):
-            return attack, attack.shadow_signals_, attack.shadow_members_
-    for result in scored.values():
-        members = getattr(result.fitted, "shadow_members_", None)
-        if result.used is None and members is not None:
-            return None, None, members
-    return None, None, None
+    """What shadows say, of the first attack whose shadows gave probabilities."""
+    attacks = [s.fitted for s in scored.values() if s.used is None]
+    shadowed = [a for a in attacks if isinstance(a, BaseShadowAttack)]
+    found = [e for a in shadowed if (e := a.shadow_evidence()) is not None]
+    with_answers = (e for e in found if e.log_proba is not None)
+    return next(with_answers, found[0] if found else None)
 
 
-def _regime(attack, signals, members, case, log_proba):
+def _regime(evidence, case, log_proba, response):
     """How like the target the shadows are; see `_findings.check_regime`."""
-    if attack is None or attack.response_method != "auto":
+    if evidence is None or evidence.log_proba is None or evidence.response != response:
         return None
-    even = np.log([[0.5, 0.5]])
-    level = attack._signal()(even, np.zeros(1, dtype=int))[0]
-    right = signals > level
+    members, even = evidence.members, np.log(0.5)
+    right = evidence.log_proba > even
     inside = np.array([r[m].mean() for r, m in zip(right, members, strict=True)])
     outside = np.array([r[~m].mean() for r, m in zip(right, members, strict=True)])
-    target = attack._signal()(log_proba, case.codes) > level
+    target = loss(log_proba, case.codes) > even
     return {
         "target_size": int(case.is_member.sum()),
         "shadow_size": float(members.sum(axis=1).mean()),
-        "thin": len(members) != attack.n_shadows,
+        "thin": evidence.thin,
         "target_members": float(target[case.is_member].mean()),
         "target_nonmembers": float(target[~case.is_member].mean()),
         "shadow_in": float(inside.mean()),
@@ -60,14 +55,14 @@ def _regime(attack, signals, members, case, log_proba):
     }
 
 
-def _lost_classes(signals, case):
-    if signals is None:
+def _lost_classes(evidence, case):
+    if evidence is None or evidence.log_proba is None:
         return {}
     lost = {}
     for code, label in enumerate(case.classes.tolist()):
         own = case.codes == code
         if own.any():
-            n = int(np.sum(np.isnan(signals[:, own]).all(axis=1)))
+            n = int(np.sum(np.isnan(evidence.log_proba[:, own]).all(axis=1)))
             if n:
                 lost[str(label)] = n
     return lost
@@ -76,6 +71,7 @@ def _lost_classes(signals, case):
 def collect_findings(
     case,
     scored,
+    evidence,
     *,
     fprs,
     confidence,
@@ -94,7 +90,6 @@ def collect_findings(
     """
     is_member = case.is_member
     n1, n0 = int(is_member.sum()), int((~is_member).sum())
-    attack, signals, members = _shadow_evidence(scored)
     columns = {}
     if case.features is not None:
         columns = _columns_as_numbers(case.features)
@@ -112,11 +107,13 @@ def collect_findings(
             for name, s in scored.items()
         ),
         _findings.check_resolution(n0, fprs, confidence),
-        _findings.check_regime(_regime(attack, signals, members, case, log_proba)),
-        _findings.check_twins(members, is_member),
+        _findings.check_regime(_regime(evidence, case, log_proba, response)),
+        _findings.check_twins(
+            None if evidence is None else evidence.members, is_member
+        ),
         _findings.check_lost_classes(
-            _lost_classes(signals, case),
-            0 if signals is None else len(signals),
+            _lost_classes(evidence, case),
+            0 if evidence is None else len(evidence.members),
             n_unscored,
         ),
         _findings.check_giveaways(columns, is_member),
@@ -143,34 +140,22 @@ def _by_severity(findings):
     return sorted(findings, key=lambda f: (order[f.severity], f.code))
 
 
-def _difficulty(scored, losses):
+def _difficulty(evidence, losses):
     """Loss of models that did not train on a record.
 
     Groups of records must not depend on what the audited model learned of them, so
     the shadow models are asked, if there are any.
     """
-    for result in scored.values():
-        attack = result.fitted
-        signals = getattr(attack, "shadow_signals_", None)
-        if result.used is None and signals is not None:
-            if type(attack) is RMIA and attack.temperature == 1:
-                log_proba = signals
-            elif type(attack) is LiRA:
-                log_proba = -np.logaddexp(0, -signals)
-            else:
-                continue
-            out = ~attack.shadow_members_ & np.isfinite(log_proba)
-            total = np.where(out, -log_proba, 0.0).sum(axis=0)
-            count = out.sum(axis=0)
-            spare = total.sum() / max(count.sum(), 1)
-            mean = np.divide(
-                total, count, out=np.full(len(count), spare), where=count > 0
-            )
-            return mean
-    return losses
+    if evidence is None or evidence.log_proba is None:
+        return losses
+    out = ~evidence.members & np.isfinite(evidence.log_proba)
+    total = np.where(out, -evidence.log_proba, 0.0).sum(axis=0)
+    count = out.sum(axis=0)
+    spare = total.sum() / max(count.sum(), 1)
+    return np.divide(total, count, out=np.full(len(count), spare), where=count > 0)
 
 
-def _slicings(slices, case, scored, losses):
+def _slicings(slices, case, difficulty):
     slicings = {}
     for name in slices:
         if isinstance(name, str) and name == "class":
@@ -178,7 +163,7 @@ def _slicings(slices, case, scored, losses):
                 np.array([str(v) for v in case.labels.tolist()])
             )
         elif isinstance(name, str) and name == "loss":
-            slicings["loss"] = _evaluation.loss_groups(_difficulty(scored, losses))
+            slicings["loss"] = _evaluation.loss_groups(difficulty)
         else:
             slicings[str(name)] = _evaluation.slice_groups(slice_column(case, name))
     return slicings
@@ -210,10 +195,8 @@ def slice_column(case, name):
 def build_report(
     case,
     scored,
-    *,
     settings,
-    limits,
-    slices,
+    *,
     model_content,
     log_proba,
     accuracy,
@@ -222,7 +205,6 @@ def build_report(
     extra_findings=(),
     sources=None,
     n_dropped=0,
-    per_record=True,
 ):
     """Evaluate the scores of all attacks and put the report together.
 
@@ -233,14 +215,7 @@ def build_report(
     scored : dict
         Name mapped to a `Scored`.
 
-    settings : dict
-        "fprs", "confidence", "prior", "inclusion_probability", "n_permutations",
-        "min_slice_size", "seed" and what else is to be shown.
-
-    limits : list
-        From :func:`sklearn_mia.auditing._verdict.check_limits`.
-
-    slices : list
+    settings : Settings
 
     model_content : dict
         "name" and what else is to be shown.
@@ -263,13 +238,11 @@ def build_report(
     n_dropped : int, default=0
         Records left out before.
 
-    per_record : bool, default=True
-
     Returns
     -------
     report : AuditReport
     """
-    confidence, seed = settings["confidence"], settings["seed"]
+    confidence, seed = settings.confidence, settings.seed
     is_member = case.is_member
     n_sides = int(is_member.sum()), int((~is_member).sum())
     scores = {name: s.scores for name, s in scored.items()}
@@ -284,17 +257,19 @@ def build_report(
         statistics,
         is_member,
         permuter,
-        n_permutations=settings["n_permutations"],
+        n_permutations=settings.n_permutations,
         confidence=confidence,
         seed=seed,
     )
     attacks = _attack_rows(scored, is_member, settings, labels, correction)
     power = _evaluation.what_would_be_seen(correction, labels, *n_sides)
     blind = _blind(case, confidence, seed)
+    evidence = _shadow_evidence(scored)
     findings = collect_findings(
         case,
         scored,
-        fprs=settings["fprs"],
+        evidence,
+        fprs=settings.fprs,
         confidence=confidence,
         blind=blind,
         response=response,
@@ -316,7 +291,7 @@ def build_report(
         "rate": rate_of(lead, _evaluation.HEADLINE_FPR),
     }
     leak = correction.p_value <= 1 - confidence
-    judged = _verdict.judge_limits(limits, list(scored), auc_of, rate_of, leak)
+    judged = _verdict.judge_limits(settings.limits, list(scored), auc_of, rate_of, leak)
     content = {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -335,7 +310,7 @@ def build_report(
             "accuracy_nonmembers": accuracy[1],
             "n_dropped": n_dropped,
         },
-        "settings": settings,
+        "settings": settings.told(),
         "verdict": _verdict.state_verdict(
             {"p_value": correction.p_value, "confidence": confidence},
             judged,
@@ -357,21 +332,25 @@ def build_report(
         "power": power,
         "blind": blind,
         "slices": _evaluation.evaluate_slices(
-            _slicings(slices, case, scored, -loss(log_proba, case.codes)),
+            _slicings(
+                settings.slices,
+                case,
+                _difficulty(evidence, -loss(log_proba, case.codes)),
+            ),
             scores,
             used,
             is_member,
             permuter,
-            min_size=settings["min_slice_size"],
+            min_size=settings.min_slice_size,
             confidence=confidence,
-            n_permutations=settings["n_permutations"],
+            n_permutations=settings.n_permutations,
             seed=seed + 1,
         ),
         "findings": [vars(f) for f in findings],
         "top_records": None,
     }
     records = None
-    if per_record:
+    if settings.per_record:
         records = _record_columns(case, scored)
         content["top_records"] = _top_records(records)
     return AuditReport(content, records)
@@ -408,11 +387,11 @@ def _attack_rows(scored, is_member, settings, labels, correction):
         row |= _evaluation.evaluate_scores(
             is_member[judged],
             result.scores[judged],
-            fprs=settings["fprs"],
-            confidence=settings["confidence"],
-            prior=settings["prior"],
-            inclusion_probability=settings["inclusion_probability"],
-            seed=settings["seed"],
+            fprs=settings.fprs,
+            confidence=settings.confidence,
+            prior=settings.prior,
+            inclusion_probability=settings.inclusion_probability,
+            seed=settings.seed,
         )
         rows.append((max(correction.studentised[i] for i in own), row))
     return [row for _, row in sorted(rows, key=lambda pair: -pair[0])]

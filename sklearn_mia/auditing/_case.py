@@ -1,12 +1,12 @@
 """Both sides of an audit, checked and put in one table."""
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 
 from sklearn_mia.identity import record_ids
-from sklearn_mia.records import RecordSchema, as_labels, as_records
+from sklearn_mia.records import RecordSchema, as_labels, as_records, free_name
 from sklearn_mia.response import check_target, encode_labels, make_responder
 from sklearn_mia.shadows import merged_identities
 from sklearn_mia.tables import as_table, is_frame, row_names, stack_tables, take
@@ -154,18 +154,6 @@ def _order_of(ids):
         return None
 
 
-def _free_name(features, name):
-    """A name for the label column that no feature has; None for tables without."""
-    if not is_frame(features):
-        return None
-    columns = list(features.columns)
-    if all(isinstance(c, Integral) for c in columns):
-        return max(columns) + 1
-    while name in columns:
-        name += "_"
-    return name
-
-
 def one_table(
     model, features, labels, is_member, *, groups=None, ids=None, label_name=None
 ):
@@ -192,7 +180,7 @@ def one_table(
     classes = check_target(model)
     label_name = "y" if label_name is None else str(label_name)
     codes = encode_labels(labels, classes)
-    column = _free_name(features, label_name)
+    column = free_name(features, label_name)
     records = as_records(features, labels, label_name=column)
     schema = RecordSchema(model, records, "auto" if column is None else column)
     asked, _ = schema.split(records)

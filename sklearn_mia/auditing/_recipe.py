@@ -9,7 +9,6 @@ import numpy as np
 from scipy import stats
 from sklearn.base import clone
 
-from sklearn_mia.auditing._audit import _check_count, _check_fraction, _check_fractions
 from sklearn_mia.auditing._case import name_of_labels, one_table, side_table
 from sklearn_mia.auditing._evaluation import is_resolvable, tpr_row
 from sklearn_mia.auditing._files import write_whole
@@ -20,7 +19,9 @@ from sklearn_mia.auditing._run import (
     judged_rows,
     run_attacks,
 )
+from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._verdict import percent
+from sklearn_mia.checks import check_count
 from sklearn_mia.identity import record_ids
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
 from sklearn_mia.records import as_labels
@@ -104,9 +105,9 @@ def audit_recipe(
     *,
     n_targets=5,
     attacks=None,
-    n_shadows=16,
+    n_shadows=Settings.n_shadows,
     fprs=(0.01, 0.1),
-    confidence=0.95,
+    confidence=Settings.confidence,
     groups=None,
     callbacks=None,
     n_jobs=None,
@@ -176,12 +177,17 @@ def audit_recipe(
     >>> bool(report.summary[0]["low"] > 0.5)
     True
     """
-    n_targets = _check_count(n_targets, "n_targets", 2)
-    fprs, confidence = _check_fractions(fprs), _check_fraction(confidence, "confidence")
+    n_targets = check_count(n_targets, "n_targets", 2)
+    settings = Settings(
+        fprs=fprs,
+        confidence=confidence,
+        n_shadows=n_shadows,
+        seed=root_seed(random_state) % 2**31,
+    )
+    fprs, confidence, seed = settings.fprs, settings.confidence, settings.seed
     X, labels = side_table(X, "X"), as_labels(y)
     if len(labels) != X.shape[0]:
         raise ValueError(f"y has {len(labels)} labels for {X.shape[0]} records.")
-    seed = root_seed(random_state) % 2**31
     units = _units(X, labels, groups)
     targets = []
     with tempfile.TemporaryDirectory(prefix="sklearn_mia_") as folder:
@@ -200,7 +206,7 @@ def audit_recipe(
                 label_name=name_of_labels(y),
             )
             chosen, _ = check_attacks(
-                default_attacks(model, n_shadows=n_shadows, random_state=seed)
+                default_attacks(model, n_shadows=settings.n_shadows, random_state=seed)
                 if attacks is None
                 else attacks,
                 model,

@@ -14,8 +14,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia.attacks import RMIA, BaggingAttack, LiRA, ThresholdAttack
-from sklearn_mia.base._contract import BaseAttack
-from sklearn_mia.base._with_shadows import BaseShadowAttack
+from sklearn_mia.base import BaseAttack, BaseShadowAttack
+from sklearn_mia.models import open_model
 from sklearn_mia.tables import take
 
 # Cost 4 of 16: from there on it equals RMIA with 64 shadow models.
@@ -55,9 +55,9 @@ def default_attacks(model, *, n_shadows=16, random_state=None):
         "ThresholdAttack": ThresholdAttack(model, signal="loss"),
         "RMIA": RMIA(model, **shadows),
     }
-    forest = _bagged_forest(model)
-    if forest is None:
+    if not BaggingAttack.handles(model):
         return attacks | {"LiRA": LiRA(model, **shadows)}
+    forest = open_model(model).classifier
     bagging = BaggingAttack(
         model,
         n_trees=max(_SHARE_OF_BAGGING * n_shadows * forest.n_estimators // 100, 100),
@@ -65,13 +65,6 @@ def default_attacks(model, *, n_shadows=16, random_state=None):
         random_state=random_state,
     )
     return attacks | {"BaggingAttack": bagging}
-
-
-def _bagged_forest(model):
-    try:
-        return BaggingAttack(model)._target_forest()
-    except (TypeError, ValueError):
-        return None
 
 
 @dataclass(frozen=True)
@@ -221,7 +214,7 @@ def _run_attack(attack, case, half):
             groups = {}
             if case.groups is not None and isinstance(attack, BaseShadowAttack):
                 groups["groups"] = case.groups
-            scores = attack.fit(records, **groups).score_samples(records)
+            scores = attack.fit_score(records, **groups)
         return Scored(scores, None, description, attack.n_unscored_, attack)
     train, judged = np.flatnonzero(half), np.flatnonzero(~half)
     attack.fit(take(records, train), case.is_member[train])

@@ -1,7 +1,8 @@
 """The verdict: what was found, in plain words, against limits that can be set."""
 
 import re
-from numbers import Real
+
+from sklearn_mia.checks import check_probability
 
 # A rate of .05 at .01 is five true accusations for each false one between equally
 # many members and non-members. Both numbers are conventions; see `audit`.
@@ -43,12 +44,8 @@ def check_limits(limits):
                     f"limits has the key {key!r}; expected 'auc' or 'tpr@fpr=0.01', "
                     "the rate being a fraction in (0, 1), not percent."
                 )
-        if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value <= 1:
-            raise ValueError(
-                f"limits[{key!r}]={value!r} is not a fraction in (0, 1]; write 0.05 "
-                "for 5 %."
-            )
-        checked.append((str(key), fpr, float(value)))
+        value = check_probability(value, f"limits[{key!r}]", zero=False)
+        checked.append((str(key), fpr, value))
     return checked
 
 

@@ -1,7 +1,6 @@
 """The contract of every attack: a binary classifier over records."""
 
-import warnings
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from numbers import Integral, Real
 
@@ -26,6 +25,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from sklearn_mia._warn import warn
 from sklearn_mia.identity import record_ids
 from sklearn_mia.metrics import threshold_at_fpr
 from sklearn_mia.records import RecordSchema, as_labels
@@ -218,11 +218,58 @@ def _target_tag(target, name):
         return True
 
 
-class BaseAttack(_TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
-    """Base class of all membership attacks.
+class BaseAttack(_TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator, ABC):
+    """Base class of the attacks without shadow models, and of all others.
 
-    An attack adds its parameters, a docstring and two hooks, `_fit_scores` and
-    `_score_queries`; everything of the contract is here.
+    An attack adds a docstring, its parameters and `_score_queries`; it may replace
+
+    - `_fit_scores`, to learn something from the pool before it is scored,
+    - `_null_scores`, which sets the threshold,
+    - `handles`, if it is made for some models only.
+
+    Everything else of the contract is here: records, membership, the target, the
+    threshold, `score_samples`, `predict` and so on.
+
+    Parameters
+    ----------
+    target_estimator : classifier
+        The fitted model under attack. Never refitted, never changed; a clone of the
+        attack keeps it by identity.
+
+    label_column : {"auto"}, int, str or None, default="auto"
+        Which column of a record is the class label. "auto": in a frame the one
+        column that the target was not trained on, else the last. None: records carry
+        no label, the target's own prediction stands in.
+
+    member_label : object, default=None
+        The value of `y` that means member. None takes True or 1; of other values
+        "member", "in", "train" or "yes", else the one that sorts last, with a warning.
+
+    response_method : {"auto", "predict_proba", "decision_function", "predict"}, \
+            default="auto"
+        How the target is asked; "auto" takes the first that it has.
+
+    max_fpr : float, default=0.05
+        Share of the reference non-members, a fraction in [0, 1), that `predict` may
+        call members.
+
+    See Also
+    --------
+    BaseShadowAttack : Base class of the attacks with shadow models.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from sklearn_mia import as_records
+    >>> from sklearn_mia.base import BaseAttack
+    >>> class LargestProbability(BaseAttack):
+    ...     def _score_queries(self, queries):
+    ...         return queries.log_proba.max(axis=1)
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = DecisionTreeClassifier(max_depth=2).fit(X[::2], y[::2])
+    >>> LargestProbability(model).fit_score(as_records(X, y)).shape
+    (150,)
     """
 
     _parameter_constraints: dict = {
@@ -231,29 +278,84 @@ class BaseAttack(_TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         "max_fpr": [Interval(Real, 0, 1, closed="left")],
     }
 
+    def __init__(
+        self,
+        target_estimator=None,
+        *,
+        label_column="auto",
+        member_label=None,
+        response_method="auto",
+        max_fpr=0.05,
+    ):
+        self.target_estimator = target_estimator
+        self.label_column = label_column
+        self.member_label = member_label
+        self.response_method = response_method
+        self.max_fpr = max_fpr
+
     @abstractmethod
+    def _score_queries(self, queries):
+        """Score records.
+
+        Parameters
+        ----------
+        queries : Queries
+
+        Returns
+        -------
+        scores : ndarray of shape (n_records,)
+            Higher = more likely a member; NaN for a record that cannot be scored.
+        """
+
     def _fit_scores(self, pool, is_member):
-        """Fit the attack.
+        """Learn from the pool what is needed, and score it.
 
         Parameters
         ----------
         pool : Queries
 
         is_member : ndarray of shape (n_records,), dtype bool, or None
+            Only an attack that learns from known membership may use it.
 
         Returns
         -------
         scores : ndarray of shape (n_records,)
             Scores of the pool, NaN for a record that cannot be scored.
-
-        reference : ndarray of shape (n_reference,) or None
-            Scores of records known to be non-members whatever `is_member` says; None
-            takes the known non-members, else the pool.
         """
+        return self._score_queries(pool)
 
-    @abstractmethod
-    def _score_queries(self, queries):
-        """Score records, NaN for one that cannot be scored."""
+    def _null_scores(self, pool, scores, is_member):
+        """Scores of non-members, from which the threshold is set.
+
+        Parameters
+        ----------
+        pool : Queries
+
+        scores : ndarray of shape (n_records,)
+            From `_fit_scores`.
+
+        is_member : ndarray of shape (n_records,), dtype bool, or None
+
+        Returns
+        -------
+        null_scores : ndarray of shape (n_null,)
+            By default those of the known non-members, else of the whole pool.
+        """
+        return scores if is_member is None else scores[~is_member]
+
+    @classmethod
+    def handles(cls, model):
+        """Tell whether this attack can be made on a model.
+
+        Parameters
+        ----------
+        model : fitted classifier
+
+        Returns
+        -------
+        handles : bool
+        """
+        return True
 
     @_fit_context(
         # The target is trained already: its parameters are not ours to validate.
@@ -278,27 +380,52 @@ class BaseAttack(_TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         self : estimator instance
             The fitted attack.
         """
-        return self._fit(X, y)
+        self._fit(X, y)
+        return self
+
+    @_fit_context(
+        # The target is trained already: its parameters are not ours to validate.
+        prefer_skip_nested_validation=False
+    )
+    def fit_score(self, X, y=None, **fit_params):
+        """Fit the attack and score its pool, asking the target once.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, pandas or polars DataFrame} of shape \
+                (n_records, n_columns)
+            The pool, as in `fit`.
+
+        y : array-like of shape (n_records,), default=None
+            Membership where it is known.
+
+        **fit_params : dict
+            What else `fit` takes.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_records,)
+            What ``fit(X, y).score_samples(X)`` gives.
+        """
+        return self._finite(self._fit(X, y, **fit_params))
 
     def _fit(self, X, y, **params):
+        """Fit the attack; return the scores of the pool."""
         check_target(self.target_estimator)
         X = self._check_records(X, reset=True)
         is_member = self._check_membership(y)
         if is_member is not None:
             check_consistent_length(X, is_member)
         pool = self._fit_target(X)
-        scores, reference = self._fit_scores(pool, is_member, **params)
+        scores = self._fit_scores(pool, is_member, **params)
         usable = np.isfinite(scores)
         self.n_unscored_ = int(np.sum(~usable))
         self._neutral_score = float(np.median(scores[usable])) if usable.any() else 0.0
         self._warn_unscored(self.n_unscored_, len(scores), "pool")
-        if is_member is not None:
-            reference = scores[~is_member] if reference is None else reference
-        elif reference is None:
-            reference = scores
-        self._reference = np.sort(self._finite(reference))
+        null_scores = self._null_scores(pool, scores, is_member)
+        self._reference = np.sort(self._finite(null_scores))
         self.offset_ = float(threshold_at_fpr(self._reference, self.max_fpr))
-        return self
+        return scores
 
     def _check_membership(self, y):
         if y is None:
@@ -324,12 +451,10 @@ class BaseAttack(_TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         member = self._member_among(classes)
         self.classes_ = np.array([c for c in classes if c != member] + [member])
         if self.classes_[0] > self.classes_[1]:
-            warnings.warn(
+            warn(
                 f"The member label {member!r} sorts before the other one, and "
                 "scikit-learn's own ROC scorers take the label that sorts last as "
-                "positive: they would read 1 - AUC. Pass membership as booleans.",
-                UserWarning,
-                stacklevel=4,
+                "positive: they would read 1 - AUC. Pass membership as booleans."
             )
         return y == member
 
@@ -348,11 +473,9 @@ class BaseAttack(_TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         named = [v for v in labels if str(v).lower() in _MEMBER_WORDS]
         member = named[0] if len(named) == 1 else labels[1]
         reason = "" if len(named) == 1 else ", which sorts last,"
-        warnings.warn(
+        warn(
             f"y has the labels {labels}; {member!r}{reason} is taken as member. Pass "
-            "member_label to say which one is.",
-            UserWarning,
-            stacklevel=5,
+            "member_label to say which one is."
         )
         return member
 
@@ -385,13 +508,11 @@ class BaseAttack(_TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
     @staticmethod
     def _warn_unscored(n_unscored, n_records, where):
         if n_unscored:
-            warnings.warn(
+            warn(
                 f"{n_unscored} of {n_records} records of the {where} could not be "
                 "scored, because no shadow that trained without them (or with them) "
                 "saw their class. They get the median score of the pool. Train more "
-                "shadows, or leave out the rarest classes.",
-                UserWarning,
-                stacklevel=4,
+                "shadows, or leave out the rarest classes."
             )
 
     def decision_function(self, X):

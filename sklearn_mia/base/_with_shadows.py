@@ -1,6 +1,7 @@
 """What all attacks with shadow models share."""
 
-import warnings
+from abc import abstractmethod
+from dataclasses import dataclass
 from inspect import isclass
 from numbers import Integral
 
@@ -21,6 +22,7 @@ from sklearn.utils.validation import (
     check_memory,
 )
 
+from sklearn_mia._warn import warn
 from sklearn_mia.base._contract import BaseAttack, Queries
 from sklearn_mia.identity import mix, record_ids
 from sklearn_mia.models import final_fit_param, unfitted_recipe
@@ -37,6 +39,7 @@ from sklearn_mia.shadows import (
     root_seed,
     train_shadows,
 )
+from sklearn_mia.signals import logit, true_log_proba
 from sklearn_mia.tables import take
 
 _ODD_DUPLICATES = 0.02
@@ -45,12 +48,111 @@ _MOST_STAND_INS = 4
 _MOST_REFERENCES = 20_000
 
 
+@dataclass(frozen=True, repr=False)
+class ShadowEvidence:
+    """What shadows say of the pool, whatever attack trained them.
+
+    Attributes
+    ----------
+    members : ndarray of shape (n_shadows, n_records), dtype bool
+        Which record each shadow trained on.
+
+    log_proba : ndarray of shape (n_shadows, n_records) or None
+        Log-probability of the true label, NaN where a shadow never saw its class; None
+        if shadows were not asked for probabilities.
+
+    response : str
+        How target and shadows were asked.
+
+    thin : bool
+        Whether shadows have fewer trees than the target.
+    """
+
+    members: np.ndarray
+    log_proba: np.ndarray | None
+    response: str
+    thin: bool
+
+
 class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
     """Base class of the attacks with shadow models.
 
-    An attack adds its parameters, a docstring, `_signal` and `_score`, and freezes
-    what it needs from the pool in `_calibrate`. One that is no formula over shadows
-    replaces `_fit_formula` and `_score_queries` instead.
+    An attack adds a docstring, its parameters and its formula, `_score`. It may replace
+
+    - `_signal`, what is read from the answers; the logit by default,
+    - `_calibrate`, to freeze what the formula needs from the pool,
+    - `_reader`, if shadows are asked for something else than probabilities,
+    - `_recipe_and_number`, if it trains shadows of its own kind.
+
+    Everything else is here: shadows, their cache, records in and outside the pool, and
+    the threshold, for which shadows play the target.
+
+    Parameters
+    ----------
+    target_estimator : classifier
+        The fitted model under attack. Never refitted, never changed; a clone of the
+        attack keeps it by identity.
+
+    shadow_estimator : estimator or None, default=None
+        The recipe of the shadows, cloned for each; None takes the target's (what a
+        `FrozenEstimator` holds, the `best_estimator_` of a search).
+
+    n_shadows : int, default=16
+        Shadow models to train; even, since they come in complementary pairs.
+
+    keep_models : bool, default=True
+        Whether to keep the shadows, needed to score records outside the pool.
+
+    memory : str, object with the joblib.Memory interface or None, default=None
+        Folder or cache for the answers of the shadows, shared by all shadow attacks;
+        needs an integer `random_state`. Code that the recipe reaches in other
+        modules is not tracked: clear the folder when it changes.
+
+    label_column : {"auto"}, int, str or None, default="auto"
+        Which column of a record is the class label. "auto": in a frame the one
+        column that the target was not trained on, else the last. None: records carry
+        no label, the target's own prediction stands in.
+
+    member_label : object, default=None
+        The value of `y` that means member. None takes True or 1; of other values
+        "member", "in", "train" or "yes", else the one that sorts last, with a warning.
+
+    response_method : {"auto", "predict_proba", "decision_function", "predict"}, \
+            default="auto"
+        How the target is asked; "auto" takes the first that it has.
+
+    max_fpr : float, default=0.05
+        Share of the reference non-members, a fraction in [0, 1), that `predict` may
+        call members. The reference is the known non-members, else what shadows say
+        of records that they did not see; that holds for a target trained, like them,
+        on about half of the pool.
+
+    n_jobs : int or None, default=None
+        Shadows trained at a time. None is 1 unless in a `joblib.parallel_config`.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds the splits and the shadows. The result does not depend on `n_jobs`.
+
+    See Also
+    --------
+    BaseAttack : Base class of all attacks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from sklearn_mia import as_records
+    >>> from sklearn_mia.base import BaseShadowAttack
+    >>> class AboveTheOthers(BaseShadowAttack):
+    ...     def _score(self, target, signals, members, in_pool):
+    ...         others = np.where(members & in_pool, np.nan, signals)
+    ...         return target - np.nanmax(others, axis=0)
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = DecisionTreeClassifier(random_state=0).fit(X[::2], y[::2])
+    >>> attack = AboveTheOthers(model, n_shadows=4, random_state=0)
+    >>> attack.fit_score(as_records(X, y)).shape
+    (150,)
     """
 
     _parameter_constraints: dict = {
@@ -65,16 +167,54 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
     # "auto" and "online" are the parameter of attacks that use IN shadows.
     mode = "offline"
     _asks_models = True
+    _thin = False
+
+    def __init__(
+        self,
+        target_estimator=None,
+        *,
+        shadow_estimator=None,
+        n_shadows=16,
+        keep_models=True,
+        memory=None,
+        label_column="auto",
+        member_label=None,
+        response_method="auto",
+        max_fpr=0.05,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.target_estimator = target_estimator
+        self.shadow_estimator = shadow_estimator
+        self.n_shadows = n_shadows
+        self.keep_models = keep_models
+        self.memory = memory
+        self.label_column = label_column
+        self.member_label = member_label
+        self.response_method = response_method
+        self.max_fpr = max_fpr
+        self.n_jobs = n_jobs
+        self.random_state = random_state
 
     def _signal(self):
         """Function ``(log_proba, codes) -> values``, the same for target and shadows.
 
         It travels to workers, so it is a module-level function or a partial of one.
         """
+        return logit
 
-    def _calibrate(self, signals, members):
-        """Freeze what the formula needs from the pool."""
+    def _calibrate(self, pool, signals, members):
+        """Freeze what the formula needs from the pool.
 
+        Parameters
+        ----------
+        pool : Queries
+
+        signals, members : ndarray
+            As in `_score`, for the pool.
+        """
+
+    @abstractmethod
     def _score(self, target, signals, members, in_pool):
         """Score records by the formula of the attack.
 
@@ -131,12 +271,16 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         self : estimator instance
             The fitted attack.
         """
+        self._fit(X, y, groups=groups, **fit_params)
+        return self
+
+    def _fit(self, X, y, groups=None, **fit_params):
         if self.memory is not None and self.random_state is None:
             raise ValueError(
                 "memory is set but random_state is None: no shadow would ever be "
                 "found again. Pass an integer random_state."
             )
-        return self._fit(X, y, groups=groups, fit_params=fit_params)
+        return super()._fit(X, y, groups=groups, fit_params=fit_params)
 
     def _fit_scores(self, pool, is_member, groups=None, fit_params=None):
         recipe, n_shadows = self._recipe_and_number()
@@ -178,17 +322,19 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             memory=memory,
             key=key,
         )
-        signals, self.models_ = self._train(work, members, pool)
-        self.shadow_signals_, self.shadow_members_ = signals, members
+        trained = self._train(work, members, pool)
+        self.shadow_signals_, self.models_, self._shadow_log_proba = trained
+        self.shadow_members_ = members
         self._remember(pool)
-        return self._fit_formula(pool, is_member)
+        self._calibrate(pool, self.shadow_signals_, members)
+        return self._score_pool(pool)
 
-    def _fit_formula(self, pool, is_member):
-        """Score the pool and reference non-members, once the shadows are trained."""
-        self._calibrate(self.shadow_signals_, self.shadow_members_)
-        scores = self._score_pool(pool)
+    def _null_scores(self, pool, scores, is_member):
         # Known non-members are the better reference.
-        return scores, None if is_member is not None else self._out_scores()
+        if is_member is None and len(self.shadow_members_):
+            out = self._out_scores()
+            scores = scores if out is None else out
+        return super()._null_scores(pool, scores, is_member)
 
     def _recipe_and_number(self):
         """Recipe of a shadow, and how many to train."""
@@ -267,6 +413,28 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         )
         context.call_on_fit_task_end(estimator=self)
         return trained
+
+    def shadow_evidence(self):
+        """What the shadows say of the pool, for checks of an audit.
+
+        Returns
+        -------
+        evidence : ShadowEvidence or None
+            None if the attack did without shadows.
+        """
+        if not len(self.shadow_members_):
+            return None
+        return ShadowEvidence(
+            members=self.shadow_members_,
+            log_proba=self._log_proba_of_shadows(),
+            response=self._responder.kind,
+            thin=self._thin,
+        )
+
+    def _log_proba_of_shadows(self):
+        if self._shadow_log_proba is not None:
+            return self._shadow_log_proba
+        return true_log_proba(self._signal(), self.shadow_signals_)
 
     def _remember(self, pool):
         self._pool_ids, self._pool_rows = np.unique(pool.ids, return_index=True)
@@ -407,22 +575,18 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
                 "or use mode='auto'."
             )
         if self.mode == "auto" and min(n_in, n_out) > _ODD_DUPLICATES * n_queries:
-            warnings.warn(
+            warn(
                 f"{n_in} records are in the pool and {n_out} are not. They are scored "
                 "on one scale, but by different evidence: if being in the pool goes "
                 "with membership, compare them with mode='offline', or put all "
-                "records in the pool.",
-                UserWarning,
-                stacklevel=4,
+                "records in the pool."
             )
         rounded = not n_in and record_ids(features, codes, dtype=np.float32)
         if np.isin(rounded, self._probe_ids).any():
-            warnings.warn(
+            warn(
                 "No record is in the pool, but some are once they are rounded to "
                 "float32. A float32 copy of a record is another record: score the "
-                "records with the dtypes that the attack was fitted on.",
-                UserWarning,
-                stacklevel=4,
+                "records with the dtypes that the attack was fitted on."
             )
 
     def __getstate__(self):
@@ -455,11 +619,11 @@ class BaseOptionalShadowAttack(BaseShadowAttack):
                 f"{', '.join(given)} passed to fit with n_shadows=0: they are for the "
                 "training of shadows. Leave them out, or pass n_shadows=16."
             )
-        self.models_ = []
+        self.models_, self._shadow_log_proba = [], None
         self.shadow_signals_ = np.empty((0, len(pool.ids)))
         self.shadow_members_ = np.empty((0, len(pool.ids)), dtype=bool)
         self._remember(pool)
-        return self._score_pool(pool), None
+        return self._score_pool(pool)
 
     def _score_queries(self, queries):
         if self.n_shadows:
@@ -473,7 +637,7 @@ class BaseOptionalShadowAttack(BaseShadowAttack):
         )
 
 
-_NOT_PICKLED = ("shadow_signals_", "shadow_members_")
+_NOT_PICKLED = ("shadow_signals_", "shadow_members_", "_shadow_log_proba")
 
 
 def played_members(ids, n_shadows):

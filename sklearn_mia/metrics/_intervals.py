@@ -1,12 +1,12 @@
 """Rates, AUC and advantage, each with an interval that holds."""
 
 import math
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special, stats
 
+from sklearn_mia._warn import warn
 from sklearn_mia.checks import check_count, check_fraction
 from sklearn_mia.metrics._power import min_nonmembers_for_fpr
 from sklearn_mia.metrics._rates import (
@@ -316,12 +316,10 @@ def tpr_at_fpr_interval(
     n0 = nonmembers.size
     k = check_permitted(max_fpr, n0)
     if k < 10:
-        warnings.warn(
+        warn(
             f"max_fpr={max_fpr!r} permits {k!r} false alarms among {n0!r} non-members; "
             "the interval is stable from 10, that is from "
-            f"{min_nonmembers_for_fpr(max_fpr, false_alarms=10)} non-members.",
-            UserWarning,
-            stacklevel=2,
+            f"{min_nonmembers_for_fpr(max_fpr, false_alarms=10)} non-members."
         )
     threshold = threshold_at_fpr(nonmembers, max_fpr)
     tpr, fpr = share_above(members, threshold), share_above(nonmembers, threshold)

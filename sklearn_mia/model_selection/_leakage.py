@@ -1,7 +1,6 @@
 """One measurement of leakage: two balanced sides, an attack, a number."""
 
 import inspect
-import warnings
 
 import numpy as np
 from sklearn.base import clone
@@ -9,13 +8,12 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import get_tags
 
+from sklearn_mia._warn import warn
 from sklearn_mia.attacks import ThresholdAttack
-from sklearn_mia.base._contract import Queries
 from sklearn_mia.metrics import membership_advantage_score, tpr_at_fpr_score
-from sklearn_mia.records import as_records
-from sklearn_mia.response import check_target, encode_labels, make_responder
+from sklearn_mia.records import as_records, free_name
 from sklearn_mia.shadows import root_seed
-from sklearn_mia.tables import is_frame, take
+from sklearn_mia.tables import take
 
 METRICS = {
     "advantage": membership_advantage_score,
@@ -136,19 +134,15 @@ def nonmember_rows(ids, training_ids, labels, classes):
             "test set, and return_train_score=False to a search."
         )
     if n_copies > _ODD_DUPLICATES * n_records:
-        warnings.warn(
+        warn(
             f"{n_copies} of {n_records} test records equal a training record. They "
-            "are members and left out of the non-members.",
-            UserWarning,
-            stacklevel=2,
+            "are members and left out of the non-members."
         )
     if unknown.any():
-        warnings.warn(
+        warn(
             f"{int(unknown.sum())} of {n_records} test records have a class that the "
             "model was not trained on and are left out of the non-members. Use "
-            "stratified folds, or drop the rarest classes.",
-            UserWarning,
-            stacklevel=2,
+            "stratified folds, or drop the rarest classes."
         )
     return rows
 
@@ -166,27 +160,7 @@ def join_records(X, y):
     -------
     records : same container as X
     """
-    name = None
-    if is_frame(X) and "label" in X.columns:
-        name = "label"
-        while name in X.columns:
-            name += "_"
-    return as_records(X, y, label_name=name)
-
-
-def _threshold_scores(attack, X, y):
-    """What `fit` and `score_samples` give, without asking the target twice."""
-    attack._validate_params()
-    classes = check_target(attack.target_estimator)
-    _, log_proba = make_responder(
-        attack.target_estimator, X, classes, attack.response_method
-    )
-    if attack.label_column is None:
-        codes = log_proba.argmax(axis=1)
-    else:
-        codes = encode_labels(y, classes)
-    pool = Queries(X, y, codes, ids=None, log_proba=log_proba)
-    return attack._fit_scores(pool, None)[0]
+    return as_records(X, y, label_name=free_name(X, "label"))
 
 
 def membership_scores(attack, target, X, y, is_member, fit_params=None):
@@ -215,11 +189,9 @@ def membership_scores(attack, target, X, y, is_member, fit_params=None):
         Higher = more likely a member.
     """
     attack = clone(attack).set_params(target_estimator=target)
-    if type(attack) is ThresholdAttack:
-        return _threshold_scores(attack, X, y)
     records = X if attack.label_column is None else join_records(X, y)
     if not get_tags(attack).target_tags.required:
-        return attack.fit(records, **(fit_params or {})).score_samples(records)
+        return attack.fit_score(records, **(fit_params or {}))
     n_folds = min(_N_FOLDS, int(is_member.sum()), int((~is_member).sum()))
     if n_folds < 2:
         raise ValueError(

@@ -1,10 +1,11 @@
 """Strategies for ``refit``: which candidate of a search to take."""
 
-import warnings
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
+
+from sklearn_mia._warn import warn
+from sklearn_mia.checks import check_probability
 
 _ROUNDING = 1e-12
 
@@ -45,14 +46,6 @@ def mean_scores(cv_results, accuracy, leakage):
 def leakage_sign(values):
     """-1 where leakage was negated by its scorer, else 1; it is never negative."""
     return -1.0 if np.any(np.asarray(values) < 0) else 1.0
-
-
-def _check_limit(value, name):
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise ValueError(
-            f"{name}={value!r} is not a number in [0, 1]; rates are fractions, not "
-            "percent: write 0.05 for 5 %."
-        )
 
 
 def _usable(accuracy, leakage):
@@ -112,7 +105,7 @@ class MostAccurateWithin:
     leakage: str = "leakage"
 
     def __post_init__(self):
-        _check_limit(self.max_leakage, "max_leakage")
+        check_probability(self.max_leakage, "max_leakage")
 
     def __call__(self, cv_results):
         """Return the index of the candidate to refit.
@@ -132,12 +125,10 @@ class MostAccurateWithin:
         if within.any():
             return _first(np.flatnonzero(within), -accuracy, leakage)
         best = _first(np.flatnonzero(usable), leakage, -accuracy)
-        warnings.warn(
+        warn(
             f"No candidate keeps max_leakage={self.max_leakage!r}; the one that leaks "
             f"least, {leakage[best]:.3g}, is taken: {cv_results['params'][best]!r}. "
-            "Extend the grid towards simpler models, or raise the limit.",
-            UserWarning,
-            stacklevel=2,
+            "Extend the grid towards simpler models, or raise the limit."
         )
         return best
 
@@ -181,7 +172,7 @@ class LeastLeakageWithin:
     leakage: str = "leakage"
 
     def __post_init__(self):
-        _check_limit(self.accuracy_loss, "accuracy_loss")
+        check_probability(self.accuracy_loss, "accuracy_loss")
 
     def __call__(self, cv_results):
         """Return the index of the candidate to refit.

@@ -1,7 +1,6 @@
 """Leakage as a scorer, and as columns of cross-validation."""
 
 import time
-import warnings
 from contextlib import contextmanager
 from numbers import Integral, Real
 from tempfile import TemporaryDirectory
@@ -9,7 +8,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics._scorer import _BaseScorer
 from sklearn.model_selection import cross_validate
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import (
@@ -20,6 +18,8 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
+from sklearn_mia._warn import warn
+from sklearn_mia.checks import check_fractions
 from sklearn_mia.identity import record_ids
 from sklearn_mia.metrics import (
     membership_advantage_score,
@@ -40,8 +40,6 @@ from sklearn_mia.records import as_labels
 from sklearn_mia.response import check_target
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.tables import as_table, take
-
-_RESPONSES = ("predict_proba", "decision_function", "predict")
 
 
 def _auditable(estimator):
@@ -65,11 +63,11 @@ def _auditable(estimator):
     )
 
 
-class _LeakageScorer(_BaseScorer):
+class _LeakageScorer:
     """Scorer of the leakage of an auditable classifier."""
 
     def __init__(self, attack, metric, options, sign, max_samples, random_state):
-        super().__init__(METRICS[metric], sign, options, _RESPONSES)
+        self._options, self._sign = options, sign
         self._attack = attack
         self._metric = metric
         self._max_samples = max_samples
@@ -80,7 +78,8 @@ class _LeakageScorer(_BaseScorer):
         # about them, and not used.
         return True
 
-    def _score(self, method_caller, estimator, X, y_true, **kwargs):
+    def __call__(self, estimator, X, y_true, **kwargs):
+        """Score a fitted auditable classifier on a test set."""
         auditable = _auditable(estimator)
         X, y, is_member = auditable._membership_sides(
             X, y_true, self._max_samples, self._random_state
@@ -94,10 +93,11 @@ class _LeakageScorer(_BaseScorer):
                 "without shadows, such as ThresholdAttack."
             )
         scores = membership_scores(attack, auditable.estimator_, X, y, is_member)
-        return self._sign * float(self._score_func(is_member, scores, **self._kwargs))
+        leakage = METRICS[self._metric](is_member, scores, **self._options)
+        return self._sign * float(leakage)
 
     def __repr__(self):
-        options = "".join(f", {k}={v!r}" for k, v in self._kwargs.items())
+        options = "".join(f", {k}={v!r}" for k, v in self._options.items())
         attack = "" if self._attack is None else f"{self._attack!r}, "
         better = ", greater_is_better=True" if self._sign > 0 else ""
         return f"make_leakage_scorer({attack}metric={self._metric!r}{options}{better})"
@@ -303,7 +303,7 @@ def cross_validate_leakage(
     20 False
     """
     attack = check_attack(attack)
-    fprs = _check_fprs(fprs)
+    fprs = check_fractions(fprs, "fprs", zero=True)
     X, y = indexable(X, y)
     results = cross_validate(
         estimator,
@@ -345,16 +345,6 @@ def cross_validate_leakage(
 def _row_numbers(rows):
     rows = np.asarray(rows)
     return np.flatnonzero(rows) if rows.dtype == bool else rows
-
-
-def _check_fprs(fprs):
-    for fpr in fprs:
-        if not isinstance(fpr, Real) or isinstance(fpr, bool) or not 0 <= fpr < 1:
-            raise ValueError(
-                f"fprs has {fpr!r}; expected fractions in [0, 1), not percent: write "
-                "0.05 for 5 %."
-            )
-    return [float(fpr) for fpr in fprs]
 
 
 @contextmanager
@@ -408,13 +398,11 @@ def _warn_unresolvable(fprs, n_nonmembers):
     smallest = np.nanmin(n_nonmembers, initial=np.inf)
     for fpr in fprs:
         if 0 < fpr < 1 / smallest:
-            warnings.warn(
+            warn(
                 f"fprs has {fpr!r}, which permits no false alarm among the "
                 f"{int(smallest)} non-members of a fold: the TPR is given at 0. It "
                 f"needs {min_nonmembers_for_fpr(fpr)} of them; pass larger fprs or "
-                "use fewer folds.",
-                UserWarning,
-                stacklevel=4,
+                "use fewer folds."
             )
 
 

@@ -1,0 +1,73 @@
+"""What an audit is asked for: checked once, then handed on as one value."""
+
+from dataclasses import dataclass
+
+from sklearn_mia.auditing._verdict import check_limits
+from sklearn_mia.checks import check_count, check_fraction, check_fractions
+
+_TOLD = (
+    "fprs",
+    "confidence",
+    "prior",
+    "inclusion_probability",
+    "n_permutations",
+    "min_slice_size",
+    "seed",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of an audit; parameters as in :func:`sklearn_mia.audit`.
+
+    Attributes
+    ----------
+    limits : tuple of (str, float or None, float)
+        Given as a dict or None, see `check_limits`.
+
+    slices : tuple
+        Given as one slice, several or None.
+
+    seed : int, default=0
+        From `random_state`.
+    """
+
+    fprs: tuple = (0.001, 0.01, 0.1)
+    confidence: float = 0.95
+    prior: float = 0.5
+    limits: tuple | None = None
+    slices: tuple = ("class", "loss")
+    min_slice_size: int = 30
+    inclusion_probability: float | None = None
+    n_permutations: int = 999
+    n_shadows: int = 16
+    drop_shared: bool = False
+    per_record: bool = True
+    seed: int = 0
+
+    def __post_init__(self):
+        checked = {
+            "fprs": tuple(sorted(set(check_fractions(self.fprs, "fprs")))),
+            "confidence": check_fraction(self.confidence, "confidence"),
+            "prior": check_fraction(self.prior, "prior"),
+            "limits": tuple(check_limits(self.limits)),
+            "slices": _several(self.slices),
+            "min_slice_size": check_count(self.min_slice_size, "min_slice_size", 2),
+            "n_permutations": check_count(self.n_permutations, "n_permutations", 99),
+        }
+        if self.inclusion_probability is not None:
+            checked["inclusion_probability"] = check_fraction(
+                self.inclusion_probability, "inclusion_probability"
+            )
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    def told(self):
+        """The settings that a report shows."""
+        return {name: getattr(self, name) for name in _TOLD}
+
+
+def _several(slices):
+    if slices is None:
+        return ()
+    return tuple(slices) if isinstance(slices, (list, tuple)) else (slices,)

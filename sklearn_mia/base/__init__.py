@@ -1,0 +1,27 @@
+"""Where an attack is written: base classes and what they hand to an attack.
+
+Provisional: names and hooks may change until attacks on regressors, on groups and on
+records of any kind are part of the package.
+"""
+
+from sklearn_mia.base._contract import BaseAttack, Queries
+from sklearn_mia.base._sides import MeanGap, side_mean, side_sum
+from sklearn_mia.base._with_shadows import (
+    BaseOptionalShadowAttack,
+    BaseShadowAttack,
+    ShadowEvidence,
+)
+from sklearn_mia.shadows import LogProbaReader, Reader
+
+__all__ = [
+    "BaseAttack",
+    "BaseOptionalShadowAttack",
+    "BaseShadowAttack",
+    "LogProbaReader",
+    "MeanGap",
+    "Queries",
+    "Reader",
+    "ShadowEvidence",
+    "side_mean",
+    "side_sum",
+]
