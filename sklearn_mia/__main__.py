@@ -1,11 +1,8 @@
 """The command line: ``python -m sklearn_mia``."""
 
 import argparse
-import os
 import re
 import sys
-import textwrap
-import time
 import traceback
 import warnings
 from pathlib import Path
@@ -14,16 +11,16 @@ import numpy as np
 import sklearn
 
 from sklearn_mia import __version__
+from sklearn_mia._demo import run_demo
 from sklearn_mia.auditing import _files, _findings
 from sklearn_mia.auditing._audit import (
-    audit,
     audit_case,
     predictions_report,
 )
 from sklearn_mia.auditing._case import case_of_predictions, make_case
-from sklearn_mia.auditing._html import check_jinja2, render_page
+from sklearn_mia.auditing._html import check_jinja2
 from sklearn_mia.auditing._settings import Settings
-from sklearn_mia.auditing._verdict import percent
+from sklearn_mia.progress import progress_callbacks
 from sklearn_mia.response import check_target
 from sklearn_mia.shadows import root_seed
 
@@ -46,147 +43,20 @@ exit codes:
   130  interrupted
 """
 
-_BAR = 24
 
-
-class ShadowCounter:
-    """Count trained shadow models on stderr: a scikit-learn fit callback.
-
-    Parameters
-    ----------
-    label : str, default=""
-        Written before the count.
-
-    stream : file or None, default=None
-        None is stderr.
-    """
-
-    def __init__(self, label="", stream=None):
-        self.label = label
-        self.stream = sys.stderr if stream is None else stream
-        self._name = ""
-        self._done = self._total = 0
-
-    def setup(self, estimator, context):
-        """Start at none."""
-        self._name = type(estimator).__name__
-        self._done = self._total = 0
-
-    def teardown(self, estimator, context):
-        """Clear the line."""
-        if self._total:
-            self._write(" " * len(self._line()) + "\r")
-
-    def on_fit_task_begin(self, estimator, context, **kwargs):
-        """Read how many there will be."""
-        if context.max_subtasks:
-            self._total = context.max_subtasks
-            self._write(self._line())
-
-    def on_fit_task_end(self, estimator, context, **kwargs):
-        """Count one more."""
-        if context.task_name == "shadow":
-            self._done += 1
-            self._write(self._line())
-
-    def _line(self):
-        filled = _BAR * self._done // self._total
-        bar = "#" * filled + "." * (_BAR - filled)
-        count = f"{self._done}/{self._total}"
-        return f"{self.label}{self._name} [{bar}] {count} shadow models"
-
-    def _write(self, text):
-        self.stream.write("\r" + text)
-        self.stream.flush()
-
-
-def _wants_progress(arguments):
-    return sys.stderr.isatty() if arguments.progress is None else arguments.progress
-
-
-def _callbacks(label, arguments):
-    return [ShadowCounter(label)] if _wants_progress(arguments) else None
+def _progress(arguments):
+    wanted = sys.stderr.isatty() if arguments.progress is None else arguments.progress
+    return progress_callbacks if wanted else None
 
 
 def _demo(arguments):
-    from sklearn.compose import make_column_transformer
-    from sklearn.ensemble import RandomForestClassifier
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import train_test_split
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-    from sklearn_mia.datasets import load_german_credit
-
-    started = time.monotonic()
-    if arguments.html:
-        _files.check_writable(arguments.html)
-        check_jinja2()
-    X, y = load_german_credit(return_X_y=True, as_frame=True)
-    X_in, X_out, y_in, y_out = train_test_split(
-        X, y, test_size=0.5, stratify=y, random_state=arguments.seed
+    run_demo(
+        html=arguments.html,
+        seed=arguments.seed,
+        n_jobs=arguments.n_jobs,
+        callbacks=_progress(arguments),
     )
-    text = list(X.select_dtypes("category"))
-    reports = []
-    for classifier in (
-        RandomForestClassifier(random_state=arguments.seed),
-        LogisticRegression(max_iter=1000),
-    ):
-        model = make_pipeline(
-            make_column_transformer(
-                (OneHotEncoder(handle_unknown="ignore"), text),
-                remainder=StandardScaler(),
-            ),
-            classifier,
-        ).fit(X_in, y_in)
-        name = type(classifier).__name__
-        report = audit(
-            model,
-            X_in,
-            y_in,
-            X_out,
-            y_out,
-            n_shadows=8,
-            callbacks=_callbacks(f"{name}: ", arguments),
-            n_jobs=arguments.n_jobs or min(2, os.cpu_count() or 1),
-            random_state=arguments.seed,
-        )
-        reports.append(report)
-        print(report, end="\n\n")
-    if arguments.html:
-        _files.write_whole(
-            arguments.html,
-            render_page(reports, title="Membership audit: German credit"),
-        )
-    print("In plain words\n==============\n")
-    for report in reports:
-        print(_in_plain_words(report), end="\n\n")
-    print(
-        _filled(
-            "Both models were trained on the same people and answer the same question. "
-            "How much they give away about those people is a matter of the model."
-        )
-    )
-    if arguments.html:
-        print(f"\nThe page with pictures is {arguments.html}")
-    if _wants_progress(arguments):
-        print(f"Took {time.monotonic() - started:.0f} s.", file=sys.stderr)
     return EXIT_OK
-
-
-def _in_plain_words(report):
-    headline = report.to_dict()["headline"]
-    found = headline["rate"]["tpr"]["estimate"]
-    return _filled(
-        f"{report.to_dict()['model']['name']}: {report.verdict['title']} An attacker "
-        "who wrongly accuses at most 1 % of the people who were not in its training "
-        f"data recognises {percent(found)} of the 500 who were; guessing would "
-        "recognise 1 %."
-    )
-
-
-def _filled(text):
-    return textwrap.fill(text, 88)
 
 
 def _audit(arguments):
@@ -236,11 +106,12 @@ def _audit_of_model(arguments, limits):
             sides[0][4] or sides[1][4], not hasattr(model, "feature_names_in_")
         ),
     ]
+    progress = _progress(arguments)
     return audit_case(
         model,
         case,
         _settings(arguments, limits, (*Settings.slices, *arguments.slice)),
-        callbacks=_callbacks("", arguments),
+        callbacks=None if progress is None else progress(),
         n_jobs=arguments.n_jobs,
         extra_findings=[finding for finding in findings if finding is not None],
         sources={"model": Path(arguments.model).name}

@@ -8,7 +8,6 @@ so that each record is IN exactly half of them. All results depend on
 import inspect
 import os
 import sys
-from abc import ABC, abstractmethod
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 
@@ -26,13 +25,10 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_mia._warn import warn
 from sklearn_mia.identity import cell_values, mix
-from sklearn_mia.response import Responder, encode_labels
-from sklearn_mia.signals import loss, true_log_proba
+from sklearn_mia.response import encode_labels
 from sklearn_mia.tables import take
 
 __all__ = [
-    "LogProbaReader",
-    "Reader",
     "ShadowFitError",
     "ShadowWork",
     "draw_members",
@@ -40,9 +36,6 @@ __all__ = [
     "root_seed",
     "train_shadows",
 ]
-
-
-BLOCK = 65_536
 
 
 class ShadowFitError(ValueError):
@@ -176,157 +169,6 @@ def prepare_recipe(recipe, shadow, seed, n_jobs=None):
         ]
         estimator.set_params(**dict.fromkeys(names, n_jobs))
     return estimator
-
-
-class Reader(ABC):
-    """What is asked of a shadow, and what an attack reads from its answer.
-
-    An answer is cached under the `name` of its reader; what is read from it may then
-    change without training a shadow again. A reader travels to workers.
-    """
-
-    @property
-    @abstractmethod
-    def name(self):
-        """What an answer depends on besides the shadow, for the cache."""
-
-    @abstractmethod
-    def ask(self, model, seen, features, codes, members):
-        """Ask a shadow about records: the part that is cached.
-
-        Parameters
-        ----------
-        model : fitted estimator
-
-        seen : ndarray of shape (n_seen,)
-            Columns of the target's classes that the shadow knows.
-
-        features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
-
-        codes : ndarray of shape (n_records,)
-            Column of the class label of each record.
-
-        members : ndarray of shape (n_records,), dtype bool, or None
-            Records that the shadow trained on; None outside the pool.
-
-        Returns
-        -------
-        answer : ndarray
-        """
-
-    @abstractmethod
-    def read(self, answer, seen, codes):
-        """Read the signal from an answer.
-
-        Parameters
-        ----------
-        answer : ndarray
-            From :meth:`ask`.
-
-        seen : ndarray of shape (n_seen,)
-
-        codes : ndarray of shape (n_records,)
-
-        Returns
-        -------
-        values : ndarray of shape (n_records,) or (n_records, n_values)
-            NaN for a record whose class the shadow never saw.
-        """
-
-    def true_log_proba(self, answer, seen, codes):
-        """Log-probability of the true label, if the values read do not tell it.
-
-        Parameters
-        ----------
-        answer, seen, codes : as in :meth:`read`
-
-        Returns
-        -------
-        log_proba : ndarray of shape (n_records,) or None
-        """
-        return None
-
-
-@dataclass(frozen=True)
-class LogProbaReader(Reader):
-    """Ask for log-probabilities, from which most attacks can be computed.
-
-    Attributes
-    ----------
-    responder : Responder
-        How a shadow is asked.
-
-    signal : callable
-        ``signal(log_proba, codes)``, what an attack reads from an answer.
-    """
-
-    responder: Responder
-    signal: object
-
-    @property
-    def name(self):
-        """What an answer depends on besides the shadow, for the cache."""
-        return self.responder.kind
-
-    def ask(self, model, seen, features, codes, members):
-        """Ask a shadow about records: the part that is cached.
-
-        Parameters
-        ----------
-        model : fitted estimator
-
-        seen : ndarray of shape (n_seen,)
-            Columns of the target's classes that the shadow knows.
-
-        features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
-
-        codes : ndarray of shape (n_records,)
-            Column of the class label of each record.
-
-        members : ndarray of shape (n_records,), dtype bool, or None
-            Records that the shadow trained on; None outside the pool.
-
-        Returns
-        -------
-        answer : ndarray of shape (n_records, n_seen)
-        """
-        n_records = len(codes)
-        answer = np.empty((n_records, len(seen)))
-        for start in range(0, n_records, BLOCK):
-            # In blocks, so that a model's temporary tables stay small.
-            rows = slice(start, start + BLOCK)
-            some = features if n_records <= BLOCK else take(features, rows)
-            answer[rows] = self.responder.ask(model, some, self.responder.classes[seen])
-        return answer
-
-    def read(self, answer, seen, codes):
-        """Read the signal from an answer.
-
-        Parameters
-        ----------
-        answer : ndarray of shape (n_records, n_seen)
-
-        seen : ndarray of shape (n_seen,)
-
-        codes : ndarray of shape (n_records,)
-
-        Returns
-        -------
-        values : ndarray of shape (n_records,) or (n_records, n_values)
-            NaN for a record whose class the shadow never saw.
-        """
-        log_proba = self.responder.align(answer, seen)
-        with np.errstate(invalid="ignore"):
-            values = np.array(self.signal(log_proba, codes), dtype=np.float64)
-        values[~np.isin(codes, seen)] = np.nan
-        values[~np.isfinite(values)] = np.nan
-        return values
-
-    def true_log_proba(self, answer, seen, codes):
-        """Log-probability of the true label, if the signal hides it."""
-        if true_log_proba(self.signal, np.zeros(0)) is not None:
-            return None
-        return replace(self, signal=loss).read(answer, seen, codes)
 
 
 @dataclass(frozen=True)

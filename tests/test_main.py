@@ -13,8 +13,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from sklearn_mia.__main__ import ShadowCounter, exit_code, fraction, limit, main
+from sklearn_mia.__main__ import exit_code, fraction, limit, main
 from sklearn_mia.auditing import AuditReport
+from sklearn_mia.progress import ShadowCounter
 
 pd = pytest.importorskip("pandas")
 
@@ -89,7 +90,19 @@ def test_demo_from_a_shell(tmp_path):
     assert "shadow models" not in done.stderr
 
 
-def test_progress_counts_shadow_models(folder, capsys):
+def test_progress_is_the_bar_of_scikit_learn_on_stderr(folder, capsys):
+    pytest.importorskip("rich")
+    assert run(folder, "--no-progress") == 0
+    quiet = capsys.readouterr()
+    assert quiet.err == ""
+    assert run(folder, "--progress") == 0
+    told = capsys.readouterr()
+    assert told.out == quiet.out
+    assert [line.split()[0] for line in told.err.splitlines()] == ["RMIA", "LiRA"]
+    assert told.err.count("100%") == 2
+
+
+def test_progress_counts_shadow_models_without_rich(folder, capsys, rich_not_installed):
     run(folder, "--progress")
     err = capsys.readouterr().err
     assert "2/2" in err

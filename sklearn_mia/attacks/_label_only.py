@@ -10,8 +10,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mia.attacks._tabular_noise import TabularNoise
 from sklearn_mia.base import BaseOptionalShadowAttack, MeanGap, side_mean
+from sklearn_mia.readers import Reader
 from sklearn_mia.response import encode_labels
-from sklearn_mia.shadows import Reader, root_seed
+from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import as_signal
 from sklearn_mia.tables import take
 

@@ -9,7 +9,7 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from sklearn_mia.base._contract import _TargetMixin
+from sklearn_mia.base._target import TargetMixin
 from sklearn_mia.response import check_target
 from sklearn_mia.signals import SIGNALS, as_signal, signal_name
 
@@ -56,7 +56,7 @@ def check_signals(signals):
 
 
 class MembershipSignals(
-    _TargetMixin, TransformerMixin, MetaEstimatorMixin, BaseEstimator
+    TargetMixin, TransformerMixin, MetaEstimatorMixin, BaseEstimator
 ):
     """Turn records into signals of membership, for a classifier of your choice.
 
@@ -116,7 +116,7 @@ class MembershipSignals(
     """
 
     _parameter_constraints: dict = {
-        **_TargetMixin._parameter_constraints,
+        **TargetMixin._parameter_constraints,
         "signals": ["array-like", None],
     }
 

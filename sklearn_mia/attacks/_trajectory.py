@@ -11,8 +11,8 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_mia.base import BaseOptionalShadowAttack, MeanGap, side_mean
 from sklearn_mia.models import open_model
+from sklearn_mia.readers import Reader
 from sklearn_mia.response import check_target
-from sklearn_mia.shadows import Reader
 from sklearn_mia.tables import take
 
 _SMALLEST_PROBABILITY = 1e-15

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.ensemble import BaggingClassifier
 
 from sklearn_mia.models import forest_table, open_model
-from sklearn_mia.shadows import Reader
+from sklearn_mia.readers import Reader
 from sklearn_mia.tables import as_array
 
 _DEFAULT_CORRELATION = 0.02

@@ -371,6 +371,8 @@ def _quantile_groups(numbers, n_bins):
 
 def loss_groups(loss):
     """Ten groups of about equal size by loss, smallest first; ties go together."""
+    # Rounded, so that ties do not depend on the order of a sum.
+    loss = np.round(loss, 12)
     _, place, counts = np.unique(loss, return_inverse=True, return_counts=True)
     middle = np.cumsum(counts) - counts / 2
     decile = (middle * _LOSS_BINS / len(loss)).astype(int)[place]

@@ -4,14 +4,13 @@ Provisional: names and hooks may change until attacks on regressors, on groups a
 records of any kind are part of the package.
 """
 
-from sklearn_mia.base._contract import BaseAttack, Queries
+from sklearn_mia.base._contract import BaseAttack
+from sklearn_mia.base._evidence import ShadowEvidence
 from sklearn_mia.base._sides import MeanGap, side_mean, side_sum
-from sklearn_mia.base._with_shadows import (
-    BaseOptionalShadowAttack,
-    BaseShadowAttack,
-    ShadowEvidence,
-)
-from sklearn_mia.shadows import LogProbaReader, Reader
+from sklearn_mia.base._target import Queries
+from sklearn_mia.base._with_shadows import BaseShadowAttack
+from sklearn_mia.base._without_shadows import BaseOptionalShadowAttack
+from sklearn_mia.readers import LogProbaReader, Reader
 
 __all__ = [
     "BaseAttack",

@@ -1,224 +1,36 @@
 """The contract of every attack: a binary classifier over records."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
     MetaEstimatorMixin,
-    _clone_parametrized,
     _fit_context,
 )
-from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import roc_auc_score
-from sklearn.utils import get_tags
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import (
-    _num_samples,
     assert_all_finite,
     check_consistent_length,
     check_is_fitted,
-    validate_data,
 )
 
 from sklearn_mia._warn import warn
-from sklearn_mia.identity import record_ids
+from sklearn_mia.base._target import TargetMixin
 from sklearn_mia.metrics import threshold_at_fpr
-from sklearn_mia.records import RecordSchema, as_labels
+from sklearn_mia.records import as_labels
 from sklearn_mia.response import (
-    RESPONSE_METHODS,
     check_target,
-    encode_labels,
-    make_responder,
 )
-from sklearn_mia.tables import check_container, is_frame
 
 _MEMBER_WORDS = {"in", "member", "members", "train", "training", "true", "yes"}
 
 
-@dataclass(frozen=True)
-class Queries:
-    """Records taken apart, as the formulas of an attack need them.
-
-    Attributes
-    ----------
-    features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
-
-    labels : ndarray of shape (n_records,) or None
-        The class label of each record, None if it carries none.
-
-    codes : ndarray of shape (n_records,)
-        Column of the class label, or of the target's own prediction.
-
-    ids : ndarray of shape (n_records,), dtype uint64
-        Identity of each record.
-
-    log_proba : ndarray of shape (n_records, n_classes)
-        The target's answer.
-    """
-
-    features: object
-    labels: np.ndarray | None
-    codes: np.ndarray
-    ids: np.ndarray
-    log_proba: np.ndarray
-
-
-class _TargetMixin:
-    """What attacks and signals share: a target by identity, and records."""
-
-    _parameter_constraints: dict = {
-        # Checked by check_target, whose messages say what to do.
-        "target_estimator": "no_validation",
-        "label_column": [str, Integral, None],
-        "response_method": [StrOptions(set(RESPONSE_METHODS))],
-    }
-    _doc_link_module = "sklearn_mia"
-
-    def _fit_target(self, X):
-        """Ask the target about checked records."""
-        classes = check_target(self.target_estimator)
-        self._schema = RecordSchema(self.target_estimator, X, self.label_column)
-        self.label_column_ = self._schema.label_column
-        features, labels = self._schema.split(X)
-        codes = None if labels is None else encode_labels(labels, classes)
-        self._responder, log_proba = make_responder(
-            self.target_estimator, features, classes, self.response_method
-        )
-        # By class, not by its name: renamed labels draw the same shadows.
-        ids = record_ids(features, codes)
-        if codes is None:
-            codes = log_proba.argmax(axis=1)
-        return Queries(features, labels, codes, ids, log_proba)
-
-    def _split_queries(self, X):
-        X = self._check_records(X, reset=False)
-        features, labels = self._schema.split(X)
-        codes = None
-        if labels is not None:
-            codes = encode_labels(labels, self._responder.classes)
-        return features, labels, codes
-
-    def _ask_target(self, X):
-        features, labels, codes = self._split_queries(X)
-        log_proba = self._responder.log_proba(self.target_estimator, features)
-        ids = record_ids(features, codes)
-        if codes is None:
-            codes = log_proba.argmax(axis=1)
-        return Queries(features, labels, codes, ids, log_proba)
-
-    def _check_records(self, X, reset):
-        check_container(X)
-        if is_frame(X):
-            X = validate_data(self, X, skip_check_array=True, reset=reset)
-            if _num_samples(X) == 0:
-                raise ValueError("X is a frame of 0 records; at least 1 is required.")
-            return X
-        return validate_data(
-            self,
-            X,
-            reset=reset,
-            dtype=None,
-            # The target says what it takes in the cells of a record.
-            ensure_all_finite=False,
-            accept_sparse=_target_tag(self.target_estimator, "sparse") and "csr",
-        )
-
-    def __sklearn_clone__(self):
-        # The target is kept by identity: a clone must not drop the fit of a
-        # production model. FrozenEstimator is scikit-learn's way to say so.
-        shell = object.__new__(type(self))
-        shell.__dict__.update(self.__dict__)
-        shell.target_estimator = FrozenEstimator(self.target_estimator)
-        cloned = _clone_parametrized(shell)
-        cloned.target_estimator = self.target_estimator
-        return cloned
-
-    def get_params(self, deep=True):
-        """Get the parameters, without those of the target.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the parameters of nested estimators other than the
-            target, which an attack never changes.
-
-        Returns
-        -------
-        params : dict
-            Parameter names mapped to their values.
-        """
-        params = super().get_params(deep=deep)
-        return {
-            name: value
-            for name, value in params.items()
-            if not name.startswith("target_estimator__")
-        }
-
-    def set_params(self, **params):
-        """Set the parameters; those of the target are out of reach.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameter names mapped to their values.
-
-        Returns
-        -------
-        self : estimator instance
-
-        Raises
-        ------
-        ValueError
-            For ``target_estimator__*``, which would change the model under attack.
-        """
-        has_recipe = "shadow_estimator" in self._get_param_names()
-        for name in params:
-            if name.startswith("target_estimator__"):
-                inner = name.removeprefix("target_estimator__")
-                advice = (
-                    f"To search the recipe of the shadows pass shadow_estimator="
-                    f"clone(model) and set shadow_estimator__{inner}."
-                    if has_recipe
-                    else f"To attack another model pass it as target_estimator, "
-                    f"trained with {inner} as you want it."
-                )
-                raise ValueError(
-                    f"{name!r} cannot be set: the target is a trained model that an "
-                    f"attack never changes. {advice}"
-                )
-            if (
-                name.startswith("shadow_estimator__")
-                and has_recipe
-                and params.get("shadow_estimator", self.shadow_estimator) is None
-            ):
-                raise ValueError(
-                    f"{name!r} cannot be set while shadow_estimator=None. Pass the "
-                    "recipe first: shadow_estimator=clone(model)."
-                )
-        return super().set_params(**params)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        target = self.target_estimator
-        tags.input_tags.sparse = _target_tag(target, "sparse")
-        tags.input_tags.allow_nan = _target_tag(target, "allow_nan")
-        return tags
-
-
-def _target_tag(target, name):
-    try:
-        return bool(getattr(get_tags(target).input_tags, name))
-    except (AttributeError, TypeError, ValueError):
-        # A target without tags speaks for itself when it is asked.
-        return True
-
-
-class BaseAttack(_TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator, ABC):
+class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator, ABC):
     """Base class of the attacks without shadow models, and of all others.
 
     An attack adds a docstring, its parameters and `_score_queries`; it may replace
@@ -273,7 +85,7 @@ class BaseAttack(_TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
     """
 
     _parameter_constraints: dict = {
-        **_TargetMixin._parameter_constraints,
+        **TargetMixin._parameter_constraints,
         "member_label": "no_validation",
         "max_fpr": [Interval(Real, 0, 1, closed="left")],
     }

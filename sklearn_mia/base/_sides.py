@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sklearn_mia.identity import mix
+
 _RECORDS_PER_BIN = 50
 
 
@@ -129,3 +131,24 @@ class MeanGap:
             np.where(np.isnan(mean_in), from_out, raised),
             np.where(np.isnan(mean_out), from_in, mean_out),
         )
+
+
+def played_members(ids, n_shadows):
+    """Draw which shadow of each pair plays IN for a record outside the pool.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_records,), dtype uint64
+
+    n_shadows : int
+
+    Returns
+    -------
+    members : ndarray of shape (n_shadows, n_records), dtype bool
+        By content, so that a record's score does not depend on its neighbours.
+    """
+    members = np.empty((n_shadows, len(ids)), dtype=bool)
+    for pair in range(n_shadows // 2):
+        members[2 * pair] = mix(ids ^ np.uint64(pair + 1)) & np.uint64(1) == 1
+        members[2 * pair + 1] = ~members[2 * pair]
+    return members

@@ -1,20 +1,18 @@
 """What all attacks with shadow models share."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from inspect import isclass
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils._metadata_requests import (
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import (
     _num_samples,
     check_consistent_length,
@@ -23,14 +21,16 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_mia._warn import warn
-from sklearn_mia.base._contract import BaseAttack, Queries
-from sklearn_mia.identity import mix, record_ids
+from sklearn_mia.base._contract import BaseAttack
+from sklearn_mia.base._evidence import ShadowEvidence
+from sklearn_mia.base._shadow_recipe import EARLY_STOPPING, check_recipe
+from sklearn_mia.base._sides import played_members
+from sklearn_mia.base._target import Queries
+from sklearn_mia.identity import record_ids
 from sklearn_mia.models import final_fit_param, unfitted_recipe
+from sklearn_mia.readers import BLOCK, LogProbaReader
 from sklearn_mia.records import as_labels
-from sklearn_mia.response import is_regressor_model
 from sklearn_mia.shadows import (
-    BLOCK,
-    LogProbaReader,
     ShadowWork,
     cache_key,
     draw_members,
@@ -46,32 +46,6 @@ _ODD_DUPLICATES = 0.02
 _PROBE_SIZE = 1000
 _MOST_STAND_INS = 4
 _MOST_REFERENCES = 20_000
-
-
-@dataclass(frozen=True, repr=False)
-class ShadowEvidence:
-    """What shadows say of the pool, whatever attack trained them.
-
-    Attributes
-    ----------
-    members : ndarray of shape (n_shadows, n_records), dtype bool
-        Which record each shadow trained on.
-
-    log_proba : ndarray of shape (n_shadows, n_records) or None
-        Log-probability of the true label, NaN where a shadow never saw its class; None
-        if shadows were not asked for probabilities.
-
-    response : str
-        How target and shadows were asked.
-
-    thin : bool
-        Whether shadows have fewer trees than the target.
-    """
-
-    members: np.ndarray
-    log_proba: np.ndarray | None
-    response: str
-    thin: bool
 
 
 class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
@@ -360,7 +334,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         if not fit_params:
             return {}
         if "eval_set" in fit_params:
-            raise ValueError(_EARLY_STOPPING.format("eval_set was passed"))
+            raise ValueError(EARLY_STOPPING.format("eval_set was passed"))
         for name, value in fit_params.items():
             if _num_samples(value) != n_records:
                 raise ValueError(
@@ -597,99 +571,4 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         return state
 
 
-class BaseOptionalShadowAttack(BaseShadowAttack):
-    """Base class of the attacks that can do without shadows, ``n_shadows=0``."""
-
-    _parameter_constraints: dict = {
-        **BaseShadowAttack._parameter_constraints,
-        "n_shadows": [Interval(Integral, 0, None, closed="left")],
-    }
-
-    @property
-    def mode(self):
-        """How records of the pool and others are told apart."""
-        return "auto" if self.n_shadows else "offline"
-
-    def _fit_scores(self, pool, is_member, groups=None, fit_params=None):
-        if self.n_shadows:
-            return super()._fit_scores(pool, is_member, groups, fit_params)
-        if groups is not None or fit_params:
-            given = ["groups"] * (groups is not None) + list(fit_params or {})
-            raise ValueError(
-                f"{', '.join(given)} passed to fit with n_shadows=0: they are for the "
-                "training of shadows. Leave them out, or pass n_shadows=16."
-            )
-        self.models_, self._shadow_log_proba = [], None
-        self.shadow_signals_ = np.empty((0, len(pool.ids)))
-        self.shadow_members_ = np.empty((0, len(pool.ids)), dtype=bool)
-        self._remember(pool)
-        return self._score_pool(pool)
-
-    def _score_queries(self, queries):
-        if self.n_shadows:
-            return super()._score_queries(queries)
-        n_records = len(queries.ids)
-        return self._score(
-            self._target_signal(queries),
-            np.empty((0, n_records)),
-            np.empty((0, n_records), dtype=bool),
-            np.zeros(n_records, dtype=bool),
-        )
-
-
 _NOT_PICKLED = ("shadow_signals_", "shadow_members_", "_shadow_log_proba")
-
-
-def played_members(ids, n_shadows):
-    """Draw which shadow of each pair plays IN for a record outside the pool.
-
-    Parameters
-    ----------
-    ids : ndarray of shape (n_records,), dtype uint64
-
-    n_shadows : int
-
-    Returns
-    -------
-    members : ndarray of shape (n_shadows, n_records), dtype bool
-        By content, so that a record's score does not depend on its neighbours.
-    """
-    members = np.empty((n_shadows, len(ids)), dtype=bool)
-    for pair in range(n_shadows // 2):
-        members[2 * pair] = mix(ids ^ np.uint64(pair + 1)) & np.uint64(1) == 1
-        members[2 * pair + 1] = ~members[2 * pair]
-    return members
-
-
-_EARLY_STOPPING = (
-    "{}: early stopping needs an eval_set, which no shadow has. Pass a recipe without "
-    "it: shadow_estimator=clone(model).set_params(early_stopping_rounds=None, "
-    "n_estimators=model.best_iteration + 1)."
-)
-
-
-def check_recipe(recipe):
-    """Raise ValueError for a recipe that no shadow could be trained with.
-
-    Parameters
-    ----------
-    recipe : estimator instance
-    """
-    if isclass(recipe):
-        raise TypeError(
-            f"shadow_estimator must be an instance, got the class {recipe.__name__}. "
-            f"Pass {recipe.__name__}()."
-        )
-    if not hasattr(recipe, "get_params"):
-        raise TypeError(
-            f"The recipe {type(recipe).__name__} has no get_params, so that it cannot "
-            "be cloned for shadows. Derive it from sklearn.base.BaseEstimator, or use "
-            "an attack without shadows."
-        )
-    if is_regressor_model(recipe):
-        raise TypeError(
-            f"shadow_estimator must be a classifier, got the regressor {recipe!r}."
-        )
-    for name, value in recipe.get_params(deep=True).items():
-        if name.endswith(("early_stopping_rounds", "early_stopping_round")) and value:
-            raise ValueError(_EARLY_STOPPING.format(f"The recipe has {name}={value!r}"))

@@ -1,0 +1,105 @@
+"""The demonstration: two models on the shipped table."""
+
+import os
+import sys
+import textwrap
+import time
+
+from sklearn_mia.auditing import _files, audit
+from sklearn_mia.auditing._html import check_jinja2, render_page
+from sklearn_mia.auditing._verdict import percent
+
+
+def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
+    """Audit a forest and a logistic regression on the German credit table.
+
+    Parameters
+    ----------
+    html : Path or None, default=None
+        Where to write the page.
+
+    seed : int, default=0
+
+    n_jobs : int or None, default=None
+        None takes two workers where there are two cores.
+
+    callbacks : callable or None, default=None
+        ``callbacks(label)`` gives the callbacks of one audit; None shows no progress.
+    """
+    from sklearn.compose import make_column_transformer
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import train_test_split
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    from sklearn_mia.datasets import load_german_credit
+
+    started = time.monotonic()
+    if html:
+        _files.check_writable(html)
+        check_jinja2()
+    X, y = load_german_credit(return_X_y=True, as_frame=True)
+    X_in, X_out, y_in, y_out = train_test_split(
+        X, y, test_size=0.5, stratify=y, random_state=seed
+    )
+    text = list(X.select_dtypes("category"))
+    reports = []
+    for classifier in (
+        RandomForestClassifier(random_state=seed),
+        LogisticRegression(max_iter=1000),
+    ):
+        model = make_pipeline(
+            make_column_transformer(
+                (OneHotEncoder(handle_unknown="ignore"), text),
+                remainder=StandardScaler(),
+            ),
+            classifier,
+        ).fit(X_in, y_in)
+        name = type(classifier).__name__
+        report = audit(
+            model,
+            X_in,
+            y_in,
+            X_out,
+            y_out,
+            n_shadows=8,
+            callbacks=None if callbacks is None else callbacks(f"{name}: "),
+            n_jobs=n_jobs or min(2, os.cpu_count() or 1),
+            random_state=seed,
+        )
+        reports.append(report)
+        print(report, end="\n\n")
+    if html:
+        _files.write_whole(
+            html,
+            render_page(reports, title="Membership audit: German credit"),
+        )
+    print("In plain words\n==============\n")
+    for report in reports:
+        print(_in_plain_words(report), end="\n\n")
+    print(
+        _filled(
+            "Both models were trained on the same people and answer the same question. "
+            "How much they give away about those people is a matter of the model."
+        )
+    )
+    if html:
+        print(f"\nThe page with pictures is {html}")
+    if callbacks is not None:
+        print(f"Took {time.monotonic() - started:.0f} s.", file=sys.stderr)
+
+
+def _in_plain_words(report):
+    headline = report.to_dict()["headline"]
+    found = headline["rate"]["tpr"]["estimate"]
+    return _filled(
+        f"{report.to_dict()['model']['name']}: {report.verdict['title']} An attacker "
+        "who wrongly accuses at most 1 % of the people who were not in its training "
+        f"data recognises {percent(found)} of the 500 who were; guessing would "
+        "recognise 1 %."
+    )
+
+
+def _filled(text):
+    return textwrap.fill(text, 88)
