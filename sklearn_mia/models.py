@@ -21,19 +21,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import has_fit_parameter
 
-__all__ = [
-    "AVERAGING",
-    "OpenedModel",
-    "encoders_of",
-    "final_fit_param",
-    "forest_table",
-    "model_name",
-    "open_model",
-    "thin_recipe",
-    "trained_names",
-    "unfitted_recipe",
-]
-
 AVERAGING = (RandomForestClassifier, ExtraTreesClassifier, BaggingClassifier)
 _THRESHOLDS = (FixedThresholdClassifier, TunedThresholdClassifierCV)
 

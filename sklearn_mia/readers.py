@@ -12,6 +12,26 @@ from sklearn_mia.tables import take
 BLOCK = 65_536
 
 
+def own_column(codes, seen):
+    """Column of the class of each record in the answer of a shadow.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_records,)
+
+    seen : ndarray of shape (n_seen,)
+        Columns of the target's classes that the shadow knows.
+
+    Returns
+    -------
+    column : ndarray of shape (n_records,)
+        -1 where the shadow never saw the class.
+    """
+    column = np.full(max(seen.max(), codes.max()) + 1, -1)
+    column[seen] = np.arange(len(seen))
+    return column[codes]
+
+
 class Reader(ABC):
     """What is asked of a shadow, and what an attack reads from its answer.
 

@@ -11,17 +11,9 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from sklearn_mia import tables
 from sklearn_mia.identity import count_duplicates, record_ids
 from sklearn_mia.models import trained_names
-from sklearn_mia.tables import (
-    as_table,
-    check_container,
-    column_names,
-    is_frame,
-    numeric_if_possible,
-    read_only,
-    with_column,
-)
 
 __all__ = ["RecordSchema", "as_records", "count_duplicates", "record_ids"]
 
@@ -42,8 +34,8 @@ def as_labels(y, name="y"):
     -------
     y : ndarray of shape (n,)
     """
-    check_container(y, name)
-    if is_frame(y) or hasattr(y, "to_numpy"):
+    tables.check_container(y, name)
+    if tables.is_frame(y) or hasattr(y, "to_numpy"):
         y = y.to_numpy()
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
@@ -100,16 +92,16 @@ def as_records(X, y, *, label_name=None):
     array([[0.5, 1. , 0. ],
            [2.5, 3. , 1. ]])
     """
-    X = as_table(X)
+    X = tables.as_table(X)
     name = getattr(y, "name", None)
-    if is_frame(y) and len(y.columns) == 1:
+    if tables.is_frame(y) and len(y.columns) == 1:
         name = y.columns[0]
     labels = as_labels(y)
     check_consistent_length(X, labels)
-    if is_frame(X):
+    if tables.is_frame(X):
         name = _label_name(X, name if label_name is None else label_name)
-        series = hasattr(y, "to_numpy") and not is_frame(y)
-        return with_column(X, y if series else labels, name)
+        series = hasattr(y, "to_numpy") and not tables.is_frame(y)
+        return tables.with_column(X, y if series else labels, name)
     if sp.issparse(X):
         if labels.dtype.kind not in "biuf":
             raise ValueError(
@@ -136,9 +128,9 @@ def as_records(X, y, *, label_name=None):
 def _label_name(X, name):
     """Name of the label column of a frame, unless a column has it."""
     if name is None or name == "":
-        columns = column_names(X)
+        columns = tables.column_names(X)
         name = "label" if "label" in columns else free_name(X, "label")
-    if name in column_names(X):
+    if name in tables.column_names(X):
         raise ValueError(
             f"X already has a column named {name!r}. Pass another name as "
             "label_name, or records that hold their label to the attack as they are."
@@ -160,9 +152,9 @@ def free_name(X, name):
     -------
     name : str, int or None
     """
-    if not is_frame(X):
+    if not tables.is_frame(X):
         return None
-    columns = column_names(X)
+    columns = tables.column_names(X)
     if columns and all(isinstance(c, numbers.Integral) for c in columns):
         return max(columns) + 1
     while name in columns:
@@ -220,7 +212,7 @@ class RecordSchema:
     def __init__(self, target, records, label_column="auto"):
         names = trained_names(target)
         n_trained = getattr(target, "n_features_in_", None)
-        columns = list(records.columns) if is_frame(records) else None
+        columns = list(records.columns) if tables.is_frame(records) else None
         if columns is not None:
             self._init_frame(columns, names, n_trained, label_column)
         else:
@@ -338,7 +330,7 @@ class RecordSchema:
             labels = None if label is None else as_labels(records[label])
             return features, labels
         if label is None:
-            return read_only(records), None
+            return tables.read_only(records), None
         n_columns = records.shape[1]
         if label == n_columns - 1:
             kept = slice(0, label)
@@ -348,8 +340,12 @@ class RecordSchema:
             kept = np.r_[0:label, label + 1 : n_columns]
         if sp.issparse(records):
             records = records.tocsr()
-            return read_only(records[:, kept]), records[:, [label]].toarray().ravel()
-        return read_only(numeric_if_possible(records[:, kept])), records[:, label]
+            return tables.read_only(records[:, kept]), records[
+                :, [label]
+            ].toarray().ravel()
+        return tables.read_only(tables.numeric_if_possible(records[:, kept])), records[
+            :, label
+        ]
 
 
 def _position(index, n_columns):

@@ -11,27 +11,6 @@ import scipy.sparse as sp
 from sklearn.utils import _safe_indexing
 from sklearn.utils._dataframe import is_pandas_df, is_polars_df
 
-__all__ = [
-    "as_array",
-    "as_numbers",
-    "as_table",
-    "check_container",
-    "column_like",
-    "column_names",
-    "column_of",
-    "columns_of",
-    "is_frame",
-    "numbers_of",
-    "numeric_if_possible",
-    "own_copy",
-    "read_only",
-    "row_names",
-    "stack_tables",
-    "table_like",
-    "take",
-    "with_column",
-]
-
 
 def is_frame(X):
     """Tell whether X is a pandas or polars frame."""

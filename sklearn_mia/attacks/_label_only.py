@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mia.attacks._tabular_noise import TabularNoise
 from sklearn_mia.base import BaseOptionalShadowAttack, MeanGap, side_mean
-from sklearn_mia.readers import Reader
+from sklearn_mia.readers import Reader, own_column
 from sklearn_mia.response import encode_labels
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import as_signal
@@ -164,9 +164,7 @@ class NoisyLabelReader(Reader):
         values : ndarray of shape (n_records,)
             NaN for a record whose class the model never saw.
         """
-        column = np.full(len(self.classes), -1)
-        column[seen] = np.arange(len(seen))
-        own = column[codes]
+        own = own_column(codes, seen)
         values = self.signal(*answer[:, np.arange(len(codes)), own])
         return np.where(own < 0, np.nan, values)
 

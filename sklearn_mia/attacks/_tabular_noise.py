@@ -6,16 +6,8 @@ from numbers import Integral
 import numpy as np
 from scipy.special import ndtri
 
+from sklearn_mia import tables
 from sklearn_mia.identity import mix, record_ids
-from sklearn_mia.tables import (
-    column_like,
-    column_names,
-    column_of,
-    numbers_of,
-    stack_tables,
-    table_like,
-    take,
-)
 
 _LOW_BITS = np.uint64(0xFFFFFFFF)
 
@@ -65,8 +57,8 @@ class TabularNoise:
     ):
         self.rate, self.scale, self.seed = rate, scale, seed
         order = np.argsort(record_ids(features), kind="stable")
-        self.pool = take(features, order)
-        names = column_names(self.pool)
+        self.pool = tables.take(features, order)
+        names = tables.column_names(self.pool)
         groups = [
             _chosen_columns(g, names, "one_hot_groups") for g in one_hot_groups or ()
         ]
@@ -87,7 +79,9 @@ class TabularNoise:
         self.units += [self._unit(c, c in set(declared)) for c in rest]
 
     def _unit(self, name, declared):
-        values = None if declared else numbers_of(column_of(self.pool, name))
+        values = (
+            None if declared else tables.numbers_of(tables.column_of(self.pool, name))
+        )
         if values is None:
             return _Unit((name,), categorical=True)
         values = values[np.isfinite(values)]
@@ -119,12 +113,14 @@ class TabularNoise:
         ------
         batch : same container as `features`
         """
-        table = stack_tables(self.pool, features, names=("the pool", "the records"))
+        table = tables.stack_tables(
+            self.pool, features, names=("the pool", "the records")
+        )
         n_pool = len(self.pool)
         ids = record_ids(features)
-        columns = {c: column_of(table, c) for c in column_names(table)}
+        columns = {c: tables.column_of(table, c) for c in tables.column_names(table)}
         values = {
-            u.columns[0]: numbers_of(columns[u.columns[0]])
+            u.columns[0]: tables.numbers_of(columns[u.columns[0]])
             for u in self.units
             if not u.categorical
         }
@@ -140,7 +136,7 @@ class TabularNoise:
                     drawn = (chance * n_pool).astype(np.intp)
                     source = np.where(changed, drawn, n_pool + row)
                     for c in unit.columns:
-                        noisy[c] = take(columns[c], source)
+                        noisy[c] = tables.take(columns[c], source)
                 else:
                     c = unit.columns[0]
                     own = values[c][n_pool + row]
@@ -149,8 +145,10 @@ class TabularNoise:
                     moved = np.clip(
                         moved, np.minimum(unit.low, own), np.maximum(unit.high, own)
                     )
-                    noisy[c] = column_like(columns[c], np.where(changed, moved, own))
-            yield table_like(table, noisy)
+                    noisy[c] = tables.column_like(
+                        columns[c], np.where(changed, moved, own)
+                    )
+            yield tables.table_like(table, noisy)
 
 
 def _chosen_columns(chosen, names, parameter):

@@ -11,13 +11,12 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_mia.base import BaseOptionalShadowAttack, MeanGap, side_mean
 from sklearn_mia.models import open_model
-from sklearn_mia.readers import Reader
+from sklearn_mia.readers import Reader, own_column
 from sklearn_mia.response import check_target
 from sklearn_mia.tables import take
 
 _SMALLEST_PROBABILITY = 1e-15
 _MOST_TRAINING_RECORDS = 5000
-_MOST_REFERENCES = 20_000
 
 
 def log_spaced_stages(n_rounds, n_stages):
@@ -206,9 +205,7 @@ class StagedReader(Reader):
         path : ndarray of shape (n_records, n_stages)
             NaN for a record whose class the model never saw.
         """
-        column = np.full(len(self.classes), -1)
-        column[seen] = np.arange(len(seen))
-        own = column[codes]
+        own = own_column(codes, seen)
         path = answer[np.arange(len(codes)), own]
         return np.where(own[:, None] < 0, np.nan, path)
 
@@ -456,24 +453,10 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
     def _log_proba_of_shadows(self):
         return self.shadow_signals_[:, :, -1]
 
-    def _out_scores(self):
-        signals, members = self.shadow_signals_, self.shadow_members_
-        some = slice(None, None, max(1, members.shape[1] // _MOST_REFERENCES))
-        signals, members = signals[:, some], members[:, some]
-        scores = []
-        stand_ins = self._stand_ins(len(members))
-        for (shadow, others), weights in zip(
-            stand_ins, self._weights_without, strict=True
-        ):
-            out = ~members[shadow] & np.isfinite(signals[shadow, :, 0])
-            path = self._calibrated(
-                signals[shadow][out],
-                signals[np.ix_(others, out)],
-                members[np.ix_(others, out)],
-                np.ones(out.sum(), dtype=bool),
-            )
-            scores.append(path @ weights)
-        return np.concatenate(scores) if scores else None
+    def _score_stand_in(self, number, target, signals, members):
+        in_pool = np.ones(len(target), dtype=bool)
+        path = self._calibrated(target, signals, members, in_pool)
+        return path @ self._weights_without[number]
 
 
 def _mean_probabilities(losses, members):

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.ensemble import BaggingClassifier
 
 from sklearn_mia.models import forest_table, open_model
-from sklearn_mia.readers import Reader
+from sklearn_mia.readers import Reader, own_column
 from sklearn_mia.tables import as_array
 
 _DEFAULT_CORRELATION = 0.02
@@ -188,9 +188,7 @@ class VoteReader(Reader):
         """
         opened = open_model(model, features, same_answers=True)
         model, features = opened.classifier, opened.features
-        column = np.full(max(seen.max(), codes.max()) + 1, -1)
-        column[seen] = np.arange(len(seen))
-        own = column[codes]
+        own = own_column(codes, seen)
         known = own >= 0
         votes = np.zeros((len(codes), 3), dtype=np.float32)
         rows = None if members is None else np.flatnonzero(members)

@@ -455,17 +455,19 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         some = slice(None, None, max(1, members.shape[1] // _MOST_REFERENCES))
         signals, members = signals[:, some], members[:, some]
         scores = []
-        for shadow, others in self._stand_ins(len(members)):
-            out = ~members[shadow] & np.isfinite(signals[shadow])
+        for number, (shadow, others) in enumerate(self._stand_ins(len(members))):
+            usable = np.isfinite(signals[shadow]).reshape(members.shape[1], -1)
+            out = ~members[shadow] & usable.all(axis=1)
+            rest = np.ix_(others, out)
             scores.append(
-                self._score(
-                    signals[shadow][out],
-                    signals[np.ix_(others, out)],
-                    members[np.ix_(others, out)],
-                    np.ones(out.sum(), dtype=bool),
+                self._score_stand_in(
+                    number, signals[shadow][out], signals[rest], members[rest]
                 )
             )
         return np.concatenate(scores) if scores else None
+
+    def _score_stand_in(self, number, target, signals, members):
+        return self._score(target, signals, members, np.ones(len(target), dtype=bool))
 
     def _find(self, ids):
         """Row of the pool of each record, -1 for one outside it."""

@@ -6,14 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from sklearn_mia.checks import (
-    check_count,
-    check_fraction,
-    check_membership,
-    check_same_length,
-    check_scores,
-    generator_of,
-)
+from sklearn_mia import checks
 from sklearn_mia.metrics._intervals import Interval, delong_variance, placements
 from sklearn_mia.metrics._rates import check_permitted, share_above, threshold_at_fpr
 
@@ -207,21 +200,21 @@ def compare_attacks(
         raise ValueError(
             f"metric={metric!r} is not known; expected 'roc_auc' or 'tpr_at_fpr'."
         )
-    confidence = check_fraction(confidence, "confidence")
-    max_fpr = check_fraction(max_fpr, "max_fpr")
-    n_resamples = check_count(n_resamples, "n_resamples", 100)
-    is_member = check_membership(y_true, pos_label)
+    confidence = checks.check_fraction(confidence, "confidence")
+    max_fpr = checks.check_fraction(max_fpr, "max_fpr")
+    n_resamples = checks.check_count(n_resamples, "n_resamples", 100)
+    is_member = checks.check_membership(y_true, pos_label)
     sides = []
     for name, scores in (("y_score_a", y_score_a), ("y_score_b", y_score_b)):
-        scores = check_scores(scores, name)
-        check_same_length(is_member.size, scores.size, name)
+        scores = checks.check_scores(scores, name)
+        checks.check_same_length(is_member.size, scores.size, name)
         sides.append((scores[is_member], scores[~is_member]))
     tail = (1 - confidence) / 2
     if metric == "roc_auc":
         score_a, score_b, ends, p_value, method = _compare_auc(*sides, tail)
     else:
         score_a, score_b, ends, p_value, method = _compare_tpr(
-            *sides, max_fpr, tail, n_resamples, generator_of(random_state)
+            *sides, max_fpr, tail, n_resamples, checks.generator_of(random_state)
         )
     difference = Interval(
         score_a - score_b,

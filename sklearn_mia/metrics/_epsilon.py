@@ -6,13 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-from sklearn_mia.checks import (
-    check_fraction,
-    check_membership,
-    check_same_length,
-    check_scores,
-    generator_of,
-)
+from sklearn_mia import checks
 from sklearn_mia.metrics._intervals import clopper_pearson
 
 # Shares of the records guessed by `epsilon_lower_bound`, fixed before any data is seen.
@@ -213,12 +207,12 @@ def epsilon_lower_bound(
     >>> round(epsilon_lower_bound(is_member, score).epsilon, 2)
     2.08
     """
-    delta = check_fraction(delta, "delta", zero=True)
-    confidence = check_fraction(confidence, "confidence")
-    probability = check_fraction(inclusion_probability, "inclusion_probability")
-    scores = check_scores(y_score, "y_score")
-    is_member = check_membership(y_true, pos_label)
-    check_same_length(is_member.size, scores.size)
+    delta = checks.check_fraction(delta, "delta", zero=True)
+    confidence = checks.check_fraction(confidence, "confidence")
+    probability = checks.check_fraction(inclusion_probability, "inclusion_probability")
+    scores = checks.check_scores(y_score, "y_score")
+    is_member = checks.check_membership(y_true, pos_label)
+    checks.check_same_length(is_member.size, scores.size)
     level = (1 - confidence) / (2 * len(_GUESSED_SHARES))
     if not random_inclusion:
         return EpsilonBound(
@@ -245,7 +239,7 @@ def epsilon_lower_bound(
         float(special.logit(probability)),
         delta,
         level,
-        generator_of(random_state),
+        checks.generator_of(random_state),
     )
     return EpsilonBound(
         epsilon,
@@ -288,5 +282,5 @@ def gaussian_dp_mu(tpr, fpr):
     >>> round(gaussian_dp_mu(0.2, 0.01), 2)
     1.48
     """
-    tpr, fpr = check_fraction(tpr, "tpr"), check_fraction(fpr, "fpr")
+    tpr, fpr = checks.check_fraction(tpr, "tpr"), checks.check_fraction(fpr, "fpr")
     return float(special.ndtri(tpr) - special.ndtri(fpr))

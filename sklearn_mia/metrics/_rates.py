@@ -4,21 +4,15 @@ import math
 
 import numpy as np
 
-from sklearn_mia.checks import (
-    check_fraction,
-    check_membership,
-    check_probability,
-    check_same_length,
-    check_scores,
-)
+from sklearn_mia import checks
 from sklearn_mia.metrics._power import min_nonmembers_for_fpr
 
 
 def split_scores(y_true, y_score, pos_label):
     """Return the scores of members and the scores of non-members."""
-    scores = check_scores(y_score, "y_score")
-    is_member = check_membership(y_true, pos_label)
-    check_same_length(is_member.size, scores.size)
+    scores = checks.check_scores(y_score, "y_score")
+    is_member = checks.check_membership(y_true, pos_label)
+    checks.check_same_length(is_member.size, scores.size)
     return scores[is_member], scores[~is_member]
 
 
@@ -90,8 +84,8 @@ def threshold_at_fpr(nonmember_scores, max_fpr):
     >>> threshold_at_fpr([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], max_fpr=0.2)
     8.0
     """
-    scores = check_scores(nonmember_scores, "nonmember_scores")
-    max_fpr = check_fraction(max_fpr, "max_fpr", zero=True)
+    scores = checks.check_scores(nonmember_scores, "nonmember_scores")
+    max_fpr = checks.check_fraction(max_fpr, "max_fpr", zero=True)
     if scores.size == 0:
         raise ValueError(
             "nonmember_scores has 0 scores; expected at least one: pass the scores of "
@@ -213,8 +207,11 @@ def positive_predictive_value(tpr, fpr, prior):
     >>> round(positive_predictive_value(0.2, 0.01, prior=0.001), 3)
     0.02
     """
-    tpr, fpr = check_probability(tpr, "tpr"), check_probability(fpr, "fpr")
-    prior = check_fraction(prior, "prior")
+    tpr, fpr = (
+        checks.check_probability(tpr, "tpr"),
+        checks.check_probability(fpr, "fpr"),
+    )
+    prior = checks.check_fraction(prior, "prior")
     if tpr == fpr == 0:
         raise ValueError(
             "tpr=0 and fpr=0: no record is accused, so the share of members among the "
