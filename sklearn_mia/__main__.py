@@ -12,13 +12,14 @@ import sklearn
 
 from sklearn_mia import __version__
 from sklearn_mia._demo import run_demo
-from sklearn_mia.auditing import _files, _findings
+from sklearn_mia.auditing import _findings, _loading, _reading, _writing
 from sklearn_mia.auditing._audit import (
     audit_case,
     predictions_report,
 )
 from sklearn_mia.auditing._case import case_of_predictions, make_case
 from sklearn_mia.auditing._html import check_jinja2
+from sklearn_mia.auditing._inputs import check_columns, membership, read_side
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.progress import progress_callbacks
 from sklearn_mia.response import check_target
@@ -63,7 +64,7 @@ def _audit(arguments):
     limits = dict(arguments.fail_above) or None
     for path in (arguments.html, arguments.json, arguments.records):
         if path is not None:
-            _files.check_writable(path)
+            _writing.check_writable(path)
     if arguments.html:
         check_jinja2()
     _check_suffix(arguments.records, (".csv", ".parquet", ".pq"), "--records")
@@ -84,13 +85,13 @@ def _audit_of_model(arguments, limits):
         raise ValueError(
             "audit needs three files, MODEL MEMBERS NONMEMBERS, or --predictions FILE."
         )
-    model, fitted_with = _files.load_model(
+    model, fitted_with = _loading.load_model(
         arguments.model, trust_pickle=arguments.trust_pickle, trusted=arguments.trust
     )
     classes = check_target(model)
-    kinds = _files.column_kinds(model)
+    kinds = _reading.column_kinds(model)
     sides = [
-        _read_side(path, arguments, model, classes, kinds)
+        read_side(path, arguments, model, classes, kinds)
         for path in (arguments.members, arguments.nonmembers)
     ]
     case = make_case(
@@ -136,68 +137,6 @@ def _settings(arguments, limits, slices):
     )
 
 
-def _check_columns(frame, path, arguments, options):
-    for option in options:
-        names = getattr(arguments, option)
-        for name in names if isinstance(names, list) else [names]:
-            if name is not None and name not in frame.columns:
-                raise ValueError(
-                    f"--{option} names the column {name!r}, which {path} does not "
-                    f"have. It has {', '.join(map(repr, frame.columns))}."
-                )
-
-
-def _read_side(path, arguments, model, classes, kinds):
-    """Features, labels, groups, ids and whether the columns were reordered."""
-    frame = _files.read_table(path, separator=arguments.separator)
-    _check_columns(frame, path, arguments, ("label", "id", "group", "drop"))
-    labels = _files.typed_labels(
-        frame[arguments.label], classes, na_values=arguments.na_values, table=str(path)
-    )
-    ids = None
-    if arguments.id is not None:
-        ids = _files.typed_columns(frame[[arguments.id]], {})[arguments.id].tolist()
-    groups = None if arguments.group is None else frame[arguments.group].tolist()
-    # An id or a group is no feature, unless the model was trained on it.
-    trained = set(getattr(model, "feature_names_in_", ()))
-    named = {arguments.id, arguments.group} - {None} - trained
-    features = frame.drop(columns=list({arguments.label, *arguments.drop} | named))
-    features = _files.typed_columns(features, kinds, na_values=arguments.na_values)
-    features, reordered = _matched(model, features, path)
-    return features, labels, groups, ids, reordered
-
-
-def _matched(model, features, path):
-    """The features in the order of the model, and whether that was another."""
-    names = getattr(model, "feature_names_in_", None)
-    if names is None:
-        n_trained = getattr(model, "n_features_in_", features.shape[1])
-        if features.shape[1] != n_trained:
-            raise ValueError(
-                f"{path} has {features.shape[1]} feature columns, but the model was "
-                f"trained on {n_trained}: {', '.join(map(repr, features.columns))}. "
-                "Leave columns out with --drop."
-            )
-        return features.to_numpy(), False
-    missing = [c for c in names if c not in features.columns]
-    extra = [c for c in features.columns if c not in set(names)]
-    found = []
-    if missing:
-        found.append(
-            f"lacks columns that the model was trained on: "
-            f"{', '.join(map(repr, missing))}"
-        )
-    if extra:
-        found.append(
-            "has columns that the model was not trained on: "
-            f"{', '.join(map(repr, extra))} (leave each out with --drop, or name the "
-            "one that identifies a record with --id)"
-        )
-    if found:
-        raise ValueError(f"{path} {' and '.join(found)}.")
-    return features[list(names)], list(names) != list(features.columns)
-
-
 def _audit_of_predictions(arguments, limits):
     path = arguments.predictions
     if arguments.model is not None:
@@ -207,8 +146,8 @@ def _audit_of_predictions(arguments, limits):
             "--predictions needs --member COLUMN, the column that says which records "
             "the model was trained on."
         )
-    frame = _files.read_table(path, separator=arguments.separator)
-    _check_columns(frame, path, arguments, ("label", "member", "id", "group"))
+    frame = _reading.read_table(path, separator=arguments.separator)
+    check_columns(frame, path, arguments, ("label", "member", "id", "group"))
     prefix = arguments.proba_prefix
     columns = [c for c in frame.columns if str(c).startswith(prefix)]
     if len(columns) < 2:
@@ -217,10 +156,12 @@ def _audit_of_predictions(arguments, limits):
             f"one a class, named {prefix}<class>, or another --proba-prefix."
         )
     classes = np.array([str(c)[len(prefix) :] for c in columns])
-    proba = _files.typed_columns(frame[columns], dict.fromkeys(columns, ("number", 0)))
+    proba = _reading.typed_columns(
+        frame[columns], dict.fromkeys(columns, ("number", 0))
+    )
     if any(proba[c].dtype.kind not in "fiu" for c in columns):
         raise ValueError(f"{path} has probabilities that are not numbers.")
-    labels = _files.typed_labels(frame[arguments.label], classes, table=str(path))
+    labels = _reading.typed_labels(frame[arguments.label], classes, table=str(path))
     ids, groups = (
         None if name is None else frame[name].tolist()
         for name in (arguments.id, arguments.group)
@@ -228,7 +169,7 @@ def _audit_of_predictions(arguments, limits):
     case, log_proba = case_of_predictions(
         proba.to_numpy(),
         labels.astype(str),
-        _membership(frame[arguments.member], path),
+        membership(frame[arguments.member], path),
         classes=classes,
         groups=groups,
         ids=ids,
@@ -240,18 +181,6 @@ def _audit_of_predictions(arguments, limits):
         model_name=f"the model behind {Path(path).name}",
         sources={"predictions": Path(path).name},
     )
-
-
-def _membership(column, path):
-    known = {"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0}
-    values = [known.get(str(v).strip().lower()) for v in column]
-    if None in values:
-        bad = column.iloc[values.index(None)]
-        raise ValueError(
-            f"Column {column.name!r} of {path} holds {bad!r}; expected 1 or true for "
-            "members and 0 or false for non-members."
-        )
-    return values
 
 
 def _check_suffix(path, known, option):
@@ -280,7 +209,7 @@ def _deliver(report, arguments):
                 else frame.to_csv(index=False),
             )
         )
-    _files.write_all(files)
+    _writing.write_all(files)
     print(report)
 
 

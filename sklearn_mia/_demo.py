@@ -5,7 +5,7 @@ import sys
 import textwrap
 import time
 
-from sklearn_mia.auditing import _files, audit
+from sklearn_mia.auditing import _writing, audit
 from sklearn_mia.auditing._html import check_jinja2, render_page
 from sklearn_mia.auditing._verdict import percent
 
@@ -37,7 +37,7 @@ def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
 
     started = time.monotonic()
     if html:
-        _files.check_writable(html)
+        _writing.check_writable(html)
         check_jinja2()
     X, y = load_german_credit(return_X_y=True, as_frame=True)
     X_in, X_out, y_in, y_out = train_test_split(
@@ -71,7 +71,7 @@ def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
         reports.append(report)
         print(report, end="\n\n")
     if html:
-        _files.write_whole(
+        _writing.write_whole(
             html,
             render_page(reports, title="Membership audit: German credit"),
         )

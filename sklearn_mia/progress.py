@@ -2,7 +2,7 @@
 
 import sys
 
-from sklearn.callback import ProgressBar
+from sklearn_mia._compat import HAS_CALLBACKS
 
 _BAR = 24
 
@@ -17,11 +17,15 @@ def progress_callbacks(label=""):
 
     Returns
     -------
-    callbacks : list
-        The `ProgressBar` of scikit-learn where rich is there, else a `ShadowCounter`.
+    callbacks : list or None
+        The `ProgressBar` of scikit-learn where rich is there, else a `ShadowCounter`;
+        None where scikit-learn has no callbacks, before 1.9.
     """
+    if not HAS_CALLBACKS:
+        return None
     try:
         import rich
+        from sklearn.callback import ProgressBar
     except ImportError:
         return [ShadowCounter(label)]
     # The report goes to stdout.

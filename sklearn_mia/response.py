@@ -100,14 +100,14 @@ def check_target(target):
 
 
 def _is_fitted(model):
-    try:
-        check_is_fitted(model)
-    except NotFittedError:
-        return False
-    except AttributeError:  # no scikit-learn tags
-        found = [name for name in vars(model) if name.endswith("_")]
-        return bool(found) or hasattr(model, "classes_")
-    return True
+    if hasattr(model, "__sklearn_tags__"):
+        try:
+            check_is_fitted(model)
+        except NotFittedError:
+            return False
+        return True
+    found = [name for name in vars(model) if name.endswith("_")]
+    return bool(found) or hasattr(model, "classes_")
 
 
 def is_regressor_model(model):

@@ -9,7 +9,8 @@ import numbers
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import _safe_indexing
-from sklearn.utils._dataframe import is_pandas_df, is_polars_df
+
+from sklearn_mia._compat import is_pandas_df, is_polars_df, pandas_copies_on_write
 
 
 def is_frame(X):
@@ -75,8 +76,8 @@ def as_array(X):
 
 
 def own_copy(X):
-    """Frame that a model may write to: pandas copies on write, so for nothing."""
-    return X.copy(deep=False) if is_pandas_df(X) else X
+    """Frame that a model may write to: copied on write, so for nothing, by pandas 3."""
+    return X.copy(deep=not pandas_copies_on_write()) if is_pandas_df(X) else X
 
 
 def read_only(X):

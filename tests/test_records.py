@@ -10,10 +10,10 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, StandardScaler
-from sklearn.utils._dataframe import is_pandas_df, is_polars_df
 from sklearn.utils.validation import validate_data
 
 from sklearn_mia import RMIA, ThresholdAttack, as_records
+from sklearn_mia._compat import is_pandas_df, is_polars_df
 from sklearn_mia.identity import count_duplicates, record_ids
 from sklearn_mia.records import RecordSchema
 

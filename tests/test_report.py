@@ -10,8 +10,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import RMIA, SupervisedAttack, ThresholdAttack
 from sklearn_mia.auditing import AuditReport, audit
-from sklearn_mia.auditing._files import write_whole
 from sklearn_mia.auditing._html import render_page
+from sklearn_mia.auditing._writing import write_whole
 
 
 def halves(n=400, labels=None, **params):

@@ -11,7 +11,6 @@ from sklearn.base import clone
 
 from sklearn_mia.auditing._case import name_of_labels, one_table, side_table
 from sklearn_mia.auditing._evaluation import is_resolvable, tpr_row
-from sklearn_mia.auditing._files import write_whole
 from sklearn_mia.auditing._report import plain
 from sklearn_mia.auditing._run import (
     check_attacks,
@@ -21,6 +20,7 @@ from sklearn_mia.auditing._run import (
 )
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._verdict import percent
+from sklearn_mia.auditing._writing import write_whole
 from sklearn_mia.checks import check_count
 from sklearn_mia.identity import record_ids
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval

@@ -12,9 +12,9 @@ from sklearn.utils._optional_dependencies import (
     check_pandas_support,
 )
 
-from sklearn_mia.auditing._files import write_whole
 from sklearn_mia.auditing._findings import Finding
 from sklearn_mia.auditing._verdict import percent
+from sklearn_mia.auditing._writing import write_whole
 
 SCHEMA = "sklearn_mia.audit"
 SCHEMA_VERSION = 1

@@ -407,9 +407,8 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         """
         check_is_fitted(self)
         is_member = as_labels(y) == self.classes_[1]
-        return roc_auc_score(
-            is_member, self.score_samples(X), sample_weight=sample_weight
-        )
+        scores = self.score_samples(X)
+        return float(roc_auc_score(is_member, scores, sample_weight=sample_weight))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

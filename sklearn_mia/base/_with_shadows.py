@@ -5,7 +5,6 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -20,6 +19,7 @@ from sklearn.utils.validation import (
     check_memory,
 )
 
+from sklearn_mia._compat import CallbackSupportMixin
 from sklearn_mia._warn import warn
 from sklearn_mia.base._contract import BaseAttack
 from sklearn_mia.base._evidence import ShadowEvidence

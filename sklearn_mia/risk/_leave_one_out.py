@@ -356,13 +356,16 @@ def _lda(model, X, codes):
         gain = share / left
         by_x = solve(scatter, X.T, assume_a="pos").T
         of_x = np.sum(X * solved, axis=1)
+        of_means = solve(scatter, means.T, assume_a="pos").T
+        middle = 0.5 * np.sum(means * of_means, axis=1)
+        divisor = _lda_divisor(model, own, X @ of_means.T - middle)
         log_prior = _prior_without(model, codes, model.priors)
         loo = np.empty((n, n_classes))
         for c in range(n_classes):
             mean = np.where((codes == c)[:, None], moved, means[c])
             of_mean = np.sum(mean * solved, axis=1)
             whitened = solve(scatter, np.nan_to_num(mean).T, assume_a="pos").T
-            loo[:, c] = log_prior[:, c] + (n - 1) * (
+            loo[:, c] = log_prior[:, c] + (divisor - 1) * (
                 np.sum(mean * by_x, axis=1)
                 + gain * of_mean * of_x
                 - 0.5 * (np.sum(mean * whitened, axis=1) + gain * of_mean**2)
@@ -373,6 +376,18 @@ def _lda(model, X, codes):
         refit = clone(model).fit(given[others], codes[others])
         loo[i] = _two_columns(refit.decision_function(given[[i]]))[0]
     return own, loo, "rank-one downdate", True
+
+
+def _lda_divisor(model, own, slopes):
+    """What the scatter was divided by: n, by older versions n less the classes."""
+    n, n_classes = slopes.shape
+    told = own - own[:, [0]]
+
+    def error(divisor):
+        values = np.log(model.priors_) + divisor * slopes
+        return np.abs(told - (values - values[:, [0]])).max()
+
+    return min(n, n - n_classes, key=error)
 
 
 def _ridge(model, X, codes):

@@ -1,0 +1,59 @@
+"""What differs between the supported versions of scikit-learn, 1.6 to 1.9.
+
+Each entry names the version from which on it is not needed.
+"""
+
+import sys
+from contextlib import nullcontext
+
+__all__ = [
+    "HAS_CALLBACKS",
+    "CallbackSupportMixin",
+    "is_pandas_df",
+    "is_polars_df",
+    "pandas_copies_on_write",
+]
+
+try:  # 1.9
+    from sklearn.callback import CallbackSupportMixin
+
+    HAS_CALLBACKS = True
+except ImportError:
+    HAS_CALLBACKS = False
+
+    class _NoContext:
+        """A fit that nobody listens to."""
+
+        def subcontext(self, **kwargs):
+            return self
+
+        def call_on_fit_task_begin(self, **kwargs):
+            pass
+
+        call_on_fit_task_end = call_on_fit_task_begin
+
+        def propagate_callback_context(self, estimator):
+            return nullcontext()
+
+    class CallbackSupportMixin:
+        """Stands where scikit-learn has no callbacks: none can be set."""
+
+        def _init_callback_context(self, **kwargs):
+            return _NoContext()
+
+
+def is_pandas_df(X):  # 1.9: sklearn.utils._dataframe
+    """Tell whether X is a pandas frame, without importing pandas."""
+    pandas = sys.modules.get("pandas")
+    return hasattr(pandas, "DataFrame") and isinstance(X, pandas.DataFrame)
+
+
+def pandas_copies_on_write():  # pandas 3.0
+    """Tell whether a shallow copy of a frame is as good as a deep one."""
+    return int(sys.modules["pandas"].__version__.partition(".")[0]) >= 3
+
+
+def is_polars_df(X):  # 1.9: sklearn.utils._dataframe
+    """Tell whether X is a polars frame, without importing polars."""
+    polars = sys.modules.get("polars")
+    return hasattr(polars, "DataFrame") and isinstance(X, polars.DataFrame)
