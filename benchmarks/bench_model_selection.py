@@ -182,7 +182,7 @@ def defences(folder, table, n_rows):
             RMIA(model, n_shadows=8, keep_models=False, random_state=0),
         ):
             scores = attack.fit(records).score_samples(records)
-            row[type(attack).__name__] = round(
+            row[attack.__class__.__name__] = round(
                 membership_advantage_score(is_member, scores), 3
             )
         row["accuracy"] = round(model.score(X_test, y_test), 4)

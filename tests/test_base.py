@@ -81,7 +81,7 @@ def test_the_attack_of_a_user_equals_its_formula():
         BaggingAttack(MODEL, n_trees=16, random_state=0),
         AboveTheRest(MODEL, n_shadows=2, random_state=0),
     ],
-    ids=lambda attack: type(attack).__name__,
+    ids=lambda attack: attack.__class__.__name__,
 )
 def test_fit_score_is_fit_and_score_samples_but_asks_the_target_once(attack):
     for y in (None, IS_MEMBER):

@@ -20,7 +20,6 @@ from sklearn_mia.tables import take
 
 # Cost 4 of 16: from there on it equals RMIA with 64 shadow models.
 _SHARE_OF_BAGGING = 25
-_NOT_TOLD = ("target_estimator", "memory", "keep_models", "n_jobs")
 
 
 def default_attacks(model, *, n_shadows=16, random_state=None):
@@ -109,7 +108,7 @@ def _named(attacks):
         if isinstance(attack, tuple) and len(attack) == 2:
             name, attack = attack
         else:
-            name = type(attack).__name__
+            name = attack.__class__.__name__
         unique, number = str(name), 2
         while unique in named:
             unique, number = f"{name} {number}", number + 1
@@ -186,27 +185,10 @@ def _equip(attack, *, memory, seed, n_jobs, callbacks):
     return attack
 
 
-def _described(attack):
-    """An attack with the parameters that tell what it does."""
-    if not isinstance(attack, BaseAttack):
-        return " ".join(repr(attack).split())
-    defaults = type(attack)().get_params(deep=False)
-    told = {
-        name: value
-        for name, value in attack.get_params(deep=False).items()
-        if name not in _NOT_TOLD and not _equal(value, defaults[name])
-    }
-    shown = ", ".join(f"{name}={value!r}" for name, value in told.items())
-    return f"{type(attack).__name__}({' '.join(shown.split())})"
-
-
-def _equal(value, default):
-    return value is default or (type(value) is type(default) and value == default)
-
-
 def _run_attack(attack, case, half):
     records = case.records
-    description = _described(attack)
+    describe = getattr(attack, "describe", attack.__repr__)
+    description = " ".join(describe().split())
     if not _learns_membership(attack):
         with warnings.catch_warnings():
             # Counted in a finding.

@@ -1,6 +1,7 @@
 """The contract of every attack: a binary classifier over records."""
 
 from abc import ABC, abstractmethod
+from inspect import signature
 from numbers import Real
 
 import numpy as np
@@ -28,6 +29,13 @@ from sklearn_mia.response import (
 )
 
 _MEMBER_WORDS = {"in", "member", "members", "train", "training", "true", "yes"}
+
+
+_NOT_TOLD = ("target_estimator", "memory", "keep_models", "n_jobs")
+
+
+def _same(value, default):
+    return value is default or (type(value) is type(default) and value == default)
 
 
 class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator, ABC):
@@ -290,6 +298,23 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             "member_label to say which one is."
         )
         return member
+
+    def describe(self):
+        """Name the attack and the parameters that tell what it does.
+
+        Returns
+        -------
+        description : str
+            Without the target, and without parameters at their defaults.
+        """
+        parameters = signature(type(self)).parameters
+        told = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if name not in _NOT_TOLD and not _same(value, parameters[name].default)
+        }
+        shown = ", ".join(f"{name}={value!r}" for name, value in told.items())
+        return f"{type(self).__name__}({shown})"
 
     def score_samples(self, X):
         """Score records; higher = more likely a member, on any scale.

@@ -49,7 +49,7 @@ def check_attack(attack):
     if "target_estimator" not in params:
         raise TypeError(
             f"attack must have the parameter target_estimator, which "
-            f"{type(attack).__name__} lacks. Pass an attack of sklearn_mia."
+            f"{attack.__class__.__name__} lacks. Pass an attack of sklearn_mia."
         )
     if params["target_estimator"] is not None:
         raise ValueError(
@@ -195,8 +195,8 @@ def membership_scores(attack, target, X, y, is_member, fit_params=None):
     n_folds = min(_N_FOLDS, int(is_member.sum()), int((~is_member).sum()))
     if n_folds < 2:
         raise ValueError(
-            f"{type(attack).__name__} learns from known membership and needs at least "
-            f"2 members and 2 non-members, got {int(is_member.sum())} and "
+            f"{attack.__class__.__name__} learns from known membership and needs at "
+            f"least 2 members and 2 non-members, got {int(is_member.sum())} and "
             f"{int((~is_member).sum())}."
         )
     scores = np.empty(len(is_member))

@@ -89,7 +89,7 @@ class _LeakageScorer:
         if metadata and has_shadows(attack):
             raise ValueError(
                 f"The classifier was fitted with {', '.join(metadata)}, which the "
-                f"shadows of {type(attack).__name__} would not get. Use an attack "
+                f"shadows of {attack.__class__.__name__} would not get. Use an attack "
                 "without shadows, such as ThresholdAttack."
             )
         scores = membership_scores(attack, auditable.estimator_, X, y, is_member)
