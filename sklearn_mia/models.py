@@ -104,6 +104,7 @@ def open_model(model, features=None, *, same_answers=False, to_answer=False):
     Returns
     -------
     opened : OpenedModel
+        What is inside; the model itself where there is nothing to open.
     """
     wrappers, prefix = [], ""
     while True:
@@ -168,6 +169,7 @@ def unfitted_recipe(model):
     Parameters
     ----------
     model : estimator instance
+        Fitted or not.
 
     Returns
     -------
@@ -216,6 +218,7 @@ def thin_recipe(recipe, n_trees):
         A forest, extra trees or bagging, or wrappers that answer as one.
 
     n_trees : int
+        Most trees that it may keep.
 
     Returns
     -------
@@ -239,8 +242,10 @@ def final_fit_param(recipe, name):
     Parameters
     ----------
     recipe : estimator instance
+        What shadows are cloned from.
 
     name : str
+        Parameter of `fit`; one with ``__`` in its name is returned as it is.
 
     Returns
     -------
@@ -290,6 +295,7 @@ def encoders_of(model, names):
     Parameters
     ----------
     model : fitted estimator
+        The model, or a part of it.
 
     names : list
         Names of the columns.

@@ -86,8 +86,10 @@ def loss(log_proba, labels):
     Parameters
     ----------
     log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
 
     labels : ndarray of shape (n_records,)
+        Column of the true label of each record.
 
     Returns
     -------
@@ -103,8 +105,10 @@ def confidence(log_proba, labels):
     Parameters
     ----------
     log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
 
     labels : ndarray of shape (n_records,)
+        Column of the true label of each record.
 
     Returns
     -------
@@ -120,8 +124,10 @@ def margin(log_proba, labels):
     Parameters
     ----------
     log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
 
     labels : ndarray of shape (n_records,)
+        Column of the true label of each record.
 
     Returns
     -------
@@ -140,6 +146,7 @@ def entropy(log_proba, labels=None):
     Parameters
     ----------
     log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
 
     labels : ndarray of shape (n_records,), default=None
         Not used.
@@ -164,8 +171,10 @@ def modified_entropy(log_proba, labels):
     Parameters
     ----------
     log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
 
     labels : ndarray of shape (n_records,)
+        Column of the true label of each record.
 
     Returns
     -------
@@ -202,8 +211,10 @@ def correctness(log_proba, labels):
     Parameters
     ----------
     log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
 
     labels : ndarray of shape (n_records,)
+        Column of the true label of each record.
 
     Returns
     -------
@@ -221,6 +232,7 @@ def max_confidence(log_proba, labels=None):
     Parameters
     ----------
     log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
 
     labels : ndarray of shape (n_records,), default=None
         Not used.
@@ -241,6 +253,7 @@ def spread(log_proba, labels=None):
     Parameters
     ----------
     log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
 
     labels : ndarray of shape (n_records,), default=None
         Not used.

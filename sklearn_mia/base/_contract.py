@@ -170,6 +170,7 @@ class _TargetMixin:
         Returns
         -------
         self : estimator instance
+            This estimator.
 
         Raises
         ------
@@ -466,6 +467,7 @@ class BaseAttack(_TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             Membership.
 
         sample_weight : array-like of shape (n_records,), default=None
+            Weight of each record in the curve.
 
         Returns
         -------
