@@ -298,7 +298,7 @@ def cross_validate_leakage(
     return_indices : bool, default=False
         Whether to return the rows of the folds.
 
-    error_score : "raise" or float, default=nan
+    error_score : "raise" or float, default=np.nan
         Score of a model that could not be fitted, or "raise".
 
     Returns
