@@ -73,6 +73,7 @@ def count_duplicates(ids):
     Returns
     -------
     n_duplicates : int
+        Records less different records.
     """
     return len(ids) - len(np.unique(ids))
 
@@ -83,10 +84,12 @@ def mix(x):
     Parameters
     ----------
     x : ndarray of dtype uint64, or int
+        Values to mix.
 
     Returns
     -------
     mixed : ndarray of dtype uint64, at least one-dimensional
+        Different values stay different.
     """
     x = np.atleast_1d(np.asarray(x, dtype=np.uint64)).copy()
     x += np.uint64(0x9E3779B97F4A7C15)
@@ -177,6 +180,7 @@ def cell_values(column, dtype=np.float64):
     Parameters
     ----------
     column : ndarray, pandas Series or polars Series of shape (n,)
+        A column of a table.
 
     dtype : dtype, default=np.float64
         Floats are rounded to it first.
@@ -184,6 +188,7 @@ def cell_values(column, dtype=np.float64):
     Returns
     -------
     values : ndarray of shape (n,), dtype uint64
+        The value :math:`v` of :func:`record_ids`.
     """
     if hasattr(column, "cat") and hasattr(column.cat, "codes"):
         categories = _object_bits(list(column.cat.categories))

@@ -91,6 +91,7 @@ def open_model(model, features=None, *, same_answers=False, to_answer=False):
     Returns
     -------
     opened : OpenedModel
+        What is inside; the model itself where there is nothing to open.
     """
     wrappers, prefix = [], ""
     while True:
@@ -155,6 +156,7 @@ def unfitted_recipe(model):
     Parameters
     ----------
     model : estimator instance
+        Fitted or not.
 
     Returns
     -------
@@ -203,6 +205,7 @@ def thin_recipe(recipe, n_trees):
         A forest, extra trees or bagging, or wrappers that answer as one.
 
     n_trees : int
+        Most trees that it may keep.
 
     Returns
     -------
@@ -226,8 +229,10 @@ def final_fit_param(recipe, name):
     Parameters
     ----------
     recipe : estimator instance
+        What shadows are cloned from.
 
     name : str
+        Parameter of `fit`; one with ``__`` in its name is returned as it is.
 
     Returns
     -------
@@ -277,6 +282,7 @@ def encoders_of(model, names):
     Parameters
     ----------
     model : fitted estimator
+        The model, or a part of it.
 
     names : list
         Names of the columns.

@@ -127,12 +127,15 @@ def encode_labels(labels, classes):
     Parameters
     ----------
     labels : ndarray of shape (n_records,)
+        Class labels.
 
     classes : ndarray of shape (n_classes,)
+        Classes of the target.
 
     Returns
     -------
     codes : ndarray of shape (n_records,), dtype intp
+        ``classes[codes]`` are the labels.
 
     Raises
     ------
@@ -218,8 +221,10 @@ class Responder:
         Parameters
         ----------
         model : fitted classifier
+            The target or a shadow.
 
         features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+            Features as it gets them.
 
         model_classes : ndarray or None, default=None
             The target's classes that the columns of `model` stand for; None reads
@@ -228,6 +233,7 @@ class Responder:
         Returns
         -------
         answer : ndarray of shape (n_records, n_model_classes), dtype float64
+            Columns in the order of `model_classes`.
         """
         if model_classes is None:
             model_classes = np.asarray(model.classes_)
@@ -284,18 +290,22 @@ def make_responder(target, features, classes, response_method="auto"):
     Parameters
     ----------
     target : fitted classifier
+        The model under attack.
 
     features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
         Records of the pool, from which the floor is read.
 
     classes : ndarray of shape (n_classes,)
+        Classes of the target.
 
-    response_method : {"auto", "predict_proba", "decision_function", "predict"}, \
-            default="auto"
+    response_method : str, default="auto"
+        How the target is asked: "predict_proba", "decision_function", "predict", or
+        "auto" for the first of them that it has.
 
     Returns
     -------
     responder : Responder
+        For the target and all shadows.
 
     log_proba : ndarray of shape (n_records, n_classes)
         The target's answer for `features`.

@@ -53,6 +53,7 @@ def root_seed(random_state):
     Returns
     -------
     seed : int
+        The integer given, else one drawn.
     """
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
@@ -340,6 +341,7 @@ def train_shadows(work, members, *, n_jobs=None, on_begin=None, on_end=None):
     Parameters
     ----------
     work : ShadowWork
+        What every shadow needs.
 
     members : ndarray of shape (n_shadows, n_records), dtype bool
         From :func:`draw_members`.
@@ -417,8 +419,10 @@ def query_shadows(work, models, features, codes, *, n_jobs=None):
         From :func:`train_shadows`.
 
     features : {ndarray, sparse matrix, DataFrame} of shape (n_queries, n_features)
+        Features of the records.
 
     codes : ndarray of shape (n_queries,)
+        Column of the class label of each record.
 
     n_jobs : int or None, default=None
         Shadows asked at a time, in threads.
@@ -426,6 +430,7 @@ def query_shadows(work, models, features, codes, *, n_jobs=None):
     Returns
     -------
     signals : ndarray of shape (n_shadows, n_queries) or more axes
+        NaN where a shadow never saw the class of a record.
     """
     answers = Parallel(n_jobs=n_jobs, prefer="threads")(
         delayed(_query_task)(work, shadow, *trained, features, codes)

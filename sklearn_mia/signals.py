@@ -89,8 +89,10 @@ def loss(log_proba, labels):
     Parameters
     ----------
     log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
 
     labels : ndarray of shape (n_records,)
+        Column of the true label of each record.
 
     Returns
     -------
@@ -106,8 +108,10 @@ def confidence(log_proba, labels):
     Parameters
     ----------
     log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
 
     labels : ndarray of shape (n_records,)
+        Column of the true label of each record.
 
     Returns
     -------
@@ -123,8 +127,10 @@ def margin(log_proba, labels):
     Parameters
     ----------
     log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
 
     labels : ndarray of shape (n_records,)
+        Column of the true label of each record.
 
     Returns
     -------
@@ -143,6 +149,7 @@ def entropy(log_proba, labels=None):
     Parameters
     ----------
     log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
 
     labels : ndarray of shape (n_records,), default=None
         Not used.
@@ -167,8 +174,10 @@ def modified_entropy(log_proba, labels):
     Parameters
     ----------
     log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
 
     labels : ndarray of shape (n_records,)
+        Column of the true label of each record.
 
     Returns
     -------
@@ -205,8 +214,10 @@ def correctness(log_proba, labels):
     Parameters
     ----------
     log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
 
     labels : ndarray of shape (n_records,)
+        Column of the true label of each record.
 
     Returns
     -------
@@ -224,6 +235,7 @@ def max_confidence(log_proba, labels=None):
     Parameters
     ----------
     log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
 
     labels : ndarray of shape (n_records,), default=None
         Not used.
@@ -244,6 +256,7 @@ def spread(log_proba, labels=None):
     Parameters
     ----------
     log_proba : ndarray of shape (n_records, n_classes)
+        Log-probabilities.
 
     labels : ndarray of shape (n_records,), default=None
         Not used.

@@ -27,7 +27,7 @@ def check_container(X, name="X"):
         What the user gave as a table.
 
     name : str, default="X"
-        The name of the argument, for the message.
+        The name of the argument, for the messages.
     """
     if type(X).__name__ == "LazyFrame":
         raise TypeError(
@@ -41,6 +41,7 @@ def as_table(X, name="X"):
     Parameters
     ----------
     X : array-like, sparse matrix or DataFrame
+        What the user gave as a table.
 
     name : str, default="X"
         The name of the argument, for the messages.
@@ -48,6 +49,7 @@ def as_table(X, name="X"):
     Returns
     -------
     X : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+        Not a copy where that is possible.
 
     Raises
     ------
@@ -99,8 +101,10 @@ def take(values, rows):
     Parameters
     ----------
     values : {array-like, sparse matrix, DataFrame, Series} or None
+        A table or a vector.
 
     rows : array-like of int or bool, or slice
+        Positions, a mask or a range.
 
     Returns
     -------
@@ -131,10 +135,12 @@ def columns_of(X):
     Parameters
     ----------
     X : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        A table.
 
-    Yields
-    ------
-    column : ndarray or Series of shape (n_records,)
+    Returns
+    -------
+    columns : iterator of ndarray or Series of shape (n_records,)
+        From left to right.
     """
     X = X.toarray() if sp.issparse(X) else X
     return (column_of(X, name) for name in column_names(X))
@@ -149,6 +155,7 @@ def numbers_of(column):
     Parameters
     ----------
     column : ndarray, pandas Series or polars Series of shape (n,)
+        A column of a table.
 
     Returns
     -------
@@ -178,6 +185,7 @@ def as_numbers(column):
     Parameters
     ----------
     column : array-like of shape (n,)
+        A column of a table.
 
     Returns
     -------
@@ -221,6 +229,7 @@ def with_column(X, values, name):
     Parameters
     ----------
     X : DataFrame of shape (n_records, n_columns)
+        A frame of pandas or polars.
 
     values : array-like of shape (n_records,)
         A series keeps its dtype, and loses its index.
@@ -231,6 +240,7 @@ def with_column(X, values, name):
     Returns
     -------
     frame : DataFrame of shape (n_records, n_columns + 1)
+        A new one.
     """
     if is_polars_df(X):
         import polars as pl
@@ -260,6 +270,7 @@ def table_like(X, columns):
     Parameters
     ----------
     X : {ndarray, DataFrame} of shape (n_records, n_columns)
+        The table to be like.
 
     columns : dict
         Each name of :func:`column_names` mapped to a column of shape (n_rows,).
@@ -267,6 +278,7 @@ def table_like(X, columns):
     Returns
     -------
     table : same container as X, of shape (n_rows, n_columns)
+        A frame keeps the dtypes of `columns`, an array has that of X.
     """
     columns = [columns[name] for name in column_names(X)]
     if not is_frame(X):
@@ -286,6 +298,7 @@ def stack_tables(first, second, *, names=("X_train", "X_test")):
     Parameters
     ----------
     first, second : {ndarray, sparse matrix, DataFrame} of shape (n, n_columns)
+        The upper and the lower table.
 
     names : pair of str, default=("X_train", "X_test")
         Names of the tables, for the messages.
@@ -293,6 +306,7 @@ def stack_tables(first, second, *, names=("X_train", "X_test")):
     Returns
     -------
     table : same container
+        A new one, the columns in the order of the first.
 
     Raises
     ------

@@ -98,10 +98,10 @@ class BaggingAttack(BaseShadowAttack):
 
     Each tree of a bagged forest leaves out a member with probability q = 1/e. A tree
     grown to purity is right about every record that it saw; so a member can have no
-    more wrong trees than trees that left it out. Thin reference forests of a few trees
-    on halves of the pool tell how often a tree *without* the record is wrong, and the
-    arithmetic of bagging gives the rest: a likelihood ratio of the number w of wrong
-    trees of the target,
+    more wrong trees than trees that left it out. The shadows, thin reference forests
+    of a few trees on halves of the pool, tell how often a tree *without* the record is
+    wrong, and the arithmetic of bagging gives the rest: a likelihood ratio of the
+    number w of wrong trees of the target,
 
     .. math:: s = \log \sum_{j=w}^{T} Bin(j; T, q)\, BetaBin(w; j, \beta, \alpha)
                 - \log BetaBin(w; T, \beta, \alpha)
@@ -124,23 +124,23 @@ class BaggingAttack(BaseShadowAttack):
         changed; a clone of the attack keeps it by identity.
 
     shadow_estimator : estimator or None, default=None
-        The recipe of the references, cloned for each with fewer trees; None takes the
-        target's (what a `FrozenEstimator` holds, the `best_estimator_` of a search).
+        The recipe of the shadows, cloned for each; None takes the target's (what a
+        `FrozenEstimator` holds, the `best_estimator_` of a search).
 
     n_trees : int, default=400
         Trees to train in all: the cost, in trees.
 
     trees_per_shadow : int or "auto", default="auto"
-        Trees of a reference forest; "auto" is 4. Few trees give more references, and
-        so more data sets, for the same cost.
+        Trees of a reference forest, whatever `shadow_estimator` says; "auto" is 4. Few
+        trees give more references, and so more data sets, for the same cost.
 
     keep_models : bool, default=True
-        Whether to keep the references, needed to score records outside the pool.
+        Whether to keep the shadows, needed to score records outside the pool.
 
     memory : str, object with the joblib.Memory interface or None, default=None
-        Folder or cache for the votes of the references; needs an integer
-        `random_state`. Code that the recipe reaches in other modules is not tracked:
-        clear the folder when it changes.
+        Folder or cache for the answers of the shadows, shared by attacks that ask
+        equal shadows the same; needs an integer `random_state`. Code that the recipe
+        reaches in other modules is not tracked: clear the folder when it changes.
 
     label_column : {"auto"}, int, str or None, default="auto"
         Which column of a record is the class label. "auto": in a frame the one
@@ -157,10 +157,10 @@ class BaggingAttack(BaseShadowAttack):
         expects of forests without the record.
 
     n_jobs : int or None, default=None
-        References trained at a time. None is 1 unless in a `joblib.parallel_config`.
+        Shadows trained at a time. None is 1 unless in a `joblib.parallel_config`.
 
     random_state : int, RandomState instance or None, default=None
-        Seeds the splits and the references. The result does not depend on `n_jobs`.
+        Seeds the splits and the shadows. The result does not depend on `n_jobs`.
 
     Attributes
     ----------
@@ -174,7 +174,7 @@ class BaggingAttack(BaseShadowAttack):
         Probability q that a tree leaves out a member.
 
     n_shadows_ : int
-        Reference forests trained.
+        Shadows trained.
 
     vote_model_ : VoteModel
         How trees without a record vote.
@@ -184,10 +184,10 @@ class BaggingAttack(BaseShadowAttack):
         number, right votes of in-bag trees. Not pickled when models are not kept.
 
     shadow_members_ : ndarray of shape (n_shadows, n_records), dtype bool
-        Which record each reference was given. Not pickled when models are not kept.
+        Which record each shadow trained on. Not pickled when models are not kept.
 
     models_ : list or None
-        The references and the classes that each saw, if kept.
+        The shadows and the classes that each saw, if kept.
 
     label_column_ : int, str or None
         The label column found.

@@ -91,8 +91,8 @@ class LiRA(BaseShadowAttack):
     r"""Likelihood ratio attack: does the target answer like models with the record.
 
     For each record, shadow models that trained on it (IN) and shadow models that did
-    not (OUT) give two normal distributions of its logit :math:`\varphi`; the score is
-    the log of their ratio at the target's logit:
+    not (OUT) give two normal distributions of the signal, its logit :math:`\varphi`;
+    the score is the log of their ratio at the target's logit:
 
     .. math:: s = \log N(\varphi; \mu_{in}, \sigma_{in}^2)
                 - \log N(\varphi; \mu_{out}, \sigma_{out}^2)
@@ -125,15 +125,16 @@ class LiRA(BaseShadowAttack):
         is pooled below 64 shadows, else per record.
 
     n_shadows : int, default=16
-        Shadow models to train; even, since they come in complementary pairs.
+        Shadow models to train, the cost in fits of the target; even, since they come
+        in complementary pairs.
 
     keep_models : bool, default=True
         Whether to keep the shadows, needed to score records outside the pool.
 
     memory : str, object with the joblib.Memory interface or None, default=None
-        Folder or cache for the answers of the shadows, shared by all shadow attacks;
-        needs an integer `random_state`. Code that the recipe reaches in other
-        modules is not tracked: clear the folder when it changes.
+        Folder or cache for the answers of the shadows, shared by attacks that ask
+        equal shadows the same; needs an integer `random_state`. Code that the recipe
+        reaches in other modules is not tracked: clear the folder when it changes.
 
     label_column : {"auto"}, int, str or None, default="auto"
         Which column of a record is the class label. "auto": in a frame the one
@@ -144,9 +145,9 @@ class LiRA(BaseShadowAttack):
         The value of `y` that means member. None takes True or 1; of other values
         "member", "in", "train" or "yes", else the one that sorts last, with a warning.
 
-    response_method : {"auto", "predict_proba", "decision_function", "predict"}, \
-            default="auto"
-        How the target is asked; "auto" takes the first that it has.
+    response_method : str, default="auto"
+        How the target is asked: "predict_proba", "decision_function", "predict", or
+        "auto" for the first of them that it has.
 
     max_fpr : float, default=0.05
         Share of the reference non-members, a fraction in [0, 1), that `predict` may
@@ -166,11 +167,11 @@ class LiRA(BaseShadowAttack):
         Non-member and member.
 
     shadow_signals_ : ndarray of shape (n_shadows, n_records)
-        Logit of each shadow for each record of the pool, NaN where the shadow never
-        saw its class.
+        Signal of each shadow for each record of the pool, NaN where the shadow never
+        saw its class. Not pickled when models are not kept.
 
     shadow_members_ : ndarray of shape (n_shadows, n_records), dtype bool
-        Which record each shadow trained on.
+        Which record each shadow trained on. Not pickled when models are not kept.
 
     models_ : list or None
         The shadows and the classes that each saw, if kept.

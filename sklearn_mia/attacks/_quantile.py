@@ -151,8 +151,8 @@ class QuantileRegressionAttack(BaseAttack):
     ===========  ================================================================
     "mean"       :math:`h - \mu(x, y)`
     "gaussian"   :math:`(h - \mu(x, y)) / \sigma(x, y)`
-    "quantile"   :math:`h - q_{1-\alpha}(x, y)`, above 0 for a share of about \
-:math:`\alpha` of the pool
+    "quantile"   :math:`h - q_{1-\alpha}(x, y)`, above 0 for a share of about
+                 :math:`\alpha` of the pool
     ===========  ================================================================
 
     It trains no shadow model and needs no knowledge of how the target was trained,
@@ -181,8 +181,7 @@ class QuantileRegressionAttack(BaseAttack):
         Quantile of the default estimator for ``head="quantile"``; "auto" is
         ``1 - max_fpr``, or less in a pool too small for it: 10 records should be above.
 
-    signal : {"logit", "loss", "confidence", "margin", "entropy", \
-            "modified_entropy", "correctness"}, default="logit"
+    signal : str or callable, default="logit"
         What is read from the target's answer; formulas in
         :mod:`sklearn_mia.signals`.
 
@@ -198,9 +197,9 @@ class QuantileRegressionAttack(BaseAttack):
         The value of `y` that means member. None takes True or 1; of other values
         "member", "in", "train" or "yes", else the one that sorts last, with a warning.
 
-    response_method : {"auto", "predict_proba", "decision_function", "predict"}, \
-            default="auto"
-        How the target is asked; "auto" takes the first that it has.
+    response_method : str, default="auto"
+        How the target is asked: "predict_proba", "decision_function", "predict", or
+        "auto" for the first of them that it has.
 
     max_fpr : float, default=0.05
         Share of the reference non-members, a fraction in [0, 1), that `predict` may

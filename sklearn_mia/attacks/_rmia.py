@@ -63,8 +63,8 @@ def offline_mean(mean_out, a):
 class RMIA(BaseShadowAttack):
     r"""Robust membership inference attack: the target against the average model.
 
-    The score compares the target's probability of the true label with the mean over
-    models with (IN) and without (OUT) the record:
+    The score compares the target's probability of the true label, whose log is the
+    signal, with the mean over models with (IN) and without (OUT) the record:
 
     .. math:: s = \log p_{target} - \log \bar p, \quad
               \bar p = \tfrac12 (\bar p_{in} + \bar p_{out})
@@ -117,9 +117,9 @@ class RMIA(BaseShadowAttack):
         Whether to keep the shadows, needed to score records outside the pool.
 
     memory : str, object with the joblib.Memory interface or None, default=None
-        Folder or cache for the answers of the shadows, shared by all shadow attacks;
-        needs an integer `random_state`. Code that the recipe reaches in other
-        modules is not tracked: clear the folder when it changes.
+        Folder or cache for the answers of the shadows, shared by attacks that ask
+        equal shadows the same; needs an integer `random_state`. Code that the recipe
+        reaches in other modules is not tracked: clear the folder when it changes.
 
     label_column : {"auto"}, int, str or None, default="auto"
         Which column of a record is the class label. "auto": in a frame the one
@@ -130,9 +130,9 @@ class RMIA(BaseShadowAttack):
         The value of `y` that means member. None takes True or 1; of other values
         "member", "in", "train" or "yes", else the one that sorts last, with a warning.
 
-    response_method : {"auto", "predict_proba", "decision_function", "predict"}, \
-            default="auto"
-        How the target is asked; "auto" takes the first that it has.
+    response_method : str, default="auto"
+        How the target is asked: "predict_proba", "decision_function", "predict", or
+        "auto" for the first of them that it has.
 
     max_fpr : float, default=0.05
         Share of the reference non-members, a fraction in [0, 1), that `predict` may
@@ -158,11 +158,11 @@ class RMIA(BaseShadowAttack):
         The a in use; None unless ``mode="offline"``.
 
     shadow_signals_ : ndarray of shape (n_shadows, n_records)
-        Log-probability of the true label by each shadow, for each record of the
-        pool; NaN where the shadow never saw its class.
+        Signal of each shadow for each record of the pool, NaN where the shadow never
+        saw its class. Not pickled when models are not kept.
 
     shadow_members_ : ndarray of shape (n_shadows, n_records), dtype bool
-        Which record each shadow trained on.
+        Which record each shadow trained on. Not pickled when models are not kept.
 
     models_ : list or None
         The shadows and the classes that each saw, if kept.

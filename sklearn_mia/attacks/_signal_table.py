@@ -79,9 +79,9 @@ class MembershipSignals(
         column that the target was not trained on, else the last. None: records carry
         no label, the target's own prediction stands in.
 
-    response_method : {"auto", "predict_proba", "decision_function", "predict"}, \
-            default="auto"
-        How the target is asked; "auto" takes the first that it has.
+    response_method : str, default="auto"
+        How the target is asked: "predict_proba", "decision_function", "predict", or
+        "auto" for the first of them that it has.
 
     Attributes
     ----------
@@ -152,6 +152,7 @@ class MembershipSignals(
         Returns
         -------
         self : estimator instance
+            The fitted transformer.
         """
         self.signals_ = check_signals(self.signals)
         check_target(self.target_estimator)
@@ -186,6 +187,7 @@ class MembershipSignals(
         Returns
         -------
         names : ndarray of shape (n_signals,), dtype object
+            The columns of the output.
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features, generate_names=False)

@@ -241,16 +241,16 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
         Stages asked, from the first round to the last.
 
     n_shadows : int, default=0
-        Shadow models to train; even, since they come in complementary pairs. 0 does
-        without.
+        Shadow models to train, the cost in fits of the target; even, since they come
+        in complementary pairs. 0 does without.
 
     keep_models : bool, default=True
         Whether to keep the shadows, needed to score records outside the pool.
 
     memory : str, object with the joblib.Memory interface or None, default=None
-        Folder or cache for the answers of the shadows; needs an integer
-        `random_state`. Code that the recipe reaches in other modules is not tracked:
-        clear the folder when it changes.
+        Folder or cache for the answers of the shadows, shared by attacks that ask
+        equal shadows the same; needs an integer `random_state`. Code that the recipe
+        reaches in other modules is not tracked: clear the folder when it changes.
 
     label_column : {"auto"}, int, str or None, default="auto"
         Which column of a record is the class label. "auto": in a frame the one
@@ -263,8 +263,9 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
 
     max_fpr : float, default=0.05
         Share of the reference non-members, a fraction in [0, 1), that `predict` may
-        call members. The reference is the known non-members, else what shadows say
-        of records that they did not see, else the whole pool.
+        call members. The reference is the known non-members, else without shadows the
+        whole pool, or what shadows say of records that they did not see; that holds
+        for a target trained, like them, on about half of the pool.
 
     n_jobs : int or None, default=None
         Shadows trained at a time. None is 1 unless in a `joblib.parallel_config`.
@@ -282,10 +283,11 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
 
     shadow_signals_ : ndarray of shape (n_shadows, n_records, n_stages)
         Log-probability of the true label at each stage of each shadow, for each
-        record of the pool; NaN where the shadow never saw its class.
+        record of the pool; NaN where the shadow never saw its class. Not pickled when
+        models are not kept.
 
     shadow_members_ : ndarray of shape (n_shadows, n_records), dtype bool
-        Which record each shadow trained on.
+        Which record each shadow trained on. Not pickled when models are not kept.
 
     models_ : list or None
         The shadows and the classes that each saw, if kept.

@@ -92,7 +92,7 @@ def audit(
 
     limits : dict or None, default=None
         What is too much: ``"auc"`` and ``"tpr@fpr=<fraction>"`` mapped to a fraction.
-        None is ``{"auc": 0.6, "tpr@fpr=0.01": 0.05}``; see Notes.
+        None is ``{"auc": 0.6, "tpr@fpr=0.01": 0.05}``; see Notes of :func:`audit`.
 
     slices : tuple, default=("class", "loss")
         Groups of records to look at: ``"class"``, ``"loss"`` (tenths by the loss of the
@@ -128,7 +128,7 @@ def audit(
         Whether the report holds anything about single records.
 
     callbacks : list or None, default=None
-        scikit-learn callbacks for the attacks with shadow models, such as a
+        Callbacks of scikit-learn for the attacks with shadow models, such as a
         ``ProgressBar(max_propagation_depth=0)``.
 
     n_jobs : int or None, default=None
@@ -334,14 +334,39 @@ def audit_predictions(
     model_name : str, default="the model"
         What the report calls the model.
 
-    fprs, confidence, limits, min_slice_size, inclusion_probability, prior, \
-            n_permutations, per_record : as in :func:`audit`
+    fprs : tuple of float, default=(0.001, 0.01, 0.1)
+        False-positive rates of the table, fractions in (0, 1), not percent.
+
+    confidence : float, default=0.95
+        Confidence level of every interval and of the verdict.
+
+    limits : dict or None, default=None
+        What is too much: ``"auc"`` and ``"tpr@fpr=<fraction>"`` mapped to a fraction.
+        None is ``{"auc": 0.6, "tpr@fpr=0.01": 0.05}``; see Notes of :func:`audit`.
 
     slices : tuple, default=("class",)
         ``"class"`` and ``"loss"`` are possible.
 
+    min_slice_size : int, default=30
+        Members, and non-members, below which a slice is not evaluated.
+
     groups, ids : array-like of shape (n_records,) or None, default=None
         Group and name of each record.
+
+    inclusion_probability : float or None, default=None
+        The probability with which each record entered the training data by its own
+        independent coin, if that is how members were drawn. Then epsilon is a bound of
+        differential privacy, else it describes this one model.
+
+    prior : float, default=0.5
+        Share of members among the people that an attacker would ask about, for the
+        probability that an accusation is right.
+
+    n_permutations : int, default=999
+        Permutations of the corrected test.
+
+    per_record : bool, default=True
+        Whether the report holds anything about single records.
 
     random_state : int, RandomState instance or None, default=0
         Seeds the permutations.
@@ -349,6 +374,7 @@ def audit_predictions(
     Returns
     -------
     report : AuditReport
+        Print it, or see `to_html`, `to_json` and `records`.
 
     See Also
     --------

@@ -65,6 +65,7 @@ class _FromAttackMixin:
         Returns
         -------
         display : instance of the class
+            Plotted, with its `ax_` and `figure_`.
         """
         member = estimator.classes_[1] if pos_label is None else pos_label
         return cls.from_predictions(
@@ -195,6 +196,7 @@ class MembershipRocDisplay(_FromAttackMixin):
         Returns
         -------
         display : MembershipRocDisplay
+            Plotted, with its `ax_` and `figure_`.
         """
         is_member, scores = _checked(y_true, y_score, pos_label)
         confidence = check_fraction(confidence, "confidence")
@@ -226,6 +228,7 @@ class MembershipRocDisplay(_FromAttackMixin):
         Returns
         -------
         display : MembershipRocDisplay
+            Plotted, with its `ax_` and `figure_`.
         """
         self.ax_ = _axes(ax, "MembershipRocDisplay")
         self.figure_ = self.ax_.figure
@@ -333,6 +336,7 @@ class ScoreDistributionDisplay(_FromAttackMixin):
         Returns
         -------
         display : ScoreDistributionDisplay
+            Plotted, with its `ax_` and `figure_`.
         """
         is_member, scores = _checked(y_true, y_score, pos_label)
         display = cls(
@@ -354,6 +358,7 @@ class ScoreDistributionDisplay(_FromAttackMixin):
         Returns
         -------
         display : ScoreDistributionDisplay
+            Plotted, with its `ax_` and `figure_`.
         """
         self.ax_ = _axes(ax, "ScoreDistributionDisplay")
         self.figure_ = self.ax_.figure
@@ -469,6 +474,7 @@ class RecordRiskDisplay(_FromAttackMixin):
         Returns
         -------
         display : RecordRiskDisplay
+            Plotted, with its `ax_` and `figure_`.
         """
         is_member, scores = _checked(y_true, y_score, pos_label)
         nonmembers = np.sort(scores[~is_member])
@@ -497,6 +503,7 @@ class RecordRiskDisplay(_FromAttackMixin):
         Returns
         -------
         display : RecordRiskDisplay
+            Plotted, with its `ax_` and `figure_`.
         """
         self.ax_ = _axes(ax, "RecordRiskDisplay")
         self.figure_ = self.ax_.figure

@@ -68,6 +68,22 @@ class Finding:
 
     numbers : dict
         The numbers behind the message.
+
+    See Also
+    --------
+    AuditReport : Holds the findings of an audit.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_mia import audit_predictions
+    >>> X, y = make_classification(600, flip_y=0.2, random_state=0)
+    >>> model = RandomForestClassifier(20, random_state=0).fit(X[:300], y[:300])
+    >>> is_member = [True] * 300 + [False] * 300
+    >>> report = audit_predictions(model.predict_proba(X), y, is_member)
+    >>> [(finding.code, finding.severity) for finding in report.findings]
+    [('MIA005', 'warning'), ('MIA017', 'warning')]
     """
 
     code: str

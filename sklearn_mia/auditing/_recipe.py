@@ -42,6 +42,7 @@ class RecipeReport:
         Models trained.
 
     confidence : float
+        Confidence level of the intervals over models.
 
     summary : list of dict
         One row an attack and metric: "attack", "metric" ("auc" or
@@ -50,6 +51,23 @@ class RecipeReport:
     targets : list of dict
         One row a model: its accuracy on members and non-members, and the same metrics
         by attack.
+
+    See Also
+    --------
+    audit_recipe : Audits a training procedure.
+    AuditReport : What an audit of one trained model found.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn_mia import ThresholdAttack, audit_recipe
+    >>> X, y = load_iris(return_X_y=True)
+    >>> report = audit_recipe(
+    ...     KNeighborsClassifier(), X, y, attacks=ThresholdAttack(), random_state=0
+    ... )
+    >>> [(row["attack"], row["metric"]) for row in report.summary][:2]
+    [('ThresholdAttack', 'auc'), ('ThresholdAttack', 'tpr@fpr=0.01')]
     """
 
     recipe: str
@@ -69,6 +87,7 @@ class RecipeReport:
         Returns
         -------
         text : str or None
+            None if it was written to `path`.
         """
         content = {"schema": "sklearn_mia.recipe", "schema_version": 1} | vars(self)
         text = json.dumps(plain(content), allow_nan=False, indent=1)
@@ -129,7 +148,7 @@ def audit_recipe(
         Records to draw halves from.
 
     y : array-like of shape (n_records,)
-        Their classes.
+        Their labels.
 
     n_targets : int, default=5
         Models to train and attack; with fewer than 5 the interval is very wide.
@@ -141,18 +160,21 @@ def audit_recipe(
         Cost of the default attacks, in fits; once for all models.
 
     fprs : tuple of float, default=(0.01, 0.1)
-        False-positive rates, fractions in (0, 1).
+        False-positive rates of the table, fractions in (0, 1), not percent.
 
     confidence : float, default=0.95
+        Confidence level of the intervals over models.
 
     groups : array-like of shape (n_records,) or None, default=None
         Group of each record, such as the person: wholly in or out of each half.
 
     callbacks : list or None, default=None
-        scikit-learn callbacks for the attacks with shadow models.
+        Callbacks of scikit-learn for the attacks with shadow models, such as a
+        ``ProgressBar(max_propagation_depth=0)``.
 
     n_jobs : int or None, default=None
-        Shadow models trained at a time.
+        Shadow models trained at a time. None is 1 unless in a
+        `joblib.parallel_config`.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the halves, the models and the attacks.
@@ -160,6 +182,7 @@ def audit_recipe(
     Returns
     -------
     report : RecipeReport
+        Print it, or see `summary` and `to_json`.
 
     See Also
     --------

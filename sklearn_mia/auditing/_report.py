@@ -56,7 +56,7 @@ class AuditReport:
     content : dict
         The tree of plain values, as in the JSON file, without the records.
 
-    records : dict or None
+    records : dict or None, default=None
         Column name mapped to an array of shape (n_records,), in input order; None if
         the audit was asked to keep nothing per record.
 
@@ -114,6 +114,19 @@ class AuditReport:
     top_records         the members most exposed
     records             one list a column, in input order; null if not wanted
     ==================  ==========================================================
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_mia import AuditReport, audit_predictions
+    >>> X, y = make_classification(600, flip_y=0.2, random_state=0)
+    >>> model = RandomForestClassifier(20, random_state=0).fit(X[:300], y[:300])
+    >>> is_member = [True] * 300 + [False] * 300
+    >>> report = audit_predictions(model.predict_proba(X), y, is_member)
+    >>> again = AuditReport.from_json(report.to_json())
+    >>> again.verdict["level"], [attack["name"] for attack in again.attacks]
+    ('above_limits', ['loss', 'entropy'])
     """
 
     def __init__(self, content, records=None):
@@ -197,6 +210,7 @@ class AuditReport:
         Returns
         -------
         text : str or None
+            None if it was written to `path`.
         """
         text = json.dumps(self.to_dict(), allow_nan=False, indent=1, ensure_ascii=False)
         text = _compact_lists(text)
@@ -217,6 +231,7 @@ class AuditReport:
         Returns
         -------
         report : AuditReport
+            The report as it was written.
 
         Raises
         ------
@@ -261,6 +276,7 @@ class AuditReport:
         Returns
         -------
         text : str or None
+            None if it was written to `path`.
         """
         from sklearn_mia.auditing._html import render_page
 
@@ -281,6 +297,7 @@ class AuditReport:
         Returns
         -------
         figure : matplotlib Figure
+            The one given, or the new one.
         """
         check_matplotlib_support("AuditReport.plot (pip install 'sklearn-mia[report]')")
         import matplotlib.pyplot as plt

@@ -32,10 +32,10 @@ def default_attacks(model, *, n_shadows=16, random_state=None):
     Parameters
     ----------
     model : classifier
-        The fitted model under audit.
+        The trained model. Never refitted, never changed.
 
     n_shadows : int, default=16
-        The cost of the attacks with shadow models, in fits of the model.
+        Cost of the default attacks, in fits of the model; even.
 
     random_state : int or None, default=None
         The same for all attacks, so that they share what they can.
@@ -44,6 +44,19 @@ def default_attacks(model, *, n_shadows=16, random_state=None):
     -------
     attacks : dict
         Name mapped to an attack, not fitted.
+
+    See Also
+    --------
+    audit : Runs them unless other attacks are given.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn_mia import default_attacks
+    >>> X, y = load_iris(return_X_y=True)
+    >>> list(default_attacks(KNeighborsClassifier().fit(X[::2], y[::2])))
+    ['ThresholdAttack', 'RMIA', 'LiRA']
     """
     shadows = {
         "n_shadows": n_shadows,

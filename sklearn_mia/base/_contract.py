@@ -424,6 +424,7 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             Membership.
 
         sample_weight : array-like of shape (n_records,), default=None
+            Weight of each record in the curve.
 
         Returns
         -------

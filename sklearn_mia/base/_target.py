@@ -151,6 +151,7 @@ class TargetMixin:
         Returns
         -------
         self : estimator instance
+            This estimator.
 
         Raises
         ------

@@ -487,6 +487,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         Returns
         -------
         in_pool : ndarray of shape (n_records,), dtype bool
+            True for a record of the pool.
         """
         check_is_fitted(self)
         features, _, codes = self._split_queries(X)

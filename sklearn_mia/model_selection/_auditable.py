@@ -140,6 +140,7 @@ class AuditableClassifier(BaseWrapper):
         Returns
         -------
         self : estimator instance
+            The fitted classifier.
         """
         y = self._fit_wrapped(X, y, params)
         metadata = sorted(name for name, v in params.items() if v is not None)
@@ -153,6 +154,7 @@ class AuditableClassifier(BaseWrapper):
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features, handed on as they come.
 
         **params : dict
             Metadata for the wrapped classifier.
@@ -160,6 +162,7 @@ class AuditableClassifier(BaseWrapper):
         Returns
         -------
         proba : ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`.
         """
         return self._call("predict_proba", X, params=params)
 
@@ -170,6 +173,7 @@ class AuditableClassifier(BaseWrapper):
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features, handed on as they come.
 
         **params : dict
             Metadata for the wrapped classifier.
@@ -177,6 +181,7 @@ class AuditableClassifier(BaseWrapper):
         Returns
         -------
         log_proba : ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`.
         """
         return self._call("predict_log_proba", X, params=params)
 
@@ -187,6 +192,7 @@ class AuditableClassifier(BaseWrapper):
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features, handed on as they come.
 
         **params : dict
             Metadata for the wrapped classifier.
@@ -194,6 +200,7 @@ class AuditableClassifier(BaseWrapper):
         Returns
         -------
         decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            One value a row if there are two classes.
         """
         return self._call("decision_function", X, params=params)
 
@@ -209,6 +216,7 @@ class AuditableClassifier(BaseWrapper):
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_features)
+            The features.
 
         y : array-like of shape (n_records,)
             The class labels: a row with another label is another record.
@@ -216,6 +224,7 @@ class AuditableClassifier(BaseWrapper):
         Returns
         -------
         is_member : ndarray of shape (n_records,), dtype bool
+            True for a training record.
         """
         check_is_fitted(self)
         return np.isin(_identities(X, y), self._training.ids)
@@ -248,6 +257,7 @@ class AuditableClassifier(BaseWrapper):
             `n` members followed by `n` non-members, the label as last column.
 
         is_member : ndarray of shape (2 * n,), dtype bool
+            True for the first `n`.
         """
         X, y, is_member = self._membership_sides(X, y, max_samples, random_state)
         return join_records(X, y), is_member

@@ -174,6 +174,7 @@ class CoarsenedClassifier(BaseWrapper):
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features, handed on as they come.
 
         y : array-like of shape (n_samples,)
             The class labels.
@@ -184,6 +185,7 @@ class CoarsenedClassifier(BaseWrapper):
         Returns
         -------
         self : estimator instance
+            The fitted classifier.
         """
         coarse = self.decimals is not None or self.top_k is not None
         if self.label_only and (coarse or self.temperature != 1):
@@ -202,6 +204,7 @@ class CoarsenedClassifier(BaseWrapper):
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features, handed on as they come.
 
         **params : dict
             Metadata for the wrapped classifier.

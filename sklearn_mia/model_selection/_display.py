@@ -100,8 +100,11 @@ class PrivacyUtilityDisplay:
     selected : int or None, default=None
         The candidate chosen, `best_index_` of the search.
 
-    accuracy_name, leakage_name : str, default="accuracy" and "leakage"
-        For the axes.
+    accuracy_name : str, default="accuracy"
+        Label of the vertical axis.
+
+    leakage_name : str, default="leakage"
+        Label of the horizontal axis.
 
     Attributes
     ----------
@@ -209,6 +212,7 @@ class PrivacyUtilityDisplay:
         Returns
         -------
         display : PrivacyUtilityDisplay
+            Plotted, with its `ax_` and `figure_`.
         """
         check_matplotlib_support(f"{cls.__name__}.from_cv_results")
         means = mean_scores(cv_results, accuracy, leakage)
@@ -252,6 +256,7 @@ class PrivacyUtilityDisplay:
         Returns
         -------
         display : PrivacyUtilityDisplay
+            Plotted, with its `ax_` and `figure_`.
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
         import matplotlib.pyplot as plt

@@ -250,12 +250,14 @@ def cross_validate_leakage(
         The recipe, cloned for each fold.
 
     X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_features)
+        The records, to be split into folds.
 
     y : array-like of shape (n_records,)
-        The class labels.
+        Their labels.
 
     attack : attack instance without target or None, default=None
-        None is ``ThresholdAttack(signal="loss")``, which trains no shadows.
+        The attack, cloned for each fold. None is ``ThresholdAttack(signal="loss")``,
+        which trains no shadows.
 
     fprs : array-like of float, default=(0.1, 0.01)
         False-positive rates, fractions in [0, 1), at which to give the TPR.
@@ -263,10 +265,41 @@ def cross_validate_leakage(
     random_state : int, RandomState instance or None, default=0
         Seeds the samples, and the shadows of an attack whose own is None.
 
-    groups, scoring, cv, n_jobs, verbose, params, pre_dispatch, return_train_score, \
-            return_estimator, return_indices, error_score
-        As in :func:`sklearn.model_selection.cross_validate`. Shadows get `groups`, to
-        keep a group together, and `params` too.
+    groups : array-like of shape (n_records,) or None, default=None
+        Group of each record, for a splitter of groups; shadows get it too, to keep a
+        group together.
+
+    scoring : str, callable, list, tuple, dict or None, default=None
+        This and what follows are those of
+        :func:`sklearn.model_selection.cross_validate`; utility is scored beside the
+        leakage.
+
+    cv : int, splitter, iterable or None, default=None
+        The folds.
+
+    n_jobs : int or None, default=None
+        Folds at a time, and shadow models of an attack whose own is None.
+
+    verbose : int, default=0
+        How much is printed.
+
+    params : dict or None, default=None
+        Metadata for `fit`, the scorers and the splitter; shadows get it too.
+
+    pre_dispatch : int or str, default="2*n_jobs"
+        Folds dispatched ahead.
+
+    return_train_score : bool, default=False
+        Whether to score utility on the training rows too.
+
+    return_estimator : bool, default=False
+        Whether to return the models of the folds.
+
+    return_indices : bool, default=False
+        Whether to return the rows of the folds.
+
+    error_score : "raise" or float, default=np.nan
+        Score of a model that could not be fitted, or "raise".
 
     Returns
     -------

@@ -119,6 +119,7 @@ class BaseWrapper(
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features, handed on as they come.
 
         **params : dict
             Metadata for the wrapped classifier.
@@ -126,6 +127,7 @@ class BaseWrapper(
         Returns
         -------
         y : ndarray of shape (n_samples,)
+            The predicted classes.
         """
         return self._call("predict", X, params=params)
 
@@ -136,8 +138,10 @@ class BaseWrapper(
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Features, handed on as they come.
 
         y : array-like of shape (n_samples,)
+            The class labels.
 
         **params : dict
             Metadata for the wrapped classifier.
@@ -145,6 +149,7 @@ class BaseWrapper(
         Returns
         -------
         score : float
+            Higher is better.
         """
         return self._call("score", X, y, params=params)
 
@@ -154,6 +159,7 @@ class BaseWrapper(
         Returns
         -------
         routing : MetadataRouter
+            Every method passes metadata on to the same method of `estimator`.
         """
         mapping = MethodMapping()
         for method in _METHODS:
