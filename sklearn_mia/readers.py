@@ -51,11 +51,13 @@ class Reader(ABC):
         Parameters
         ----------
         model : fitted estimator
+            The shadow.
 
         seen : ndarray of shape (n_seen,)
             Columns of the target's classes that the shadow knows.
 
         features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+            What the shadow is asked about.
 
         codes : ndarray of shape (n_records,)
             Column of the class label of each record.
@@ -66,6 +68,7 @@ class Reader(ABC):
         Returns
         -------
         answer : ndarray
+            Anything that can be cached.
         """
 
     @abstractmethod
@@ -78,8 +81,10 @@ class Reader(ABC):
             From :meth:`ask`.
 
         seen : ndarray of shape (n_seen,)
+            Columns of the target's classes that the shadow knows.
 
         codes : ndarray of shape (n_records,)
+            Column of the class label of each record.
 
         Returns
         -------
@@ -92,11 +97,19 @@ class Reader(ABC):
 
         Parameters
         ----------
-        answer, seen, codes : as in :meth:`read`
+        answer : ndarray
+            From :meth:`ask`.
+
+        seen : ndarray of shape (n_seen,)
+            Columns of the target's classes that the shadow knows.
+
+        codes : ndarray of shape (n_records,)
+            Column of the class label of each record.
 
         Returns
         -------
         log_proba : ndarray of shape (n_records,) or None
+            NaN for a record whose class the shadow never saw.
         """
         return None
 
@@ -128,11 +141,13 @@ class LogProbaReader(Reader):
         Parameters
         ----------
         model : fitted estimator
+            The shadow.
 
         seen : ndarray of shape (n_seen,)
             Columns of the target's classes that the shadow knows.
 
         features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+            What the shadow is asked about.
 
         codes : ndarray of shape (n_records,)
             Column of the class label of each record.
@@ -143,6 +158,7 @@ class LogProbaReader(Reader):
         Returns
         -------
         answer : ndarray of shape (n_records, n_seen)
+            Log-probabilities.
         """
         n_records = len(codes)
         answer = np.empty((n_records, len(seen)))
@@ -159,10 +175,13 @@ class LogProbaReader(Reader):
         Parameters
         ----------
         answer : ndarray of shape (n_records, n_seen)
+            From :meth:`ask`.
 
         seen : ndarray of shape (n_seen,)
+            Columns of the target's classes that the shadow knows.
 
         codes : ndarray of shape (n_records,)
+            Column of the class label of each record.
 
         Returns
         -------
@@ -177,7 +196,24 @@ class LogProbaReader(Reader):
         return values
 
     def true_log_proba(self, answer, seen, codes):
-        """Log-probability of the true label, if the signal hides it."""
+        """Log-probability of the true label, if the signal hides it.
+
+        Parameters
+        ----------
+        answer : ndarray of shape (n_records, n_seen)
+            From :meth:`ask`.
+
+        seen : ndarray of shape (n_seen,)
+            Columns of the target's classes that the shadow knows.
+
+        codes : ndarray of shape (n_records,)
+            Column of the class label of each record.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_records,) or None
+            NaN for a record whose class the shadow never saw.
+        """
         if true_log_proba(self.signal, np.zeros(0)) is not None:
             return None
         return replace(self, signal=loss).read(answer, seen, codes)

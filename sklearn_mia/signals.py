@@ -297,6 +297,7 @@ def as_signal(signal, known=SIGNALS):
     Returns
     -------
     function : callable
+        ``function(log_proba, labels)``.
 
     Raises
     ------
@@ -314,7 +315,18 @@ def as_signal(signal, known=SIGNALS):
 
 
 def signal_name(signal):
-    """Name of a signal that was given by its name or as a callable."""
+    """Name of a signal that was given by its name or as a callable.
+
+    Parameters
+    ----------
+    signal : str or callable
+        A name is returned as it is.
+
+    Returns
+    -------
+    name : str
+        Of a callable, what it is called where it is defined.
+    """
     return (
         signal
         if isinstance(signal, str)
@@ -331,6 +343,7 @@ def true_log_proba(signal, values):
         Function of the signal.
 
     values : ndarray
+        What it gave.
 
     Returns
     -------

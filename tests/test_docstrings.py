@@ -41,6 +41,7 @@ ESTIMATORS = {
     "estimator_": ("as estimator", "AuditableClassifier", "CoarsenedClassifier"),
     "max_fpr": (
         "other records are the reference",
+        "BaseAttack",
         "BaggingAttack",
         "LabelOnlyAttack TrajectoryAttack",
         "QuantileRegressionAttack ThresholdAttack",

@@ -273,10 +273,12 @@ class BaggingAttack(BaseShadowAttack):
         Parameters
         ----------
         model : fitted classifier
+            The target in question.
 
         Returns
         -------
         handles : bool
+            False where a fit would raise TypeError.
         """
         forest = open_model(model, same_answers=True).classifier
         if isinstance(forest, BaggingClassifier):

@@ -9,7 +9,8 @@ import scipy.sparse as sp
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_mia.attacks._tabular_noise import TabularNoise
-from sklearn_mia.base import BaseOptionalShadowAttack, MeanGap, side_mean
+from sklearn_mia.base import MeanGap, side_mean
+from sklearn_mia.base._without_shadows import BaseOptionalShadowAttack
 from sklearn_mia.readers import Reader, own_column
 from sklearn_mia.response import encode_labels
 from sklearn_mia.shadows import root_seed

@@ -9,7 +9,8 @@ from sklearn.ensemble import AdaBoostClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils._param_validation import Interval
 
-from sklearn_mia.base import BaseOptionalShadowAttack, MeanGap, side_mean
+from sklearn_mia.base import MeanGap, side_mean
+from sklearn_mia.base._without_shadows import BaseOptionalShadowAttack
 from sklearn_mia.models import open_model
 from sklearn_mia.readers import Reader, own_column
 from sklearn_mia.response import check_target
@@ -379,10 +380,12 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
         Parameters
         ----------
         model : fitted classifier
+            The target in question.
 
         Returns
         -------
         handles : bool
+            False where a fit would raise TypeError.
         """
         inner = open_model(model).classifier
         staged = hasattr(inner, "staged_predict_proba")

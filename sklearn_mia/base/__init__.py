@@ -9,12 +9,10 @@ from sklearn_mia.base._evidence import ShadowEvidence
 from sklearn_mia.base._sides import MeanGap, side_mean, side_sum
 from sklearn_mia.base._target import Queries
 from sklearn_mia.base._with_shadows import BaseShadowAttack
-from sklearn_mia.base._without_shadows import BaseOptionalShadowAttack
 from sklearn_mia.readers import LogProbaReader, Reader
 
 __all__ = [
     "BaseAttack",
-    "BaseOptionalShadowAttack",
     "BaseShadowAttack",
     "LogProbaReader",
     "MeanGap",

@@ -65,9 +65,9 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         The value of `y` that means member. None takes True or 1; of other values
         "member", "in", "train" or "yes", else the one that sorts last, with a warning.
 
-    response_method : {"auto", "predict_proba", "decision_function", "predict"}, \
-            default="auto"
-        How the target is asked; "auto" takes the first that it has.
+    response_method : str, default="auto"
+        How the target is asked: "predict_proba", "decision_function", "predict", or
+        "auto" for the first of them that it has.
 
     max_fpr : float, default=0.05
         Share of the reference non-members, a fraction in [0, 1), that `predict` may
@@ -170,10 +170,12 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         Parameters
         ----------
         model : fitted classifier
+            The target in question.
 
         Returns
         -------
         handles : bool
+            False where a fit would raise TypeError.
         """
         return True
 

@@ -22,6 +22,7 @@ def side_sum(values, members, inside):
         One row a shadow, NaN where a cell is missing.
 
     members : ndarray of shape (n_shadows, n_records), dtype bool
+        True where the shadow trained on the record.
 
     inside : bool
         Whether the IN or the OUT shadows count.
@@ -29,6 +30,7 @@ def side_sum(values, members, inside):
     Returns
     -------
     total : ndarray of shape (n_records,)
+        Sum over the cells that are not missing.
 
     count : ndarray of shape (n_records,)
         Cells that are not missing.
@@ -51,6 +53,7 @@ def side_mean(values, members, inside):
         One row a shadow, NaN where a cell is missing.
 
     members : ndarray of shape (n_shadows, n_records), dtype bool
+        True where the shadow trained on the record.
 
     inside : bool
         Whether the IN or the OUT shadows count.
@@ -58,6 +61,7 @@ def side_mean(values, members, inside):
     Returns
     -------
     mean : ndarray of shape (n_records,)
+        Over the cells that are not missing.
     """
     total, count = side_sum(values, members, inside)
     return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
@@ -100,10 +104,12 @@ class MeanGap:
         Parameters
         ----------
         mean_out : ndarray of shape (n_records,)
+            Means over OUT shadows.
 
         Returns
         -------
         gap : ndarray of shape (n_records,)
+            What to add for the IN mean.
         """
         return np.interp(mean_out, *self._from_out)
 
@@ -117,6 +123,7 @@ class MeanGap:
             are OUT shadows too: their mean is raised by the gap.
 
         in_pool : ndarray of shape (n_records,), dtype bool
+            Records that the attack was fitted on.
 
         Returns
         -------

@@ -72,15 +72,16 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         `FrozenEstimator` holds, the `best_estimator_` of a search).
 
     n_shadows : int, default=16
-        Shadow models to train; even, since they come in complementary pairs.
+        Shadow models to train, the cost in fits of the target; even, since they come
+        in complementary pairs.
 
     keep_models : bool, default=True
         Whether to keep the shadows, needed to score records outside the pool.
 
     memory : str, object with the joblib.Memory interface or None, default=None
-        Folder or cache for the answers of the shadows, shared by all shadow attacks;
-        needs an integer `random_state`. Code that the recipe reaches in other
-        modules is not tracked: clear the folder when it changes.
+        Folder or cache for the answers of the shadows, shared by attacks that ask
+        equal shadows the same; needs an integer `random_state`. Code that the recipe
+        reaches in other modules is not tracked: clear the folder when it changes.
 
     label_column : {"auto"}, int, str or None, default="auto"
         Which column of a record is the class label. "auto": in a frame the one
@@ -91,9 +92,9 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         The value of `y` that means member. None takes True or 1; of other values
         "member", "in", "train" or "yes", else the one that sorts last, with a warning.
 
-    response_method : {"auto", "predict_proba", "decision_function", "predict"}, \
-            default="auto"
-        How the target is asked; "auto" takes the first that it has.
+    response_method : str, default="auto"
+        How the target is asked: "predict_proba", "decision_function", "predict", or
+        "auto" for the first of them that it has.
 
     max_fpr : float, default=0.05
         Share of the reference non-members, a fraction in [0, 1), that `predict` may
