@@ -9,10 +9,9 @@ are about this one trained model. "queries" counts the rows that the target was 
 for each record; "seconds" are the wall time of `fit` and `score_samples` on one worker,
 shadow models included. An attack that does not take a model has no row.
 
-Results: all_attacks.json and .md, and all_attacks_short with means over the tables.
+Results: all_attacks.json, and all_attacks_short with means over the tables.
 """
 
-import argparse
 import functools
 import inspect
 import pkgutil
@@ -22,10 +21,18 @@ from importlib import import_module
 
 import numpy as np
 import pandas as pd
-from common import COMPAS, LABELS, data_folder, draw_members, load_table, write_results
+from common import MODELS as SHARED_MODELS
+from common import (
+    TABLES,
+    command_line,
+    draw_members,
+    load_frame,
+    load_table,
+    mean_power,
+    write_results,
+    write_short,
+)
 from sklearn.base import clone
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
@@ -39,21 +46,8 @@ from sklearn_mia import as_records
 from sklearn_mia.base import BaseAttack
 from sklearn_mia.metrics import roc_auc_interval, tpr_at_fpr_interval
 
-TABLES = [
-    "adult",
-    "credit_default_taiwan",
-    "covertype_20k",
-    "bank_marketing",
-    "german_credit",
-    "compas_two_years",
-]
 MODELS = {
-    "forest": RandomForestClassifier(100, random_state=0),
-    "forest, leaf 5": RandomForestClassifier(100, min_samples_leaf=5, random_state=0),
-    "gradient boosting": HistGradientBoostingClassifier(random_state=0),
-    "logistic regression": make_pipeline(
-        StandardScaler(), LogisticRegression(max_iter=1000)
-    ),
+    **SHARED_MODELS,
     "neural network": make_pipeline(
         StandardScaler(), MLPClassifier((64,), max_iter=100, random_state=0)
     ),
@@ -107,10 +101,7 @@ def all_attacks():
 
 def one_hot_groups(table, n_records):
     """Columns of `load_table` that stand for one category together."""
-    frame = pd.read_parquet(data_folder() / f"{table}.parquet")
-    frame = frame.sample(min(n_records, len(frame)), random_state=0)
-    frame = frame[COMPAS] if table == "compas_two_years" else frame
-    frame = frame.drop(columns=LABELS[table], errors="ignore")
+    frame, _ = load_frame(table, n_records)
     names = pd.get_dummies(frame).columns.to_list()
     groups = []
     for column in frame.select_dtypes(exclude="number"):
@@ -204,12 +195,9 @@ def short_form(rows):
         own = [row for row in rows if row["attack"] == attack]
         cells = {"attack": attack}
         for model in dict.fromkeys(row["model"] for row in rows):
-            values = [
-                (row["AUC"], row["TPR@1%"]) for row in own if row["model"] == model
-            ]
-            if values:
-                auc, tpr = np.mean(values, axis=0)
-                cells[model] = f"{auc:.3f} / {tpr:.3f}"
+            on_model = [row for row in own if row["model"] == model]
+            if on_model:
+                cells[model] = mean_power(on_model)
         yield {
             **cells,
             "seconds": float(np.median([row["seconds"] for row in own])),
@@ -218,13 +206,10 @@ def short_form(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tables", nargs="+", default=TABLES)
+    parser = command_line(__doc__, "all_attacks", tables=TABLES, n_records=4000)
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     parser.add_argument("--attacks", nargs="+", default=[], help="all by default")
-    parser.add_argument("--records", type=int, default=4000)
     parser.add_argument("--shadows", type=int, default=16)
-    parser.add_argument("--name", default="all_attacks")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     rows, start = [], time.perf_counter()
@@ -234,9 +219,10 @@ def main():
                 table, model, options.records, options.attacks, options.shadows
             )
             print(f"{table}, {model}: {time.perf_counter() - start:.0f} s", flush=True)
-    settings = {"records": options.records, "shadows": options.shadows, "seed": 0}
-    write_results(options.name, rows, **settings)
-    write_results(f"{options.name}_short", list(short_form(rows)), **settings)
+    write_results(
+        options.name, rows, records=options.records, shadows=options.shadows, seed=0
+    )
+    write_short(options.name, short_form)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,10 @@ counted for all. "error" is the largest difference to the log-odds of a refit on
 sample, "shift" the largest change of log-odds by leaving a record out.
 """
 
-import argparse
 import time
 
 import numpy as np
-from common import load_table, write_results
+from common import command_line, load_table, write_results
 from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
@@ -75,12 +74,11 @@ def bench(table, name, n_records, n_refits):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tables", nargs="+", default=["adult", "covertype_20k"])
+    parser = command_line(
+        __doc__, "leave_one_out", tables=["adult", "covertype_20k"], n_records=2000
+    )
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
-    parser.add_argument("--records", type=int, default=2000)
     parser.add_argument("--refits", type=int, default=40)
-    parser.add_argument("--name", default="leave_one_out")
     options = parser.parse_args()
     rows = [
         bench(table, name, options.records, options.refits)

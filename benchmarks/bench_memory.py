@@ -7,7 +7,6 @@ kept, two workers. Shared pages count once (proportional set size, Linux). Also 
 of the pickled attack with 4 and with 64 shadows.
 """
 
-import argparse
 import os
 import pickle
 import threading
@@ -15,7 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from common import write_results
+from common import command_line, write_results
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_mia import RMIA, as_records
@@ -54,8 +53,7 @@ class Peak(threading.Thread):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--records", type=int, default=1_000_000)
+    parser = command_line(__doc__, "memory", n_records=1_000_000)
     parser.add_argument("--shadows", type=int, default=64)
     options = parser.parse_args()
     rng = np.random.default_rng(0)
@@ -88,7 +86,7 @@ def main():
         "pickle MB, 4 shadows": sizes[4] / 1e6,
         f"pickle MB, {options.shadows} shadows": sizes[options.shadows] / 1e6,
     }
-    write_results("memory", [row], seed=0)
+    write_results(options.name, [row], seed=0)
 
 
 if __name__ == "__main__":

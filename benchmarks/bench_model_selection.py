@@ -1,27 +1,19 @@
 """Which forest leaks least for its accuracy, and what it costs to know.
 
-    python benchmarks/bench_model_selection.py FOLDER [--figures FOLDER] [--rows N]
-    python benchmarks/bench_model_selection.py FOLDER --cost [--repeats 3]
-    python benchmarks/bench_model_selection.py FOLDER --defences
+    SKLEARN_MIA_DATA=folder OMP_NUM_THREADS=1 python benchmarks/bench_model_selection.py
 
-FOLDER holds ``adult.parquet`` and ``credit_default_taiwan.parquet``, the class label
-last; the variable SKLEARN_MIA_DATA may name it instead. The first command searches
-depth, leaf size and number of trees in one GridSearchCV call on 70 % of each table,
-takes the candidate that leaks least within .005 of the best accuracy, and compares
-it with the default forest and with the most accurate one on the other 30 %. Set
-OMP_NUM_THREADS=1.
+Searches depth, leaf size and number of trees in one GridSearchCV call on 70 % of each
+table, takes the candidate that leaks least within .005 of the best accuracy, and
+compares it with the default forest and with the most accurate one on the other 30 %.
+With --cost the time of such a search, with --defences what answers made coarse leave.
 """
 
-import argparse
-import json
-import os
-import platform
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import sklearn
+from common import command_line, load_frame, write_results
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV, train_test_split
@@ -38,7 +30,7 @@ from sklearn_mia.model_selection import (
     make_leakage_scorer,
 )
 
-TABLES = ("adult", "credit_default_taiwan")
+TABLES = ["adult", "credit_default_taiwan"]
 GRID = {
     "max_depth": [None, 16, 10],
     "min_samples_leaf": [1, 5, 20],
@@ -46,15 +38,12 @@ GRID = {
 }
 
 
-def load(folder, table, n_rows, seed=0):
-    frame = pd.read_parquet(folder / f"{table}.parquet")
-    frame = frame.sample(min(n_rows or len(frame), len(frame)), random_state=seed)
+def load(table, n_records):
+    frame, labels = load_frame(table, n_records)
     frame = frame.reset_index(drop=True)
-    text = frame.columns[:-1][
-        [not pd.api.types.is_numeric_dtype(d) for d in frame.dtypes[:-1]]
-    ]
+    text = frame.select_dtypes(exclude=["number", "bool"]).columns
     frame[text] = frame[text].astype("category")
-    return frame.iloc[:, :-1], frame.iloc[:, -1]
+    return frame, labels
 
 
 def forest():
@@ -84,8 +73,8 @@ def audited_search(n_jobs=None, refit=None):
     )
 
 
-def find(folder, table, n_rows, figures):
-    X, y = load(folder, table, n_rows)
+def find(table, n_records, figures):
+    X, y = load(table, n_records)
     X, X_test, y, y_test = train_test_split(
         X, y, test_size=0.3, random_state=0, stratify=y
     )
@@ -98,29 +87,26 @@ def find(folder, table, n_rows, figures):
     default = results["params"].index(
         dict(zip(grid("estimator__"), (None, 1, 100), strict=True))
     )
-    rows = {}
-    leak = make_leakage_scorer(max_samples=None, greater_is_better=True)
-    for name, i in (("default", default), ("accurate", best), ("chosen", chosen)):
-        model = AuditableClassifier(forest()).set_params(**results["params"][i])
-        model.fit(X, y)
-        rows[name] = {
-            "params": {k.split("__")[-1]: v for k, v in results["params"][i].items()},
-            "cv_accuracy": round(float(accuracy[i]), 4),
-            "cv_advantage": round(float(leakage[i]), 4),
-            "test_accuracy": round(float(model.score(X_test, y_test)), 4),
-            "test_advantage": round(leak(model, X_test, y_test), 4),
-        }
     if figures is not None:
         display = PrivacyUtilityDisplay.from_cv_results(results, selected=chosen)
         display.ax_.set_title(f"{table}: forests, 3 folds", loc="left")
         display.figure_.savefig(figures / f"frontier_{table}.png", dpi=110)
-    return {
-        "table": table,
-        "rows": len(X) + len(X_test),
-        "candidates": len(accuracy),
-        "seconds": round(seconds, 1),
-        **rows,
-    }
+    leak = make_leakage_scorer(max_samples=None, greater_is_better=True)
+    for name, i in (("default", default), ("accurate", best), ("chosen", chosen)):
+        model = AuditableClassifier(forest()).set_params(**results["params"][i])
+        model.fit(X, y)
+        yield {
+            "table": table,
+            "records": len(X) + len(X_test),
+            "candidates": len(accuracy),
+            "search seconds": round(seconds, 1),
+            "forest": name,
+            **{k.split("__")[-1]: v for k, v in results["params"][i].items()},
+            "accuracy, folds": float(accuracy[i]),
+            "advantage, folds": float(leakage[i]),
+            "accuracy, test": float(model.score(X_test, y_test)),
+            "advantage, test": float(leak(model, X_test, y_test)),
+        }
 
 
 def corners(grid):
@@ -128,8 +114,8 @@ def corners(grid):
     return {name: [values[0], values[-1]] for name, values in grid.items()}
 
 
-def cost(folder, table, n_rows, repeats):
-    X, y = load(folder, table, n_rows)
+def cost(table, n_records, repeats):
+    X, y = load(table, n_records)
     plain = GridSearchCV(
         forest(),
         corners(grid("")),
@@ -151,18 +137,18 @@ def cost(folder, table, n_rows, repeats):
     best = {name: min(values) for name, values in seconds.items()}
     return {
         "table": table,
-        "rows": len(X),
-        "cpu_seconds": {name: round(value, 2) for name, value in best.items()},
-        "ratio": round(best["audited"] / best["plain"], 3),
+        "records": len(X),
+        **{f"{name} CPU s": value for name, value in best.items()},
+        "ratio": best["audited"] / best["plain"],
     }
 
 
-def defences(folder, table, n_rows):
-    X, y = load(folder, table, n_rows or 8000)
+def defences(table, n_records):
+    X, y = load(table, n_records or 8000)
     X, X_test, y, y_test = train_test_split(
         X, y, test_size=0.5, random_state=0, stratify=y
     )
-    records = as_records(pd.concat([X, X_test]), pd.concat([y, y_test]))
+    records = as_records(pd.concat([X, X_test]), np.concatenate([y, y_test]))
     is_member = np.arange(len(records)) < len(X)
     settings = [
         {},
@@ -173,55 +159,38 @@ def defences(folder, table, n_rows):
         {"temperature": 4.0},
         {"label_only": True},
     ]
-    rows = []
     for setting in settings:
         model = CoarsenedClassifier(forest(), **setting).fit(X, y)
-        row = {"table": table, "defence": setting or "none"}
+        told = ", ".join(f"{k} {v}" for k, v in setting.items())
+        row = {"table": table, "defence": told or "none"}
         for attack in (
             ThresholdAttack(model, signal="loss"),
             RMIA(model, n_shadows=8, keep_models=False, random_state=0),
         ):
             scores = attack.fit(records).score_samples(records)
-            row[attack.__class__.__name__] = round(
-                membership_advantage_score(is_member, scores), 3
-            )
-        row["accuracy"] = round(model.score(X_test, y_test), 4)
-        rows.append(row)
-    return rows
+            advantage = membership_advantage_score(is_member, scores)
+            row[attack.__class__.__name__] = float(advantage)
+        yield {**row, "accuracy": float(model.score(X_test, y_test))}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("folder", nargs="?", default=os.environ.get("SKLEARN_MIA_DATA"))
-    parser.add_argument("--rows", type=int, help="rows of each table, default all")
+    parser = command_line(__doc__, "model_selection", tables=TABLES)
+    parser.add_argument("--records", type=int, help="of each table, default all")
     parser.add_argument("--figures", type=Path, help="folder for the frontiers")
     parser.add_argument("--cost", action="store_true")
     parser.add_argument("--defences", action="store_true")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
     options = parser.parse_args()
-    if options.folder is None:
-        parser.error("pass the folder of the tables, or set SKLEARN_MIA_DATA")
-    folder = Path(options.folder)
-    print(
-        json.dumps(
-            {
-                "python": platform.python_version(),
-                "scikit-learn": sklearn.__version__,
-                "numpy": np.__version__,
-                "seed": 0,
-            }
-        )
-    )
+    rows = []
     for table in options.tables:
         if options.cost:
-            print(json.dumps(cost(folder, table, options.rows, options.repeats)))
+            rows.append(cost(table, options.records, options.repeats))
         elif options.defences:
-            for row in defences(folder, table, options.rows):
-                print(json.dumps(row))
+            rows += defences(table, options.records)
         else:
-            found = find(folder, table, options.rows, options.figures)
-            print(json.dumps(found, indent=1))
+            rows += find(table, options.records, options.figures)
+    part = "_cost" * options.cost or "_defences" * options.defences
+    write_results(f"{options.name}{part}", rows, repeats=options.repeats, seed=0)
 
 
 if __name__ == "__main__":

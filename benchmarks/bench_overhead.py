@@ -9,11 +9,10 @@ a user would write it, with BLAS threads left alone. The goal is
 1.05 x bare + 0.25 s.
 """
 
-import argparse
 import time
 
 import numpy as np
-from common import draw_members, load_table, write_results
+from common import command_line, draw_members, load_table, write_results
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -61,13 +60,12 @@ def attacked(make, target, records, n_jobs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = command_line(__doc__, "overhead")
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     parser.add_argument("--records", nargs="+", type=int, default=[8000, 40000])
     parser.add_argument("--jobs", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--attacks", nargs="+", default=["LiRA"], choices=ATTACKS)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--name", default="overhead")
     options = parser.parse_args()
     rows = []
     for n_records in options.records:

@@ -6,20 +6,29 @@ The target trains on an independent half of at most 8,000 records (a coin for ea
 record), five times; the pool is all of them. Cost is in fits of the target. Seconds are
 the wall time of `fit` on one worker, summed over the extensions up to that cost, for
 the first target. AUC and TPR are the mean over the targets, with their range.
+
+Results: power.json, and power_short with means over the tables. What is in the folder
+was made in parts, each by the command at its top: power_forest, power_leaf5,
+power_boosting, and thin_shadows, for which --sizes is needed now.
 """
 
-import argparse
 import tempfile
 import time
 
 import numpy as np
-from common import draw_members, load_table, write_results
+from common import (
+    MODELS,
+    TABLES,
+    command_line,
+    draw_members,
+    load_table,
+    mean_power,
+    write_results,
+    write_short,
+)
 from sklearn.base import clone
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from sklearn_mia import (
     RMIA,
@@ -31,23 +40,6 @@ from sklearn_mia import (
     as_records,
 )
 from sklearn_mia.metrics import tpr_at_fpr_score
-
-TABLES = [
-    "adult",
-    "credit_default_taiwan",
-    "covertype_20k",
-    "bank_marketing",
-    "german_credit",
-    "compas_two_years",
-]
-MODELS = {
-    "forest": RandomForestClassifier(100, random_state=0),
-    "forest, leaf 5": RandomForestClassifier(100, min_samples_leaf=5, random_state=0),
-    "gradient boosting": HistGradientBoostingClassifier(random_state=0),
-    "logistic regression": make_pipeline(
-        StandardScaler(), LogisticRegression(max_iter=1000)
-    ),
-}
 
 
 def attacks_of(model, costs, sizes=False):
@@ -128,17 +120,26 @@ def bench(table, model_name, costs, n_targets, n_records, sizes):
         yield {**row, "seconds": seconds[name, cost]}
 
 
+def short_form(rows):
+    """Mean AUC and TPR at 1 % over the tables, one row an attack, one column a cost."""
+    costs = sorted({row["cost"] for row in rows})
+    for model, attack in dict.fromkeys((row["model"], row["attack"]) for row in rows):
+        own = [r for r in rows if (r["model"], r["attack"]) == (model, attack)]
+        cells = {"model": model, "attack": attack}
+        for cost in costs:
+            at_cost = [row for row in own if row["cost"] == cost]
+            cells[f"cost {cost}"] = mean_power(at_cost) if at_cost else ""
+        yield cells
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tables", nargs="+", default=TABLES)
+    parser = command_line(__doc__, "power", tables=TABLES, n_records=8000)
     parser.add_argument("--models", nargs="+", default=list(MODELS)[:3], choices=MODELS)
     parser.add_argument("--costs", nargs="+", type=int, default=[1, 2, 4, 8, 16, 64])
     parser.add_argument("--targets", type=int, default=5)
-    parser.add_argument("--records", type=int, default=8000)
     parser.add_argument(
         "--sizes", action="store_true", help="several numbers of trees a shadow"
     )
-    parser.add_argument("--name", default="power")
     options = parser.parse_args()
     rows = []
     for table in options.tables:
@@ -153,6 +154,7 @@ def main():
             )
             print(f"{table}, {model}: done", flush=True)
     write_results(options.name, rows, targets=options.targets, records=options.records)
+    write_short(options.name, short_form)
 
 
 if __name__ == "__main__":

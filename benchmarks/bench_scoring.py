@@ -9,7 +9,7 @@ goal is 2 s for every attack.
 import time
 
 import numpy as np
-from common import write_results
+from common import command_line, write_results
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -23,8 +23,6 @@ from sklearn_mia import (
     as_records,
 )
 
-N_RECORDS, N_SHADOWS = 50_000, 128
-
 
 def smaller_of_five(function):
     times = []
@@ -36,15 +34,19 @@ def smaller_of_five(function):
 
 
 def main():
+    parser = command_line(__doc__, "scoring", n_records=50_000)
+    parser.add_argument("--shadows", type=int, default=128)
+    options = parser.parse_args()
+    n_records, n_shadows = options.records, options.shadows
     rng = np.random.default_rng(0)
     X, y = make_classification(400, 5, n_redundant=0, flip_y=0.2, random_state=0)
     records = as_records(X, y)
     linear = LogisticRegression().fit(X[:200], y[:200])
     forest = RandomForestClassifier(100, random_state=0).fit(X[:200], y[:200])
-    members = rng.random((N_SHADOWS, N_RECORDS)) < 0.5
+    members = rng.random((n_shadows, n_records)) < 0.5
     logits = rng.normal(1 + members, 1.0)
     losses = -np.logaddexp(0, -logits)
-    target, in_pool = rng.normal(1, 1, N_RECORDS), np.ones(N_RECORDS, dtype=bool)
+    target, in_pool = rng.normal(1, 1, n_records), np.ones(n_records, dtype=bool)
     shared = {"n_shadows": 4, "random_state": 0}
     rows = []
 
@@ -71,7 +73,7 @@ def main():
         add(name, attack, target, logits, members, in_pool)
     n_out = np.where(members, rng.binomial(4, 0.37, members.shape), 4)
     votes = np.stack([rng.binomial(n_out, 0.8), n_out, 4 - n_out], axis=2)
-    answer = np.column_stack([rng.binomial(100, 0.85, N_RECORDS) / 100, target > 1])
+    answer = np.column_stack([rng.binomial(100, 0.85, n_records) / 100, target > 1])
     bagging = BaggingAttack(forest, n_trees=40, random_state=0)
     add("BaggingAttack", bagging, answer, votes.astype(np.float32), members, in_pool)
     learned = ShadowModelAttack(linear, **shared).fit(records)
@@ -81,7 +83,7 @@ def main():
     rows.append(
         {"attack": "ShadowModelAttack", "seconds": seconds, "within": seconds < 2}
     )
-    write_results("scoring", rows, n_records=N_RECORDS, n_shadows=N_SHADOWS)
+    write_results(options.name, rows, n_records=n_records, n_shadows=n_shadows)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Real tables, the state of the machine, and where figures are written."""
 
+import argparse
 import json
+import math
 import os
 import platform
 import sys
@@ -11,9 +13,17 @@ import numpy as np
 import pandas as pd
 import scipy
 import sklearn
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info
 
 import sklearn_mia
+
+RESULTS = Path(__file__).parent / "results"
+# A longer table is for programs: it has no Markdown.
+MOST_ROWS_TO_READ = 40
 
 LABELS = {
     "adult": "income",
@@ -36,6 +46,22 @@ COMPAS = [
     "priors_count",
     "c_charge_degree",
 ]
+TABLES = [
+    "adult",
+    "credit_default_taiwan",
+    "covertype_20k",
+    "bank_marketing",
+    "german_credit",
+    "compas_two_years",
+]
+MODELS = {
+    "forest": RandomForestClassifier(100, random_state=0),
+    "forest, leaf 5": RandomForestClassifier(100, min_samples_leaf=5, random_state=0),
+    "gradient boosting": HistGradientBoostingClassifier(random_state=0),
+    "logistic regression": make_pipeline(
+        StandardScaler(), LogisticRegression(max_iter=1000)
+    ),
+}
 
 
 def data_folder():
@@ -49,20 +75,34 @@ def data_folder():
     return Path(folder)
 
 
+def load_frame(name, n_records=None, seed=0):
+    """Shuffled records of a table, all by default: features and class codes."""
+    frame = pd.read_parquet(data_folder() / f"{name}.parquet")
+    frame = frame.sample(min(n_records or len(frame), len(frame)), random_state=seed)
+    labels = pd.factorize(frame.pop(LABELS[name]), sort=True)[0]
+    return frame[COMPAS] if name == "compas_two_years" else frame, labels
+
+
 def load_table(name, n_records=8000, seed=0, dtype=np.float64):
     """Shuffled records of a table: one-hot features and class codes."""
-    frame = pd.read_parquet(data_folder() / f"{name}.parquet")
-    frame = frame.sample(min(n_records, len(frame)), random_state=seed)
-    labels = pd.factorize(frame.pop(LABELS[name]), sort=True)[0]
-    if name == "compas_two_years":
-        frame = frame[COMPAS]
-    features = pd.get_dummies(frame).fillna(0).to_numpy(dtype)
-    return features, labels
+    frame, labels = load_frame(name, n_records, seed)
+    return pd.get_dummies(frame).fillna(0).to_numpy(dtype), labels
 
 
 def draw_members(n_records, seed):
     """Membership of the target: an independent coin for each record."""
     return np.random.default_rng([seed, 1]).random(n_records) < 0.5
+
+
+def command_line(doc, name, *, tables=None, n_records=None):
+    """Parser of a script, with the options that most of them have."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--name", default=name, help="of the files of results")
+    if tables is not None:
+        parser.add_argument("--tables", nargs="+", default=tables, choices=LABELS)
+    if n_records is not None:
+        parser.add_argument("--records", type=int, default=n_records)
+    return parser
 
 
 def environment(**settings):
@@ -87,19 +127,52 @@ def environment(**settings):
 
 
 def write_results(name, rows, **settings):
-    """Write rows (dicts) as JSON and as a Markdown table, and print the table."""
-    folder = Path(__file__).parent / "results"
-    folder.mkdir(exist_ok=True)
-    content = {"environment": environment(**settings), "rows": rows}
-    (folder / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
-    text = markdown(rows)
-    about = ", ".join(f"{k} {v}" for k, v in content["environment"].items())
-    (folder / f"{name}.md").write_text(f"{text}\n\n{about}\n")
-    print(text)
+    """Write rows (dicts) to a file, and print the table."""
+    _write(name, environment(**settings), [_finite(row) for row in rows])
+
+
+def write_short(name, short_form):
+    """Write ``short_form(rows)`` of the rows in a file to a file of its own."""
+    content = json.loads((RESULTS / f"{name}.json").read_text())
+    _write(f"{name}_short", content["environment"], list(short_form(content["rows"])))
+
+
+def _write(name, about, rows):
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(as_json(about, rows))
+    table, page = markdown(rows), RESULTS / f"{name}.md"
+    page.unlink(missing_ok=True)
+    if len(rows) <= MOST_ROWS_TO_READ:
+        told = ", ".join(f"{k} {v}" for k, v in about.items())
+        page.write_text(f"{table}\n\n{told}\n")
+    print(table)
+
+
+def _finite(row):
+    """A row as strict JSON knows it: NaN and infinity are null."""
+    return {
+        k: None if isinstance(v, float) and not math.isfinite(v) else v
+        for k, v in row.items()
+    }
+
+
+def as_json(about, rows):
+    """What the rows are about, then one line a row."""
+    head = json.dumps(about, indent=1, allow_nan=False)
+    lines = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
+    return f'{{\n"environment": {head},\n"rows": [\n{lines}\n]\n}}\n'
+
+
+def mean_power(rows):
+    """Mean AUC and TPR at 1 % of rows, as one cell of a short form."""
+    auc, tpr = np.mean([(row["AUC"], row["TPR@1%"]) for row in rows], axis=0)
+    return f"{auc:.3f} / {tpr:.3f}"
 
 
 def markdown(rows):
-    columns = list(dict.fromkeys(k for row in rows for k in row))
+    # The longest row tells the order of the columns.
+    by_length = sorted(rows, key=len, reverse=True)
+    columns = list(dict.fromkeys(k for row in by_length for k in row))
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for row in rows:
         cells = [row.get(c, "") for c in columns]

@@ -2,12 +2,14 @@
 
 import inspect
 import pkgutil
+import re
 from importlib import import_module
 
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_array
@@ -138,3 +140,12 @@ def test_every_parameter_is_checked(cls):
 def test_estimators_are_exported(cls):
     assert getattr(sklearn_mia, cls.__name__) is cls
     assert cls.__name__ in sklearn_mia.__all__
+
+
+@pytest.mark.parametrize("inside", [None, LogisticRegression()], ids=str)
+@pytest.mark.parametrize("cls", all_estimators())
+def test_the_html_view_links_to_no_page_that_does_not_exist(cls, inside):
+    estimator = cls(inside)
+    assert estimator._get_doc_link() == ""
+    links = set(re.findall(r'href="([^"#]*)', estimator._repr_html_()))
+    assert links <= {LogisticRegression()._get_doc_link()}

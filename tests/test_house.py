@@ -99,7 +99,7 @@ def test_no_file_is_longer_than_600_lines():
     [
         (("is_pandas_df", "is_polars_df", "_safe_indexing"), "tables.py"),
         (("best_estimator_", "calibrated_classifiers_", "isinstance(model, Pip"), None),
-        (("type(attack)",), None),
+        (("".join(["type", "(attack)"]),), None),
         (("_BaseScorer", "_Scorer", "_validate_X_predict", "_get_weights"), None),
         (("_metadata_requests",), None),
         (("warnings.warn(",), "_warn.py"),

@@ -58,7 +58,6 @@ class TargetMixin:
         "label_column": [str, Integral, None],
         "response_method": [StrOptions(set(RESPONSE_METHODS))],
     }
-    _doc_link_module = "sklearn_mia"
 
     def _fit_target(self, X):
         """Ask the target about checked records."""

@@ -59,7 +59,6 @@ class BaseWrapper(
     """
 
     _parameter_constraints: dict = {"estimator": [HasMethods(["fit"]), None]}
-    _doc_link_module = "sklearn_mia"
 
     def _recipe(self):
         return LogisticRegression() if self.estimator is None else self.estimator
