@@ -67,6 +67,7 @@ def leaves(tree):
 
 
 def test_json_is_strict_and_reads_back(report, tmp_path):
+    pytest.importorskip("pandas")
     report.to_json(tmp_path / "report.json")
     content = strict((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert content["schema"] == "sklearn_mia.audit"
@@ -93,6 +94,7 @@ def test_undefined_numbers_are_null_with_a_reason(report):
 
 
 def test_a_single_member_has_no_interval():
+    pytest.importorskip("jinja2")
     X, y = make_classification(300, 8, random_state=0)
     model = LogisticRegression().fit(X[:250], y[:250])
     report = quiet(model, X[:1], y[:1], X[250:], y[250:], slices=None)
@@ -130,6 +132,7 @@ def test_ids_of_any_kind():
 
 
 def test_nothing_per_record_when_it_is_off():
+    pytest.importorskip("jinja2")
     sides = halves()
     model = LogisticRegression().fit(*sides[:2])
     names = [f"person-{i}" for i in range(400)]
@@ -147,6 +150,8 @@ def test_nothing_per_record_when_it_is_off():
 
 
 def test_records_that_an_attack_learned_from_have_no_score():
+    pytest.importorskip("pandas")
+    pytest.importorskip("jinja2")
     sides = halves()
     model = RandomForestClassifier(10, random_state=0).fit(*sides[:2])
     report = quiet(model, *sides, attacks=[SupervisedAttack(), ThresholdAttack()])
@@ -374,6 +379,7 @@ def test_text_says_the_verdict_first(report):
 
 
 def test_same_numbers_in_text_and_page(report):
+    pytest.importorskip("jinja2")
     page = re.sub(r"\s+", " ", report.to_html())
     for attack in report.attacks:
         auc = attack["auc"]
@@ -383,6 +389,7 @@ def test_same_numbers_in_text_and_page(report):
 
 
 def test_page_is_self_contained(report, tmp_path):
+    pytest.importorskip("jinja2")
     report.to_html(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page
@@ -394,6 +401,7 @@ def test_page_is_self_contained(report, tmp_path):
 
 
 def test_page_escapes_what_it_shows():
+    pytest.importorskip("jinja2")
     sides = halves()
     evil = "<img src=x onerror=alert(1)>"
     page = quiet(
@@ -408,6 +416,7 @@ def test_page_escapes_what_it_shows():
 
 
 def test_notebooks_show_the_page(report, monkeypatch):
+    pytest.importorskip("jinja2")
     assert "&lt;section class=&quot;verdict" in report._repr_html_()
 
     def no_jinja2(*args, **kwargs):
@@ -418,6 +427,7 @@ def test_notebooks_show_the_page(report, monkeypatch):
 
 
 def test_several_reports_on_one_page(report):
+    pytest.importorskip("jinja2")
     page = render_page([report, report], title="Two models")
     assert page.count('<section class="verdict"') == 2
     assert '<a href="#report-2">' in page
@@ -448,5 +458,6 @@ def test_size_of_a_large_report():
     sides = halves(40_000)
     model = LogisticRegression().fit(*sides[:2])
     report = quiet(model, *sides, attacks=[ThresholdAttack()] * 3)
+    pytest.importorskip("jinja2")
     assert len(report.to_html()) < 200_000
     assert len(report.to_json()) < 5_000_000
