@@ -10,7 +10,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import RMIA, SupervisedAttack, ThresholdAttack
 from sklearn_mia.auditing import AuditReport, audit
-from sklearn_mia.auditing._html import render_page
+from sklearn_mia.auditing._findings import SEVERITIES
+from sklearn_mia.auditing._html import _LEVEL_WORDS, _SEVERITY_WORDS, render_page
+from sklearn_mia.auditing._verdict import LEVELS
 from sklearn_mia.auditing._writing import write_whole
 
 
@@ -65,6 +67,7 @@ def leaves(tree):
 
 
 def test_json_is_strict_and_reads_back(report, tmp_path):
+    pytest.importorskip("pandas")
     report.to_json(tmp_path / "report.json")
     content = strict((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert content["schema"] == "sklearn_mia.audit"
@@ -91,6 +94,7 @@ def test_undefined_numbers_are_null_with_a_reason(report):
 
 
 def test_a_single_member_has_no_interval():
+    pytest.importorskip("jinja2")
     X, y = make_classification(300, 8, random_state=0)
     model = LogisticRegression().fit(X[:250], y[:250])
     report = quiet(model, X[:1], y[:1], X[250:], y[250:], slices=None)
@@ -128,6 +132,7 @@ def test_ids_of_any_kind():
 
 
 def test_nothing_per_record_when_it_is_off():
+    pytest.importorskip("jinja2")
     sides = halves()
     model = LogisticRegression().fit(*sides[:2])
     names = [f"person-{i}" for i in range(400)]
@@ -145,6 +150,8 @@ def test_nothing_per_record_when_it_is_off():
 
 
 def test_records_that_an_attack_learned_from_have_no_score():
+    pytest.importorskip("pandas")
+    pytest.importorskip("jinja2")
     sides = halves()
     model = RandomForestClassifier(10, random_state=0).fit(*sides[:2])
     report = quiet(model, *sides, attacks=[SupervisedAttack(), ThresholdAttack()])
@@ -165,12 +172,202 @@ def test_records_that_an_attack_learned_from_have_no_score():
         ('{"schema": "other"}', "'other'"),
         ('{"schema": "sklearn_mia.audit", "schema_version": 99}', "version 99"),
         ("{not json", "not JSON"),
+        ('"schema":\n"sklearn_mia.audit"}', "The text is not JSON"),
         ('{"a": NaN}', "strict"),
     ],
 )
 def test_what_is_no_report_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
         AuditReport.from_json(text)
+
+
+def test_a_file_that_cannot_be_read_is_named(report, tmp_path):
+    path = tmp_path / "report.json"
+    for data in (b"", b"\xff", b"[1, 2", b'{"a": "\\ud800"}', b"[" * 100_000):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match="is not JSON: ") as caught:
+            AuditReport.from_json(path)
+        message = str(caught.value)
+        assert message.startswith(repr(str(path)))
+        assert message.endswith("; expected a file written by AuditReport.to_json.")
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """A report in which all that can be null or empty is so somewhere, or is not."""
+    X, y = make_classification(120, 5, weights=[0.2], flip_y=0.2, random_state=0)
+    model = DecisionTreeClassifier(max_depth=5, random_state=0).fit(X[:60], y[:60])
+    report = quiet(
+        model,
+        *(X[:60], y[:60], X[60:], y[60:]),
+        attacks=[ThresholdAttack(), ThresholdAttack(signal="entropy")],
+        slices=("class",),
+        min_slice_size=20,
+        fprs=(0.01, 0.1),
+    )
+    assert {row["auc"] is None for row in report.slices} == {True, False}
+    assert report.findings
+    return report
+
+
+MISSING = object()
+NULLABLE = {"blind", "top_records", "records"}
+
+
+def places(tree, path=()):
+    """Every key at every depth; of a list, its ends stand for all."""
+    if isinstance(tree, dict):
+        keys = list(tree)
+    else:
+        keys = sorted({0, len(tree) - 1}) if isinstance(tree, list) and tree else ()
+    for key in keys:
+        yield (*path, key)
+        yield from places(tree[key], (*path, key))
+
+
+def at(tree, path):
+    for key in path:
+        tree = tree[key]
+    return tree
+
+
+def put(tree, path, value):
+    holder = at(tree, path[:-1])
+    if value is MISSING:
+        del holder[path[-1]]
+    else:
+        holder[path[-1]] = value
+
+
+def of_another_type(value):
+    return {dict: [], list: {}, str: 7}.get(type(value), "text")
+
+
+def read(text):
+    """The report, or the message that refuses it."""
+    try:
+        return AuditReport.from_json(text)
+    except ValueError as error:
+        return str(error)
+
+
+def reads_whole_or_not_at_all(text):
+    report = read(text)
+    if isinstance(report, str):
+        assert report.startswith("The text ")
+        return False
+    assert repr(report)
+    assert str(report)
+    assert strict(report.to_json())
+    assert report.to_html()
+    assert isinstance(report.findings, list)
+    return True
+
+
+@pytest.mark.parametrize("damage", ["missing", "null", "of another type"])
+def test_a_report_damaged_in_one_place_is_refused_or_works(tiny, damage):
+    pytest.importorskip("jinja2")
+    whole = tiny.to_json()
+    assert reads_whole_or_not_at_all(whole)
+    refused = set()
+    for path in places(json.loads(whole)):
+        tree = json.loads(whole)
+        other = {"missing": MISSING, "null": None}
+        put(tree, path, other.get(damage, of_another_type(at(tree, path))))
+        if not reads_whole_or_not_at_all(json.dumps(tree)):
+            refused.add(path)
+    # What a reader is told of must be there.
+    assert {(key,) for key in tiny.to_dict() if key not in NULLABLE} <= refused
+    assert ("attacks", 1, "roc", "tpr") in refused
+
+
+def test_a_report_damaged_at_random_is_refused_or_works(tiny):
+    pytest.importorskip("jinja2")
+    whole, generator = tiny.to_json(), np.random.default_rng(0)
+    every_place = list(places(json.loads(whole)))
+    worked = 0
+    for number in range(300):
+        text = whole
+        if number % 3 == 0:
+            start, end = sorted(generator.integers(1, len(whole), 2))
+            text = whole[:start] + whole[end:] if number % 2 else whole[:end]
+        else:
+            tree = json.loads(whole)
+            one, other = (every_place[i] for i in generator.choice(len(every_place), 2))
+            put(tree, one, at(json.loads(whole), other))
+            if number % 3 == 1 and one != other[: len(one)]:
+                put(tree, other, at(json.loads(whole), one))
+            text = json.dumps(tree)
+        worked += reads_whole_or_not_at_all(text)
+    assert 0 < worked < 150
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (["verdict"], MISSING, "verdict is missing"),
+        (["records"], MISSING, "records is missing"),
+        (["records"], [], "records is a list; expected a mapping or null"),
+        (["records", "id"], "p01", "records.id is text; expected a list"),
+        (["records", "risk"], [0.5], "records: the columns differ in length"),
+        (["schema_version"], MISSING, "schema_version is missing"),
+        (
+            ["schema_version"],
+            "1",
+            'schema_version is "1"; expected a whole number from 0',
+        ),
+        (["findings"], {}, "findings is a mapping; expected a list"),
+        (["findings", 0, "more"], 1, "findings[0]: there is another key"),
+        (["attacks"], [], "attacks: there is no attack"),
+        (
+            ["attacks", 0, "auc", "low"],
+            "0.5",
+            'attacks[0].auc.low is "0.5"; expected a number or null',
+        ),
+        (["attacks", 1, "auc", "high"], None, "attacks[1].auc: one end is null"),
+        (
+            ["attacks", 0, "roc", "fpr"],
+            [0.0],
+            "attacks[0].roc: fpr and tpr differ in length",
+        ),
+        (
+            ["verdict", "level"],
+            "fine",
+            'verdict.level is "fine"; expected one of '
+            "'nothing_found', 'below_limits', 'above_limits', 'not_interpretable'",
+        ),
+        (
+            ["top_records", 0, "risk"],
+            "p01",
+            "top_records[0].risk is text; expected a number from 0 to 1 or null",
+        ),
+    ],
+)
+def test_what_is_missing_or_wrong_in_a_report_is_told(tiny, path, value, message):
+    tree = json.loads(tiny.to_json())
+    put(tree, path, value)
+    with pytest.raises(ValueError, match="damaged") as caught:
+        AuditReport.from_json(json.dumps(tree))
+    assert str(caught.value) == (
+        f"The text is damaged: {message}; expected a file written by "
+        "AuditReport.to_json."
+    )
+
+
+def test_every_level_and_severity_has_words_on_the_page():
+    assert set(_LEVEL_WORDS) == set(LEVELS)
+    assert set(_SEVERITY_WORDS) == set(SEVERITIES)
+
+
+def test_names_of_records_that_are_pairs_come_back_one_a_record():
+    pytest.importorskip("pandas")
+    sides = halves(80)
+    model = LogisticRegression().fit(*sides[:2])
+    pairs = [(i, "a") for i in range(40)]
+    report = quiet(model, *sides, ids_train=pairs, ids_test=pairs)
+    back = AuditReport.from_json(report.to_json())
+    assert back.records["id"].tolist() == [list(pair) for pair in pairs * 2]
+    assert back.to_json() == report.to_json()
 
 
 def test_text_says_the_verdict_first(report):
@@ -182,6 +379,7 @@ def test_text_says_the_verdict_first(report):
 
 
 def test_same_numbers_in_text_and_page(report):
+    pytest.importorskip("jinja2")
     page = re.sub(r"\s+", " ", report.to_html())
     for attack in report.attacks:
         auc = attack["auc"]
@@ -191,6 +389,7 @@ def test_same_numbers_in_text_and_page(report):
 
 
 def test_page_is_self_contained(report, tmp_path):
+    pytest.importorskip("jinja2")
     report.to_html(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page
@@ -202,6 +401,7 @@ def test_page_is_self_contained(report, tmp_path):
 
 
 def test_page_escapes_what_it_shows():
+    pytest.importorskip("jinja2")
     sides = halves()
     evil = "<img src=x onerror=alert(1)>"
     page = quiet(
@@ -216,6 +416,7 @@ def test_page_escapes_what_it_shows():
 
 
 def test_notebooks_show_the_page(report, monkeypatch):
+    pytest.importorskip("jinja2")
     assert "&lt;section class=&quot;verdict" in report._repr_html_()
 
     def no_jinja2(*args, **kwargs):
@@ -226,6 +427,7 @@ def test_notebooks_show_the_page(report, monkeypatch):
 
 
 def test_several_reports_on_one_page(report):
+    pytest.importorskip("jinja2")
     page = render_page([report, report], title="Two models")
     assert page.count('<section class="verdict"') == 2
     assert '<a href="#report-2">' in page
@@ -256,5 +458,6 @@ def test_size_of_a_large_report():
     sides = halves(40_000)
     model = LogisticRegression().fit(*sides[:2])
     report = quiet(model, *sides, attacks=[ThresholdAttack()] * 3)
+    pytest.importorskip("jinja2")
     assert len(report.to_html()) < 200_000
     assert len(report.to_json()) < 5_000_000

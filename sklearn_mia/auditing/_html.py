@@ -1,5 +1,6 @@
 """The report as one self-contained page: no script, no network, light and dark."""
 
+import functools
 from importlib import import_module, resources
 
 from sklearn_mia.auditing._charts import distribution_svg, interval_svg, legend, roc_svg
@@ -12,7 +13,7 @@ _LEVEL_WORDS = {
     "above_limits": "Above the limits",
     "not_interpretable": "Not interpretable",
 }
-_KINDS = ("reason", "seen", "chance", "power", "limit", "scope")
+KINDS = ("reason", "seen", "chance", "power", "limit", "scope")
 
 
 def check_jinja2():
@@ -40,10 +41,19 @@ def render_page(reports, *, title=None):
     -------
     html : str
     """
+    check_jinja2()
+    contents = [report._content for report in reports]
+    if title is None:
+        names = " and ".join(content["model"]["name"] for content in contents)
+        title = f"Membership audit: {names}"
+    markup = import_module("markupsafe").Markup
+    views = [_view(content, i, markup) for i, content in enumerate(contents)]
+    return _template().render(title=title, views=views, severity_words=_SEVERITY_WORDS)
+
+
+@functools.cache
+def _template():
     jinja2 = check_jinja2()
-    source = (resources.files("sklearn_mia.auditing") / "report.html").read_text(
-        "utf-8"
-    )
     environment = jinja2.Environment(
         autoescape=True,
         trim_blocks=True,
@@ -57,15 +67,8 @@ def render_page(reports, *, title=None):
         "ends": _ends,
         "value": _value,
     }
-    contents = [report._content for report in reports]
-    if title is None:
-        names = " and ".join(content["model"]["name"] for content in contents)
-        title = f"Membership audit: {names}"
-    markup = import_module("markupsafe").Markup
-    views = [_view(content, i, markup) for i, content in enumerate(contents)]
-    return environment.from_string(source).render(
-        title=title, views=views, severity_words=_SEVERITY_WORDS
-    )
+    page = resources.files("sklearn_mia.auditing") / "report.html"
+    return environment.from_string(page.read_text("utf-8"))
 
 
 def _ends(interval, as_percent=False):
@@ -96,7 +99,7 @@ def _value(value):
 def _view(content, number, markup):
     """What the template needs beside the content itself."""
     attacks, data, verdict = content["attacks"], content["data"], content["verdict"]
-    told = {kind: [] for kind in _KINDS}
+    told = {kind: [] for kind in KINDS}
     for kind, sentence in zip(verdict["kinds"], verdict["sentences"], strict=True):
         told[kind].append(sentence)
     slicings = {}

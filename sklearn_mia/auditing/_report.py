@@ -3,8 +3,10 @@
 import datetime
 import json
 import math
+import reprlib
 import textwrap
 from html import escape
+from pathlib import Path
 
 import numpy as np
 from sklearn.utils._optional_dependencies import (
@@ -13,12 +15,14 @@ from sklearn.utils._optional_dependencies import (
 )
 
 from sklearn_mia.auditing._findings import Finding
+from sklearn_mia.auditing._shape import fault
 from sklearn_mia.auditing._verdict import percent
 from sklearn_mia.auditing._writing import write_whole
 
 SCHEMA = "sklearn_mia.audit"
 SCHEMA_VERSION = 1
 
+_EXPECTED = "expected a file written by AuditReport.to_json."
 _WIDTH = 88
 _HARD_SPACE = "\N{NO-BREAK SPACE}"
 
@@ -236,27 +240,32 @@ class AuditReport:
         Raises
         ------
         ValueError
-            If it is no report, or one of a newer schema.
+            If it is no report, one of a newer schema, or one in which something is
+            missing or wrong, and what that is.
         """
-        text = source
-        if not (isinstance(source, str) and source.lstrip().startswith("{")):
-            with open(source, encoding="utf-8") as file:
-                text = file.read()
+        is_text = isinstance(source, str) and (
+            source.lstrip().startswith("{") or "\n" in source
+        )
+        name = "The text" if is_text else repr(str(source))
         try:
-            content = json.loads(text, parse_constant=_refuse_constant)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{_shown(source)} is not JSON: {error}.") from None
+            content = _parsed(source if is_text else Path(source).read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{name} is not JSON: {error}; {_EXPECTED}") from None
         schema = content.get("schema") if isinstance(content, dict) else None
         if schema != SCHEMA:
             raise ValueError(
-                f"{_shown(source)} has the schema {schema!r}; expected {SCHEMA!r}, a "
-                "file written by AuditReport.to_json."
+                f"{name} has the schema {reprlib.repr(schema)}, not {SCHEMA!r}; "
+                f"{_EXPECTED}"
             )
-        if content["schema_version"] > SCHEMA_VERSION:
+        version = content.get("schema_version")
+        if isinstance(version, int) and version > SCHEMA_VERSION:
             raise ValueError(
-                f"{_shown(source)} has schema version {content['schema_version']!r}; "
-                f"this package reads up to {SCHEMA_VERSION}. Update sklearn-mia."
+                f"{name} has schema version {version!r}; this package reads up to "
+                f"{SCHEMA_VERSION}. Update sklearn-mia."
             )
+        wrong = fault(content)
+        if wrong is not None:
+            raise ValueError(f"{name} is damaged: {wrong}; {_EXPECTED}")
         records = content.pop("records")
         if records is not None:
             records = {name: _column(values) for name, values in records.items()}
@@ -362,24 +371,27 @@ class AuditReport:
         )
 
 
+def _parsed(data):
+    """Tree of plain values, from strict JSON, that can be written again."""
+    text = data if isinstance(data, str) else data.decode("utf-8")
+    content = plain(json.loads(text, parse_constant=_refuse_constant))
+    if "\\u" in text:
+        # Half of a surrogate pair can be read, but not written.
+        json.dumps(content, ensure_ascii=False).encode("utf-8")
+    return content
+
+
 def _refuse_constant(name):
-    raise ValueError(f"{name} is not strict JSON; expected null.")
-
-
-def _shown(source):
-    text = str(source)
-    return repr(text if len(text) <= 60 else text[:57] + "...")
+    raise ValueError(f"{name} is not strict JSON; expected null")
 
 
 def _column(values):
-    if any(v is None for v in values) and all(
-        v is None or isinstance(v, (int, float)) for v in values
-    ):
+    kinds = set(map(type, values))
+    if type(None) in kinds and kinds <= {type(None), bool, int, float}:
         return np.array([np.nan if v is None else v for v in values])
-    kinds = {type(v) for v in values}
-    return np.array(
-        values, dtype=None if len(kinds) == 1 and str not in kinds else object
-    )
+    if len(kinds) == 1 and kinds <= {bool, int, float}:
+        return np.array(values)
+    return np.fromiter(values, dtype=object, count=len(values))
 
 
 def _compact_lists(text):
@@ -488,10 +500,14 @@ def _attack_lines(content):
 
 
 def _measure_line(attack, measure, interval):
-    ends = interval["note"]
-    if interval["low"] is not None:
-        ends = f"{interval['low']:.3f} to {interval['high']:.3f}"
-    return f"  {attack:<18}{measure:<19}{interval['estimate']:>8.3f}  {ends}"
+    value = f"{interval['estimate']:>8.3f}"
+    return f"  {attack:<18}{measure:<19}{value}  {_ends(interval)}"
+
+
+def _ends(interval):
+    if interval["low"] is None:
+        return interval["note"]
+    return f"{interval['low']:.3f} to {interval['high']:.3f}"
 
 
 def _rate_line(rate, attack):
@@ -525,8 +541,8 @@ def _slice_lines(slices):
         if auc is None:
             lines.append(f"{start}  too few records")
             continue
-        ends = f"{auc['low']:.3f} to {auc['high']:.3f}"
         lines.append(
-            f"{start}  {auc['estimate']:.3f}  {ends:<16}{row['p_corrected']:>11.3f}"
+            f"{start}  {auc['estimate']:.3f}  {_ends(auc):<16}"
+            f"{row['p_corrected']:>11.3f}"
         )
     return lines

@@ -1,0 +1,278 @@
+"""What the file of a report holds: keys and types, and where a file departs."""
+
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from typing import NamedTuple
+
+from sklearn_mia.auditing._findings import SEVERITIES, Finding
+from sklearn_mia.auditing._html import KINDS
+from sklearn_mia.auditing._verdict import LEVELS
+
+# Far from where sums, percentages and axes overflow.
+_LARGEST = 1e150
+_MOST_SHOWN = 40
+
+
+class Kind(NamedTuple):
+    """A single value, or anything that one test tells."""
+
+    words: str
+    holds: Callable
+
+
+class Maybe(NamedTuple):
+    """A shape, or null."""
+
+    shape: object
+
+
+class Ruled(NamedTuple):
+    """A shape, and how its parts may disagree: faults, each with a test against it."""
+
+    shape: object
+    rules: dict
+
+
+def _is_number(value):
+    return type(value) in (int, float) and -_LARGEST < value < _LARGEST
+
+
+def _one_of(*values):
+    return Kind("one of " + ", ".join(map(repr, values)), lambda v: v in values)
+
+
+ANY = Kind("anything", lambda v: True)
+TEXT = Kind("text", lambda v: isinstance(v, str))
+FLAG = Kind("true or false", lambda v: isinstance(v, bool))
+NUMBER = Kind("a number", _is_number)
+SHARE = Kind("a number from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1)
+COUNT = Kind("a whole number from 0", lambda v: type(v) is int and 0 <= v < _LARGEST)
+LIST = Kind("a list", lambda v: isinstance(v, list))
+MAPPING = Kind("a mapping", lambda v: isinstance(v, dict))
+
+
+def _same_length(*names):
+    return lambda v: len({len(v[name]) for name in names}) == 1
+
+
+_SIDES = {"n_members": COUNT, "n_nonmembers": COUNT}
+
+_INTERVAL = Ruled(
+    {
+        "estimate": NUMBER,
+        "low": Maybe(NUMBER),
+        "high": Maybe(NUMBER),
+        "confidence": SHARE,
+        "method": TEXT,
+        "note": TEXT,
+    },
+    {"one end is null": lambda v: (v["low"] is None) == (v["high"] is None)},
+)
+
+_RATE = {
+    "max_fpr": SHARE,
+    "resolvable": FLAG,
+    "tpr": _INTERVAL,
+    "n_found": COUNT,
+    "n_false_alarms": COUNT,
+    "fpr": _INTERVAL,
+}
+
+_ROC = Ruled(
+    {
+        "fpr": [SHARE],
+        "tpr": [SHARE],
+        "band_fpr": [SHARE],
+        "band_low": [SHARE],
+        "band_high": [SHARE],
+    },
+    {
+        "the curve has no point": lambda v: bool(v["fpr"]),
+        "fpr and tpr differ in length": _same_length("fpr", "tpr"),
+        "the band differs in length": _same_length("band_fpr", "band_low", "band_high"),
+    },
+)
+
+_DISTRIBUTION = Ruled(
+    {"edges": [NUMBER], "members": [SHARE], "nonmembers": [SHARE]},
+    {
+        "members and nonmembers differ in length": _same_length(
+            "members", "nonmembers"
+        ),
+        "edges is not one longer than members": lambda v: (
+            len(v["edges"]) == len(v["members"]) + 1
+        ),
+        "edges do not rise": lambda v: v["edges"][0] < v["edges"][-1],
+    },
+)
+
+_ATTACK = {
+    "name": TEXT,
+    "description": TEXT,
+    "note": TEXT,
+    **_SIDES,
+    "p_corrected": SHARE,
+    "auc": _INTERVAL,
+    "advantage": _INTERVAL,
+    "tpr_at_fpr": [_RATE | {"ppv": Maybe(SHARE)}],
+    "epsilon": {"low": NUMBER, "statement": TEXT},
+    "roc": _ROC,
+    "distribution": _DISTRIBUTION,
+}
+
+_SLICE = Ruled(
+    {
+        "slice": TEXT,
+        "value": TEXT,
+        **_SIDES,
+        "attack": Maybe(TEXT),
+        "auc": Maybe(_INTERVAL),
+        "p_corrected": Maybe(SHARE),
+        "note": TEXT,
+    },
+    {
+        "auc without p_corrected": lambda v: (
+            v["auc"] is None or v["p_corrected"] is not None
+        )
+    },
+)
+
+_FINDING = Ruled(
+    {f.name: TEXT for f in fields(Finding)}
+    | {"severity": _one_of(*SEVERITIES), "numbers": MAPPING},
+    {
+        "there is another key": lambda v: set(v) == {f.name for f in fields(Finding)},
+    },
+)
+
+_TOP_RECORDS = Ruled(
+    [{"id": ANY, "class": ANY, "risk": Maybe(SHARE), "risk_rank": COUNT}],
+    {
+        "the rows differ in their keys": lambda v: len({frozenset(r) for r in v}) < 2,
+        "a percentile is no number from 0 to 1": lambda v: all(
+            value is None or SHARE.holds(value)
+            for row in v
+            for name, value in row.items()
+            if name.startswith("percentile_")
+        ),
+    },
+)
+
+_RECORDS = Ruled(
+    {"id": LIST, "member": LIST, "class": LIST, "risk": LIST, "risk_rank": LIST},
+    {
+        "a column is no list": lambda v: all(map(LIST.holds, v.values())),
+        "the columns differ in length": lambda v: _same_length(*v)(v),
+    },
+)
+
+REPORT = {
+    "schema": TEXT,
+    "schema_version": COUNT,
+    "created": TEXT,
+    "versions": {"sklearn_mia": TEXT, "scikit-learn": TEXT, "numpy": TEXT},
+    "model": {"name": TEXT, "description": TEXT},
+    "sources": MAPPING,
+    "data": {
+        **_SIDES,
+        "label_column": ANY,
+        "classes": [TEXT],
+        "accuracy_members": Maybe(SHARE),
+        "accuracy_nonmembers": Maybe(SHARE),
+        "n_dropped": COUNT,
+    },
+    "settings": {"confidence": SHARE, "prior": SHARE, "seed": COUNT},
+    "verdict": Ruled(
+        {
+            "level": _one_of(*LEVELS),
+            "title": TEXT,
+            "sentences": [TEXT],
+            "kinds": [_one_of(*KINDS)],
+        },
+        {"sentences and kinds differ in length": _same_length("sentences", "kinds")},
+    ),
+    "headline": {
+        "attack": TEXT,
+        "n_attacks": COUNT,
+        "auc": _INTERVAL,
+        "rate": _RATE,
+    },
+    "limits": [
+        {
+            "limit": TEXT,
+            "value": SHARE,
+            "attack": Maybe(TEXT),
+            "interval": Maybe(_INTERVAL),
+            "outcome": TEXT,
+        }
+    ],
+    "attacks": Ruled([_ATTACK], {"there is no attack": bool}),
+    "correction": {
+        "method": TEXT,
+        "p_value": SHARE,
+        "n_permutations": COUNT,
+        "n_statistics": COUNT,
+    },
+    "power": {"power": SHARE, "auc": NUMBER, "exposed_share": Maybe(NUMBER)},
+    "blind": Maybe({"learner": TEXT, "auc": NUMBER, "low": NUMBER, "high": NUMBER}),
+    "slices": [_SLICE],
+    "findings": [_FINDING],
+    "top_records": Maybe(_TOP_RECORDS),
+    "records": Maybe(_RECORDS),
+}
+
+
+def fault(value, shape=REPORT, place=""):
+    """Tell the first place where a tree of plain values departs from a shape.
+
+    Parameters
+    ----------
+    value : object
+        As read from JSON.
+
+    shape : Kind, Maybe, Ruled, dict or list, default=REPORT
+        A dict names the keys that a mapping must have; a list of one shape stands for
+        any number of values of it.
+
+    place : str, default=""
+        Where the value stands.
+
+    Returns
+    -------
+    fault : str or None
+        What is missing or wrong, without a value of a record; None if nothing is.
+    """
+    rules, or_null = {}, ""
+    if isinstance(shape, Maybe):
+        if value is None:
+            return None
+        shape, or_null = shape.shape, " or null"
+    if isinstance(shape, Ruled):
+        shape, rules = shape
+    kind = {dict: MAPPING, list: LIST}.get(type(shape), shape)
+    if not kind.holds(value):
+        return f"{place} is {_shown(value, place)}; expected {kind.words}{or_null}"
+    parts = ()
+    if isinstance(shape, list):
+        parts = ((v, shape[0], f"{place}[{i}]") for i, v in enumerate(value))
+    elif isinstance(shape, dict):
+        inside = {name: f"{place}.{name}".lstrip(".") for name in shape}
+        missing = [inside[name] for name in shape if name not in value]
+        if missing:
+            return f"{missing[0]} is missing"
+        parts = ((value[name], shape[name], inside[name]) for name in shape)
+    found = next((f for part in parts if (f := fault(*part)) is not None), None)
+    broken = (f"{place}: {rule}" for rule, holds in rules.items() if not holds(value))
+    return found or next(broken, None)
+
+
+def _shown(value, place):
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, str) and place.startswith(("records", "top_records")):
+        return "text"
+    text = json.dumps(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
