@@ -1,5 +1,6 @@
 import os
 import sys
+from functools import partial
 from importlib.machinery import PathFinder
 
 import pytest
@@ -25,6 +26,26 @@ def german_credit():
     from sklearn_mia.datasets import load_german_credit
 
     return load_german_credit(as_frame=True).frame
+
+
+@pytest.fixture
+def small_examples(monkeypatch):
+    """A quarter of the shipped table, and forests of ten trees.
+
+    For code that is run as a user would run it.
+    """
+    pytest.importorskip("pandas")
+    from sklearn.ensemble import RandomForestClassifier
+
+    from sklearn_mia.datasets import load_german_credit
+
+    def every_fourth_record(**params):
+        X, y = load_german_credit(**params)
+        return X[::4], y[::4]
+
+    forest = partial(RandomForestClassifier, n_estimators=10)
+    monkeypatch.setattr("sklearn_mia.datasets.load_german_credit", every_fourth_record)
+    monkeypatch.setattr("sklearn.ensemble.RandomForestClassifier", forest)
 
 
 def _hide(monkeypatch, package):

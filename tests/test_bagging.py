@@ -162,6 +162,32 @@ def test_it_beats_as_many_trees_in_full_forests(table, forest):
     assert bagging.score(records, IS_MEMBER) > rmia.score(records, IS_MEMBER)
 
 
+@pytest.mark.parametrize(
+    ("n_trees", "trees_per_shadow", "n_references"),
+    [
+        (8, "auto", 2),
+        (16, "auto", 4),
+        # 2.5 pairs are 2, 3.5 are 4.
+        (20, "auto", 4),
+        (28, "auto", 8),
+        (2, "auto", 2),
+        (30, 5, 6),
+    ],
+)
+def test_references_are_pairs_of_four_trees_each(
+    table, forest, n_trees, trees_per_shadow, n_references
+):
+    X, y = table
+    attack = BaggingAttack(
+        forest, n_trees=n_trees, trees_per_shadow=trees_per_shadow, random_state=0
+    ).fit(as_records(X[:80], y[:80]))
+    assert attack.n_shadows_ == len(attack.models_) == n_references
+    per_shadow = 4 if trees_per_shadow == "auto" else trees_per_shadow
+    assert {len(model.estimators_) for model, _ in attack.models_} == {per_shadow}
+    members = attack.shadow_members_
+    assert_array_equal(members[::2], ~members[1::2])
+
+
 def test_smooth_forests_use_the_ratio_of_probabilities(table):
     X, y = table
     smooth = RandomForestClassifier(50, min_samples_leaf=5, random_state=0)

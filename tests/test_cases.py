@@ -9,11 +9,13 @@ import pickle
 import re
 import warnings
 from collections import Counter
+from functools import cache
 
 import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from helpers import all_estimators
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import ColumnTransformer
@@ -35,11 +37,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
-from sklearn.tree import DecisionTreeRegressor
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import validate_data
-from test_common import all_estimators
 
 from sklearn_mia import RMIA, as_records
 from sklearn_mia.base import BaseAttack
@@ -55,8 +56,12 @@ ON_A_TARGET = [
 # Attacks on one kind of model, and a small one of that kind.
 MODELS = {
     "BaggingAttack": RandomForestClassifier(5, random_state=0),
-    "TrajectoryAttack": GradientBoostingClassifier(n_estimators=5, random_state=0),
+    "TrajectoryAttack": GradientBoostingClassifier(
+        n_estimators=3, max_depth=2, random_state=0
+    ),
 }
+# For all others; what it learns depends on its seed.
+TREE = DecisionTreeClassifier(min_samples_leaf=3, max_features=4, random_state=0)
 
 SMALL = {
     "n_shadows": 4,
@@ -122,7 +127,7 @@ def scores(cls, target, records, **params):
 
 def model_for(cls):
     """A small unfitted model that the attack takes."""
-    return clone(MODELS.get(cls.__name__, MODELS["BaggingAttack"]))
+    return clone(MODELS.get(cls.__name__, TREE))
 
 
 def table(n_records=160, **params):
@@ -133,6 +138,20 @@ def table(n_records=160, **params):
 def train(model, X, y):
     """Fit on the first half, the members."""
     return model.fit(X[: len(y) // 2], y[: len(y) // 2])
+
+
+@cache
+def plain_scores(cls, n_classes=2):
+    """Scores of the plain numpy, integer-label, one-worker run."""
+    X, y = table(n_classes=n_classes)
+    return scores(cls, train(model_for(cls), X, y), as_records(X, y))
+
+
+@cache
+def plain_attack(cls):
+    """An attack of that kind, fitted with known membership."""
+    X, y = table()
+    return make(cls, train(model_for(cls), X, y)).fit(as_records(X, y), half(X))
 
 
 def frame_of(X, **index):
@@ -174,21 +193,19 @@ def refused(cls, target, records, error, message, y=None, **params):
 )
 def test_a_label_is_no_column_number(cls, names, container):
     X, y = table(n_classes=3)
-    X = container(X)
-    expected = scores(cls, train(model_for(cls), X, y), as_records(X, y))
-    named = np.asarray(names)[y]
+    X, named = container(X), np.asarray(names)[y]
     target = train(model_for(cls), X, named)
-    assert_array_equal(scores(cls, target, as_records(X, named)), expected)
+    found = scores(cls, target, as_records(X, named))
+    assert_array_equal(found, plain_scores(cls, n_classes=3))
 
 
 @every_attack
 @pytest.mark.parametrize("names", [[False, True], [-1, 1], ["no", "yes"]])
 def test_names_of_two_labels_change_no_score(cls, names):
     X, y = table()
-    expected = scores(cls, train(model_for(cls), X, y), as_records(X, y))
     named = np.asarray(names)[y]
     target = train(model_for(cls), X, named)
-    assert_array_equal(scores(cls, target, as_records(X, named)), expected)
+    assert_array_equal(scores(cls, target, as_records(X, named)), plain_scores(cls))
 
 
 def with_rare_class(rare):
@@ -239,7 +256,7 @@ def assert_allclose_log(log_proba, proba):
 def test_a_classifier_that_takes_only_labels_without_a_gap(cls):
     xgboost = pytest.importorskip("xgboost")
     X, y = with_rare_class(1)
-    target = xgboost.XGBClassifier(n_estimators=3).fit(X, y)
+    target = xgboost.XGBClassifier(n_estimators=3, n_jobs=1).fit(X, y)
     records = as_records(X, y)
     attack = fitted(cls, target, records, n_shadows=8)
     # Some shadow saw 0 and 2 alone, which it cannot be trained on as they are.
@@ -283,7 +300,7 @@ INDEXES = {
 def test_rows_are_not_picked_by_the_index_of_a_frame(cls, index):
     pd = pytest.importorskip("pandas")
     X, y = table()
-    expected = scores(cls, train(model_for(cls), X, y), as_records(X, y))
+    expected = plain_scores(cls)
     frame = frame_of(X, index=INDEXES[index](len(X)))
     target = train(model_for(cls), frame, y)
     # The labels have another index: rows belong together by position.
@@ -384,7 +401,7 @@ def fitted_targets(X, y):
         except ImportError:
             continue
         verbosity = {"xgboost": 0, "lightgbm": -1}[package]
-        model = getattr(module, name)(n_estimators=3, verbosity=verbosity)
+        model = getattr(module, name)(n_estimators=3, verbosity=verbosity, n_jobs=1)
         yield train(model, X, y)
 
 
@@ -427,7 +444,7 @@ def sure_targets():
     except ImportError:
         return
     yield XGBClassifier(
-        n_estimators=60, learning_rate=1, min_child_weight=0, reg_lambda=0
+        n_estimators=60, learning_rate=1, min_child_weight=0, reg_lambda=0, n_jobs=1
     )
 
 
@@ -469,7 +486,7 @@ def test_members_score_higher(cls):
 def test_the_member_is_the_last_class_in_any_coding(cls, labels):
     X, y = table()
     target, records = train(model_for(cls), X, y), as_records(X, y)
-    expected = make(cls, target).fit(records, half(X))
+    expected = plain_attack(cls)
     y_member = np.array(labels)[half(X).astype(int)]
     attack = make(cls, target).fit(records, y_member)
     assert attack.classes_.tolist() == labels
@@ -482,7 +499,7 @@ def test_the_member_is_the_last_class_in_any_coding(cls, labels):
 def test_a_text_member_label_is_named_in_a_warning_or_given(cls):
     X, y = table()
     target, records = train(model_for(cls), X, y), as_records(X, y)
-    expected = make(cls, target).fit(records, half(X))
+    expected = plain_attack(cls)
     message = (
         "y has the labels ['a', 'b']; 'b', which sorts last, is taken as member. Pass "
         "member_label to say which one is."
@@ -555,8 +572,8 @@ def test_two_shadows_score_every_record(cls):
 
 
 def unseeded_targets(X, y):
-    yield train(RandomForestClassifier(5), X, y)
-    step = FunctionTransformer(), RandomForestClassifier(5, max_features=3)
+    yield train(RandomForestClassifier(2), X, y)
+    step = FunctionTransformer(), RandomForestClassifier(2, max_features=3)
     yield train(make_pipeline(*step), X, y)
 
 
@@ -593,7 +610,7 @@ def nan_targets():
         from xgboost import XGBClassifier
     except ImportError:
         return
-    yield XGBClassifier(n_estimators=3)
+    yield XGBClassifier(n_estimators=3, n_jobs=1)
 
 
 def with_gaps():
@@ -904,7 +921,7 @@ def test_labels_and_membership_in_any_one_dimensional_form(cls):
     pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
     X, y = table()
     target, is_member = train(model_for(cls), X, y), half(X).astype(int)
-    attack = make(cls, target).fit(as_records(X, y), is_member)
+    attack = plain_attack(cls)
     expected = attack.score_samples(as_records(X, y))
     forms = [list, tuple, lambda y: y.astype(object), pd.Series, pl.Series]
     for form in forms:

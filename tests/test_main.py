@@ -1,5 +1,6 @@
 import json
 import pickle
+import runpy
 import subprocess
 import sys
 
@@ -13,8 +14,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+import sklearn_mia
 from sklearn_mia.__main__ import exit_code, fraction, limit, main
 from sklearn_mia.auditing import AuditReport
+from sklearn_mia.datasets import load_german_credit
 from sklearn_mia.progress import ShadowCounter
 
 pd = pytest.importorskip("pandas")
@@ -22,8 +25,6 @@ pd = pytest.importorskip("pandas")
 
 @pytest.fixture(scope="module")
 def credit():
-    from sklearn_mia.datasets import load_german_credit
-
     frame = load_german_credit(as_frame=True).frame
     return frame[["purpose", "age", "credit_amount", "housing", "credit_risk"]]
 
@@ -74,20 +75,44 @@ def content_of(folder, *options, **names):
 # The demo
 
 
-def test_demo_from_a_shell(tmp_path):
-    page = tmp_path / "demo.html"
-    done = subprocess.run(
-        [sys.executable, "-m", "sklearn_mia", "demo", "--n-jobs=1", "-o", str(page)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "In plain words" in done.stdout
+def check_demo(status, out, err, page):
+    assert status == 0, err
+    assert "In plain words" in out
     assert page.stat().st_size < 1_000_000
     # Quiet when piped.
-    assert "shadow models" not in done.stderr
+    assert "shadow models" not in err
+
+
+def test_demo(small_examples, tmp_path, capsys):
+    pytest.importorskip("jinja2")
+    page = tmp_path / "demo.html"
+    status = main(["demo", "--n-jobs=1", "-o", str(page)])
+    out, err = capsys.readouterr()
+    check_demo(status, out, err, page)
+    for name in ("RandomForestClassifier", "LogisticRegression"):
+        assert f"Membership audit of {name}" in out
+
+
+def from_a_shell(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "sklearn_mia", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_version_from_a_shell():
+    done = from_a_shell("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"sklearn_mia {sklearn_mia.__version__}\n"
+
+
+@pytest.mark.slow
+def test_demo_from_a_shell(tmp_path):
+    page = tmp_path / "demo.html"
+    done = from_a_shell("demo", "--n-jobs=1", "-o", str(page))
+    check_demo(done.returncode, done.stdout, done.stderr, page)
 
 
 def test_progress_is_the_bar_of_scikit_learn_on_stderr(folder, capsys):
@@ -205,7 +230,7 @@ def test_fail_above(folder, credit):
             (OneHotEncoder(handle_unknown="ignore"), ["purpose", "housing"]),
             remainder="passthrough",
         ),
-        RandomForestClassifier(20, random_state=0),
+        RandomForestClassifier(10, random_state=0),
     ).fit(X[:200], y[:200])
     joblib.dump(forest, folder / "forest.joblib")
     assert run(folder, "--fail-above=auc=0.7", model="forest.joblib") == 3
@@ -382,7 +407,7 @@ def test_file_that_holds_something_else(folder, model, capsys):
     assert "'.onnx'" in the_error(capsys, run(folder, model="model.onnx"))
 
 
-def test_function_of_a_script_that_is_gone(folder, credit, capsys):
+def test_function_of_a_script_that_is_gone(folder, capsys, monkeypatch):
     script = folder / "train.py"
     script.write_text(
         "import pickle, sys\n"
@@ -393,9 +418,10 @@ def test_function_of_a_script_that_is_gone(folder, credit, capsys):
         "def double(X):\n    return 2 * X\n"
         "model = make_pipeline(FunctionTransformer(double), LogisticRegression())\n"
         "model.fit(np.eye(2), [0, 1])\n"
-        "pickle.dump(model, open(sys.argv[1], 'wb'))\n"
+        "with open(sys.argv[1], 'wb') as file:\n    pickle.dump(model, file)\n"
     )
-    subprocess.run([sys.executable, script, folder / "gone.pkl"], check=True)
+    monkeypatch.setattr(sys, "argv", [str(script), str(folder / "gone.pkl")])
+    runpy.run_path(str(script), run_name="__main__")
     assert "double" in the_error(capsys, run(folder, model="gone.pkl"))
 
 

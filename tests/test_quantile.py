@@ -124,7 +124,7 @@ def test_folds_are_equal_and_hold_copies_together():
 def test_scores_depend_neither_on_order_nor_on_membership_nor_on_workers(data):
     _, _, records, is_member, model = data
     order = np.random.default_rng(0).permutation(400)
-    attack = QuantileRegressionAttack(model, random_state=0)
+    attack = QuantileRegressionAttack(model, n_folds=2, random_state=0)
     scores = attack.fit(records).score_samples(records)
     assert_array_equal(attack.fit(records[order]).score_samples(records), scores)
     assert_array_equal(attack.fit(records, is_member).score_samples(records), scores)
@@ -146,7 +146,7 @@ def test_frames_of_text_and_numbers(data):
     )
     model = make_pipeline(text, HistGradientBoostingClassifier(max_iter=20))
     model.fit(frame.iloc[:200, :-1], y[:200])
-    attack = QuantileRegressionAttack(model, random_state=0)
+    attack = QuantileRegressionAttack(model, n_folds=2, random_state=0)
     scores = attack.fit(frame).score_samples(frame)
     as_polars = pl.DataFrame(frame.to_dict("list"))
     again = attack.fit(as_polars).score_samples(as_polars)
@@ -174,7 +174,12 @@ def test_quantile_head_is_exceeded_as_often_as_it_says():
     linear = QuantileRegressor(quantile=0.9, alpha=0)
     for estimator in (None, linear):
         attack = QuantileRegressionAttack(
-            model, estimator=estimator, head="quantile", quantile=0.9, random_state=0
+            model,
+            estimator=estimator,
+            head="quantile",
+            quantile=0.9,
+            n_folds=3,
+            random_state=0,
         )
         share = np.mean(attack.fit(records).score_samples(records) > 0)
         assert 0.08 < share < 0.15
@@ -185,7 +190,7 @@ def test_quantile_head_is_exceeded_as_often_as_it_says():
 def test_sparse_records_are_those_of_the_array(data):
     sp = pytest.importorskip("scipy.sparse")
     _, _, records, _, model = data
-    attack = QuantileRegressionAttack(model, random_state=0)
+    attack = QuantileRegressionAttack(model, n_folds=2, random_state=0)
     scores = attack.fit(records).score_samples(records)
     sparse = sp.csr_array(records)
     assert_array_equal(attack.fit(sparse).score_samples(sparse), scores)

@@ -540,7 +540,7 @@ def test_spaces_in_names_that_lightgbm_changed_are_found_again():
     rng = np.random.default_rng(0)
     X = pandas_frame(rng.normal(size=(60, 4))).rename(columns={"b": "b of c"})
     y = (X["a"] > 0).to_numpy().astype(int)
-    target = lightgbm.LGBMClassifier(n_estimators=2, verbose=-1).fit(X, y)
+    target = lightgbm.LGBMClassifier(n_estimators=2, n_jobs=1, verbose=-1).fit(X, y)
     assert "b_of_c" in target.feature_names_in_
     records = as_records(X, y)[["d", "label", "b of c", "a", "c"]]
     features, labels = RecordSchema(target, records).split(records)

@@ -98,7 +98,8 @@ class MixinsInTheWrongOrder(BaseEstimator, ClassifierMixin):
 def gradient_boosting(package, name):
     def make():
         classifier = getattr(pytest.importorskip(package), name)
-        return classifier(n_estimators=5, verbosity=0 if package == "xgboost" else -1)
+        verbosity = 0 if package == "xgboost" else -1
+        return classifier(n_estimators=5, n_jobs=1, verbosity=verbosity)
 
     return make
 

@@ -67,7 +67,7 @@ def trained(records, is_member):
     encode = ColumnTransformer(
         [("job", OneHotEncoder(), ["job"])], remainder="passthrough"
     )
-    forest = RandomForestClassifier(5, bootstrap=False, random_state=0)
+    forest = RandomForestClassifier(3, bootstrap=False, random_state=0)
     members = records[is_member]
     return make_pipeline(encode, forest).fit(
         members[["height", "job", "age"]], members["credit"]

@@ -306,7 +306,7 @@ KILLED = """
     from sklearn.datasets import make_classification
     from sklearn_mia import LiRA, as_records
 
-    folder, cache, die_after = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    folder, cache, out, die_after = *sys.argv[1:4], int(sys.argv[4])
 
     class Mortal(RandomForestClassifier):
         def fit(self, X, y):
@@ -320,33 +320,29 @@ KILLED = """
     target = RandomForestClassifier(5, random_state=0).fit(X[:100], y[:100])
     attack = LiRA(target, shadow_estimator=Mortal(5), n_shadows=8, memory=cache,
                   keep_models=False, random_state=0)
-    np.save(sys.argv[4], attack.fit(as_records(X, y)).score_samples(as_records(X, y)))
+    np.save(out, attack.fit(as_records(X, y)).score_samples(as_records(X, y)))
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups of POSIX")
-def test_a_killed_fit_goes_on_where_it_was(tmp_path):
-    folder, cache = tmp_path / "fits", tmp_path / "cache"
+def test_a_killed_fit_goes_on_where_it_was(tmp_path, monkeypatch):
+    folder, code = tmp_path / "fits", textwrap.dedent(KILLED)
     folder.mkdir()
 
-    def run(die_after, cache, out):
-        return subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                textwrap.dedent(KILLED),
-                str(folder),
-                str(cache),
-                str(die_after),
-                str(out),
-            ],
-            start_new_session=True,
-            check=False,
-        ).returncode
+    def arguments(die_after, cache, out):
+        paths = folder, tmp_path / cache, tmp_path / out
+        return [*map(str, paths), str(die_after)]
 
-    assert run(4, cache, tmp_path / "a.npy") == -signal_module.SIGKILL
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["-c", *arguments(*args)])
+        exec(code, {})
+
+    killed = [sys.executable, "-c", code, *arguments(4, "cache", "a.npy")]
+    done = subprocess.run(killed, start_new_session=True, check=False)
+    assert done.returncode == -signal_module.SIGKILL
     assert count_fits(folder) == 4
-    assert run(99, cache, tmp_path / "a.npy") == 0
+    run(99, "cache", "a.npy")
     assert count_fits(folder) == 8
-    assert run(99, tmp_path / "other", tmp_path / "b.npy") == 0
+    run(99, "other", "b.npy")
+    assert count_fits(folder) == 16
     assert_array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))

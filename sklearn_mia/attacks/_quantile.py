@@ -256,7 +256,7 @@ class QuantileRegressionAttack(BaseAttack):
     >>> from sklearn_mia import as_records
     >>> from sklearn_mia import QuantileRegressionAttack
     >>> X, y = make_classification(400, flip_y=0.2, random_state=0)
-    >>> model = RandomForestClassifier(random_state=0).fit(X[:200], y[:200])
+    >>> model = RandomForestClassifier(20, random_state=0).fit(X[:200], y[:200])
     >>> records, is_member = as_records(X, y), [True] * 200 + [False] * 200
     >>> attack = QuantileRegressionAttack(model, random_state=0).fit(records)
     >>> attack.score(records, is_member) > 0.8

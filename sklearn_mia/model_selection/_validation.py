@@ -329,7 +329,7 @@ def cross_validate_leakage(
     >>> from sklearn_mia import cross_validate_leakage
     >>> X, y = make_classification(400, flip_y=0.2, random_state=0)
     >>> for leaf in [1, 20]:
-    ...     forest = RandomForestClassifier(min_samples_leaf=leaf, random_state=0)
+    ...     forest = RandomForestClassifier(20, min_samples_leaf=leaf, random_state=0)
     ...     scores = cross_validate_leakage(forest, X, y, cv=2)
     ...     print(leaf, scores["leakage_advantage"].mean() > 0.4)
     1 True
