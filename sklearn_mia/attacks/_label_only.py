@@ -421,6 +421,11 @@ for a record that the target gets wrong
         )
         return pool
 
+    def _split_queries(self, X):
+        features, *codes = super()._split_queries(X)
+        # A model may refuse a type or a category that it was not trained on.
+        return self._noisy_labels.noise.typed(features), *codes
+
     def _signal(self):
         return _SIGNALS[self.signal_]
 

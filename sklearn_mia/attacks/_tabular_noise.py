@@ -11,6 +11,7 @@ from sklearn_mia.tables import (
     column_like,
     column_names,
     column_of,
+    floats_like,
     numbers_of,
     stack_tables,
     table_like,
@@ -102,6 +103,21 @@ class TabularNoise:
             whole=bool(np.all(values == np.rint(values))),
         )
 
+    def typed(self, features):
+        """Records in the types of the pool, wherever these hold them.
+
+        Parameters
+        ----------
+        features : {ndarray, DataFrame} of shape (n_records, n_features)
+
+        Returns
+        -------
+        features : same container
+        """
+        return stack_tables(
+            take(self.pool, slice(0, 0)), features, names=("the pool", "the records")
+        )
+
     def copies(self, features, rows, numbers):
         """Noisy copies of records.
 
@@ -150,7 +166,7 @@ class TabularNoise:
                         moved, np.minimum(unit.low, own), np.maximum(unit.high, own)
                     )
                     noisy[c] = column_like(columns[c], np.where(changed, moved, own))
-            yield table_like(table, noisy)
+            yield floats_like(self.pool, table_like(table, noisy))
 
 
 def _chosen_columns(chosen, names, parameter):
