@@ -15,6 +15,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
+    FixedThresholdClassifier,
     GridSearchCV,
     GroupKFold,
     HalvingGridSearchCV,
@@ -612,6 +613,14 @@ def test_scoring_the_training_records_is_told():
     [
         (forest(), r"AuditableClassifier\(RandomForestClassifier\(\.\.\.\)\)"),
         (make_pipeline(AuditableClassifier(forest())), "Wrap the whole pipeline"),
+        (
+            CoarsenedClassifier(AuditableClassifier(forest()), decimals=1),
+            r"Wrap all of it: AuditableClassifier\(CoarsenedClassifier\(\.\.\.\)\)",
+        ),
+        (
+            FixedThresholdClassifier(AuditableClassifier(forest())),
+            r"AuditableClassifier\(FixedThresholdClassifier\(\.\.\.\)\)",
+        ),
         (
             GridSearchCV(tree(), {"max_depth": [1]}, cv=2),
             "DecisionTreeClassifier is not auditable",

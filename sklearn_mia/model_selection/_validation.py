@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.model_selection import cross_validate
 from sklearn.utils import indexable
@@ -50,18 +51,24 @@ def _auditable(estimator):
     layers = [*opened.wrappers, opened.classifier]
     kinds = [isinstance(layer, AuditableClassifier) for layer in layers]
     within = layers[: kinds.index(True)] if any(kinds) else layers
-    changed = [layer for layer in within if hasattr(layer, "steps")]
+    changed = [
+        layer
+        for layer in within[: len(opened.wrappers)]
+        if not (isinstance(layer, FrozenEstimator) or hasattr(layer, "best_estimator_"))
+    ]
     if any(kinds) and not changed:
         return layers[len(within)]
-    name = type(changed[0] if changed else opened.classifier).__name__
+    changer = changed[0] if changed else opened.classifier
+    name = type(changer).__name__
+    if not any(kinds):
+        advice = f"Wrap it before it is fitted: AuditableClassifier({name}(...))."
+    elif hasattr(changer, "steps"):
+        advice = "Wrap the whole pipeline: AuditableClassifier(make_pipeline(...))."
+    else:
+        advice = f"Wrap all of it: AuditableClassifier({name}(...))."
     raise TypeError(
         f"A leakage scorer must know the training records, but {name} is not "
-        "auditable. "
-        + (
-            "Wrap the whole pipeline: AuditableClassifier(make_pipeline(...))."
-            if any(kinds)
-            else f"Wrap it before it is fitted: AuditableClassifier({name}(...))."
-        )
+        f"auditable. {advice}"
     )
 
 
