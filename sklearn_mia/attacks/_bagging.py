@@ -18,6 +18,7 @@ from sklearn_mia.shadows import root_seed
 _AUTO_TREES_PER_SHADOW = 4
 _LEAF_PURE = 0.99
 _SMALLEST_EXCLUSION = 1e-3
+_SMALLEST_CHOSEN_SHARE = 0.01
 _IN_BAG_PRIOR = 20.0
 _SMALLEST_SHARE_OF_GAP = 0.25
 _BLOCK = 4096
@@ -94,6 +95,42 @@ def exclusion_log_ratio(n_wrong, n_trees, q, alpha, beta):
     return ratio
 
 
+def chosen_share(n_out, members, codes, n_trees, q, n_classes):
+    """Share of the members of each class that references chose to train on.
+
+    A member that no tree drew was not chosen, or left out by chance.
+
+    Parameters
+    ----------
+    n_out : ndarray of shape (n_shadows, n_records)
+        Trees of each reference that did not draw the record.
+
+    members : ndarray of shape (n_shadows, n_records), dtype bool
+
+    codes : ndarray of shape (n_records,)
+
+    n_trees : int
+        Trees of a reference.
+
+    q : float
+        Probability that a tree leaves out a member.
+
+    n_classes : int
+
+    Returns
+    -------
+    share : ndarray of shape (n_classes,)
+    """
+    undrawn, given = (
+        np.bincount(codes, weights=cells.sum(axis=0), minlength=n_classes)
+        for cells in (members & (n_out == n_trees), members)
+    )
+    undrawn = np.divide(undrawn, given, out=np.zeros(n_classes), where=given > 0)
+    by_chance = q**n_trees
+    share = 1 - (undrawn - by_chance) / (1 - by_chance)
+    return np.clip(share, _SMALLEST_CHOSEN_SHARE, 1.0)
+
+
 class BaggingAttack(BaseShadowAttack):
     r"""Attack a bagged forest by the trees that cannot have seen a record.
 
@@ -116,6 +153,10 @@ class BaggingAttack(BaseShadowAttack):
     .. math:: s = \log p_{target} - \log \tfrac12 (m + (1 - q) b + q m)
 
     with m the probability by OUT trees and b that by in-bag trees.
+
+    Where a step of a pipeline chooses the records to train on, as the samplers of
+    imbalanced-learn do, a member takes part with the share c of its class that the
+    references chose, and the likelihood ratio is :math:`\log(c\, e^s + 1 - c)`.
 
     Parameters
     ----------
@@ -268,7 +309,8 @@ class BaggingAttack(BaseShadowAttack):
         self.random_state = random_state
 
     def _target_forest(self):
-        forest = open_model(self.target_estimator, same_answers=True).classifier
+        opened = open_model(self.target_estimator, same_answers=True)
+        forest = opened.classifier
         bagged = isinstance(forest, BaggingClassifier)
         trees = not bagged or isinstance(
             forest.estimator, (DecisionTreeClassifier, type(None))
@@ -279,13 +321,23 @@ class BaggingAttack(BaseShadowAttack):
                 "extra trees or bagging of decision trees, got "
                 f"{type(forest).__name__}. Use RMIA for other models."
             )
+        untold = [s for s in opened.samplers if not hasattr(s, "sample_indices_")]
+        # Balanced forests of imbalanced-learn resample for each tree.
+        untold += [forest] * hasattr(forest, "sampling_strategy")
+        if untold:
+            raise TypeError(
+                "BaggingAttack must know which records a tree was trained on, but "
+                f"{type(untold[0]).__name__} chooses among them and does not tell. Use "
+                "RMIA."
+            )
         return forest
 
     def _recipe_and_number(self):
         per_shadow = self.trees_per_shadow
         if per_shadow == "auto":
             per_shadow = _AUTO_TREES_PER_SHADOW
-        recipe, _ = thin_recipe(self._recipe(), per_shadow)
+        n_classes = len(self._responder.classes)
+        recipe, _ = thin_recipe(self._recipe(), per_shadow, n_classes)
         if recipe is None:
             raise TypeError(
                 f"shadow_estimator must be a random forest, extra trees or bagging of "
@@ -300,6 +352,7 @@ class BaggingAttack(BaseShadowAttack):
     def _fit_scores(self, pool, is_member, **params):
         forest = self._target_forest()
         self._n_target_trees = len(forest.estimators_)
+        self._chooses = bool(open_model(self.target_estimator).samplers)
         self.exclusion_probability_ = exclusion_probability(
             forest, max(len(pool.ids) // 2, 1)
         )
@@ -324,16 +377,26 @@ class BaggingAttack(BaseShadowAttack):
         with np.errstate(invalid="ignore"):
             in_mean = in_votes.sum(axis=0) / n_in.sum(axis=0)
         self._gap = MeanGap(in_mean, alpha / (alpha + beta))
+        self._chosen = np.ones(n_classes)
+        if self._chooses:
+            q, members = self.exclusion_probability_, self.shadow_members_
+            self._chosen = chosen_share(
+                n_out, members, pool.codes, per_shadow, q, n_classes
+            )
         scores = self._score_pool(pool)
-        return scores, None if is_member is not None else self._expected(alpha, beta)
+        reference = None
+        if is_member is None:
+            reference = self._expected(alpha, beta, pool.codes)
+        return scores, reference
 
-    def _expected(self, alpha, beta):
+    def _expected(self, alpha, beta, codes):
         """Scores that the vote model expects of targets without the record."""
         generator = np.random.default_rng(root_seed(self.random_state))
         n_wrong = betabinom.rvs(
             self._n_target_trees, beta, alpha, random_state=generator
         )
-        return self._ratio(1 - n_wrong / self._n_target_trees, alpha, beta, None)
+        share = 1 - n_wrong / self._n_target_trees
+        return self._ratio(share, alpha, beta, codes, None)
 
     def _score(self, target, signals, members, in_pool):
         votes, n_out, in_votes = np.moveaxis(signals, 2, 0)
@@ -341,15 +404,18 @@ class BaggingAttack(BaseShadowAttack):
         alpha, beta = self.vote_model_.beta(votes, n_out, codes)
         n_in = np.where(members & in_pool, self._trees_per_shadow - n_out, 0)
         in_bag = in_votes.sum(axis=0), n_in.sum(axis=0)
-        scores = self._ratio(share, alpha, beta, in_bag)
+        scores = self._ratio(share, alpha, beta, codes, in_bag)
         scores[n_out.sum(axis=0) == 0] = np.nan
         return scores
 
-    def _ratio(self, share, alpha, beta, in_bag):
+    def _ratio(self, share, alpha, beta, codes, in_bag):
         n_trees, q = self._n_target_trees, self.exclusion_probability_
         if self.leaf_pure_:
             n_wrong = np.clip(np.rint(n_trees * (1 - share)), 0, n_trees).astype(int)
-            return exclusion_log_ratio(n_wrong, n_trees, q, alpha, beta)
+            ratio = exclusion_log_ratio(n_wrong, n_trees, q, alpha, beta)
+            chosen = self._chosen[codes]
+            with np.errstate(divide="ignore"):
+                return np.logaddexp(ratio + np.log(chosen), np.log1p(-chosen))
         mean_out = alpha / (alpha + beta)
         gap = self._gap.above(mean_out)
         votes, count = (0.0, 0.0) if in_bag is None else in_bag

@@ -23,7 +23,7 @@ from sklearn.utils.validation import (
 
 from sklearn_mia.base._contract import BaseAttack, Queries
 from sklearn_mia.identity import mix, record_ids
-from sklearn_mia.models import final_fit_param, unfitted_recipe
+from sklearn_mia.models import final_fit_param, trains_anew, unfitted_recipe
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import is_regressor_model
 from sklearn_mia.shadows import (
@@ -525,6 +525,11 @@ def check_recipe(recipe):
     if is_regressor_model(recipe):
         raise TypeError(
             f"shadow_estimator must be a classifier, got the regressor {recipe!r}."
+        )
+    if not trains_anew(recipe):
+        raise ValueError(
+            f"shadow_estimator={recipe!r} holds a frozen classifier, which no shadow "
+            "would train anew. Pass the estimator itself in its place."
         )
     for name, value in recipe.get_params(deep=True).items():
         if name.endswith(("early_stopping_rounds", "early_stopping_round")) and value:
