@@ -16,6 +16,7 @@ from sklearn.ensemble import (
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
@@ -23,6 +24,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 AVERAGING = (RandomForestClassifier, ExtraTreesClassifier, BaggingClassifier)
 _THRESHOLDS = (FixedThresholdClassifier, TunedThresholdClassifierCV)
+_BY_CLASS = (OneVsRestClassifier, OneVsOneClassifier)
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,30 @@ class OpenedModel:
     wrappers: tuple
     prefix: str
 
+    @property
+    def samplers(self):
+        """What chose or made the records that the classifier was trained on.
 
-def open_model(model, features=None, *, same_answers=False, to_answer=False):
+        Steps that resample, in their order, and a tuned threshold that left records
+        out. Those that choose tell which in `sample_indices_`, once they are fitted.
+        """
+        return _samplers(self.wrappers)
+
+
+def _samplers(wrappers):
+    found = []
+    for wrapper in wrappers:
+        if isinstance(wrapper, Pipeline):
+            steps = (step for _, step in wrapper.steps[:-1])
+            found += [step for step in steps if hasattr(step, "fit_resample")]
+        elif isinstance(wrapper, TunedThresholdClassifierCV):
+            found += [wrapper] * (not wrapper.refit and not _is_prefit(wrapper))
+    return found
+
+
+def open_model(
+    model, features=None, *, same_answers=False, to_answer=False, n_classes=None
+):
     """Open all wrappers around a classifier, in any nesting.
 
     =============================  ================================================
@@ -88,6 +112,9 @@ def open_model(model, features=None, *, same_answers=False, to_answer=False):
         Whether to go on to the final estimator of a stack, which gives its answers
         but does not hold its records.
 
+    n_classes : int or None, default=None
+        Classes of the data, for a OneVsRest or OneVsOne that is not fitted.
+
     Returns
     -------
     opened : OpenedModel
@@ -95,7 +122,7 @@ def open_model(model, features=None, *, same_answers=False, to_answer=False):
     """
     wrappers, prefix = [], ""
     while True:
-        layer = _inside(model)
+        layer = _inside(model, n_classes)
         if layer is None and to_answer and isinstance(model, StackingClassifier):
             layer = "final_estimator", getattr(model, "final_estimator_", None), True
             features = None
@@ -108,7 +135,7 @@ def open_model(model, features=None, *, same_answers=False, to_answer=False):
         model = layer[1]
 
 
-def _inside(model):
+def _inside(model, n_classes=None):
     """Parameter, wrapped classifier and whether it answers; None for no wrapper."""
     if hasattr(model, "__sklearn_mia_inside__"):
         return model.__sklearn_mia_inside__()
@@ -124,11 +151,18 @@ def _inside(model):
     if isinstance(model, CalibratedClassifierCV):
         fitted = getattr(model, "calibrated_classifiers_", ())
         return ("estimator", fitted[0].estimator, False) if len(fitted) == 1 else None
-    if isinstance(model, (OneVsRestClassifier, OneVsOneClassifier)):
-        fitted = getattr(model, "estimators_", ())
+    if isinstance(model, _BY_CLASS):
+        if not hasattr(model, "estimators_"):
+            return ("estimator", model.estimator, True) if n_classes == 2 else None
+        fitted = model.estimators_
         if len(fitted) == 1 and hasattr(fitted[0], "classes_"):
             return "estimator", fitted[0], True
     return None
+
+
+def _is_prefit(model):
+    """Whether a threshold was tuned for a model that had been trained before."""
+    return isinstance(model, TunedThresholdClassifierCV) and isinstance(model.cv, str)
 
 
 def _through_steps(pipeline, features):
@@ -151,7 +185,7 @@ def unfitted_recipe(model):
     """The estimator to clone for shadows: settings without what was found in training.
 
     At any depth a `FrozenEstimator` gives what it holds, a fitted search its
-    `best_estimator_`.
+    `best_estimator_`, a threshold tuned for a trained model that threshold.
 
     Parameters
     ----------
@@ -180,23 +214,54 @@ def unfitted_recipe(model):
     return recipe
 
 
+def trains_anew(recipe):
+    """Tell whether `fit` trains the classifier inside, which a frozen one keeps."""
+    wrappers = open_model(recipe).wrappers
+    return not any(isinstance(wrapper, FrozenEstimator) for wrapper in wrappers)
+
+
+def is_holder(wrapper):
+    """Tell whether a wrapper only holds a model: a frozen one, or what a search found.
+
+    Parameters
+    ----------
+    wrapper : estimator instance
+        Fitted.
+
+    Returns
+    -------
+    is_holder : bool
+        Then its answers are those of the model inside, whatever is asked.
+    """
+    searched = hasattr(wrapper, "best_estimator_")
+    own = hasattr(wrapper, "__sklearn_mia_inside__")
+    return isinstance(wrapper, FrozenEstimator) or (searched and not own)
+
+
 def _retrainable(model):
     layer = _inside(model)
     if layer is None:
         return model
-    parameter, inner, answers = layer
-    if isinstance(model, FrozenEstimator) or (
-        hasattr(model, "best_estimator_")
-        and not hasattr(model, "__sklearn_mia_inside__")
-    ):
+    parameter, inner, _ = layer
+    if is_holder(model):
         return _retrainable(inner)
+    if isinstance(model, CalibratedClassifierCV) and not trains_anew(inner):
+        # Calibrated on records of its own, which no shadow has.
+        return model
     recipe = _retrainable(inner)
-    if recipe is inner or not answers:
+    if _is_prefit(model) and hasattr(model, "best_threshold_"):
+        return FixedThresholdClassifier(
+            clone(recipe),
+            threshold=model.best_threshold_,
+            pos_label=model._curve_scorer._get_pos_label(),
+            response_method=model.response_method,
+        )
+    if recipe is inner:
         return model
     return clone(model).set_params(**{parameter: clone(recipe)})
 
 
-def thin_recipe(recipe, n_trees):
+def thin_recipe(recipe, n_trees, n_classes):
     """Give an averaging ensemble fewer trees.
 
     Parameters
@@ -207,6 +272,9 @@ def thin_recipe(recipe, n_trees):
     n_trees : int
         Most trees that it may keep.
 
+    n_classes : int
+        Classes of the data.
+
     Returns
     -------
     thin : estimator instance or None
@@ -215,12 +283,13 @@ def thin_recipe(recipe, n_trees):
     n_full : int or None
         Trees of the recipe as it is.
     """
-    opened = open_model(recipe, same_answers=True)
+    thin = clone(recipe)
+    opened = open_model(thin, same_answers=True, n_classes=n_classes)
     if not isinstance(opened.classifier, AVERAGING):
         return None, None
     n_full = opened.classifier.n_estimators
     name = f"{opened.prefix}n_estimators"
-    return clone(recipe).set_params(**{name: min(n_trees, n_full)}), n_full
+    return thin.set_params(**{name: min(n_trees, n_full)}), n_full
 
 
 def final_fit_param(recipe, name):
@@ -242,14 +311,19 @@ def final_fit_param(recipe, name):
     Raises
     ------
     ValueError
-        If the recipe does not take it.
+        If the recipe does not take it, or does not hand it on.
     """
+    layers = _layers_of_recipe(recipe)
+    for layer in layers:
+        if isinstance(layer, (*_THRESHOLDS, *_BY_CLASS)):
+            raise ValueError(
+                f"{name} was passed to fit, but {type(layer).__name__} hands it on "
+                "only by metadata routing. Leave it out, or call "
+                "sklearn.set_config(enable_metadata_routing=True) and request it."
+            )
     if "__" in name:
         return name
-    opened = open_model(recipe)
-    model = opened.classifier
-    pipelines = [w for w in opened.wrappers if isinstance(w, Pipeline)]
-    prefix = "".join(f"{pipeline.steps[-1][0]}__" for pipeline in pipelines)
+    model = layers[-1]
     accepts_any = any(
         p.kind is p.VAR_KEYWORD for p in signature(model.fit).parameters.values()
     )
@@ -258,7 +332,28 @@ def final_fit_param(recipe, name):
             f"{name} was passed to fit, but the fit of {type(model).__name__} does not "
             f"take it. Leave it out, or pass a shadow_estimator that does."
         )
-    return prefix + name
+    samplers = _samplers(layers)
+    if samplers:
+        raise ValueError(
+            f"{name} was passed to fit, but {type(samplers[0]).__name__} resamples the "
+            "records without it. Leave it out."
+        )
+    pipelines = [layer for layer in layers if isinstance(layer, Pipeline)]
+    return "".join(f"{pipeline.steps[-1][0]}__" for pipeline in pipelines) + name
+
+
+def _layers_of_recipe(recipe):
+    """The recipe and what it trains, the outermost first, searches opened too."""
+    layers = []
+    while recipe is not None:
+        layers.append(recipe)
+        layer = _inside(recipe)
+        if layer is not None:
+            recipe = layer[1]
+        else:
+            trains_clones = isinstance(recipe, (BaseSearchCV, CalibratedClassifierCV))
+            recipe = recipe.estimator if trains_clones else None
+    return layers
 
 
 # Columns
@@ -268,12 +363,24 @@ def trained_names(model):
     """Names of the columns that a model was trained on, None if it has none."""
     names = getattr(model, "feature_names_in_", None)
     if names is None:
-        return None
+        if isinstance(model, Pipeline):
+            return trained_names(_first_step(model))
+        layer = _inside(model)
+        return None if layer is None else trained_names(layer[1])
     names = np.asarray(names).tolist()
     # LightGBM numbers the columns of an array and calls that their names.
     if all(re.fullmatch(rf"Column_{i}", str(c)) for i, c in enumerate(names)):
         return None
     return names
+
+
+def _first_step(pipeline):
+    """The first step that gets columns as the pipeline gets them and changes them."""
+    for _, step in pipeline.steps:
+        passes = step is None or isinstance(step, str) or hasattr(step, "fit_resample")
+        if not passes:
+            return step
+    return None
 
 
 def encoders_of(model, names):
@@ -296,8 +403,7 @@ def encoders_of(model, names):
         With `categories_`, one a column.
     """
     if isinstance(model, Pipeline):
-        steps = (s for _, s in model.steps if s is not None and s != "passthrough")
-        yield from encoders_of(next(steps, None), names)
+        yield from encoders_of(_first_step(model), names)
     elif isinstance(model, ColumnTransformer):
         for _, transformer, _ in model.transformers_:
             own = getattr(transformer, "feature_names_in_", None)
@@ -307,6 +413,11 @@ def encoders_of(model, names):
         yield names, model
     elif (layer := _inside(model)) is not None:
         yield from encoders_of(layer[1], names)
+    elif len(getattr(model, "calibrated_classifiers_", ())) > 0:
+        # All folds get the same columns.
+        yield from encoders_of(model.calibrated_classifiers_[0].estimator, names)
+    elif isinstance(model, _BY_CLASS):
+        yield from encoders_of(model.estimators_[0], names)
 
 
 def forest_table(features):

@@ -249,8 +249,11 @@ def with_column(X, values, name):
         return X.with_columns(pl.Series(values).alias(name))
     import pandas as pd
 
-    values = values.array if hasattr(values, "array") else np.asarray(values)
-    return pd.concat([X, pd.Series(values, index=X.index, name=name)], axis=1)
+    series = hasattr(values, "array")
+    # Of text without a dtype pandas makes one of its own.
+    dtype = values.dtype if series else None
+    values = values.array if series else np.asarray(values)
+    return pd.concat([X, pd.Series(values, X.index, dtype, name)], axis=1)
 
 
 def column_like(column, values):
@@ -284,16 +287,65 @@ def table_like(X, columns):
     if not is_frame(X):
         return np.column_stack(columns).astype(X.dtype, copy=False)
     if is_pandas_df(X):
-        columns = [column.array for column in columns]
+        columns = [column.reset_index(drop=True) for column in columns]
     return type(X)(dict(zip(X.columns, columns, strict=True)))
+
+
+def floats_like(like, X):
+    """A table with its floats in the width that they have in another.
+
+    Parameters
+    ----------
+    like : {ndarray, DataFrame}
+        What the widths are taken from.
+
+    X : same container
+        With the same columns.
+
+    Returns
+    -------
+    X : same container
+        With the widths of `like`.
+    """
+    if not is_frame(X):
+        return X.astype(like.dtype, copy=False) if like.dtype.kind == "f" else X
+    if is_pandas_df(X):
+        floats = {c: d for c, d in like.dtypes.items() if d.kind == "f"}
+        return X.astype(floats)
+    return X.cast({c: d for c, d in like.schema.items() if d.is_float()})
+
+
+def in_order_of(first, second):
+    """The second table with the columns of the first in their order.
+
+    Parameters
+    ----------
+    first : {ndarray, sparse matrix, DataFrame}
+        What the order is taken from.
+
+    second : {ndarray, sparse matrix, DataFrame}
+        What is put in order.
+
+    Returns
+    -------
+    table : same container as `second`
+        As it is if the names of the columns are not the same.
+    """
+    if not is_frame(first) or not is_frame(second):
+        return second
+    names = list(first.columns)
+    if names == list(second.columns) or set(names) != set(second.columns):
+        return second
+    return second[names]
 
 
 def stack_tables(first, second, *, names=("X_train", "X_test")):
     """Put two tables of one kind on top of each other, without changing a value.
 
-    Columns of frames are matched by name. Where the types of a column differ, the
-    result holds both: categories are united, those of the first table first; numbers
-    become the wider type.
+    Columns of frames are matched by name. A column keeps the type that it has in the
+    first table wherever that holds the values of the second; else numbers get the
+    wider type. Categories that only the second table uses come after those of the
+    first.
 
     Parameters
     ----------
@@ -314,19 +366,20 @@ def stack_tables(first, second, *, names=("X_train", "X_test")):
         If the tables are of different containers.
 
     ValueError
-        If they have different columns, or if one holds text and the other does not.
+        If they have different columns, or if a column holds text, numbers or times in
+        one and not in the other.
     """
-    for known in (is_pandas_df, is_polars_df):
-        if known(first) and known(second):
-            second = _same_columns(first, second, names)
-            stack = _stacked_pandas if known is is_pandas_df else _stacked_polars
-            return stack(first, second)
-    if is_frame(first) or is_frame(second) or sp.issparse(first) != sp.issparse(second):
+    held_in = _container(first), _container(second)
+    if held_in[0] != held_in[1]:
         raise TypeError(
-            f"{names[0]} is a {type(first).__name__} and {names[1]} a "
-            f"{type(second).__name__}; pass both in the container that the model was "
-            "trained on."
+            f"{names[0]} is a {held_in[0]} and {names[1]} a {held_in[1]}; pass both in "
+            "the container that the model was trained on."
         )
+    if is_frame(first):
+        _check_columns(first, second, names)
+        second = in_order_of(first, second)
+        stack = _stacked_pandas if is_pandas_df(first) else _stacked_polars
+        return stack(first, second, names)
     if first.shape[1] != second.shape[1]:
         raise ValueError(
             f"{names[0]} has {first.shape[1]} columns and {names[1]} "
@@ -334,16 +387,26 @@ def stack_tables(first, second, *, names=("X_train", "X_test")):
         )
     if sp.issparse(first):
         return sp.vstack([first, second], format="csr")
-    if (first.dtype.kind in "US") != (second.dtype.kind in "US"):
+    kinds = first.dtype.kind, second.dtype.kind
+    if (kinds[0] in "US") != (kinds[1] in "US") and "O" not in kinds:
         raise ValueError(
             f"{names[0]} has dtype {first.dtype} and {names[1]} {second.dtype}; "
             "expected the same kind of values."
         )
+    if kinds[0] in "biuf" and kinds[1] in "biuf":
+        with np.errstate(all="ignore"):
+            cast = second.astype(first.dtype, copy=False)
+        second = cast if np.array_equal(cast, second, equal_nan=True) else second
     return np.concatenate([first, second])
 
 
-def _same_columns(first, second, names):
-    """The second frame with the columns of the first, in their order."""
+def _container(X):
+    if is_frame(X):
+        return "pandas DataFrame" if is_pandas_df(X) else "polars DataFrame"
+    return "sparse matrix" if sp.issparse(X) else "NumPy array"
+
+
+def _check_columns(first, second, names):
     missing = [c for c in first.columns if c not in second.columns]
     extra = [c for c in second.columns if c not in first.columns]
     if missing or extra:
@@ -351,24 +414,108 @@ def _same_columns(first, second, names):
             f"{names[0]} and {names[1]} have different columns: {names[1]} lacks "
             f"{missing!r} and adds {extra!r}."
         )
-    return second[list(first.columns)]
 
 
-def _stacked_pandas(first, second):
+def _check_kinds(name, kinds, dtypes, names):
+    """Raise ValueError where one column holds text and the other numbers, say."""
+    if None not in kinds and kinds[0] != kinds[1]:
+        raise ValueError(
+            f"Column {name!r} is {dtypes[0]} in {names[0]} and {dtypes[1]} in "
+            f"{names[1]}; expected the same kind of values. Convert it to what the "
+            "model was trained on."
+        )
+
+
+def _stacked_pandas(first, second, names):
     import pandas as pd
 
-    shared = {}
-    for name in first.columns:
-        dtypes = first[name].dtype, second[name].dtype
-        if dtypes[0] == dtypes[1]:
-            continue
-        if isinstance(dtypes[0], pd.CategoricalDtype):
-            shared[name] = _united(first[name], second[name])
-        elif all(isinstance(d, np.dtype) and d.kind in "biuf" for d in dtypes):
-            shared[name] = np.result_type(*dtypes)
-    sides = [X.astype(shared) for X in (first, second)] if shared else [first, second]
+    dtypes = zip(first.columns, first.dtypes, second.dtypes, strict=True)
+    differ = [c for c, own, other in dtypes if own != other]
+    if differ:
+        first, second = first.copy(deep=False), second.copy(deep=False)
+    for c in differ:
+        pair = first[c], second[c]
+        kinds = [_pandas_kind(column) for column in pair]
+        _check_kinds(c, kinds, [column.dtype for column in pair], names)
+        first[c], second[c] = _pandas_pair(*pair)
     # The copy is in one piece: a wide table from a file has a block a column.
-    return pd.concat(sides, ignore_index=True).copy()
+    return pd.concat([first, second], ignore_index=True).copy()
+
+
+def _pandas_kind(column):
+    """Text, number or time; None for what may be any or is none of these."""
+    import pandas as pd
+
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _pandas_kind(dtype.categories.to_series())
+    if len(column):
+        column = column.dropna()
+        if not len(column):
+            return None
+    if isinstance(dtype, pd.StringDtype) or dtype.kind in "US":
+        return "text"
+    if dtype.kind == "O":
+        found = pd.api.types.infer_dtype(column)
+        numeric = ("integer", "floating", "mixed-integer-float", "boolean", "decimal")
+        return "text" if found == "string" else "number" if found in numeric else None
+    return {"m": "time", "M": "time"}.get(dtype.kind, "number")
+
+
+def _pandas_pair(first, second):
+    """Two columns in one type, that of the first where it holds the second."""
+    import pandas as pd
+
+    if isinstance(first.dtype, pd.CategoricalDtype):
+        united = _united(first, second)
+        return first.astype(united), second.astype(united)
+    if isinstance(second.dtype, pd.CategoricalDtype):
+        second = pd.Series(np.asarray(second.array), index=second.index)
+    if isinstance(second.dtype, pd.SparseDtype):
+        second = second.sparse.to_dense()
+    if second.dtype.kind == "O":
+        second = second.infer_objects()
+    cast = _unchanged(second, first.dtype)
+    if cast is not None:
+        return first, cast
+    if first.isna().all() and (cast := _unchanged(first, second.dtype)) is not None:
+        return cast, second
+    wide = _wider_type(first, second)
+    return (
+        (first, second) if wide is None else (first.astype(wide), second.astype(wide))
+    )
+
+
+def _unchanged(column, dtype):
+    """The column in another type; None if a value would change."""
+    try:
+        with np.errstate(all="ignore"):
+            cast = column.astype(dtype)
+        same = (cast == column) | (cast.isna() & column.isna())
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return cast if same.fillna(False).all() else None
+
+
+def _wider_type(first, second):
+    """Type of numbers that holds both columns; None leaves it to pandas."""
+    if hasattr(first.dtype, "pyarrow_dtype"):
+        return None
+    nullable = not isinstance(first.dtype, np.dtype)
+    dtypes = []
+    for column in (first, second):
+        dtype = getattr(column.dtype, "numpy_dtype", column.dtype)
+        if not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
+            if not column.isna().all():
+                return None
+            dtype = np.dtype(float)
+        gaps = dtype.kind != "f" and not nullable and column.isna().any()
+        dtypes.append(np.dtype(float) if gaps else dtype)
+    wide = np.result_type(*dtypes)
+    if not nullable:
+        return wide
+    sizes = {"f": "Float", "i": "Int", "u": "UInt"}
+    return f"{sizes[wide.kind]}{8 * wide.itemsize}"
 
 
 def _united(first, second):
@@ -380,30 +527,58 @@ def _united(first, second):
     import pandas as pd
 
     known = first.dtype.categories
-    used = pd.Index(second.dropna().unique())
-    return pd.CategoricalDtype(
-        known.append(used[~used.isin(known)]), first.dtype.ordered
-    )
+    used = second.astype("category").cat.remove_unused_categories().cat.categories
+    new = used[~used.isin(known)]
+    if not len(new):
+        return first.dtype
+    cast = _unchanged(new.to_series(), known.dtype)
+    new = new if cast is None else pd.Index(cast)
+    return pd.CategoricalDtype(known.append(new), first.dtype.ordered)
 
 
-def _stacked_polars(first, second):
+def _stacked_polars(first, second, names):
     import polars as pl
 
-    shared = {}
-    for name in first.columns:
-        dtype, other = first[name].dtype, second[name].dtype
-        if dtype == other:
+    for c in first.columns:
+        pair = first[c], second[c]
+        if pair[0].dtype == pair[1].dtype:
             continue
-        if isinstance(dtype, pl.Enum):
-            known = dtype.categories
-            used = second[name].cast(pl.String).drop_nulls().unique(maintain_order=True)
-            more = used.filter(~used.is_in(known.to_list()))
-            shared[name] = pl.Enum(pl.concat([known, more]))
-        elif isinstance(dtype, pl.Categorical):
-            shared[name] = dtype
-    if shared:
-        # Through text: one enumeration does not become another.
-        as_text = [pl.col(name).cast(pl.String) for name in shared]
-        first, second = (X.with_columns(as_text) for X in (first, second))
-        first, second = first.cast(shared), second.cast(shared)
+        kinds = [_polars_kind(column.dtype) for column in pair]
+        # An enumeration would show its categories.
+        dtypes = [column.dtype.base_type().__name__ for column in pair]
+        _check_kinds(c, kinds, dtypes, names)
+        top, bottom = _polars_pair(*pair)
+        first, second = first.with_columns(top), second.with_columns(bottom)
     return pl.concat([first, second], how="vertical_relaxed")
+
+
+def _polars_kind(dtype):
+    import polars as pl
+
+    if dtype.is_numeric() or dtype == pl.Boolean:
+        return "number"
+    if dtype in (pl.String, pl.Categorical, pl.Enum):
+        return "text"
+    return "time" if dtype.is_temporal() else None
+
+
+def _polars_pair(first, second):
+    import polars as pl
+
+    if isinstance(first.dtype, pl.Enum):
+        known = first.dtype.categories
+        used = second.drop_nulls().unique().sort().cast(pl.String)
+        more = used.filter(~used.is_in(known.to_list()))
+        first = first.cast(pl.String).cast(pl.Enum(pl.concat([known, more])))
+    if _polars_kind(second.dtype) == "text":
+        # One enumeration does not become another.
+        second = second.cast(pl.String)
+    cast = second.cast(first.dtype, strict=False)
+    if cast.cast(second.dtype, strict=False).eq_missing(second).all():
+        return first, cast
+    units = [getattr(column.dtype, "time_unit", None) for column in (first, second)]
+    if None in units:
+        return first, second
+    # Left to itself polars takes the coarser unit.
+    finer = max(units, key=["ms", "us", "ns"].index)
+    return first.dt.cast_time_unit(finer), second.dt.cast_time_unit(finer)

@@ -48,6 +48,73 @@ def small_examples(monkeypatch):
     monkeypatch.setattr("sklearn.ensemble.RandomForestClassifier", forest)
 
 
+JOBS = ["smith", "clerk", "nurse"]
+
+
+@pytest.fixture
+def people():
+    """Features and class of 400 people, as a pandas frame."""
+    pd = pytest.importorskip("pandas")
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    job = rng.choice(JOBS, 400)
+    frame = pd.DataFrame(
+        {
+            "job": pd.Categorical(job, categories=JOBS),
+            "age": rng.integers(20, 70, 400),
+            "owner": rng.integers(0, 2, 400).astype(bool),
+            "income": rng.integers(0, 400, 400) / 4,
+        }
+    )
+    y = (job == "nurse") ^ (rng.random(400) < 0.4)
+    return frame, y.astype(int)
+
+
+@pytest.fixture(
+    params=["categories", "text", "string", "numbers", "nullable", "objects"]
+)
+def retyped(request):
+    """Function that gives the frame of people other types, and the same values."""
+    pd = pytest.importorskip("pandas")
+    jobs = pd.CategoricalDtype(["nurse", "king", *JOBS[:2]], ordered=True)
+    types = {
+        "categories": {"job": jobs},
+        "text": {"job": object},
+        "string": {"job": "string"},
+        "numbers": {"age": "float64", "owner": "int64", "income": "float32"},
+        "nullable": {"age": "Int64", "owner": "boolean", "income": "Float64"},
+        "objects": {"age": object, "owner": object, "income": object},
+    }[request.param]
+    return lambda frame: frame.astype(types)
+
+
+@pytest.fixture(params=["LightGBM", "XGBoost", "scikit-learn"])
+def boosting(request):
+    """Boosting that takes categories as they are."""
+    if request.param == "LightGBM":
+        lightgbm = pytest.importorskip("lightgbm")
+        return lightgbm.LGBMClassifier(
+            n_estimators=5, min_child_samples=2, n_jobs=1, verbose=-1
+        )
+    if request.param == "XGBoost":
+        xgboost = pytest.importorskip("xgboost")
+        return xgboost.XGBClassifier(n_estimators=5, enable_categorical=True, n_jobs=1)
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(max_iter=5, max_depth=3)
+
+
+@pytest.fixture
+def enumerated(people):
+    """Features and class of 400 people, as a polars frame with an enumeration."""
+    pl = pytest.importorskip("polars")
+    frame, y = people
+    columns = {name: frame[name].to_numpy() for name in ("age", "owner", "income")}
+    job = pl.Series(frame["job"].tolist(), dtype=pl.Enum(JOBS))
+    return pl.DataFrame({"job": job, **columns}), y
+
+
 def _hide(monkeypatch, package):
     """Make `package` look as if it were not installed."""
 

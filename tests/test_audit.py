@@ -188,6 +188,19 @@ def test_categories_that_differ_between_the_sides(german_credit):
     )
 
 
+def test_an_audit_does_not_depend_on_the_types_of_the_test_table(
+    people, retyped, boosting
+):
+    X, y = people
+    boosting.fit(X[:200], y[:200])
+    reports = [
+        quick_audit(boosting, X[:200], y[:200], X_test, y[200:], n_shadows=2)
+        for X_test in (X[200:], retyped(X[200:]))
+    ]
+    assert reports[0].records.equals(reports[1].records)
+    assert reports[0].attacks == reports[1].attacks
+
+
 def test_polars_and_pandas_agree(half):
     pl, pd = pytest.importorskip("polars"), pytest.importorskip("pandas")
     names = list("abcdefgh")

@@ -218,6 +218,119 @@ def test_noisy_frames_keep_their_types():
     assert set(batch["job"]) == {"clerk", "nurse", "smith"}
 
 
+@pytest.mark.parametrize("n_shadows", [0, 2])
+def test_scores_do_not_depend_on_the_types_of_the_queries(
+    people, retyped, boosting, n_shadows
+):
+    table, labels = people
+    boosting.fit(table[:200], labels[:200])
+    attack = LabelOnlyAttack(
+        boosting, n_queries=5, n_shadows=n_shadows, random_state=0
+    ).fit(as_records(table[100:300], labels[100:300]))
+    queries = as_records(table[300:], labels[300:])
+    scores = attack.score_samples(queries)
+    assert len(np.unique(scores)) > 3
+    queries = as_records(retyped(table[300:]), labels[300:])
+    assert_array_equal(attack.score_samples(queries), scores)
+
+
+def test_scores_do_not_depend_on_the_types_of_polars(enumerated):
+    pl = pytest.importorskip("polars")
+    xgboost = pytest.importorskip("xgboost")
+    table, labels = enumerated
+    model = xgboost.XGBClassifier(n_estimators=5, enable_categorical=True)
+    model.fit(table[:200], labels[:200])
+    attack = LabelOnlyAttack(model, n_queries=5, random_state=0)
+    attack.fit(as_records(table[100:300], labels[100:300]))
+    scores = attack.score_samples(as_records(table[300:], labels[300:]))
+    for types in (
+        {"job": pl.Categorical},
+        {"job": pl.String},
+        {"job": pl.Enum(["king", "nurse", "clerk", "smith"])},
+        {"age": pl.Float64, "owner": pl.Int8, "income": pl.Float32},
+    ):
+        queries = as_records(table[300:].cast(types), labels[300:])
+        assert_array_equal(attack.score_samples(queries), scores)
+
+
+class Typed(ClassifierMixin, BaseEstimator):
+    """A model that takes only the types that it was trained on."""
+
+    def fit(self, X, y):
+        self.types_, self.classes_ = self._types(X), np.unique(y)
+        return self
+
+    @staticmethod
+    def _types(X):
+        return X.dtypes.to_dict() if hasattr(X, "columns") else X.dtype
+
+    def predict(self, X):
+        assert self._types(X) == self.types_
+        cells = (X["age"] if hasattr(X, "columns") else X[:, 0]).to_numpy(float)
+        return self.classes_[(np.nan_to_num(cells) > 40).astype(int)]
+
+
+def test_the_model_gets_the_types_that_it_was_trained_on(people, retyped):
+    pd = pytest.importorskip("pandas")
+    table, labels = people
+    table = table.assign(
+        town=table["job"].astype(object), rooms=pd.array([1, None] * 200, "Int64")
+    )
+    target = Typed().fit(table[:200], labels[:200])
+    queries = as_records(retyped(table[300:]), labels[300:])
+    for n_shadows in (0, 2):
+        attack = LabelOnlyAttack(
+            target, n_queries=5, n_shadows=n_shadows, random_state=0
+        )
+        attack.fit(as_records(table[:300], labels[:300]))
+        # Trained on other records, shadows of this model are its copies.
+        n_scores = len(np.unique(attack.score_samples(queries)))
+        assert n_scores > 5 if n_shadows == 0 else n_scores == 1
+
+
+class TypedArray(Typed):
+    """The same for arrays; the least bit of a cell decides on the class."""
+
+    def predict(self, X):
+        assert self._types(X) == self.types_
+        bits = np.ascontiguousarray(X).view(np.uint32).sum(axis=1)
+        return self.classes_[bits % 2]
+
+
+def test_noise_has_the_width_of_the_pool_whoever_is_beside():
+    rng = np.random.default_rng(0)
+    X = rng.random((60, 2), dtype=np.float32)
+    y = rng.integers(0, 2, 60)
+    target = TypedArray().fit(X[:20], y[:20])
+    attack = LabelOnlyAttack(target, n_queries=20, random_state=0)
+    attack.fit(np.column_stack([X[:40], y[:40]]).astype(np.float32))
+    queries = np.column_stack([X[40:], y[40:]])
+    assert queries.dtype == np.float64
+    scores = attack.score_samples(queries)
+    assert_array_equal(attack.score_samples(queries.astype(np.float32)), scores)
+    noise = attack._noisy_labels.noise
+    row, number = [np.zeros(5, dtype=int)], [np.arange(5)]
+    alone = next(noise.copies(X[40:41], row, number))
+    neighbour = np.array([[1 / 3, 2 / 3]])
+    beside = np.vstack([X[40:41].astype(float), neighbour])
+    together = next(noise.copies(beside, row, number))
+    assert together.dtype == alone.dtype == np.float32
+    assert_array_equal(together, alone)
+
+
+def test_queries_in_another_container_than_the_pool_are_refused():
+    pl = pytest.importorskip("polars")
+    frame = mixed_frame()[["amount", "age"]]
+    frame["label"] = np.arange(200) % 2
+    model = DecisionTreeClassifier(random_state=0)
+    model.fit(frame[["amount", "age"]][:100], frame["label"][:100])
+    attack = LabelOnlyAttack(model, n_queries=5, random_state=0).fit(frame[:150])
+    queries = pl.DataFrame(frame[150:].to_dict("list"))
+    message = "the pool is a pandas DataFrame and the records a polars DataFrame; pass"
+    with pytest.raises(TypeError, match=message):
+        attack.score_samples(queries)
+
+
 def test_polars_scores_are_those_of_pandas():
     pl = pytest.importorskip("polars")
     frame = mixed_frame().drop(columns="rooms")

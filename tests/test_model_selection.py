@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import sklearn
+from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.datasets import load_iris, make_classification
@@ -14,6 +15,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
+    FixedThresholdClassifier,
     GridSearchCV,
     GroupKFold,
     HalvingGridSearchCV,
@@ -451,6 +453,94 @@ def test_categories_and_a_shuffled_index():
     assert search.best_params_ == {"estimator__decisiontreeclassifier__max_depth": 1}
 
 
+def test_leakage_does_not_depend_on_the_types_of_the_test_table(
+    people, retyped, boosting
+):
+    table, labels = people
+    search = GridSearchCV(AuditableClassifier(boosting), {}, cv=2)
+    search.fit(table[:200], labels[:200])
+    others = retyped(table[200:])
+    for attack in (None, RMIA(n_shadows=2, random_state=0)):
+        scorer = make_leakage_scorer(attack)
+        expected = scorer(search, table[200:], labels[200:])
+        assert expected < 0
+        assert scorer(search, others, labels[200:]) == expected
+    model = search.best_estimator_
+    known = model.was_trained_on(retyped(table), labels)
+    assert_array_equal(known, model.was_trained_on(table, labels))
+    records, _ = model.membership_records(others, labels[200:])
+    assert records.dtypes.to_dict() == {**table.dtypes, "label": labels.dtype}
+
+
+def test_leakage_does_not_depend_on_the_order_of_the_columns(people):
+    table, labels = people
+    encode = make_column_transformer((OneHotEncoder(), ["job"]))
+    model = AuditableClassifier(make_pipeline(encode, tree()))
+    model.fit(table[:200], labels[:200])
+    turned = table[table.columns[::-1]]
+    assert model.was_trained_on(turned, labels)[:200].all()
+    scorer = make_leakage_scorer()
+    # Half of them are training records.
+    with pytest.warns(UserWarning, match="of 300 test records equal a training record"):
+        expected = scorer(model, table[100:], labels[100:])
+    with pytest.warns(UserWarning, match="of 300 test records equal a training record"):
+        assert scorer(model, turned[100:], labels[100:]) == expected
+
+
+def test_a_category_of_the_test_table_alone_comes_after_the_others(people):
+    lightgbm = pytest.importorskip("lightgbm")
+    pd = pytest.importorskip("pandas")
+    table, labels = people
+    jobs = table["job"].cat.categories.tolist()
+    text = table["job"].astype("str")
+    text[200:220] = "king"
+    united = table.assign(job=text.astype(pd.CategoricalDtype([*jobs, "king"])))
+    expected = None
+    for train, test in (
+        (united[:200], united[200:]),
+        (table[:200], united[200:].assign(job=text[200:].astype("category"))),
+        (table[:200], united[200:].assign(job=text[200:])),
+    ):
+        model = AuditableClassifier(
+            lightgbm.LGBMClassifier(
+                n_estimators=5, min_child_samples=2, n_jobs=1, verbose=-1
+            )
+        ).fit(train, labels[:200])
+        leakage = make_leakage_scorer()(model, test, labels[200:])
+        expected = leakage if expected is None else expected
+        assert leakage == expected
+
+
+def test_leakage_on_polars_does_not_depend_on_the_types_of_the_test_table(
+    enumerated, boosting
+):
+    pl = pytest.importorskip("polars")
+    if type(boosting).__module__.startswith("lightgbm"):
+        pytest.skip("LightGBM takes no enumeration of polars")
+    table, labels = enumerated
+    model = AuditableClassifier(boosting).fit(table[:200], labels[:200])
+    scorer = make_leakage_scorer()
+    expected = scorer(model, table[200:], labels[200:])
+    assert expected < 0
+    for types in (
+        {"job": pl.Categorical},
+        {"job": pl.String},
+        {"job": pl.Enum(["king", "nurse", "clerk", "smith"])},
+        {"age": pl.Float64, "owner": pl.Int8, "income": pl.Float32},
+    ):
+        others = table[200:].cast(types)[["income", "age", "owner", "job"]]
+        assert scorer(model, others, labels[200:]) == expected
+
+
+def test_a_test_table_of_text_for_numbers_is_told(people):
+    table, labels = people
+    model = AuditableClassifier(KNeighborsClassifier(3))
+    model.fit(table[["age"]][:200], labels[:200])
+    others = table[["age"]][200:].astype("str")
+    with pytest.raises(ValueError, match="Column 'age' is int64 in X_train and str in"):
+        make_leakage_scorer()(model, others, labels[200:])
+
+
 def test_n_jobs_and_memory_of_the_worker():
     results = [
         GridSearchCV(
@@ -523,6 +613,14 @@ def test_scoring_the_training_records_is_told():
     [
         (forest(), r"AuditableClassifier\(RandomForestClassifier\(\.\.\.\)\)"),
         (make_pipeline(AuditableClassifier(forest())), "Wrap the whole pipeline"),
+        (
+            CoarsenedClassifier(AuditableClassifier(forest()), decimals=1),
+            r"Wrap all of it: AuditableClassifier\(CoarsenedClassifier\(\.\.\.\)\)",
+        ),
+        (
+            FixedThresholdClassifier(AuditableClassifier(forest())),
+            r"AuditableClassifier\(FixedThresholdClassifier\(\.\.\.\)\)",
+        ),
         (
             GridSearchCV(tree(), {"max_depth": [1]}, cv=2),
             "DecisionTreeClassifier is not auditable",

@@ -17,6 +17,7 @@ from sklearn_mia.shadows import root_seed
 _AUTO_TREES_PER_SHADOW = 4
 _LEAF_PURE = 0.99
 _SMALLEST_EXCLUSION = 1e-3
+_SMALLEST_CHOSEN_SHARE = 0.01
 _IN_BAG_PRIOR = 20.0
 _SMALLEST_SHARE_OF_GAP = 0.25
 _BLOCK = 4096
@@ -93,6 +94,57 @@ def exclusion_log_ratio(n_wrong, n_trees, q, alpha, beta):
     return ratio
 
 
+def chosen_share(n_out, members, codes, n_trees, q, n_classes):
+    """Share of the members of each class that references chose to train on.
+
+    A member that no tree drew was not chosen, or left out by chance.
+
+    Parameters
+    ----------
+    n_out : ndarray of shape (n_shadows, n_records)
+        Trees of each reference that did not draw the record.
+
+    members : ndarray of shape (n_shadows, n_records), dtype bool
+
+    codes : ndarray of shape (n_records,)
+
+    n_trees : int
+        Trees of a reference.
+
+    q : float
+        Probability that a tree leaves out a member.
+
+    n_classes : int
+
+    Returns
+    -------
+    share : ndarray of shape (n_classes,)
+    """
+    undrawn, given = (
+        np.bincount(codes, weights=cells.sum(axis=0), minlength=n_classes)
+        for cells in (members & (n_out == n_trees), members)
+    )
+    undrawn = np.divide(undrawn, given, out=np.zeros(n_classes), where=given > 0)
+    by_chance = q**n_trees
+    share = 1 - (undrawn - by_chance) / (1 - by_chance)
+    return np.clip(share, _SMALLEST_CHOSEN_SHARE, 1.0)
+
+
+def _votes(model):
+    if isinstance(model, BaggingClassifier):
+        return isinstance(model.estimator, (DecisionTreeClassifier, type(None)))
+    return isinstance(model, AVERAGING)
+
+
+def _untold(opened):
+    """What chooses among the records of a tree and does not tell which."""
+    untold = [s for s in opened.samplers if not hasattr(s, "sample_indices_")]
+    # Balanced forests of imbalanced-learn resample for each tree.
+    return untold + [opened.classifier] * hasattr(
+        opened.classifier, "sampling_strategy"
+    )
+
+
 class BaggingAttack(BaseShadowAttack):
     r"""Attack a bagged forest by the trees that cannot have seen a record.
 
@@ -115,6 +167,10 @@ class BaggingAttack(BaseShadowAttack):
     .. math:: s = \log p_{target} - \log \tfrac12 (m + (1 - q) b + q m)
 
     with m the probability by OUT trees and b that by in-bag trees.
+
+    Where a step of a pipeline chooses the records to train on, as the samplers of
+    imbalanced-learn do, a member takes part with the share c of its class that the
+    references chose, and the likelihood ratio is :math:`\log(c\, e^s + 1 - c)`.
 
     Parameters
     ----------
@@ -280,18 +336,24 @@ class BaggingAttack(BaseShadowAttack):
         handles : bool
             False where a fit would raise TypeError.
         """
-        forest = open_model(model, same_answers=True).classifier
-        if isinstance(forest, BaggingClassifier):
-            return isinstance(forest.estimator, (DecisionTreeClassifier, type(None)))
-        return isinstance(forest, AVERAGING)
+        opened = open_model(model, same_answers=True)
+        return _votes(opened.classifier) and not _untold(opened)
 
     def _target_forest(self):
-        forest = open_model(self.target_estimator, same_answers=True).classifier
-        if not self.handles(self.target_estimator):
+        opened = open_model(self.target_estimator, same_answers=True)
+        forest = opened.classifier
+        if not _votes(forest):
             raise TypeError(
                 "BaggingAttack needs a target whose trees vote: a random forest, "
                 "extra trees or bagging of decision trees, got "
                 f"{type(forest).__name__}. Use RMIA for other models."
+            )
+        untold = _untold(opened)
+        if untold:
+            raise TypeError(
+                "BaggingAttack must know which records a tree was trained on, but "
+                f"{type(untold[0]).__name__} chooses among them and does not tell. Use "
+                "RMIA."
             )
         return forest
 
@@ -299,7 +361,8 @@ class BaggingAttack(BaseShadowAttack):
         per_shadow = self.trees_per_shadow
         if per_shadow == "auto":
             per_shadow = _AUTO_TREES_PER_SHADOW
-        recipe, _ = thin_recipe(self._recipe(), per_shadow)
+        n_classes = len(self._responder.classes)
+        recipe, _ = thin_recipe(self._recipe(), per_shadow, n_classes)
         if recipe is None:
             raise TypeError(
                 f"shadow_estimator must be a random forest, extra trees or bagging of "
@@ -315,6 +378,7 @@ class BaggingAttack(BaseShadowAttack):
     def _fit_scores(self, pool, is_member, **params):
         forest = self._target_forest()
         self._n_target_trees = len(forest.estimators_)
+        self._chooses = bool(open_model(self.target_estimator).samplers)
         self.exclusion_probability_ = exclusion_probability(
             forest, max(len(pool.ids) // 2, 1)
         )
@@ -339,6 +403,12 @@ class BaggingAttack(BaseShadowAttack):
         with np.errstate(invalid="ignore"):
             in_mean = in_votes.sum(axis=0) / n_in.sum(axis=0)
         self._gap = MeanGap(in_mean, alpha / (alpha + beta))
+        self._chosen = np.ones(n_classes)
+        if self._chooses:
+            q = self.exclusion_probability_
+            self._chosen = chosen_share(
+                n_out, members, pool.codes, per_shadow, q, n_classes
+            )
 
     def _null_scores(self, pool, scores, is_member):
         if is_member is not None:
@@ -350,7 +420,8 @@ class BaggingAttack(BaseShadowAttack):
         n_wrong = betabinom.rvs(
             self._n_target_trees, beta, alpha, random_state=generator
         )
-        return self._ratio(1 - n_wrong / self._n_target_trees, alpha, beta, None)
+        share = 1 - n_wrong / self._n_target_trees
+        return self._ratio(share, alpha, beta, pool.codes, None)
 
     def _log_proba_of_shadows(self):
         votes, n_out, in_votes = np.moveaxis(self.shadow_signals_, 2, 0)
@@ -365,15 +436,18 @@ class BaggingAttack(BaseShadowAttack):
         alpha, beta = self.vote_model_.beta(votes, n_out, codes)
         n_in = np.where(members & in_pool, self._trees_per_shadow - n_out, 0)
         in_bag = in_votes.sum(axis=0), n_in.sum(axis=0)
-        scores = self._ratio(share, alpha, beta, in_bag)
+        scores = self._ratio(share, alpha, beta, codes, in_bag)
         scores[n_out.sum(axis=0) == 0] = np.nan
         return scores
 
-    def _ratio(self, share, alpha, beta, in_bag):
+    def _ratio(self, share, alpha, beta, codes, in_bag):
         n_trees, q = self._n_target_trees, self.exclusion_probability_
         if self.leaf_pure_:
             n_wrong = np.clip(np.rint(n_trees * (1 - share)), 0, n_trees).astype(int)
-            return exclusion_log_ratio(n_wrong, n_trees, q, alpha, beta)
+            ratio = exclusion_log_ratio(n_wrong, n_trees, q, alpha, beta)
+            chosen = self._chosen[codes]
+            with np.errstate(divide="ignore"):
+                return np.logaddexp(ratio + np.log(chosen), np.log1p(-chosen))
         mean_out = alpha / (alpha + beta)
         gap = self._gap.above(mean_out)
         votes, count = (0.0, 0.0) if in_bag is None else in_bag

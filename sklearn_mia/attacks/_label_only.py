@@ -422,6 +422,11 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
         )
         return pool
 
+    def _split_queries(self, X):
+        features, *codes = super()._split_queries(X)
+        # A model may refuse a type or a category that it was not trained on.
+        return self._noisy_labels.noise.typed(features), *codes
+
     def _signal(self):
         return as_signal(self.signal_, _SIGNALS)
 

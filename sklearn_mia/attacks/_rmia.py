@@ -259,7 +259,8 @@ class RMIA(BaseShadowAttack):
         if self.trees_per_shadow is not None:
             auto = self.trees_per_shadow == "auto"
             n_trees = _THIN if auto else self.trees_per_shadow
-            thin, n_full = thin_recipe(recipe, n_trees)
+            n_classes = len(self._responder.classes)
+            thin, n_full = thin_recipe(recipe, n_trees, n_classes)
             if thin is not None and n_trees < n_full:
                 recipe, self._thin = thin, True
                 self.n_shadows_ = 2 * round(self.n_shadows * n_full / n_trees / 2)

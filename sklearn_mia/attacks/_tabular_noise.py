@@ -96,6 +96,23 @@ class TabularNoise:
             whole=bool(np.all(values == np.rint(values))),
         )
 
+    def typed(self, features):
+        """Records in the types of the pool, wherever these hold them.
+
+        Parameters
+        ----------
+        features : {ndarray, DataFrame} of shape (n_records, n_features)
+
+        Returns
+        -------
+        features : same container
+        """
+        return tables.stack_tables(
+            tables.take(self.pool, slice(0, 0)),
+            features,
+            names=("the pool", "the records"),
+        )
+
     def copies(self, features, rows, numbers):
         """Noisy copies of records.
 
@@ -148,7 +165,7 @@ class TabularNoise:
                     noisy[c] = tables.column_like(
                         columns[c], np.where(changed, moved, own)
                     )
-            yield tables.table_like(table, noisy)
+            yield tables.floats_like(self.pool, tables.table_like(table, noisy))
 
 
 def _chosen_columns(chosen, names, parameter):

@@ -14,7 +14,7 @@ from sklearn_mia.base._without_shadows import BaseOptionalShadowAttack
 from sklearn_mia.models import open_model
 from sklearn_mia.readers import Reader, own_column
 from sklearn_mia.response import check_target
-from sklearn_mia.tables import take
+from sklearn_mia.tables import own_copy, take
 
 _SMALLEST_PROBABILITY = 1e-15
 _MOST_TRAINING_RECORDS = 5000
@@ -90,7 +90,7 @@ def staged_log_proba(model, features, n_stages):
     -------
     log_proba : ndarray of shape (n_records, n_classes, n_stages)
     """
-    opened = open_model(model, features)
+    opened = open_model(model, own_copy(features))
     model, features = opened.classifier, opened.features
     if _is_xgboost(model):
         rounds = model.get_booster().num_boosted_rounds()

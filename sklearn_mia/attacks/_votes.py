@@ -7,7 +7,7 @@ from sklearn.ensemble import BaggingClassifier
 
 from sklearn_mia.models import forest_table, open_model
 from sklearn_mia.readers import Reader, own_column
-from sklearn_mia.tables import as_array
+from sklearn_mia.tables import as_array, own_copy
 
 _DEFAULT_CORRELATION = 0.02
 
@@ -170,7 +170,7 @@ class VoteReader(Reader):
 
         Parameters
         ----------
-        model : fitted forest, or a pipeline that ends in one
+        model : fitted forest, or wrappers that answer as one
 
         seen : ndarray of shape (n_seen,)
 
@@ -186,12 +186,14 @@ class VoteReader(Reader):
         votes : ndarray of shape (n_records, 3), dtype float32
             Right votes of OUT trees, their number, right votes of in-bag trees.
         """
-        opened = open_model(model, features, same_answers=True)
+        opened = open_model(model, own_copy(features), same_answers=True)
         model, features = opened.classifier, opened.features
         own = own_column(codes, seen)
         known = own >= 0
         votes = np.zeros((len(codes), 3), dtype=np.float32)
         rows = None if members is None else np.flatnonzero(members)
+        for sampler in [] if rows is None else opened.samplers:
+            rows = rows[sampler.sample_indices_]
         tables = _tree_tables(model, features)
         for tree, sample in zip(tables, model.estimators_samples_, strict=True):
             right = tree(own)

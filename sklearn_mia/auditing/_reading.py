@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils._optional_dependencies import check_pandas_support
 
-from sklearn_mia.models import encoders_of
+from sklearn_mia.models import encoders_of, trained_names
 
 _GAPS_IN_NUMBERS = {"", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"}
 _PANDAS_NEEDED = "Reading tables (pip install 'sklearn-mia[report]')"
@@ -75,9 +75,9 @@ def column_kinds(model):
         columns that reach an encoder with `categories_`.
     """
     kinds = {}
-    names = getattr(model, "feature_names_in_", None)
+    names = trained_names(model)
     if names is not None:
-        for own, encoder in encoders_of(model, list(names)):
+        for own, encoder in encoders_of(model, names):
             for name, values in zip(own, encoder.categories_, strict=True):
                 values = list(values)
                 known = [v for v in values if v is not None and v == v]

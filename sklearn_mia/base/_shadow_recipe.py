@@ -2,6 +2,7 @@
 
 from inspect import isclass
 
+from sklearn_mia.models import trains_anew
 from sklearn_mia.response import is_regressor_model
 
 EARLY_STOPPING = (
@@ -32,6 +33,11 @@ def check_recipe(recipe):
     if is_regressor_model(recipe):
         raise TypeError(
             f"shadow_estimator must be a classifier, got the regressor {recipe!r}."
+        )
+    if not trains_anew(recipe):
+        raise ValueError(
+            f"shadow_estimator={recipe!r} holds a frozen classifier, which no shadow "
+            "would train anew. Pass the estimator itself in its place."
         )
     for name, value in recipe.get_params(deep=True).items():
         if name.endswith(("early_stopping_rounds", "early_stopping_round")) and value:

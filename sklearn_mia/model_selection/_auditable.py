@@ -16,7 +16,7 @@ from sklearn_mia.model_selection._leakage import (
 from sklearn_mia.model_selection._wrapper import BaseWrapper, estimator_has
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import check_target
-from sklearn_mia.tables import as_table, stack_tables, take
+from sklearn_mia.tables import as_table, in_order_of, stack_tables, take
 
 _FORGOTTEN = (
     "The training records and their identities were left out when this "
@@ -227,6 +227,7 @@ class AuditableClassifier(BaseWrapper):
             True for a training record.
         """
         check_is_fitted(self)
+        X = in_order_of(self._training.X, X)
         return np.isin(_identities(X, y), self._training.ids)
 
     def membership_records(self, X, y, *, max_samples=None, random_state=0):
@@ -266,7 +267,7 @@ class AuditableClassifier(BaseWrapper):
         check_is_fitted(self)
         ids = self._training.ids
         X_train, y_train = as_table(self._training.X), as_labels(self._training.y)
-        X, y = as_table(X), as_labels(y)
+        X, y = in_order_of(X_train, as_table(X)), as_labels(y)
         kept = nonmember_rows(_identities(X, y), ids, y, check_target(self.estimator_))
         members, picked = balanced_rows(len(ids), len(kept), max_samples, random_state)
         kept = kept[picked]

@@ -35,7 +35,7 @@ from sklearn_mia.model_selection._leakage import (
     membership_scores,
     nonmember_rows,
 )
-from sklearn_mia.models import open_model
+from sklearn_mia.models import is_holder, open_model
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import check_target
 from sklearn_mia.shadows import root_seed
@@ -48,18 +48,21 @@ def _auditable(estimator):
     layers = [*opened.wrappers, opened.classifier]
     kinds = [isinstance(layer, AuditableClassifier) for layer in layers]
     within = layers[: kinds.index(True)] if any(kinds) else layers
-    changed = [layer for layer in within if hasattr(layer, "steps")]
+    outer = within[: len(opened.wrappers)]
+    changed = [layer for layer in outer if not is_holder(layer)]
     if any(kinds) and not changed:
         return layers[len(within)]
-    name = type(changed[0] if changed else opened.classifier).__name__
+    changer = changed[0] if changed else opened.classifier
+    name = type(changer).__name__
+    if not any(kinds):
+        advice = f"Wrap it before it is fitted: AuditableClassifier({name}(...))."
+    elif hasattr(changer, "steps"):
+        advice = "Wrap the whole pipeline: AuditableClassifier(make_pipeline(...))."
+    else:
+        advice = f"Wrap all of it: AuditableClassifier({name}(...))."
     raise TypeError(
         f"A leakage scorer must know the training records, but {name} is not "
-        "auditable. "
-        + (
-            "Wrap the whole pipeline: AuditableClassifier(make_pipeline(...))."
-            if any(kinds)
-            else f"Wrap it before it is fitted: AuditableClassifier({name}(...))."
-        )
+        f"auditable. {advice}"
     )
 
 

@@ -26,7 +26,7 @@ from sklearn_mia.models import AVERAGING, forest_table, open_model
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import check_target, encode_labels
 from sklearn_mia.signals import logit
-from sklearn_mia.tables import as_array, check_container
+from sklearn_mia.tables import as_array, check_container, own_copy
 
 __all__ = [
     "LeaveOneOutRisk",
@@ -148,7 +148,7 @@ def leave_one_out_risk(model, X, y):
     check_container(X)
     codes = encode_labels(as_labels(y), classes)
     check_consistent_length(X, codes)
-    opened = open_model(model, X)
+    opened = open_model(model, own_copy(X))
     inner, X = opened.classifier, opened.features
     direct = all(isinstance(w, FrozenEstimator) for w in opened.wrappers)
     formula = next((f for kinds, f in _FORMULAS if isinstance(inner, kinds)), None)
@@ -157,6 +157,13 @@ def leave_one_out_risk(model, X, y):
             f"leave_one_out_risk got a {type(inner).__name__}; it knows "
             f"{', '.join(k.__name__ for kinds, _ in _FORMULAS for k in kinds)}. For "
             "another model train shadows, for instance with RMIA."
+        )
+    if opened.samplers:
+        raise ValueError(
+            f"{type(opened.samplers[0]).__name__} chooses the records that "
+            f"{type(inner).__name__} is trained on, and would choose others without "
+            "one of them; no formula covers that. Train shadows, for instance with "
+            "RMIA."
         )
     log_proba, loo_log_proba, method, exact = formula(inner, X, codes)
     log_odds = logit(log_proba, codes)

@@ -24,7 +24,7 @@ from sklearn_mia.models import open_model
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import check_target, encode_labels
 from sklearn_mia.risk._leave_one_out import _two_columns
-from sklearn_mia.tables import as_array, check_container
+from sklearn_mia.tables import as_array, check_container, own_copy
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def structural_risk(model, X, y, *, min_group=10):
     check_container(X)
     codes = encode_labels(as_labels(y), classes)
     check_consistent_length(X, codes)
-    opened = open_model(model, X)
+    opened = open_model(model, own_copy(X))
     inner, X = opened.classifier, opened.features
     name, n = type(inner).__name__, len(codes)
     stored = _stored(inner)
