@@ -116,6 +116,7 @@ def test_demo_from_a_shell(tmp_path):
 
 
 def test_progress_is_the_bar_of_scikit_learn_on_stderr(folder, capsys):
+    pytest.importorskip("sklearn", "1.9", reason="no callbacks")
     pytest.importorskip("rich")
     assert run(folder, "--no-progress") == 0
     quiet = capsys.readouterr()
@@ -128,6 +129,7 @@ def test_progress_is_the_bar_of_scikit_learn_on_stderr(folder, capsys):
 
 
 def test_progress_counts_shadow_models_without_rich(folder, capsys, rich_not_installed):
+    pytest.importorskip("sklearn", "1.9", reason="no callbacks")
     run(folder, "--progress")
     err = capsys.readouterr().err
     assert "2/2" in err
@@ -135,6 +137,7 @@ def test_progress_counts_shadow_models_without_rich(folder, capsys, rich_not_ins
 
 
 def test_counter_is_a_fit_callback():
+    pytest.importorskip("sklearn", "1.9", reason="no callbacks")
     from sklearn.callback import FitCallback
 
     assert isinstance(ShadowCounter(), FitCallback)

@@ -261,9 +261,9 @@ def test_what_no_formula_covers_is_refused():
     lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
     with pytest.raises(ValueError, match="shrinkage='auto'"):
         leave_one_out_risk(lda.fit(X, y), X, y)
-    lasso = LogisticRegression(l1_ratio=1, solver="liblinear")
+    lasso = LogisticRegression(solver="liblinear").fit(X, y).set_params(l1_ratio=1)
     with pytest.raises(ValueError, match=r"l1_ratio=1"):
-        leave_one_out_risk(lasso.fit(X, y), X, y)
+        leave_one_out_risk(lasso, X, y)
     with pytest.raises(ValueError, match="class_weight='balanced'"):
         leave_one_out_risk(RidgeClassifier(class_weight="balanced").fit(X, y), X, y)
 
