@@ -232,9 +232,9 @@ def ask_bagging(name):
 
 def ask_thin_shadows(name):
     """Shadows for the cost of 2, and how often the forest was fitted for them."""
+    attack = RMIA(wrapped_forest(name), n_shadows=2, random_state=0)
     Forest.n_fits = 0
-    attack = RMIA(wrapped_forest(name), n_shadows=2, random_state=0).fit(RECORDS)
-    return attack.n_shadows_, Forest.n_fits
+    return attack.fit(RECORDS).n_shadows_, Forest.n_fits
 
 
 def ask_weights(name):

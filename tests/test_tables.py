@@ -414,7 +414,8 @@ STAMPS = ["2024-01-01", "2024-01-02 00:00:00.000001"]
 def test_a_column_keeps_its_type_or_gets_one_that_holds_both(first, second, dtype):
     pytest.importorskip("pyarrow")
     both = stacked(series(*first), series(*second))
-    assert both.dtype == dtype
+    # Before pandas 3 "str" is a type of objects.
+    assert both.dtype == (series(["a"], "str").dtype if dtype == "str" else dtype)
     assert len(both) == len(first[0]) + len(second[0])
 
 
@@ -633,6 +634,8 @@ def test_other_columns_are_refused_by_name():
 def test_text_is_not_stacked_on_numbers_or_times(first, second, shown):
     pd = pytest.importorskip("pandas")
     sides = [pd.DataFrame({"job": series(*side)}) for side in (first, second)]
+    # Before pandas 3 "str" is a type of objects.
+    shown = shown.replace("str", str(series(["a"], "str").dtype))
     with pytest.raises(ValueError, match=re.escape(f"Column 'job' is {shown}")) as got:
         stack_tables(*sides)
     assert "expected the same kind of values. Convert it to what" in str(got.value)
