@@ -1,8 +1,19 @@
 import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import norm
 
-from sklearn_mia.auditing._evaluation import evaluate_slices, plain_interval
-from sklearn_mia.auditing._multiplicity import MembershipPermuter
-from sklearn_mia.metrics import roc_auc_interval
+from sklearn_mia.auditing._evaluation import (
+    consensus,
+    evaluate_scores,
+    evaluate_slices,
+    headline_statistics,
+    loss_groups,
+    plain_interval,
+    what_would_be_seen,
+)
+from sklearn_mia.auditing._multiplicity import Correction, MembershipPermuter
+from sklearn_mia.metrics import epsilon_lower_bound, roc_auc_interval
 
 
 def test_slices_too_small_to_be_tested_do_not_widen_the_others():
@@ -41,3 +52,113 @@ def test_slices_too_small_to_be_tested_do_not_widen_the_others():
     assert rows[2]["note"] == (
         "fewer than 30 members or 30 non-members: too few to say anything"
     )
+
+
+def corrected(sd, critical=2.0):
+    nothing = np.zeros(len(sd))
+    return Correction(1.0, nothing, critical, nothing, np.array(sd), 999)
+
+
+def test_what_would_be_seen_is_the_critical_value_and_the_power_beyond_it():
+    labels = [("A", "auc"), ("A", "tpr"), ("B", "auc"), ("B", "tpr"), ("C", "tpr")]
+    correction = corrected([0.03, 0.004, 0.02, 0.01, 0.006])
+    power = what_would_be_seen(correction, labels, 500, 500)
+    reach = 2.0 + norm.ppf(0.8)
+    # The sharpest AUC; of the rates, the one in the middle.
+    assert power["auc"] == pytest.approx(0.5 + reach * 0.02)
+    assert power["exposed_share"] == pytest.approx(reach * 0.006 / 0.99)
+    assert power["note"] == ""
+
+
+def test_what_would_be_seen_without_a_rate_or_without_scores_that_vary():
+    power = what_would_be_seen(corrected([0.02]), [("A", "auc")], 50, 50)
+    assert power["exposed_share"] is None
+    assert power["note"] == "a false-positive rate of 0.01 is not resolvable"
+    labels = [("A", "auc"), ("A", "tpr")]
+    power = what_would_be_seen(corrected([0.0, 0.5]), labels, 1000, 1000)
+    assert round(power["auc"], 3) == 0.532
+    assert power["exposed_share"] == 1
+
+
+@pytest.mark.parametrize(("n_nonmembers", "metrics"), [(99, 1), (100, 2)])
+def test_a_rate_is_tested_where_it_permits_a_false_alarm(n_nonmembers, metrics):
+    scores = {"A": np.arange(300.0), "B": np.arange(300.0)}
+    labels, statistics = headline_statistics(
+        scores, dict.fromkeys(scores), dict.fromkeys(scores, n_nonmembers)
+    )
+    kinds = ["auc", "tpr"][:metrics]
+    assert labels == [(name, kind) for name in "AB" for kind in kinds]
+    assert [s.chance for s in statistics] == [0.5, 0.01][:metrics] * 2
+
+
+def test_groups_of_equal_losses_stand_where_their_middle_is():
+    groups = loss_groups(np.repeat([0.0, 1.0, 3.0], [4, 6, 10]))
+    # Middles at 2, 7 and 15 of 20 records.
+    names = [name.partition(":")[0] for name, _ in groups]
+    assert names == ["tenth 2", "tenth 4", "tenth 8"]
+    assert [inside.sum() for _, inside in groups] == [4, 6, 10]
+
+
+def test_an_attack_that_did_not_score_a_record_has_no_say():
+    risk, rank = consensus(np.array([[0.25, 0.01, np.nan], [0.25, np.nan, 0.5]]))
+    assert_allclose(risk, [0.75, 0.99, 0.5])
+    assert_array_equal(rank, [2, 1, 3])
+
+
+@pytest.mark.parametrize("probability", [None, 0.3])
+def test_epsilon_is_about_the_coin_that_drew_the_members(probability):
+    rng = np.random.default_rng(0)
+    is_member = rng.random(600) < 0.3
+    scores = rng.normal(size=600) + 2 * is_member
+    row = evaluate_scores(
+        is_member,
+        scores,
+        fprs=(0.01, 0.1),
+        confidence=0.9,
+        prior=0.2,
+        inclusion_probability=probability,
+        seed=3,
+    )
+    bound = epsilon_lower_bound(
+        is_member,
+        scores,
+        confidence=0.9,
+        random_inclusion=probability is not None,
+        inclusion_probability=probability or 0.5,
+        random_state=3,
+    )
+    assert row["epsilon"]["low"] == bound.epsilon > 0
+    assert row["epsilon"]["statement"] == bound.statement
+
+
+@pytest.mark.parametrize(
+    ("n_found", "n_alarms", "ppv"),
+    [(20, 5, 0.1 * 0.2 / (0.1 * 0.2 + 0.9 * 0.05)), (0, 5, 0.0), (20, 0, 1.0)],
+)
+def test_who_is_accused_and_how_many_of_them_are_members(n_found, n_alarms, ppv):
+    is_member = np.arange(200) < 100
+    scores = np.zeros(200)
+    scores[:n_found] = scores[100 : 100 + n_alarms] = 9
+    row = rates_of(is_member, scores, 0.05)
+    assert (row["n_found"], row["n_false_alarms"]) == (n_found, n_alarms)
+    assert row["ppv"] == pytest.approx(ppv)
+    assert row["ppv_note"] == "at a prior of 0.1"
+    # One permitted false alarm of five that are tied accuses nobody.
+    row = rates_of(is_member, scores, 0.01)
+    if n_alarms:
+        assert row["n_found"] == row["n_false_alarms"] == 0
+        assert row["ppv"] is None
+        assert row["ppv_note"] == "no record is accused"
+
+
+def rates_of(is_member, scores, fpr):
+    row = evaluate_scores(
+        is_member,
+        scores,
+        fprs=(fpr,),
+        confidence=0.95,
+        prior=0.1,
+        inclusion_probability=None,
+        seed=0,
+    )
+    return row["tpr_at_fpr"][0]

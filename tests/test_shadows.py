@@ -57,6 +57,20 @@ def test_equal_records_share_their_membership():
     assert_array_equal(members.min(axis=2), members.max(axis=2))
 
 
+def test_half_is_half_of_the_identities_however_many_records_they_have():
+    ids = np.repeat(np.arange(31, dtype=np.uint64), np.arange(31) % 5 + 1)
+    ids = np.random.default_rng(0).permutation(ids)
+    for row in draw_members(ids, 8, 0):
+        assert not set(ids[row]) & set(ids[~row])
+        assert len(set(ids[row])) in (15, 16)
+
+
+def test_another_seed_draws_other_splits():
+    ids = np.arange(200, dtype=np.uint64)
+    agree = np.mean(draw_members(ids, 2, 0)[0] == draw_members(ids, 2, 1)[0])
+    assert 0.3 < agree < 0.7
+
+
 def test_splits_of_different_pairs_are_unrelated():
     members = draw_members(np.arange(20_000, dtype=np.uint64), 16, 0)[::2]
     # Correlations of 8 independent halves: 28 pairs, sd 1 / sqrt(20,000).
