@@ -5,6 +5,8 @@ from importlib.machinery import PathFinder
 
 import pytest
 
+pytest.register_assert_rewrite("helpers")
+
 # Native libraries read these once, when numpy and scikit-learn are first imported.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
@@ -17,6 +19,15 @@ def pyplot():
     plt.close("all")
     yield plt
     plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def half():
+    """Members and other records: X, y, X, y, 200 of each."""
+    from sklearn.datasets import make_classification
+
+    X, y = make_classification(400, 8, n_informative=5, flip_y=0.2, random_state=0)
+    return X[:200], y[:200], X[200:], y[200:]
 
 
 @pytest.fixture

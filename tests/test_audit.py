@@ -9,54 +9,13 @@ from sklearn.datasets import make_classification
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_mia import (
-    RMIA,
-    LiRA,
-    MembershipSignals,
-    SupervisedAttack,
-    ThresholdAttack,
-)
-from sklearn_mia.auditing import (
-    audit,
-    audit_predictions,
-    audit_recipe,
-    default_attacks,
-)
-from sklearn_mia.auditing._evaluation import (
-    consensus,
-    evaluate_scores,
-    exposure,
-    headline_statistics,
-    loss_groups,
-    percentiles,
-    slice_groups,
-    tpr_row,
-    what_would_be_seen,
-)
-from sklearn_mia.auditing._multiplicity import (
-    AucStatistic,
-    MembershipPermuter,
-    TprStatistic,
-    max_statistic_test,
-)
-from sklearn_mia.auditing._verdict import check_limits, judge_limits
-from sklearn_mia.metrics import (
-    epsilon_lower_bound,
-    membership_advantage_interval,
-    tpr_at_fpr_score,
-)
-
-
-@pytest.fixture(scope="module")
-def half():
-    X, y = make_classification(400, 8, n_informative=5, flip_y=0.2, random_state=0)
-    return X[:200], y[:200], X[200:], y[200:]
+from sklearn_mia import RMIA, LiRA, MembershipSignals, SupervisedAttack, ThresholdAttack
+from sklearn_mia.auditing import audit, audit_predictions
 
 
 @pytest.fixture(scope="module")
@@ -79,25 +38,12 @@ def quick_audit(model, *sides, **params):
     return audit(model, *sides, **params)
 
 
-# The run
-
-
 def test_leaky_forest_is_above_the_limits(report):
     assert report.verdict["level"] == "above_limits"
     names = {a["name"] for a in report.attacks}
     assert names == {"ThresholdAttack", "RMIA", "BaggingAttack"}
     assert min(a["auc"]["estimate"] for a in report.attacks) > 0.6
     assert [row["outcome"] for row in report.limits] == ["exceeded", "exceeded"]
-
-
-def test_default_attacks_fit_the_model(half, forest):
-    others = default_attacks(LogisticRegression().fit(*half[:2]))
-    assert list(others) == ["ThresholdAttack", "RMIA", "LiRA"]
-    assert list(default_attacks(forest)) == [
-        "ThresholdAttack",
-        "RMIA",
-        "BaggingAttack",
-    ]
 
 
 def test_same_seed_same_report_for_any_n_jobs(report, forest, half):
@@ -374,9 +320,6 @@ def test_core_needs_no_extra(
     assert len(report.to_json()) > 1000
 
 
-# Predictions alone
-
-
 def test_predictions_in_mixed_order(half, forest):
     X_in, y_in, X_out, y_out = half
     X, y = np.concatenate([X_in, X_out]), np.concatenate([y_in, y_out])
@@ -438,194 +381,6 @@ def test_wrong_predictions(change, message):
         audit_predictions(**(given | change))
 
 
-# Training procedures
-
-
-def test_recipe_over_several_models(half):
-    X, y = np.concatenate(half[::2]), np.concatenate(half[1::2])
-    report = audit_recipe(
-        DecisionTreeClassifier(),
-        X,
-        y,
-        n_targets=3,
-        attacks={"loss": ThresholdAttack(signal="loss"), "LiRA": LiRA(n_shadows=2)},
-        fprs=[0.001, 0.1],
-        random_state=0,
-    )
-    assert [row["metric"] for row in report.summary[:3]] == [
-        "auc",
-        "tpr@fpr=0.001",
-        "tpr@fpr=0.1",
-    ]
-    values = [target["attacks"]["loss"]["auc"] for target in report.targets]
-    auc = report.summary[0]
-    assert auc["mean"] == pytest.approx(np.mean(values))
-    # t(2) at 97.5 % is 4.303.
-    spread = 4.303 * np.std(values, ddof=1) / np.sqrt(3)
-    assert auc["high"] - auc["mean"] == pytest.approx(spread, rel=1e-3)
-    assert report.summary[1]["mean"] is None
-    assert "1000 non-members" in str(report)
-    assert report.targets[0] != report.targets[1]
-    assert '"schema": "sklearn_mia.recipe"' in report.to_json()
-
-
-def test_recipe_trains_shadows_once(half):
-    fits = []
-
-    class Counting(LogisticRegression):
-        def fit(self, X, y, sample_weight=None):
-            fits.append(len(y))
-            return super().fit(X, y, sample_weight)
-
-    X, y = np.concatenate(half[::2]), np.concatenate(half[1::2])
-    audit_recipe(
-        Counting(), X, y, n_targets=3, attacks=LiRA(n_shadows=4), random_state=0
-    )
-    assert len(fits) == 3 + 4
-
-
-# The numbers
-
-
-def test_statistics_equal_the_metrics():
-    rng = np.random.default_rng(0)
-    for n, n_levels in ((400, 400), (397, 5), (50, 50)):
-        scores = rng.integers(n_levels, size=n).astype(float)
-        members = rng.random((20, n)) < rng.uniform(0.2, 0.8)
-        for used in (np.ones(n, dtype=bool), rng.random(n) < 0.6):
-            assert_allclose(
-                AucStatistic(scores, used)(members),
-                [roc_auc_score(m[used], scores[used]) for m in members],
-            )
-            for fpr in (0.01, 0.05, 0.29):
-                assert_allclose(
-                    TprStatistic(scores, fpr, used)(members),
-                    [
-                        tpr_at_fpr_score(m[used], scores[used], max_fpr=fpr)
-                        for m in members
-                    ],
-                )
-
-
-def test_permutations_keep_units_and_sizes():
-    rng = np.random.default_rng(0)
-    units = np.sort(rng.integers(60, size=200))
-    units = np.unique(units, return_inverse=True)[1]
-    member_unit = rng.random(units.max() + 1) < 0.5
-    is_member = member_unit[units]
-    is_member[units == 0] = False
-    is_member[0] = True
-    sizes = np.bincount(units)
-    permuter = MembershipPermuter(is_member, units, by_size=True)
-    drawn = permuter.draw(50, rng)
-    assert_array_equal(drawn.sum(axis=1), is_member.sum())
-    n_in = np.array([np.bincount(units, weights=row) for row in drawn])
-    pure = sizes != 0
-    pure[0] = False
-    assert np.all((n_in[:, pure] == 0) | (n_in[:, pure] == sizes[pure]))
-    assert np.all(n_in[:, 0] == 1)
-    assert len(np.unique(drawn, axis=0)) == 50
-
-
-def test_permutations_stay_within_blocks():
-    is_member = np.arange(100) % 3 == 0
-    blocks = np.arange(100) // 50
-    permuter = MembershipPermuter(is_member, np.arange(100), blocks=blocks)
-    drawn = permuter.draw(20, np.random.default_rng(0))
-    assert_array_equal(drawn[:, :50].sum(axis=1), is_member[:50].sum())
-
-
-def test_scores_that_do_not_vary_prove_nothing():
-    is_member = np.arange(100) < 50
-    statistics = [AucStatistic(np.zeros(100)), TprStatistic(np.zeros(100), 0.1)]
-    permuter = MembershipPermuter(is_member, np.arange(100))
-    correction = max_statistic_test(statistics, is_member, permuter, n_permutations=99)
-    assert correction.p_value == 1
-    assert_array_equal(correction.adjusted, 1)
-
-
-def test_adjusted_p_values_count_permutations():
-    rng = np.random.default_rng(0)
-    is_member = np.arange(200) < 100
-    scores = [rng.normal(size=200) + shift * is_member for shift in (0, 0.2, 2)]
-    statistics = [AucStatistic(s) for s in scores]
-    permuter = MembershipPermuter(is_member, np.arange(200))
-    result = max_statistic_test(statistics, is_member, permuter, n_permutations=199)
-    assert result.adjusted[2] == result.p_value == 1 / 200
-    single = max_statistic_test(
-        statistics[1:2], is_member, permuter, n_permutations=199
-    )
-    assert single.p_value <= result.adjusted[1]
-
-
-def test_percentiles_among_the_nonmembers():
-    scores = np.array([3.0, 1.0, 0.0, 1.0, 2.0, np.nan])
-    is_member = np.array([True, True, False, False, False, True])
-    assert_allclose(percentiles(scores, is_member), [1, 0.5, 1 / 6, 0.5, 5 / 6, np.nan])
-
-
-def test_exposure_is_a_rank_among_the_nonmembers():
-    scores = np.array([3.0, 1.0, 0.0, 1.0, 2.0, np.nan])
-    is_member = np.array([True, True, False, False, False, True])
-    assert_allclose(
-        exposure(scores, is_member), [1 / 4, 3 / 4, 1, 2 / 3, 1 / 3, np.nan]
-    )
-
-
-def test_a_sure_attack_counts_where_another_sees_nothing():
-    exposures = np.array([[0.001, 0.1, np.nan], [0.9, 0.1, np.nan]])
-    risk, rank = consensus(exposures)
-    assert_allclose(risk, [0.97, 0.9, np.nan])
-    assert_array_equal(rank, [1, 2, 3])
-
-
-def test_slices_of_categories_and_numbers():
-    pd = pytest.importorskip("pandas")
-    labels = [label for label, _ in slice_groups(np.array(["b", "a", "b"]))]
-    assert labels == ["a", "b"]
-    groups = slice_groups(pd.Series([*range(100), None]))
-    assert [inside.sum() for _, inside in groups] == [20, 20, 20, 20, 20, 1]
-    assert groups[-1][0] == "missing"
-    many = slice_groups(np.array([f"v{i}" for i in range(30)]))
-    assert many[-1][0] == "18 other values"
-    assert sum(inside.sum() for _, inside in many) == 30
-
-
-def test_tied_losses_share_a_group():
-    loss = np.repeat([0.0, 1.0, 2.0], [50, 30, 20])
-    for order in (np.arange(100), np.random.default_rng(0).permutation(100)):
-        groups = loss_groups(loss[order])
-        assert [inside.sum() for _, inside in groups] == [50, 30, 20]
-
-
-def test_default_limits_are_those_documented():
-    assert check_limits(None) == [
-        ("auc", None, 0.6),
-        ("tpr@fpr=0.01", 0.01, 0.05),
-    ]
-    assert "0.05" in audit.__doc__
-
-
-@pytest.mark.parametrize(
-    ("estimate", "low", "high", "leak", "outcome", "surely"),
-    [
-        (0.7, 0.65, 0.75, True, "exceeded", True),
-        (0.7, 0.55, 0.8, True, "exceeded", False),
-        (0.7, 0.45, 0.8, False, "undecided", False),
-        (0.55, 0.5, 0.65, True, "kept", False),
-        (0.55, 0.52, 0.58, True, "kept", True),
-        (0.7, None, None, True, "exceeded", False),
-    ],
-)
-def test_limits_are_judged(estimate, low, high, leak, outcome, surely):
-    weak = {"estimate": 0.5, "low": 0.4, "high": 0.6}
-    strong = {"estimate": estimate, "low": low, "high": high}
-    intervals = {"weak": weak, "strong": strong}
-    row = judge_limits([("auc", None, 0.6)], intervals, intervals.get, None, leak)[0]
-    assert row["attack"] == "strong"
-    assert (row["outcome"], row["surely"]) == (outcome, surely)
-
-
 def test_nothing_found_says_what_would_have_been_seen(half):
     X, y = make_classification(1200, 5, random_state=0)
     model = LogisticRegression(C=1e-3).fit(X[:200], y[:200])
@@ -635,160 +390,6 @@ def test_nothing_found_says_what_would_have_been_seen(half):
     assert 0.53 < power["auc"] < 0.56
     assert 0.01 < power["exposed_share"] < 0.05
     assert any("weaker leaks remain" in s for s in report.verdict["sentences"])
-
-
-# Failures of other tools, as claims about this one
-
-
-def test_two_valued_random_scores_are_at_chance():
-    # A peer reports AUC .136 here: it cuts blocks of ties by the order of the rows.
-    rng = np.random.default_rng(0)
-    is_member = np.arange(2000) < 1000
-    for n_levels in (2, 5, 20):
-        scores = rng.integers(n_levels, size=2000).astype(float)
-        row = evaluate_scores(
-            is_member,
-            scores,
-            fprs=(0.01,),
-            confidence=0.95,
-            prior=0.5,
-            inclusion_probability=None,
-            seed=0,
-        )
-        assert row["auc"]["low"] < 0.5 < row["auc"]["high"]
-        assert (row["roc"]["fpr"][-1], row["roc"]["tpr"][-1]) == (1, 1)
-
-
-def test_no_rate_is_interpolated():
-    # A peer reports .097 at 5 % false alarms, which no threshold attains.
-    is_member = np.arange(200) < 100
-    scores = np.where(is_member, 1.0, 0.0)
-    scores[:50] = 0.0
-    scores[100] = 2.0
-    scores[101:111] = 1.0
-    row = tpr_row(is_member, scores, 0.05, 0.95)
-    assert row["tpr"]["estimate"] == 0
-    assert row["n_false_alarms"] == 1
-
-
-def test_no_rate_beyond_the_data():
-    # Peers print the TPR at a false-positive rate of 1e-7 for 200 records.
-    is_member = np.arange(400) < 200
-    scores = np.random.default_rng(0).normal(size=400)
-    row = tpr_row(is_member, scores, 1e-7, 0.95)
-    assert not row["resolvable"]
-    assert row["tpr"]["low"] is None
-    assert "10000000 non-members" in row["tpr"]["note"]
-
-
-def test_epsilon_and_advantage_without_a_leak():
-    # Peers report a positive epsilon in 35 to 98 % of such runs.
-    rng = np.random.default_rng(0)
-    is_member = np.arange(400) < 200
-    positive = advantage = 0
-    for _ in range(100):
-        scores = rng.normal(size=400)
-        positive += epsilon_lower_bound(is_member, scores).epsilon > 0
-        advantage += membership_advantage_interval(is_member, scores).low > 0
-    assert positive <= 9
-    assert advantage <= 7
-
-
-def test_best_of_many_attacks_is_corrected():
-    # Uncorrected, the best of 20 is "significant" in 64 % of runs.
-    rng = np.random.default_rng(0)
-    is_member = np.arange(400) < 200
-    permuter = MembershipPermuter(is_member, np.arange(400))
-    alarms = 0
-    for seed in range(100):
-        scores = {str(i): rng.normal(size=400) for i in range(20)}
-        _, statistics = headline_statistics(
-            scores, dict.fromkeys(scores), dict.fromkeys(scores, 200)
-        )
-        result = max_statistic_test(
-            statistics, is_member, permuter, n_permutations=99, seed=seed
-        )
-        alarms += result.p_value <= 0.05
-    assert alarms <= 12
-
-
-# Slow: false-alarm rates
-
-
-def headline_p_value(scores, is_member, seed, n_permutations=99):
-    scores = {str(i): s for i, s in enumerate(scores)}
-    n_nonmembers = int(np.sum(~is_member))
-    labels, statistics = headline_statistics(
-        scores, dict.fromkeys(scores), dict.fromkeys(scores, n_nonmembers)
-    )
-    permuter = MembershipPermuter(is_member, np.arange(len(is_member)))
-    return max_statistic_test(
-        statistics, is_member, permuter, n_permutations=n_permutations, seed=seed
-    ), labels
-
-
-def no_leak_scores(kind, n, rng):
-    """Scores of three attacks that look at the same records."""
-    common = rng.normal(size=2 * n)
-    scores = 0.8 * common + 0.6 * rng.normal(size=(3, 2 * n))
-    if kind == "tied":
-        return np.round(scores)
-    if kind == "heavy tails":
-        return np.exp(2 * scores)
-    return scores
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["normal", "tied", "heavy tails"])
-@pytest.mark.parametrize("n", [200, 1000, 5000])
-def test_corrected_headline_alarms_in_at_most_6_5_percent(kind, n):
-    n_draws = 4000
-    rng = np.random.default_rng(0)
-    is_member = np.arange(2 * n) < n
-    alarms = 0
-    for seed in range(n_draws):
-        result, _ = headline_p_value(no_leak_scores(kind, n, rng), is_member, seed)
-        alarms += result.p_value <= 0.05
-    print(f"{kind}, {n} a side: {alarms / n_draws:.4f} alarms")
-    assert alarms / n_draws <= 0.065
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("leak", ["diffuse", "few exposed", "perfect"])
-def test_corrected_headline_finds_leaks(leak):
-    n, n_draws = 1000, 400
-    rng = np.random.default_rng(0)
-    is_member = np.arange(2 * n) < n
-    found = 0
-    for seed in range(n_draws):
-        scores = no_leak_scores("normal", n, rng)
-        if leak == "diffuse":
-            scores += 0.25 * is_member
-        elif leak == "few exposed":
-            scores[:, rng.permutation(n)[:30]] += 6
-        else:
-            scores += 100 * is_member
-        found += headline_p_value(scores, is_member, seed)[0].p_value <= 0.05
-    print(f"{leak}: found in {found / n_draws:.3f}")
-    assert found / n_draws >= 0.8
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("n", [200, 1000])
-def test_power_is_what_the_report_says(n):
-    rng = np.random.default_rng(0)
-    is_member = np.arange(2 * n) < n
-    result, labels = headline_p_value(
-        no_leak_scores("normal", n, rng), is_member, 0, 999
-    )
-    power = what_would_be_seen(result, labels, n, n)
-    n_draws, found = 300, 0
-    for seed in range(n_draws):
-        scores = no_leak_scores("normal", n, rng)
-        scores[:, rng.permutation(n)[: round(power["exposed_share"] * n)]] += 20
-        found += headline_p_value(scores, is_member, seed)[0].p_value <= 0.05
-    print(f"{n} a side: {found / n_draws:.3f} of leaks of the size stated")
-    assert found / n_draws >= 0.74
 
 
 NO_LEAK_MODELS = {

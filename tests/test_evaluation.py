@@ -7,13 +7,115 @@ from sklearn_mia.auditing._evaluation import (
     consensus,
     evaluate_scores,
     evaluate_slices,
+    exposure,
     headline_statistics,
     loss_groups,
+    percentiles,
     plain_interval,
+    slice_groups,
+    tpr_row,
     what_would_be_seen,
 )
 from sklearn_mia.auditing._multiplicity import Correction, MembershipPermuter
-from sklearn_mia.metrics import epsilon_lower_bound, roc_auc_interval
+from sklearn_mia.metrics import (
+    epsilon_lower_bound,
+    membership_advantage_interval,
+    roc_auc_interval,
+)
+
+
+def test_percentiles_among_the_nonmembers():
+    scores = np.array([3.0, 1.0, 0.0, 1.0, 2.0, np.nan])
+    is_member = np.array([True, True, False, False, False, True])
+    assert_allclose(percentiles(scores, is_member), [1, 0.5, 1 / 6, 0.5, 5 / 6, np.nan])
+
+
+def test_exposure_is_a_rank_among_the_nonmembers():
+    scores = np.array([3.0, 1.0, 0.0, 1.0, 2.0, np.nan])
+    is_member = np.array([True, True, False, False, False, True])
+    assert_allclose(
+        exposure(scores, is_member), [1 / 4, 3 / 4, 1, 2 / 3, 1 / 3, np.nan]
+    )
+
+
+def test_a_sure_attack_counts_where_another_sees_nothing():
+    exposures = np.array([[0.001, 0.1, np.nan], [0.9, 0.1, np.nan]])
+    risk, rank = consensus(exposures)
+    assert_allclose(risk, [0.97, 0.9, np.nan])
+    assert_array_equal(rank, [1, 2, 3])
+
+
+def test_slices_of_categories_and_numbers():
+    pd = pytest.importorskip("pandas")
+    labels = [label for label, _ in slice_groups(np.array(["b", "a", "b"]))]
+    assert labels == ["a", "b"]
+    groups = slice_groups(pd.Series([*range(100), None]))
+    assert [inside.sum() for _, inside in groups] == [20, 20, 20, 20, 20, 1]
+    assert groups[-1][0] == "missing"
+    many = slice_groups(np.array([f"v{i}" for i in range(30)]))
+    assert many[-1][0] == "18 other values"
+    assert sum(inside.sum() for _, inside in many) == 30
+
+
+def test_tied_losses_share_a_group():
+    loss = np.repeat([0.0, 1.0, 2.0], [50, 30, 20])
+    for order in (np.arange(100), np.random.default_rng(0).permutation(100)):
+        groups = loss_groups(loss[order])
+        assert [inside.sum() for _, inside in groups] == [50, 30, 20]
+
+
+def test_two_valued_random_scores_are_at_chance():
+    # A peer reports AUC .136 here: it cuts blocks of ties by the order of the rows.
+    rng = np.random.default_rng(0)
+    is_member = np.arange(2000) < 1000
+    for n_levels in (2, 5, 20):
+        scores = rng.integers(n_levels, size=2000).astype(float)
+        row = evaluate_scores(
+            is_member,
+            scores,
+            fprs=(0.01,),
+            confidence=0.95,
+            prior=0.5,
+            inclusion_probability=None,
+            seed=0,
+        )
+        assert row["auc"]["low"] < 0.5 < row["auc"]["high"]
+        assert (row["roc"]["fpr"][-1], row["roc"]["tpr"][-1]) == (1, 1)
+
+
+def test_no_rate_is_interpolated():
+    # A peer reports .097 at 5 % false alarms, which no threshold attains.
+    is_member = np.arange(200) < 100
+    scores = np.where(is_member, 1.0, 0.0)
+    scores[:50] = 0.0
+    scores[100] = 2.0
+    scores[101:111] = 1.0
+    row = tpr_row(is_member, scores, 0.05, 0.95)
+    assert row["tpr"]["estimate"] == 0
+    assert row["n_false_alarms"] == 1
+
+
+def test_no_rate_beyond_the_data():
+    # Peers print the TPR at a false-positive rate of 1e-7 for 200 records.
+    is_member = np.arange(400) < 200
+    scores = np.random.default_rng(0).normal(size=400)
+    row = tpr_row(is_member, scores, 1e-7, 0.95)
+    assert not row["resolvable"]
+    assert row["tpr"]["low"] is None
+    assert "10000000 non-members" in row["tpr"]["note"]
+
+
+def test_epsilon_and_advantage_without_a_leak():
+    # Peers report a positive epsilon in 35 to 98 % of such runs.
+    rng = np.random.default_rng(0)
+    is_member = np.arange(400) < 200
+    positive = advantage = 0
+    for _ in range(100):
+        scores = rng.normal(size=400)
+        positive += epsilon_lower_bound(is_member, scores).epsilon > 0
+        advantage += membership_advantage_interval(is_member, scores).low > 0
+    assert positive <= 9
+    assert advantage <= 7
 
 
 def test_slices_too_small_to_be_tested_do_not_widen_the_others():

@@ -22,12 +22,6 @@ def rng():
     return np.random.default_rng(0)
 
 
-@pytest.fixture(scope="module")
-def half():
-    X, y = make_classification(400, 8, n_informative=5, flip_y=0.2, random_state=0)
-    return X[:200], y[:200], X[200:], y[200:]
-
-
 def codes_of(model, *sides, **params):
     params = {
         "attacks": ThresholdAttack(),

@@ -4,6 +4,24 @@ import pytest
 from scipy.stats import norm
 
 from sklearn_mia.metrics import detectable_auc, min_nonmembers_for_fpr
+from sklearn_mia.metrics._rates import n_permitted
+
+
+def test_min_nonmembers_is_the_smallest_number_that_permits_the_false_alarms():
+    assert min_nonmembers_for_fpr(0.001) == 1000
+    assert min_nonmembers_for_fpr(0.01, false_alarms=10) == 1000
+    for max_fpr in (0.29, 0.07, 0.003, 1e-5, 1 / 3):
+        for k in (1, 7, 10):
+            n = min_nonmembers_for_fpr(max_fpr, false_alarms=k)
+            assert n_permitted(max_fpr, n) >= k
+            assert n_permitted(max_fpr, n - 1) < k if n > 1 else True
+
+
+def test_detectable_auc_at_the_sizes_of_the_report():
+    expected = {200: 0.572, 1000: 0.532, 5000: 0.514}
+    for n, auc in expected.items():
+        assert round(detectable_auc(n, n), 3) == auc
+    assert detectable_auc(1, 1) == 1
 
 
 def test_as_many_nonmembers_as_the_rate_is_a_share_of():

@@ -118,6 +118,17 @@ def test_a_half_is_a_random_half_of_the_units():
     assert_allclose(times_chosen / 300, 20 / 41, atol=4 * 0.5 / np.sqrt(300))
 
 
+def test_default_attacks_fit_the_model(half):
+    forest = RandomForestClassifier(5, random_state=0).fit(*half[:2])
+    others = default_attacks(LogisticRegression().fit(*half[:2]))
+    assert list(others) == ["ThresholdAttack", "RMIA", "LiRA"]
+    assert list(default_attacks(forest)) == [
+        "ThresholdAttack",
+        "RMIA",
+        "BaggingAttack",
+    ]
+
+
 @pytest.mark.parametrize(
     ("n_trees", "n_shadows", "expected"),
     [(100, 16, 400), (100, 8, 200), (300, 16, 1200), (20, 16, 100), (60, 8, 120)],

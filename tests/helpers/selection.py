@@ -1,0 +1,40 @@
+"""One table, small models and leakage by hand, for the tests of model selection."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from sklearn_mia import ThresholdAttack, as_records
+from sklearn_mia.metrics import membership_advantage_score
+from sklearn_mia.model_selection import AuditableClassifier, make_leakage_scorer
+
+X, Y = make_classification(400, 8, n_informative=5, flip_y=0.3, random_state=0)
+MEMBERS, OTHERS = slice(0, 200), slice(200, 400)
+SCORING = {"accuracy": "accuracy", "leakage": make_leakage_scorer()}
+
+
+def tree(**params):
+    return DecisionTreeClassifier(random_state=0, **params)
+
+
+def forest(n_estimators=10, **params):
+    return RandomForestClassifier(n_estimators, random_state=0, **params)
+
+
+def fitted(estimator=None, **params):
+    estimator = forest() if estimator is None else estimator
+    return AuditableClassifier(estimator, **params).fit(X[MEMBERS], Y[MEMBERS])
+
+
+def advantage(model, X_members, y_members, X_others, y_others, attack=None):
+    """Leakage by hand, from arrays."""
+    attack = ThresholdAttack(signal="loss") if attack is None else clone(attack)
+    attack.set_params(target_estimator=model)
+    records = as_records(
+        np.vstack([X_members, X_others]), np.concatenate([y_members, y_others])
+    )
+    is_member = np.arange(len(records)) < len(X_members)
+    scores = attack.fit(records).score_samples(records)
+    return membership_advantage_score(is_member, scores)
