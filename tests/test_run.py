@@ -159,3 +159,11 @@ def test_attacks_with_shadows_share_them():
     ]
     assert shared[0] == shared[1]
     assert shared[0]["n_shadows"] == 16
+
+
+def test_callbacks_without_scikit_learn_1_9_are_refused(monkeypatch):
+    X, y = make_classification(60, random_state=0)
+    model = LogisticRegression().fit(X[:30], y[:30])
+    monkeypatch.setattr("sklearn_mia._compat.HAS_CALLBACKS", False)
+    with pytest.raises(ValueError, match=r"need scikit-learn 1\.9 or newer; running"):
+        audit(model, X[:30], y[:30], X[30:], y[30:], callbacks=[object()])

@@ -8,11 +8,13 @@ from numbers import Integral
 
 import joblib
 import numpy as np
+import sklearn
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_mia import _compat
 from sklearn_mia.attacks import RMIA, BaggingAttack, LiRA, ThresholdAttack
 from sklearn_mia.base import BaseAttack, BaseShadowAttack
 from sklearn_mia.models import open_model
@@ -250,6 +252,11 @@ def run_attacks(attacks, case, *, seed, n_jobs=None, callbacks=None, memory=None
     scored : dict
         Name mapped to a `Scored`.
     """
+    if callbacks and not _compat.HAS_CALLBACKS:
+        raise ValueError(
+            f"callbacks={callbacks!r} need scikit-learn 1.9 or newer; running "
+            f"{sklearn.__version__}. Leave them out."
+        )
     half = _half(case, seed)
     with tempfile.TemporaryDirectory(prefix="sklearn_mia_") as folder:
         if memory is None:
