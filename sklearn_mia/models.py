@@ -126,6 +126,11 @@ def open_model(
         if layer is None and to_answer and isinstance(model, StackingClassifier):
             layer = "final_estimator", getattr(model, "final_estimator_", None), True
             features = None
+        if layer is not None and layer[1] is model:
+            raise ValueError(
+                f"{type(model).__name__} says that it is inside itself; expected "
+                "__sklearn_mia_inside__ to return the classifier that it wraps."
+            )
         if layer is None or (same_answers and not layer[2]):
             return OpenedModel(model, features, tuple(wrappers), prefix)
         if features is not None and isinstance(model, Pipeline):

@@ -10,6 +10,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsOneClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -248,3 +249,10 @@ def test_false_alarms_without_known_membership(table, forest):
     attack = BaggingAttack(forest, n_trees=200, max_fpr=0.1, random_state=0)
     attack.fit(records)
     assert 0.0 < attack.predict(records)[~IS_MEMBER].mean() < 0.2
+
+
+def test_votes_that_cannot_be_asked_for_are_not_handled():
+    X, y = make_classification(60, random_state=0)
+    model = OneVsOneClassifier(RandomForestClassifier(3)).fit(X, y)
+    assert not BaggingAttack.handles(model)
+    assert BaggingAttack.handles(model.estimators_[0])

@@ -121,6 +121,20 @@ def test_null_scores_set_the_threshold():
     assert_allclose(attack.p_value(RECORDS[:1]), (100 - np.ceil(score) + 1) / 101)
 
 
+def test_a_formula_in_score_samples_is_refused():
+    with pytest.raises(TypeError, match="Upside overrides score_samples, which the"):
+
+        class Upside(LiRA):
+            def score_samples(self, X):
+                return -super().score_samples(X)
+
+
+def test_an_attack_that_scores_nothing_is_no_audit():
+    nothing = ThresholdAttack(signal=lambda log_proba, labels: np.full(240, np.nan))
+    with pytest.raises(ValueError, match="could score none of the 240 records, which"):
+        audit(MODEL, X[:120], Y[:120], X[120:], Y[120:], attacks=nothing)
+
+
 # Signals
 
 

@@ -337,7 +337,8 @@ class BaggingAttack(BaseShadowAttack):
             False where a fit would raise TypeError.
         """
         opened = open_model(model, same_answers=True)
-        return _votes(opened.classifier) and not _untold(opened)
+        votes = _votes(opened.classifier) and hasattr(model, "predict_proba")
+        return votes and not _untold(opened)
 
     def _target_forest(self):
         opened = open_model(self.target_estimator, same_answers=True)

@@ -265,6 +265,12 @@ def run_attacks(attacks, case, *, seed, n_jobs=None, callbacks=None, memory=None
         for name, attack in attacks.items():
             _equip(attack, memory=memory, seed=seed, n_jobs=n_jobs, callbacks=callbacks)
             scored[name] = _run_attack(attack, case, half)
+            if scored[name].n_unscored == len(case.is_member):
+                raise ValueError(
+                    f"The attack {name} could score none of the "
+                    f"{len(case.is_member)} records, which says nothing about the "
+                    "model. Look at what its signal or formula returns."
+                )
             n_bad = int(
                 np.sum(~np.isfinite(scored[name].scores[judged_rows(scored[name])]))
             )

@@ -98,6 +98,15 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         "max_fpr": [Interval(Real, 0, 1, closed="left")],
     }
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "score_samples" in vars(cls):
+            raise TypeError(
+                f"{cls.__name__} overrides score_samples, which the threshold and "
+                "fit_score do not ask. Give the formula as _score_queries, or as "
+                "_score with shadow models."
+            )
+
     def __init__(
         self,
         target_estimator=None,
