@@ -78,6 +78,27 @@ def count_duplicates(ids):
     return len(ids) - len(np.unique(ids))
 
 
+def find_ids(known, ids):
+    """Place of each record among known ones.
+
+    Parameters
+    ----------
+    known : ndarray of shape (n_known,), dtype uint64
+        Different ids, ascending.
+
+    ids : ndarray of shape (n_records,), dtype uint64
+        From :func:`record_ids`.
+
+    Returns
+    -------
+    place : ndarray of shape (n_records,)
+        -1 for a record that is not known.
+    """
+    place = np.searchsorted(known, ids)
+    place[place == len(known)] = 0
+    return np.where(known[place] == ids, place, -1)
+
+
 def mix(x):
     """Mix 64-bit values: splitmix64, elementwise, wrapping modulo 2**64.
 

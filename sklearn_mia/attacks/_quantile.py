@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_mia.base import BaseAttack
-from sklearn_mia.identity import cell_values, mix
+from sklearn_mia.identity import cell_values, find_ids, mix
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import as_signal
 from sklearn_mia.tables import columns_of, numbers_of
@@ -379,9 +379,8 @@ class QuantileRegressionAttack(BaseAttack):
         # than the scores of the pool, and no longer comparable with them.
         folds = mix(queries.ids ^ mix(np.uint64(self._seed % 2**64)))
         folds = (folds % np.uint64(self.n_folds)).astype(int)
-        place = np.searchsorted(self._pool_ids, queries.ids)
-        place[place == len(self._pool_ids)] = 0
-        in_pool = self._pool_ids[place] == queries.ids
+        place = find_ids(self._pool_ids, queries.ids)
+        in_pool = place >= 0
         scores = self._pool_scores[place]
         if not in_pool.all():
             table = self._table.transform(queries.features, queries.codes)

@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
+from sklearn_mia.auditing._case import half_of_units
 from sklearn_mia.metrics import roc_auc_interval
 from sklearn_mia.tables import as_numbers, columns_of
 
@@ -96,7 +97,7 @@ def blind_auc(table, is_member, units, *, confidence=0.95, seed=0):
     if not sp.issparse(table):
         dense = np.where(np.isnan(table), np.nanmean(_no_empty(table), axis=0), table)
     for _ in range(_BLIND_SPLITS):
-        train = _half_of_units(units, generator)
+        train = half_of_units(units, generator)
         parts = is_member[train], is_member[~train]
         if any(min(p.sum(), (~p).sum()) < 2 for p in parts):
             return None
@@ -128,11 +129,3 @@ def _blind_rows(units, is_member, generator):
         return np.arange(len(units))
     kept = np.sort(generator.permutation(len(units))[:_MOST_BLIND_RECORDS])
     return kept
-
-
-def _half_of_units(units, generator):
-    n_units = int(units.max()) + 1
-    chosen = np.zeros(n_units, dtype=bool)
-    present = np.unique(units)
-    chosen[generator.permutation(present)[: len(present) // 2]] = True
-    return chosen[units]

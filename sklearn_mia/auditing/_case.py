@@ -88,6 +88,26 @@ class Case:
         )
 
 
+def half_of_units(units, generator):
+    """A random half of the units, whole.
+
+    Parameters
+    ----------
+    units : ndarray of shape (n_records,), dtype int
+        Codes of the records that belong together.
+
+    generator : Generator
+
+    Returns
+    -------
+    chosen : ndarray of shape (n_records,), dtype bool
+    """
+    chosen = np.zeros(units.max() + 1, dtype=bool)
+    present = np.unique(units)
+    chosen[generator.permutation(present)[: len(present) // 2]] = True
+    return chosen[units]
+
+
 def side_table(X, name):
     """One side of an audit as a table with records in it.
 

@@ -9,7 +9,12 @@ import numpy as np
 from scipy import stats
 from sklearn.base import clone
 
-from sklearn_mia.auditing._case import name_of_labels, one_table, side_table
+from sklearn_mia.auditing._case import (
+    half_of_units,
+    name_of_labels,
+    one_table,
+    side_table,
+)
 from sklearn_mia.auditing._evaluation import is_resolvable, tpr_row
 from sklearn_mia.auditing._report import plain
 from sklearn_mia.auditing._run import (
@@ -216,7 +221,8 @@ def audit_recipe(
     with tempfile.TemporaryDirectory(prefix="sklearn_mia_") as folder:
         memory = joblib.Memory(folder, verbose=0)
         for number in range(n_targets):
-            is_member = _half_of(units, seed, number)
+            generator = np.random.default_rng([seed, 2, number])
+            is_member = half_of_units(units, generator)
             rows = np.flatnonzero(is_member)
             model = prepare_recipe(clone(estimator), number, seed + 1)
             model.fit(take(X, rows), take(y, rows))
@@ -266,14 +272,6 @@ def _units(X, labels, groups):
             )
         identities = merged_identities(identities, groups)
     return np.unique(identities, return_inverse=True)[1]
-
-
-def _half_of(units, seed, number):
-    n_units = int(units.max()) + 1
-    generator = np.random.default_rng([seed, 2, number])
-    chosen = np.zeros(n_units, dtype=bool)
-    chosen[generator.permutation(n_units)[: n_units // 2]] = True
-    return chosen[units]
 
 
 def _target_row(model, case, scored, fprs, confidence):

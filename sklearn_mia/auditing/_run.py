@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia import _compat
 from sklearn_mia.attacks import RMIA, BaggingAttack, LiRA, ThresholdAttack
+from sklearn_mia.auditing._case import half_of_units
 from sklearn_mia.base import BaseAttack, BaseShadowAttack
 from sklearn_mia.models import open_model
 from sklearn_mia.tables import take
@@ -288,8 +289,4 @@ def judged_rows(scored):
 
 def _half(case, seed):
     """A random half of the units, for the attacks that learn from membership."""
-    generator = np.random.default_rng([seed, 1])
-    units = case.units
-    chosen = np.zeros(units.max() + 1, dtype=bool)
-    chosen[generator.permutation(len(chosen))[: len(chosen) // 2]] = True
-    return chosen[units]
+    return half_of_units(case.units, np.random.default_rng([seed, 1]))

@@ -26,7 +26,7 @@ from sklearn_mia.base._evidence import ShadowEvidence
 from sklearn_mia.base._shadow_recipe import EARLY_STOPPING, check_recipe
 from sklearn_mia.base._sides import played_members
 from sklearn_mia.base._target import Queries
-from sklearn_mia.identity import record_ids
+from sklearn_mia.identity import find_ids, record_ids
 from sklearn_mia.models import final_fit_param, unfitted_recipe
 from sklearn_mia.readers import BLOCK, LogProbaReader
 from sklearn_mia.records import as_labels
@@ -472,10 +472,8 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
 
     def _find(self, ids):
         """Row of the pool of each record, -1 for one outside it."""
-        place = np.searchsorted(self._pool_ids, ids)
-        place[place == len(self._pool_ids)] = 0
-        found = self._pool_ids[place] == ids
-        return np.where(found, self._pool_rows[place], -1)
+        place = find_ids(self._pool_ids, ids)
+        return np.where(place < 0, -1, self._pool_rows[place])
 
     def in_pool(self, X):
         """Tell which records are in the pool, by content.
