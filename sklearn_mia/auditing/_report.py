@@ -14,7 +14,7 @@ from sklearn.utils._optional_dependencies import (
 
 from sklearn_mia.auditing._findings import Finding
 from sklearn_mia.auditing._verdict import percent
-from sklearn_mia.auditing._writing import write_whole
+from sklearn_mia.auditing._writing import check_writable, write_whole
 
 SCHEMA = "sklearn_mia.audit"
 SCHEMA_VERSION = 1
@@ -198,6 +198,8 @@ class AuditReport:
         -------
         text : str or None
         """
+        if path is not None:
+            check_writable(path)
         text = json.dumps(self.to_dict(), allow_nan=False, indent=1, ensure_ascii=False)
         text = _compact_lists(text)
         if path is None:
@@ -264,6 +266,8 @@ class AuditReport:
         """
         from sklearn_mia.auditing._html import render_page
 
+        if path is not None:
+            check_writable(path)
         text = render_page([self], title=title)
         if path is None:
             return text
