@@ -1,5 +1,6 @@
 """Membership inference attacks as scikit-learn classifiers."""
 
+from sklearn_mia import datasets as datasets
 from sklearn_mia.attacks import (
     RMIA,
     BaggingAttack,

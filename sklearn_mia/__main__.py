@@ -7,22 +7,24 @@ import traceback
 import warnings
 from pathlib import Path
 
-import numpy as np
 import sklearn
 
 from sklearn_mia import __version__
 from sklearn_mia._demo import run_demo
-from sklearn_mia.auditing import _findings, _loading, _reading, _writing
+from sklearn_mia.auditing import _findings, _loading, _writing
 from sklearn_mia.auditing._audit import (
     audit_case,
     predictions_report,
 )
-from sklearn_mia.auditing._case import case_of_predictions, make_case
+from sklearn_mia.auditing._case import make_case
 from sklearn_mia.auditing._html import check_jinja2
-from sklearn_mia.auditing._inputs import check_columns, membership, read_side
+from sklearn_mia.auditing._inputs import read_sides
+from sklearn_mia.auditing._predictions import read_predictions
 from sklearn_mia.auditing._settings import Settings
+from sklearn_mia.auditing._words import check_model, words_of_options
+from sklearn_mia.models import trained_names
 from sklearn_mia.progress import progress_callbacks
-from sklearn_mia.response import check_target
+from sklearn_mia.response import RESPONSE_METHODS, check_target
 from sklearn_mia.shadows import root_seed
 
 EXIT_OK = 0
@@ -48,6 +50,11 @@ exit codes:
 def _progress(arguments):
     wanted = sys.stderr.isatty() if arguments.progress is None else arguments.progress
     return progress_callbacks if wanted else None
+
+
+def _help(parser):
+    parser.print_help(sys.stderr)
+    return EXIT_INPUT
 
 
 def _demo(arguments):
@@ -88,39 +95,40 @@ def _audit_of_model(arguments, limits):
     model, fitted_with = _loading.load_model(
         arguments.model, trust_pickle=arguments.trust_pickle, trusted=arguments.trust
     )
-    classes = check_target(model)
-    kinds = _reading.column_kinds(model)
-    sides = [
-        read_side(path, arguments, model, classes, kinds)
-        for path in (arguments.members, arguments.nonmembers)
-    ]
-    case = make_case(
-        model,
-        *sides[0][:2],
-        *sides[1][:2],
-        groups=(sides[0][2], sides[1][2]),
-        ids=(sides[0][3], sides[1][3]),
-    )
-    findings = [
-        _findings.check_version(fitted_with, sklearn.__version__),
-        _findings.check_column_order(
-            sides[0][4] or sides[1][4], not hasattr(model, "feature_names_in_")
-        ),
-    ]
-    progress = _progress(arguments)
-    return audit_case(
-        model,
-        case,
-        _settings(arguments, limits, (*Settings.slices, *arguments.slice)),
-        callbacks=None if progress is None else progress(),
-        n_jobs=arguments.n_jobs,
-        extra_findings=[finding for finding in findings if finding is not None],
-        sources={"model": Path(arguments.model).name}
-        | {
-            "members": Path(arguments.members).name,
-            "nonmembers": Path(arguments.nonmembers).name,
-        },
-    )
+    paths = arguments.members, arguments.nonmembers
+    with words_of_options(*paths):
+        classes = check_model(arguments.model, check_target, model, fitted_with)
+        inputs = read_sides(paths, arguments, model, classes, fitted_with)
+        case = make_case(
+            model,
+            inputs.features[0],
+            inputs.labels[0],
+            inputs.features[1],
+            inputs.labels[1],
+            groups=inputs.groups,
+            ids=inputs.ids,
+        )
+        findings = [
+            _findings.check_version(fitted_with, sklearn.__version__),
+            _findings.check_column_order(
+                inputs.reordered, trained_names(model) is None
+            ),
+            _findings.check_reading(inputs.remarks),
+        ]
+        progress = _progress(arguments)
+        return audit_case(
+            model,
+            case,
+            _settings(arguments, limits, (*Settings.slices, *arguments.slice)),
+            callbacks=None if progress is None else progress(),
+            n_jobs=arguments.n_jobs,
+            extra_findings=[finding for finding in findings if finding is not None],
+            sources={
+                "model": Path(arguments.model).name,
+                "members": Path(arguments.members).name,
+                "nonmembers": Path(arguments.nonmembers).name,
+            },
+        )
 
 
 def _settings(arguments, limits, slices):
@@ -132,6 +140,7 @@ def _settings(arguments, limits, slices):
         slices=slices,
         n_shadows=arguments.n_shadows,
         drop_shared=arguments.drop_shared,
+        response_method=arguments.response_method,
         per_record=not arguments.no_records,
         seed=root_seed(arguments.seed) % 2**31,
     )
@@ -146,34 +155,7 @@ def _audit_of_predictions(arguments, limits):
             "--predictions needs --member COLUMN, the column that says which records "
             "the model was trained on."
         )
-    frame = _reading.read_table(path, separator=arguments.separator)
-    check_columns(frame, path, arguments, ("label", "member", "id", "group"))
-    prefix = arguments.proba_prefix
-    columns = [c for c in frame.columns if str(c).startswith(prefix)]
-    if len(columns) < 2:
-        raise ValueError(
-            f"{path} has {len(columns)} columns that begin with {prefix!r}; expected "
-            f"one a class, named {prefix}<class>, or another --proba-prefix."
-        )
-    classes = np.array([str(c)[len(prefix) :] for c in columns])
-    proba = _reading.typed_columns(
-        frame[columns], dict.fromkeys(columns, ("number", 0))
-    )
-    if any(proba[c].dtype.kind not in "fiu" for c in columns):
-        raise ValueError(f"{path} has probabilities that are not numbers.")
-    labels = _reading.typed_labels(frame[arguments.label], classes, table=str(path))
-    ids, groups = (
-        None if name is None else frame[name].tolist()
-        for name in (arguments.id, arguments.group)
-    )
-    case, log_proba = case_of_predictions(
-        proba.to_numpy(),
-        labels.astype(str),
-        membership(frame[arguments.member], path),
-        classes=classes,
-        groups=groups,
-        ids=ids,
-    )
+    case, log_proba = read_predictions(path, arguments)
     return predictions_report(
         case,
         log_proba,
@@ -253,10 +235,29 @@ def limit(text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a limit; expected tpr=0.05@fpr=0.01 or auc=0.6"
         )
-    auc, tpr, fpr = match.groups()
-    if auc is not None:
-        return "auc", fraction(auc)
-    return f"tpr@fpr={fraction(fpr):g}", fraction(tpr)
+    given = [part for part in match.groups() if part is not None]
+    rates = [_rate(part) for part in given]
+    if not all(0 < rate < 1 for rate in rates):
+        shown = [f"{rate / 100:g}" for rate in rates]
+        meant = all(1 <= rate < 100 for rate in rates)
+        words = "auc={}" if len(given) == 1 else "tpr={}@fpr={}"
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a limit; expected fractions between 0 and 1, such as "
+            "tpr=0.05@fpr=0.01 or auc=0.6, or percent with the sign, tpr=5%@fpr=1%"
+            + (f". Did you mean {words.format(*shown)}?" if meant else "")
+        )
+    if len(rates) == 1:
+        return "auc", rates[0]
+    return f"tpr@fpr={rates[1]:g}", rates[0]
+
+
+def _rate(text):
+    """A fraction, also of percent with the sign; -1 for what is none."""
+    number = text.strip()
+    try:
+        return float(number[:-1]) / 100 if number.endswith("%") else float(number)
+    except ValueError:
+        return -1.0
 
 
 def fraction(text):
@@ -270,15 +271,12 @@ def fraction(text):
     -------
     value : float
     """
-    number = text.strip()
-    try:
-        value = float(number[:-1]) / 100 if number.endswith("%") else float(number)
-    except ValueError:
-        value = -1.0
+    value = _rate(text)
     if not 0 < value < 1:
+        meant = f". Did you mean {value / 100:g}?" if 1 <= value < 100 else ""
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a rate; expected a fraction between 0 and 1, such as "
-            "0.01, or the same in percent with its sign, 1%"
+            f"0.01, or the same in percent with its sign, 1%{meant}"
         )
     return value
 
@@ -297,7 +295,8 @@ def _parser():
     parser.add_argument(
         "--version", action="version", version=f"sklearn_mia {__version__}"
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    parser.set_defaults(run=lambda arguments: _help(parser), debug=False)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("-o", "--html", type=Path, help="write the page to this file")
     common.add_argument("--seed", type=int, default=0, help="default: %(default)s")
@@ -408,6 +407,12 @@ def _add_audit_options(command):
         type=int,
         default=Settings.n_shadows,
         help="cost of the attacks, in fits of the model; default: %(default)s",
+    )
+    group.add_argument(
+        "--response-method",
+        default=Settings.response_method,
+        choices=RESPONSE_METHODS,
+        help="how the model is asked; default: the first of the others that it has",
     )
     group.add_argument(
         "--drop-shared",

@@ -6,9 +6,37 @@ import numbers
 import numpy as np
 import scipy.sparse as sp
 
-from sklearn_mia.tables import columns_of
+from sklearn_mia.tables import column_names, columns_of, is_frame
 
 _MAX_EXACT_INTEGER = 2**53
+
+
+def check_cells(X, name="X"):
+    """Raise TypeError for a column with a list, set, dictionary or array in a cell.
+
+    Parameters
+    ----------
+    X : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        Records, or features.
+
+    name : str, default="X"
+        The name of the argument, for the message.
+    """
+    if sp.issparse(X) or not (is_frame(X) or X.dtype.kind == "O"):
+        return
+    for column_name, column in zip(column_names(X), columns_of(X), strict=True):
+        is_polars = hasattr(column.dtype, "is_numeric")
+        if column.dtype.is_numeric() if is_polars else column.dtype.kind != "O":
+            continue
+        cells = column.to_list() if is_polars else column.tolist()
+        nested = {list, dict, set, np.ndarray} & set(map(type, cells))
+        if nested:
+            kinds = ", ".join(sorted(kind.__name__ for kind in nested))
+            raise TypeError(
+                f"Column {column_name!r} of {name} has cells of type {kinds}; expected "
+                "one number, text or missing value a cell. Give each part a column of "
+                "its own, or leave the column out."
+            )
 
 
 def record_ids(features, labels=None, *, dtype=np.float64):

@@ -7,17 +7,21 @@ from inspect import signature
 import numpy as np
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
     RandomForestClassifier,
     StackingClassifier,
+    VotingClassifier,
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multiclass import (
+    OneVsOneClassifier,
+    OneVsRestClassifier,
+    OutputCodeClassifier,
+)
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import has_fit_parameter
@@ -25,6 +29,7 @@ from sklearn.utils.validation import has_fit_parameter
 AVERAGING = (RandomForestClassifier, ExtraTreesClassifier, BaggingClassifier)
 _THRESHOLDS = (FixedThresholdClassifier, TunedThresholdClassifierCV)
 _BY_CLASS = (OneVsRestClassifier, OneVsOneClassifier)
+_ONE_AGAINST_REST = {"multiclassova", "multiclass_ova", "ova", "MultiClassOneVsAll"}
 
 
 @dataclass(frozen=True)
@@ -266,6 +271,34 @@ def _retrainable(model):
     return clone(model).set_params(**{parameter: clone(recipe)})
 
 
+def recipe_beside(model):
+    """The recipe of shadows of a model calibrated on a trained one.
+
+    The calibration has records of its own, which no shadow has: shadows are trained
+    as the model inside, and the calibration is left out.
+
+    Parameters
+    ----------
+    model : fitted classifier
+        In any wrappers.
+
+    Returns
+    -------
+    recipe : estimator instance or None
+        None if the model's own recipe will do.
+    """
+    layer = _inside(model)
+    if layer is None:
+        return None
+    parameter, inner, _ = layer
+    if is_holder(model):
+        return recipe_beside(inner)
+    if isinstance(model, CalibratedClassifierCV) and isinstance(inner, FrozenEstimator):
+        return clone(unfitted_recipe(recipe_beside(inner) or inner))
+    recipe = recipe_beside(inner)
+    return None if recipe is None else clone(model).set_params(**{parameter: recipe})
+
+
 def thin_recipe(recipe, n_trees, n_classes):
     """Give an averaging ensemble fewer trees.
 
@@ -368,6 +401,8 @@ def trained_names(model):
     """Names of the columns that a model was trained on, None if it has none."""
     names = getattr(model, "feature_names_in_", None)
     if names is None:
+        names = _names_of_catboost(model)
+    if names is None:
         if isinstance(model, Pipeline):
             return trained_names(_first_step(model))
         layer = _inside(model)
@@ -388,41 +423,56 @@ def _first_step(pipeline):
     return None
 
 
-def encoders_of(model, names):
-    """Find the fitted encoders that get columns as the model gets them.
+def _names_of_catboost(model):
+    names = getattr(model, "feature_names_", None)
+    # It numbers the columns of an array.
+    numbered = names is None or list(names) == [str(i) for i in range(len(names))]
+    return None if numbered else names
+
+
+def n_trained_columns(model):
+    """Number of columns that a model was trained on, None if it does not say."""
+    n_columns = getattr(model, "n_features_in_", None)
+    if n_columns:
+        return n_columns
+    # CatBoost forgets the number when it is loaded, not the names.
+    names = getattr(model, "feature_names_", None)
+    return len(names) if names is not None and len(names) else None
+
+
+def is_one_against_rest(model):
+    """Tell whether the probabilities of a model are one a class, of any sum."""
+    try:
+        params = open_model(model, same_answers=True).classifier.get_params(deep=False)
+    except AttributeError:
+        return False
+    objectives = {str(params.get(name)) for name in ("objective", "loss_function")}
+    return bool(objectives & _ONE_AGAINST_REST)
+
+
+def members_of(model):
+    """What an ensemble trained on the columns that it got itself.
 
     Parameters
     ----------
     model : fitted estimator
         The model, or a part of it.
 
-    names : list
-        Names of the columns.
-
-    Yields
-    ------
-    names : list
-        The columns of one encoder.
-
-    encoder : fitted transformer
-        With `categories_`, one a column.
+    Returns
+    -------
+    members : list of fitted estimator
+        Of classes or pairs of classes the first, as all get the same columns; empty
+        for what is no ensemble of models with columns of their own.
     """
-    if isinstance(model, Pipeline):
-        yield from encoders_of(_first_step(model), names)
-    elif isinstance(model, ColumnTransformer):
-        for _, transformer, _ in model.transformers_:
-            own = getattr(transformer, "feature_names_in_", None)
-            if own is not None:
-                yield from encoders_of(transformer, list(own))
-    elif len(getattr(model, "categories_", ())) == len(names):
-        yield names, model
-    elif (layer := _inside(model)) is not None:
-        yield from encoders_of(layer[1], names)
-    elif len(getattr(model, "calibrated_classifiers_", ())) > 0:
-        # All folds get the same columns.
-        yield from encoders_of(model.calibrated_classifiers_[0].estimator, names)
-    elif isinstance(model, _BY_CLASS):
-        yield from encoders_of(model.estimators_[0], names)
+    if isinstance(model, CalibratedClassifierCV):
+        return [fold.estimator for fold in model.calibrated_classifiers_]
+    if isinstance(model, (StackingClassifier, VotingClassifier)):
+        return list(model.estimators_)
+    if isinstance(
+        model, (OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier)
+    ):
+        return [model.estimators_[0]]
+    return []
 
 
 def forest_table(features):

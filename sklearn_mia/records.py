@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklearn_mia import tables
 from sklearn_mia.identity import count_duplicates, record_ids
-from sklearn_mia.models import trained_names
+from sklearn_mia.models import n_trained_columns, trained_names
 
 __all__ = ["RecordSchema", "as_records", "count_duplicates", "record_ids"]
 
@@ -150,16 +150,19 @@ def free_name(X, name):
 
     Returns
     -------
-    name : str, int or None
+    name : str, int, tuple or None
+        A tuple in a frame whose columns have several levels.
     """
     if not tables.is_frame(X):
         return None
     columns = tables.column_names(X)
     if columns and all(isinstance(c, numbers.Integral) for c in columns):
         return max(columns) + 1
-    while name in columns:
+    levels = {len(c) if isinstance(c, tuple) else 1 for c in columns}
+    rest = ("",) * (levels.pop() - 1) if len(levels) == 1 else ()
+    while ((name, *rest) if rest else name) in columns:
         name += "_"
-    return name
+    return (name, *rest) if rest else name
 
 
 def _joint_dtype(dtype, labels, sparse=False):
@@ -211,7 +214,7 @@ class RecordSchema:
 
     def __init__(self, target, records, label_column="auto"):
         names = trained_names(target)
-        n_trained = getattr(target, "n_features_in_", None)
+        n_trained = n_trained_columns(target)
         columns = list(records.columns) if tables.is_frame(records) else None
         if columns is not None:
             self._init_frame(columns, names, n_trained, label_column)

@@ -7,16 +7,19 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.base import is_regressor
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_mia.models import open_model
+from sklearn_mia.models import is_one_against_rest, open_model
 from sklearn_mia.tables import own_copy
 
 __all__ = [
+    "ModelError",
     "Responder",
     "check_target",
     "encode_labels",
     "make_responder",
+    "predicted_codes",
 ]
 
 RESPONSE_METHODS = ("auto", "predict_proba", "decision_function", "predict")
@@ -25,6 +28,11 @@ _SMALLEST_FLOOR = 1e-15
 _LARGEST_FLOOR = 0.05
 _ONE_HOT_FLOOR = 0.005
 _SAME_PROBABILITY = 1e-6
+_SAME_SUM = 1e-3
+
+
+class ModelError(ValueError):
+    """A model failed in a way that its own code did not foresee."""
 
 
 def check_target(target):
@@ -49,7 +57,8 @@ def check_target(target):
         If the target is not fitted.
 
     ValueError
-        If the target has several outputs or a single class.
+        If the target has several outputs or a single class, or takes distances between
+        records.
     """
     if target is None or inspect.isclass(target) or isinstance(target, str):
         raise TypeError(
@@ -70,7 +79,8 @@ def check_target(target):
     if not hasattr(target, "fit"):
         raise TypeError(
             f"target_estimator must be a classifier with fit and predict, but "
-            f"{name} has no fit method."
+            f"{name} has no fit method, so that nobody could train another like it. "
+            "Pass what it answers to audit_predictions."
         )
     if not _is_fitted(target):
         raise NotFittedError(
@@ -78,6 +88,12 @@ def check_target(target):
             "target.fit(X_train, y_train); to audit a training recipe use "
             "cross_validate_leakage; in a grid over targets wrap each fitted one in "
             "FrozenEstimator, because a grid clones its values."
+        )
+    if _is_pairwise(target):
+        raise ValueError(
+            f"The target {name} takes distances or a kernel between records, not "
+            "records, which no shadow model has. Train it on the features, with the "
+            "kernel or the metric by its name or as a function."
         )
     if not hasattr(target, "classes_"):
         raise TypeError(
@@ -108,6 +124,13 @@ def _is_fitted(model):
         return True
     found = [name for name in vars(model) if name.endswith("_")]
     return bool(found) or hasattr(model, "classes_")
+
+
+def _is_pairwise(model):
+    try:
+        return get_tags(model).input_tags.pairwise
+    except (AttributeError, TypeError, ValueError):  # no scikit-learn tags
+        return False
 
 
 def is_regressor_model(model):
@@ -254,7 +277,8 @@ class Responder:
             From :meth:`ask`.
 
         seen : ndarray of shape (n_seen,) or None, default=None
-            The target's column that each column of `answer` stands for; None if all.
+            The target's column that each column of `answer` stands for; None if all
+            are there in the target's order.
 
         Returns
         -------
@@ -263,7 +287,7 @@ class Responder:
         """
         if self.kind == "predict_proba":
             answer = np.log(smoothed(np.exp(answer), self.floor))
-        if seen is None or len(seen) == len(self.classes):
+        if seen is None or np.array_equal(seen, np.arange(len(self.classes))):
             return answer
         log_proba = np.full((len(answer), len(self.classes)), -np.inf)
         log_proba[:, seen] = answer
@@ -358,8 +382,44 @@ def _floor(proba):
     return float(np.clip(smallest / 2, _SMALLEST_FLOOR, _LARGEST_FLOOR))
 
 
+def _asked(model, method, features):
+    """Answer of a model, its accidents as errors that name it."""
+    try:
+        return getattr(model, method)(own_copy(features))
+    except (ValueError, TypeError, OSError, ImportError, MemoryError):
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"{type(model).__name__}.{method} failed: {type(error).__name__}: {error}"
+        ) from error
+
+
+def predicted_codes(model, features, classes=None):
+    """Column of the class that a model predicts for each record.
+
+    Parameters
+    ----------
+    model : fitted classifier
+        Asked by its `predict`.
+
+    features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+        As the model gets them.
+
+    classes : ndarray of shape (n_classes,) or None, default=None
+        None takes the model's own.
+
+    Returns
+    -------
+    codes : ndarray of shape (n_records,), dtype intp
+        Positions among the classes.
+    """
+    # CatBoost gives a column.
+    labels = np.ravel(_asked(model, "predict", features))
+    return encode_labels(labels, model.classes_ if classes is None else classes)
+
+
 def _proba(model, features, n_classes):
-    proba = model.predict_proba(own_copy(features))
+    proba = _asked(model, "predict_proba", features)
     name = type(model).__name__
     if isinstance(proba, list):
         raise ValueError(
@@ -377,18 +437,35 @@ def _proba(model, features, n_classes):
             f"{name}.predict_proba returned {int(np.sum(~np.isfinite(proba)))} values "
             "that are not finite. Clean the records or the model first."
         )
-    sums = proba.sum(axis=1)
-    if proba.size and (proba.min() < -1e-9 or np.max(np.abs(sums - 1)) > 1e-3):
+    if not proba.size:
+        return proba
+    sums, low = proba.sum(axis=1), proba.min()
+    sums_to_one = np.max(np.abs(sums - 1)) <= _SAME_SUM
+    if low < -1e-9 or not sums_to_one:
+        if low >= 0 and sums.min() > 0 and is_one_against_rest(model):
+            return proba / sums[:, None]
+        got = (
+            f"values from {low:.4g} to {proba.max():.4g}, as scores have"
+            if sums_to_one
+            else f"sums from {sums.min():.4g} to {sums.max():.4g}"
+        )
         raise ValueError(
             f"{name}.predict_proba must return probabilities that sum to 1 in each "
-            f"row, got sums from {sums.min():.4g} to {sums.max():.4g}. Normalise "
-            "them, or pass response_method='decision_function' or 'predict'."
+            f"row, got {got}. {_other_ways(model)}"
         )
     return proba
 
 
+def _other_ways(model):
+    ways = [w for w in ("decision_function", "predict") if hasattr(model, w)]
+    if not ways:
+        return "Normalise them."
+    shown = " or ".join(f"response_method={way!r}" for way in ways)
+    return f"Train the model so that it gives probabilities, or pass {shown}."
+
+
 def _decision(model, features, n_classes):
-    decision = model.decision_function(own_copy(features))
+    decision = _asked(model, "decision_function", features)
     decision = np.asarray(decision, dtype=np.float64)
     if decision.ndim == 1 and n_classes == 2:
         decision = np.column_stack([np.zeros_like(decision), decision])
@@ -425,7 +502,7 @@ def _log_softmax(decision):
 
 def _log_votes(model, features, n_classes):
     """A hard label is one vote, smoothed by half a vote for either answer."""
-    codes = encode_labels(np.asarray(model.predict(own_copy(features))), model.classes_)
+    codes = predicted_codes(model, features)
     log_proba = np.full((len(codes), n_classes), np.log(0.25 / max(n_classes - 1, 1)))
     log_proba[np.arange(len(codes)), codes] = np.log(0.75)
     return log_proba

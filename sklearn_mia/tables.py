@@ -114,6 +114,11 @@ def take(values, rows):
     return None if values is None else _safe_indexing(values, rows)
 
 
+def take_columns(X, columns):
+    """Columns of a table, by name or position; a single name gives one column."""
+    return _safe_indexing(X, columns, axis=1)
+
+
 def column_names(X):
     """Names of the columns of a frame, positions of those of other tables."""
     return list(X.columns) if is_frame(X) else list(range(X.shape[1]))

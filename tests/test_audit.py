@@ -268,7 +268,7 @@ def test_what_learns_from_membership_is_judged_on_the_other_half(half, forest, a
         ({"limits": 0.6}, TypeError, "dict"),
         ({"attacks": []}, ValueError, "holds no attack"),
         ({"attacks": [RMIA]}, TypeError, "instances"),
-        ({"attacks": "RMIA"}, TypeError, "instances"),
+        ({"attacks": "RNIA"}, ValueError, "did you mean 'RMIA'"),
         ({"slices": ["income"]}, ValueError, "income"),
         ({"n_shadows": 3}, ValueError, "odd"),
         ({"n_permutations": 10}, ValueError, "an integer >= 99"),

@@ -18,6 +18,7 @@ ORDER = (
     "checks",
     "tables",
     "models",
+    "columns",
     "identity",
     "records",
     "response",

@@ -185,7 +185,7 @@ def test_row_numbers_that_tell_members_are_found(folder, credit):
     content = content_of(folder, "--id=Unnamed: 0")
     order = next(f for f in content["findings"] if f["code"] == "MIA009")
     assert "record order" in order["message"]
-    assert content["records"]["id"][:3] == [0, 1, 2]
+    assert content["records"]["id"][:3] == ["0", "1", "2"]
 
 
 def test_a_failed_audit_leaves_no_file(folder, capsys):

@@ -46,9 +46,9 @@ from sklearn_mia.__main__ import main
 from sklearn_mia.attacks._bagging import chosen_share
 from sklearn_mia.attacks._trajectory import staged_log_proba
 from sklearn_mia.attacks._votes import VoteReader
-from sklearn_mia.auditing._reading import column_kinds
+from sklearn_mia.auditing._known import known_columns
+from sklearn_mia.columns import fitted_parts
 from sklearn_mia.models import (
-    encoders_of,
     final_fit_param,
     model_name,
     open_model,
@@ -256,7 +256,9 @@ def ask_trajectory(name, n_shadows):
 
 def ask_column_kinds(name):
     frame, y = people()
-    return column_kinds(wrap(name, encoded(), frame, y, lambda: "passthrough"))
+    model = wrap(name, encoded(), frame, y, lambda: "passthrough")
+    known = known_columns(model, trained_names(model))
+    return {n: (c.kind, bool(c.gaps)) for n, c in known.items() if c.values}
 
 
 CALLERS = {
@@ -690,6 +692,13 @@ def test_names_are_looked_for_in_wrappers_that_hand_columns_on():
     assert trained_names(encoded()) is None
 
 
+def encoders(model, names):
+    parts = fitted_parts(model, names)
+    return [
+        (p.names, p.estimator) for p in parts if hasattr(p.estimator, "categories_")
+    ]
+
+
 def test_encoders_are_found_by_the_columns_that_they_get():
     frame, y = people()
     names, encoder = list(frame.columns), OneHotEncoder(handle_unknown="ignore")
@@ -700,15 +709,18 @@ def test_encoders_are_found_by_the_columns_that_they_get():
         (OneVsRestClassifier(inside), np.arange(80) % 3),
         (CalibratedClassifierCV(inside, cv=2), y),
     ):
-        ((found, fitted),) = encoders_of(model.fit(frame, labels), names)
-        assert found == names
-        assert set(fitted.categories_[1]) == {"clerk", "nurse"}
+        found = encoders(model.fit(frame, labels), names)
+        assert len(found) == len(getattr(model, "calibrated_classifiers_", [0]))
+        for columns, fitted in found:
+            assert columns == names
+            assert set(fitted.categories_[1]) == {"clerk", "nurse"}
     for model in (
         Forest(2),
         make_pipeline(StandardScaler(), encoder, Forest(2)),
         make_pipeline(make_pipeline(StandardScaler(), encoder), Forest(2)),
     ):
-        assert list(encoders_of(model.fit(frame[["age"]], y), ["age"])) == []
+        found = encoders(model.fit(frame[["age"]], y), ["age"])
+        assert all(names is None for names, _ in found)
 
 
 # The command line

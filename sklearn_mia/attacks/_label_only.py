@@ -12,7 +12,7 @@ from sklearn_mia.attacks._tabular_noise import TabularNoise
 from sklearn_mia.base import MeanGap, side_mean
 from sklearn_mia.base._without_shadows import BaseOptionalShadowAttack
 from sklearn_mia.readers import Reader, own_column
-from sklearn_mia.response import encode_labels
+from sklearn_mia.response import predicted_codes
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import as_signal
 from sklearn_mia.tables import take
@@ -175,9 +175,7 @@ class NoisyLabelReader(Reader):
 
     @staticmethod
     def _codes(model, features):
-        return encode_labels(
-            np.asarray(model.predict(features)), np.asarray(model.classes_)
-        )
+        return predicted_codes(model, features)
 
 
 class LabelOnlyAttack(BaseOptionalShadowAttack):

@@ -110,21 +110,27 @@ class RecordTable:
         return np.where(same.any(axis=1), same.argmax(axis=1), len(known))
 
 
+def _fit(estimator, table, target):
+    """Fit a clone; a column without a value, which boosting does not take, is zero."""
+    empty = np.all(np.isnan(table), axis=0)
+    return clone(estimator).fit(np.where(empty, 0.0, table), target)
+
+
 def _fit_fold(estimators, head, table, signal, halves):
     """Regressors of one fold: the location and, for the Gaussian head, the spread."""
     location, spread = estimators
-    fitted = clone(location).fit(table, signal)
+    fitted = _fit(location, table, signal)
     if head != "gaussian":
         return fitted, None
     squares = np.empty(len(signal))
     for half in (halves, ~halves):
         # Residuals of a model that did not see the record: its own are too small.
-        other = clone(location).fit(table[~half], signal[~half])
+        other = _fit(location, table[~half], signal[~half])
         squares[half] = (signal[half] - other.predict(table[half])) ** 2
     squares += _TINY_SQUARE
     if getattr(spread, "loss", None) != "gamma":
         squares = np.log(squares)
-    return fitted, clone(spread).fit(table, squares)
+    return fitted, _fit(spread, table, squares)
 
 
 def _excess(models, table, signal):

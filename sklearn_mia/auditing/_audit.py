@@ -6,22 +6,24 @@ from sklearn_mia import models
 from sklearn_mia.auditing import _findings
 from sklearn_mia.auditing._build import build_report, slice_column
 from sklearn_mia.auditing._case import case_of_predictions, make_case
+from sklearn_mia.auditing._known import check_known_values, spread
 from sklearn_mia.auditing._run import (
     Scored,
+    attacks_by_name,
     check_attacks,
     default_attacks,
     run_attacks,
 )
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.metrics import epsilon_lower_bound
-from sklearn_mia.response import encode_labels, make_responder
+from sklearn_mia.response import make_responder, predicted_codes
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import SIGNALS
+from sklearn_mia.tables import take
 
 
 def _accuracies(model, case):
-    right = encode_labels(np.asarray(model.predict(case.asked)), case.classes)
-    right = right == case.codes
+    right = predicted_codes(model, case.asked, case.classes) == case.codes
     return float(right[case.is_member].mean()), float(right[~case.is_member].mean())
 
 
@@ -48,6 +50,7 @@ def audit(
     prior=Settings.prior,
     n_permutations=Settings.n_permutations,
     per_record=Settings.per_record,
+    response_method=Settings.response_method,
     callbacks=None,
     n_jobs=None,
     random_state=None,
@@ -73,8 +76,9 @@ def audit(
         random from one table, or the answer may be about the difference between the
         tables.
 
-    attacks : attack, list or dict, default=None
-        The attacks, each with `target_estimator` the model or None; a dict names them.
+    attacks : attack, str, list or dict, default=None
+        The attacks, each with `target_estimator` the model or None, or its name, as
+        "RMIA", for one with the settings of the default; a dict names them.
         None takes :class:`~sklearn_mia.ThresholdAttack`, :class:`~sklearn_mia.RMIA`
         and, on a bagged forest, :class:`~sklearn_mia.BaggingAttack`, else
         :class:`~sklearn_mia.LiRA`. An attack that learns from known membership (or a
@@ -126,6 +130,10 @@ def audit(
 
     per_record : bool, default=True
         Whether the report holds anything about single records.
+
+    response_method : str, default="auto"
+        How the model and its shadows are asked: "predict_proba", "decision_function",
+        "predict", or "auto" for the first of them that it has.
 
     callbacks : list or None, default=None
         Callbacks of scikit-learn for the attacks with shadow models, such as a
@@ -188,6 +196,8 @@ def audit(
         groups=(groups_train, groups_test),
         ids=(ids_train, ids_test),
     )
+    sides = np.flatnonzero(case.is_member), np.flatnonzero(~case.is_member)
+    check_known_values(model, [take(case.asked, spread(rows)) for rows in sides])
     settings = Settings(
         fprs=fprs,
         confidence=confidence,
@@ -200,6 +210,7 @@ def audit(
         n_shadows=n_shadows,
         drop_shared=drop_shared,
         per_record=per_record,
+        response_method=response_method,
         seed=root_seed(random_state) % 2**31,
     )
     return audit_case(
@@ -260,13 +271,30 @@ def audit_case(
             )
         n_dropped = int(shared.sum())
         case = case.without(shared)
-    if attacks is None:
-        attacks = default_attacks(
-            model, n_shadows=settings.n_shadows, random_state=settings.seed
-        )
+    asked = {
+        "n_shadows": settings.n_shadows,
+        "response_method": settings.response_method,
+        "random_state": settings.seed,
+    }
+    attacks = (
+        default_attacks(model, **asked)
+        if attacks is None
+        else attacks_by_name(attacks, model, **asked)
+    )
     chosen, fitted_before = check_attacks(attacks, model)
     accuracy = _accuracies(model, case)
-    responder, log_proba = make_responder(model, case.asked, case.classes)
+    responder, log_proba = make_responder(
+        model, case.asked, case.classes, settings.response_method
+    )
+    about_model = [
+        _findings.check_response(
+            "one_against_rest"
+            if responder.kind == "predict_proba" and models.is_one_against_rest(model)
+            else None,
+            models.model_name(model),
+        ),
+        _findings.check_left_out(models.recipe_beside(model) is not None, model),
+    ]
     scored = run_attacks(
         chosen, case, seed=settings.seed, n_jobs=n_jobs, callbacks=callbacks
     )
@@ -284,7 +312,7 @@ def audit_case(
         accuracy=accuracy,
         response=responder.kind,
         fitted_before=fitted_before,
-        extra_findings=extra_findings,
+        extra_findings=[*extra_findings, *(f for f in about_model if f is not None)],
         sources=sources,
         n_dropped=n_dropped,
     )

@@ -90,19 +90,23 @@ def blind_auc(table, is_member, units, *, confidence=0.95, seed=0):
     generator = np.random.default_rng(seed)
     rows = _blind_rows(units, is_member, generator)
     table, is_member, units = table[rows], is_member[rows], units[rows]
+    if not sp.issparse(table):
+        table = table[:, _has_values(table)]
     learners = _blind_learners(table, seed)
     level = 1 - (1 - confidence) / (2 * len(learners))
     ends = {name: [] for name in learners}
     dense = None
     if not sp.issparse(table):
-        dense = np.where(np.isnan(table), np.nanmean(_no_empty(table), axis=0), table)
+        dense = np.where(np.isnan(table), np.nanmean(table, axis=0), table)
     for _ in range(_BLIND_SPLITS):
         train = half_of_units(units, generator)
         parts = is_member[train], is_member[~train]
         if any(min(p.sum(), (~p).sum()) < 2 for p in parts):
             return None
         for name, learner in learners.items():
-            data = table if name == "gradient boosting" or dense is None else dense
+            data = table if dense is None else dense
+            if name == "gradient boosting":
+                data = table[:, _has_values(table[train])]
             learner.fit(data[train], is_member[train])
             scores = learner.decision_function(data[~train])
             interval = roc_auc_interval(is_member[~train], scores, confidence=level)
@@ -119,9 +123,9 @@ def blind_auc(table, is_member, units, *, confidence=0.95, seed=0):
     }
 
 
-def _no_empty(table):
-    empty = np.all(np.isnan(table), axis=0)
-    return np.where(empty, 0.0, table) if empty.any() else table
+def _has_values(table):
+    """Columns that are not missing altogether, which boosting does not take."""
+    return ~np.all(np.isnan(table), axis=0)
 
 
 def _blind_rows(units, is_member, generator):

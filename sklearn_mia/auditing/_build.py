@@ -81,6 +81,7 @@ def collect_findings(
     accuracy,
     fitted_before,
     model,
+    response_asked=False,
 ):
     """Run every check; the most severe first, then by code.
 
@@ -120,7 +121,7 @@ def collect_findings(
         _findings.check_balance(n1, n0),
         _findings.check_choice(fitted_before),
         _findings.check_swapped(*accuracy, n1, n0),
-        _findings.check_response(response, model),
+        _findings.check_response(response, model, asked=response_asked),
         _findings.check_units(case.units, case.groups is not None),
     ]
     return [finding for finding in checks if finding is not None]
@@ -277,6 +278,7 @@ def build_report(
         accuracy=accuracy,
         fitted_before=fitted_before,
         model=model_content["name"],
+        response_asked=settings.response_method != "auto",
     )
     findings = _by_severity([*findings, *extra_findings])
     # The strongest of several attacks is quoted: its intervals hold for all together.

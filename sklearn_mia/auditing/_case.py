@@ -1,15 +1,24 @@
 """Both sides of an audit, checked and put in one table."""
 
+import re
 from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
 
-from sklearn_mia.identity import record_ids
+from sklearn_mia.identity import check_cells, record_ids
 from sklearn_mia.records import RecordSchema, as_labels, as_records, free_name
 from sklearn_mia.response import check_target, encode_labels, make_responder
 from sklearn_mia.shadows import merged_identities
-from sklearn_mia.tables import as_table, is_frame, row_names, stack_tables, take
+from sklearn_mia.tables import (
+    as_table,
+    is_frame,
+    row_names,
+    stack_tables,
+    take,
+)
+
+_WHOLE = re.compile(r"\d+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,7 @@ def side_table(X, name):
             "the same kind that the model was not trained on."
         )
     X = as_table(X, name)
+    check_cells(X, name)
     if X.shape[0] == 0:
         raise ValueError(
             f"{name} has 0 records. An audit compares members with non-members: pass "
@@ -167,7 +177,7 @@ def _order_of(ids):
     try:
         if len(set(ids)) < len(ids):
             return None
-        if all(isinstance(i, Real) for i in ids):
+        if all(isinstance(i, Real) or _WHOLE.fullmatch(i) for i in ids):
             return ids.astype(float)
         return np.array([i.timestamp() for i in ids])
     except (AttributeError, TypeError, ValueError):
@@ -250,7 +260,9 @@ def make_case(
     case : Case
     """
     check_target(model)
-    X_train, X_test = side_table(X_train, "X_train"), side_table(X_test, "X_test")
+    X_train = side_table(X_train, "X_train")
+    _check_order(X_train, y_train, X_test, y_test)
+    X_test = side_table(X_test, "X_test")
     labels = []
     for X, y, name in ((X_train, y_train, "y_train"), (X_test, y_test, "y_test")):
         if y is None:
@@ -290,6 +302,19 @@ def make_case(
     )
 
 
+def _check_order(X_train, y_train, X_test, y_test):
+    """Raise ValueError for the four tables in the order of train_test_split."""
+    shapes = [getattr(a, "shape", np.shape(a)) for a in (y_train, X_test, y_test)]
+    if [len(shape) for shape in shapes[:2]] != [2, 1] or shapes[0][1] == 1:
+        return
+    if len(shapes[2]) == 1 and shapes[1][0] == X_train.shape[0]:
+        raise ValueError(
+            "X_train, y_train, X_test, y_test look like X_train, X_test, y_train, "
+            "y_test, the order of train_test_split. Pass X_train, y_train, X_test, "
+            "y_test."
+        )
+
+
 def name_of_labels(y):
     """Name of a series, or of the one column of a frame; None if it has none."""
     name = y.columns[0] if is_frame(y) else getattr(y, "name", None)
@@ -307,7 +332,42 @@ class _Answers:
         return self._proba
 
 
-def case_of_predictions(proba, y, is_member, *, classes=None, groups=None, ids=None):
+def _check_probabilities(proba, name):
+    """Raise ValueError for what cannot be the probabilities of classes."""
+    if proba.ndim != 2 or proba.shape[1] < 2:
+        raise ValueError(
+            f"{name} must be a table of shape (n_records, n_classes), one column a "
+            f"class, got shape {proba.shape}. Of two classes with p the probability of "
+            "the second, pass np.column_stack([1 - p, p])."
+        )
+    n_bad = int(np.sum(~np.isfinite(proba)))
+    if n_bad:
+        raise ValueError(
+            f"{name} has {n_bad} probabilities that are missing or not finite. Fill "
+            "them in or leave the records out."
+        )
+    if not proba.size:
+        return
+    low, high, sums = proba.min(), proba.max(), proba.sum(axis=1)
+    if low >= 0 and high > 1 and np.allclose(sums, 100, atol=0.5):
+        raise ValueError(
+            f"{name} has percent: its rows sum to 100. Divide the probabilities by 100."
+        )
+    if low < -1e-9 or high > 1 + 1e-9:
+        raise ValueError(
+            f"{name} has values from {low:.4g} to {high:.4g}; expected probabilities, "
+            "fractions between 0 and 1."
+        )
+    if np.max(np.abs(sums - 1)) > 1e-3:
+        raise ValueError(
+            f"{name} must hold probabilities that sum to 1 in each row, got sums from "
+            f"{sums.min():.4g} to {sums.max():.4g}. Divide each row by its sum."
+        )
+
+
+def case_of_predictions(
+    proba, y, is_member, *, classes=None, groups=None, ids=None, name="proba"
+):
     """Check probabilities, labels and membership, without any records.
 
     Parameters
@@ -320,6 +380,9 @@ def case_of_predictions(proba, y, is_member, *, classes=None, groups=None, ids=N
 
     groups, ids : array-like of shape (n_records,) or None, default=None
 
+    name : str, default="proba"
+        What messages call the probabilities.
+
     Returns
     -------
     case : Case
@@ -328,11 +391,7 @@ def case_of_predictions(proba, y, is_member, *, classes=None, groups=None, ids=N
     log_proba : ndarray of shape (n_records, n_classes)
     """
     proba = np.asarray(proba, dtype=float)
-    if proba.ndim != 2 or proba.shape[1] < 2:
-        raise ValueError(
-            f"proba must be a table of shape (n_records, n_classes), one column a "
-            f"class, got shape {proba.shape}."
-        )
+    _check_probabilities(proba, name)
     labels, label_name = as_labels(y), name_of_labels(y)
     sides = as_labels(is_member, "is_member")
     for name, values in (("y", labels), ("is_member", sides)):

@@ -21,6 +21,7 @@ _LEAST_ACCURACY_GAP = 0.05
 # A forest of few trees is somewhat worse than one of many.
 _LEAST_ACCURACY_GAP_THIN = 0.12
 _TWIN_AGREEMENT = 0.9
+_MOST_REMARKS = 5
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Finding:
     MIA015  how the columns of the tables were matched          note
     MIA016  intervals count records, not groups                 note
     MIA017  only predictions were given                         warning
+    MIA018  how cells of a text file were read                  note
+    MIA019  shadow models without a part of the model           note
     ======  ==================================================  =================
 
     Attributes
@@ -458,22 +461,42 @@ def check_swapped(accuracy_members, accuracy_nonmembers, n_members, n_nonmembers
     )
 
 
-def check_response(kind, model_name):
-    """MIA013: the model gives no probabilities."""
-    if kind not in ("decision_function", "predict"):
-        return None
+def check_response(kind, model_name, asked=False):
+    """MIA013: the model gives no probabilities, or some that do not sum to 1."""
+    why = "was not asked for predict_proba" if asked else "has no predict_proba"
     what = {
-        "decision_function": "its decision_function was read as log-odds",
-        "predict": "only its predicted labels were used",
-    }[kind]
+        "decision_function": f"{why}; its decision_function was read as log-odds",
+        "predict": f"{why}; only its predicted labels were used",
+        "one_against_rest": "gives each class a probability of its own, which need not "
+        "sum to 1; each row was divided by its sum",
+    }.get(kind)
+    if what is None:
+        return None
     return Finding(
         "MIA013",
         "note",
-        "No probabilities",
-        f"{model_name} has no predict_proba; {what}.",
+        "Probabilities normalised"
+        if kind == "one_against_rest"
+        else "No probabilities",
+        f"{model_name} {what}.",
         "Attacks see less than they would with probabilities: report this with the "
         "values.",
         {"response": kind},
+    )
+
+
+def check_left_out(calibration_left_out, model):
+    """MIA019: shadow models are trained without a part of the model."""
+    if not calibration_left_out:
+        return None
+    return Finding(
+        "MIA019",
+        "note",
+        "Shadow models without the calibration",
+        f"{type(model).__name__} was calibrated on records of its own around a trained "
+        "model, which no shadow model could be: they were trained as the model inside.",
+        "Attacks may be somewhat weaker than on a model calibrated in training: report "
+        "this with the values.",
     )
 
 
@@ -520,6 +543,24 @@ def check_version(fitted_with, running):
         "use.",
         f"Audit in the environment of the model (scikit-learn {fitted_with}).",
         {"fitted_with": fitted_with, "running": running},
+    )
+
+
+def check_reading(remarks):
+    """MIA018: cells of a text file could have been read in another way."""
+    if not remarks:
+        return None
+    more = len(remarks) - _MOST_REMARKS
+    shown = "; ".join(remarks[:_MOST_REMARKS])
+    return Finding(
+        "MIA018",
+        "note",
+        "How cells were read",
+        f"A text file has no types: {shown}"
+        + (f"; and {more} columns more." if more > 0 else "."),
+        "Check that this is how the model was trained, or pass Parquet, which keeps "
+        "types.",
+        {"n_columns": len(remarks)},
     )
 
 

@@ -1,51 +1,234 @@
 """From the files and options of the command line to the sides of an audit."""
 
-from sklearn_mia.auditing import _reading
+import gzip
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sklearn.utils._optional_dependencies import check_pandas_support
+
+from sklearn_mia.auditing import _reading, _typing
+from sklearn_mia.auditing._as_trained import typed_as_trained
+from sklearn_mia.auditing._known import known_columns
+from sklearn_mia.auditing._labels import typed_labels
+from sklearn_mia.models import n_trained_columns, trained_names
+
+_TYPED = (".parquet", ".pq")
 
 
-def check_columns(frame, path, arguments, options):
-    for option in options:
-        names = getattr(arguments, option)
-        for name in names if isinstance(names, list) else [names]:
-            if name is not None and name not in frame.columns:
-                raise ValueError(
-                    f"--{option} names the column {name!r}, which {path} does not "
-                    f"have. It has {', '.join(map(repr, frame.columns))}."
-                )
+@dataclass
+class Inputs:
+    """Both sides of an audit, the members first.
+
+    Attributes
+    ----------
+    features, labels, groups, ids : pair
+
+    reordered : bool
+        Whether the columns had another order than the model.
+
+    remarks : list of str
+        How cells were read that could have been read otherwise.
+    """
+
+    features: tuple
+    labels: tuple
+    groups: tuple
+    ids: tuple
+    reordered: bool
+    remarks: list = field(default_factory=list)
 
 
-def read_side(path, arguments, model, classes, kinds):
-    """Features, labels, groups, ids and whether the columns were reordered."""
+# Tables
+
+
+def read_named(path, arguments, options):
+    """Read a table that has all columns that the options name.
+
+    Columns of the index of a Parquet file count, if an option names them.
+
+    Parameters
+    ----------
+    path : Path
+
+    arguments : Namespace
+
+    options : iterable of str
+
+    Returns
+    -------
+    frame : DataFrame
+    """
+    _check_separator(path, arguments.separator)
     frame = _reading.read_table(path, separator=arguments.separator)
-    check_columns(frame, path, arguments, ("label", "id", "group", "drop"))
-    labels = _reading.typed_labels(
-        frame[arguments.label], classes, na_values=arguments.na_values, table=str(path)
+    index = [n for n in frame.index.names if n is not None and n not in frame.columns]
+    named = [(option, name) for option in options for name in _names(arguments, option)]
+    for option, name in named:
+        if name not in frame.columns and name not in index:
+            known = [*frame.columns, *index]
+            raise ValueError(
+                f"--{option} names the column {name!r}, which {path} does not "
+                f"have. It has {', '.join(map(repr, known))}."
+            )
+    wanted = [level for level in index if level in {name for _, name in named}]
+    return frame.reset_index(level=wanted) if wanted else frame
+
+
+def _names(arguments, option):
+    value = getattr(arguments, option)
+    names = value if isinstance(value, list) else [value]
+    return [name for name in names if name is not None]
+
+
+def _check_separator(path, separator):
+    """Raise ValueError for a CSV whose columns are separated by something else."""
+    path = Path(path)
+    if has_types(path) or path.suffix.lower() == ".tsv" or not path.is_file():
+        return
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    try:
+        with opened(path, "rt", encoding="utf-8", errors="replace") as file:
+            header = file.readline(100_000)
+    except (OSError, EOFError):
+        return
+    other = next((s for s in (";", "\t", "|", ",") if s in header), None)
+    if separator not in header and other is not None:
+        shown = "$'\\t'" if other == "\t" else f"'{other}'"
+        raise ValueError(
+            f"{path} has no {separator!r} in its first line, but {other!r}: pass "
+            f"--separator {shown}."
+        )
+
+
+def has_types(path):
+    return Path(path).name.lower().endswith(_TYPED)
+
+
+def untyped(frame, name, path):
+    """A column as the file has it, to name records or groups: never as floats.
+
+    Parameters
+    ----------
+    frame : DataFrame
+
+    name : str or None
+
+    path : Path
+
+    Returns
+    -------
+    values : list or None
+        Text of a CSV, values of a Parquet file, "" for gaps.
+    """
+    if name is None:
+        return None
+    column = frame[name]
+    if has_types(path) and column.dtype.kind == "f":
+        # A gap made floats of integers.
+        pd = check_pandas_support(_typing.PANDAS_NEEDED)
+        exact = pd.read_parquet(path, columns=[name], dtype_backend="numpy_nullable")
+        column = exact.reset_index()[name]
+    gaps = column.isna().to_numpy()
+    return ["" if gap else v for v, gap in zip(column.tolist(), gaps, strict=True)]
+
+
+# Sides
+
+
+def read_sides(paths, arguments, model, classes, fitted_with=None):
+    """Read members and non-members as the model takes them.
+
+    Parameters
+    ----------
+    paths : pair of Path
+
+    arguments : Namespace
+
+    model : fitted classifier
+
+    classes : ndarray of shape (n_classes,)
+
+    fitted_with : str or None, default=None
+        The version of scikit-learn that saved the model, if it is another.
+
+    Returns
+    -------
+    inputs : Inputs
+
+    Raises
+    ------
+    ValueError
+        That names the file, the column and what to do.
+    """
+    options = ("label", "id", "group", "drop")
+    frames = [read_named(path, arguments, options) for path in paths]
+    for frame, path in zip(frames, paths, strict=True):
+        if len(frame) == 0:
+            raise ValueError(f"{path} has columns, but no records.")
+    labels = tuple(
+        typed_labels(
+            frame[arguments.label],
+            classes,
+            na_values=arguments.na_values,
+            table=str(path),
+        )
+        for frame, path in zip(frames, paths, strict=True)
     )
-    ids = None
-    if arguments.id is not None:
-        ids = _reading.typed_columns(frame[[arguments.id]], {})[arguments.id].tolist()
-    groups = None if arguments.group is None else frame[arguments.group].tolist()
+    groups, ids = (
+        tuple(untyped(f, name, p) for f, p in zip(frames, paths, strict=True))
+        for name in (arguments.group, arguments.id)
+    )
+    names = trained_names(model)
     # An id or a group is no feature, unless the model was trained on it.
-    trained = set(getattr(model, "feature_names_in_", ()))
-    named = {arguments.id, arguments.group} - {None} - trained
-    features = frame.drop(columns=list({arguments.label, *arguments.drop} | named))
-    features = _reading.typed_columns(features, kinds, na_values=arguments.na_values)
-    features, reordered = _matched(model, features, path)
-    return features, labels, groups, ids, reordered
-
-
-def _matched(model, features, path):
-    """The features in the order of the model, and whether that was another."""
-    names = getattr(model, "feature_names_in_", None)
+    others = {arguments.id, arguments.group} - {None} - set(names or ())
+    left_out = [arguments.label, *arguments.drop, *others]
+    matched = [
+        _matched(model, names, frame.drop(columns=list(dict.fromkeys(left_out))), path)
+        for frame, path in zip(frames, paths, strict=True)
+    ]
+    sides = [
+        _typing.Side(features, str(path), not has_types(path))
+        for (features, _), path in zip(matched, paths, strict=True)
+    ]
+    _check_slices(arguments.slice, sides[0].frame.columns)
     if names is None:
-        n_trained = getattr(model, "n_features_in_", features.shape[1])
-        if features.shape[1] != n_trained:
+        _same_number(sides)
+    known = known_columns(model, list(sides[0].frame.columns))
+    columns = _typing.read_columns(sides, known, arguments.na_values)
+    features = typed_as_trained(model, columns, sides, names is None, fitted_with)
+    return Inputs(
+        features=features,
+        labels=labels,
+        groups=groups,
+        ids=ids,
+        reordered=any(reordered for _, reordered in matched),
+        remarks=[remark for column in columns.values() for remark in column.remarks],
+    )
+
+
+def _check_slices(slices, columns):
+    for name in slices:
+        if name not in ("class", "loss") and name not in columns:
+            raise ValueError(
+                f"--slice names {name!r}, which is no feature of the model; expected "
+                f"class, loss or one of {', '.join(map(repr, columns))}."
+            )
+
+
+def _matched(model, names, features, path):
+    """The features in the order of the model, and whether that was another."""
+    if names is None:
+        n_trained = n_trained_columns(model)
+        if n_trained not in (None, features.shape[1]):
             raise ValueError(
                 f"{path} has {features.shape[1]} feature columns, but the model was "
                 f"trained on {n_trained}: {', '.join(map(repr, features.columns))}. "
                 "Leave columns out with --drop."
             )
-        return features.to_numpy(), False
+        return features, False
+    # LightGBM remembers the spaces of a name as underscores.
+    renamed = {re.sub(r"\s", "_", str(c)): c for c in features.columns}
+    names = [c if c in features.columns else renamed.get(c, c) for c in names]
     missing = [c for c in names if c not in features.columns]
     extra = [c for c in features.columns if c not in set(names)]
     found = []
@@ -62,16 +245,14 @@ def _matched(model, features, path):
         )
     if found:
         raise ValueError(f"{path} {' and '.join(found)}.")
-    return features[list(names)], list(names) != list(features.columns)
+    return features[names], names != list(features.columns)
 
 
-def membership(column, path):
-    known = {"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0}
-    values = [known.get(str(v).strip().lower()) for v in column]
-    if None in values:
-        bad = column.iloc[values.index(None)]
+def _same_number(sides):
+    """Raise ValueError unless both tables have the same columns."""
+    first, second = (list(side.frame.columns) for side in sides)
+    if first != second:
         raise ValueError(
-            f"Column {column.name!r} of {path} holds {bad!r}; expected 1 or true for "
-            "members and 0 or false for non-members."
+            f"{sides[0].path} and {sides[1].path} have different columns, and the "
+            f"model knows no names to match them by: {first!r} and {second!r}."
         )
-    return values

@@ -1,13 +1,29 @@
 """Models loaded from files, with care."""
 
+import bz2
+import gzip
+import lzma
 import pickle
+import re
 import warnings
+import zlib
 from pathlib import Path
 
 import joblib
+import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 
+from sklearn_mia.auditing._words import other_version
+
 _PICKLES = (".joblib", ".pkl", ".pickle")
+# As joblib compresses.
+_UNPACK = (
+    (b"\x1f\x8b", gzip.decompress),
+    (b"BZh", bz2.decompress),
+    (b"\xfd7zXZ", lzma.decompress),
+    (b"\x78", zlib.decompress),
+)
+_VERSION = re.compile(rb"_sklearn_version.{1,12}?(\d+\.\d+(?:\.\w+)*)", re.DOTALL)
 
 
 def load_model(path, *, trust_pickle=False, trusted=()):
@@ -101,6 +117,7 @@ def _load_pickle(path, trusted):
     try:
         return joblib.load(path)
     except (AttributeError, ImportError) as error:
+        _refuse_other_version(path, error)
         raise ValueError(
             f"{str(path)!r} needs code that is not here: {error}. Install the package "
             "that defines it, or save the model with its functions in a module."
@@ -113,7 +130,31 @@ def _load_pickle(path, trusted):
         ValueError,
         TypeError,
     ) as error:
+        _refuse_other_version(path, error)
         raise ValueError(
             f"{str(path)!r} could not be read as a pickle: {type(error).__name__}: "
             f"{error}"
         ) from error
+
+
+def _refuse_other_version(path, error):
+    """Raise ValueError if it was another version of scikit-learn that saved a model."""
+    saved_with = _version_inside(path)
+    if saved_with not in (None, sklearn.__version__):
+        raise ValueError(
+            f"{str(path)!r} could not be loaded: {type(error).__name__}: {error}. "
+            f"{other_version(saved_with)}"
+        ) from error
+
+
+def _version_inside(path):
+    """The version of scikit-learn that stands in a pickle, None if there is none."""
+    content = path.read_bytes()
+    for start, unpack in _UNPACK:
+        if content.startswith(start):
+            try:
+                content = unpack(content)
+            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
+                return None
+    found = _VERSION.search(content)
+    return None if found is None else found[1].decode()

@@ -18,6 +18,7 @@ from sklearn_mia.auditing._case import (
 from sklearn_mia.auditing._evaluation import is_resolvable, tpr_row
 from sklearn_mia.auditing._report import plain
 from sklearn_mia.auditing._run import (
+    attacks_by_name,
     check_attacks,
     default_attacks,
     judged_rows,
@@ -30,6 +31,7 @@ from sklearn_mia.checks import check_count
 from sklearn_mia.identity import record_ids
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
 from sklearn_mia.records import as_labels
+from sklearn_mia.response import predicted_codes
 from sklearn_mia.shadows import merged_identities, prepare_recipe, root_seed
 from sklearn_mia.tables import take
 
@@ -158,8 +160,9 @@ def audit_recipe(
     n_targets : int, default=5
         Models to train and attack; with fewer than 5 the interval is very wide.
 
-    attacks : attack, list or dict, default=None
-        Attacks with ``target_estimator=None``; None takes :func:`default_attacks`.
+    attacks : attack, str, list or dict, default=None
+        Attacks with ``target_estimator=None``, or their names; None takes
+        :func:`default_attacks`.
 
     n_shadows : int, default=16
         Cost of the default attacks, in fits; once for all models.
@@ -237,7 +240,9 @@ def audit_recipe(
             chosen, _ = check_attacks(
                 default_attacks(model, n_shadows=settings.n_shadows, random_state=seed)
                 if attacks is None
-                else attacks,
+                else attacks_by_name(
+                    attacks, model, n_shadows=settings.n_shadows, random_state=seed
+                ),
                 model,
             )
             for attack in chosen.values():
@@ -275,7 +280,7 @@ def _units(X, labels, groups):
 
 
 def _target_row(model, case, scored, fprs, confidence):
-    right = np.asarray(model.predict(case.asked)) == case.labels
+    right = predicted_codes(model, case.asked, case.classes) == case.codes
     row = {
         "accuracy_members": float(right[case.is_member].mean()),
         "accuracy_nonmembers": float(right[~case.is_member].mean()),

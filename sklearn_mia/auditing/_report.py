@@ -17,7 +17,7 @@ from sklearn.utils._optional_dependencies import (
 from sklearn_mia.auditing._findings import Finding
 from sklearn_mia.auditing._shape import fault
 from sklearn_mia.auditing._verdict import percent
-from sklearn_mia.auditing._writing import write_whole
+from sklearn_mia.auditing._writing import check_writable, write_whole
 
 SCHEMA = "sklearn_mia.audit"
 SCHEMA_VERSION = 1
@@ -216,6 +216,8 @@ class AuditReport:
         text : str or None
             None if it was written to `path`.
         """
+        if path is not None:
+            check_writable(path)
         text = json.dumps(self.to_dict(), allow_nan=False, indent=1, ensure_ascii=False)
         text = _compact_lists(text)
         if path is None:
@@ -289,6 +291,8 @@ class AuditReport:
         """
         from sklearn_mia.auditing._html import render_page
 
+        if path is not None:
+            check_writable(path)
         text = render_page([self], title=title)
         if path is None:
             return text

@@ -4,6 +4,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from numbers import Integral
 
 import joblib
@@ -15,17 +16,18 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia import _compat
+from sklearn_mia import attacks as known_attacks
 from sklearn_mia.attacks import RMIA, BaggingAttack, LiRA, ThresholdAttack
 from sklearn_mia.auditing._case import half_of_units
 from sklearn_mia.base import BaseAttack, BaseShadowAttack
-from sklearn_mia.models import open_model
+from sklearn_mia.models import open_model, recipe_beside
 from sklearn_mia.tables import take
 
 # Cost 4 of 16: from there on it equals RMIA with 64 shadow models.
 _SHARE_OF_BAGGING = 25
 
 
-def default_attacks(model, *, n_shadows=16, random_state=None):
+def default_attacks(model, *, n_shadows=16, response_method="auto", random_state=None):
     """The attacks of an audit that names none.
 
     One that needs the model alone, and the strongest for their cost: RMIA and
@@ -39,6 +41,10 @@ def default_attacks(model, *, n_shadows=16, random_state=None):
 
     n_shadows : int, default=16
         Cost of the default attacks, in fits of the model; even.
+
+    response_method : str, default="auto"
+        How the model and its shadows are asked: "predict_proba", "decision_function",
+        "predict", or "auto" for the first of them that it has.
 
     random_state : int or None, default=None
         The same for all attacks, so that they share what they can.
@@ -64,13 +70,18 @@ def default_attacks(model, *, n_shadows=16, random_state=None):
     shadows = {
         "n_shadows": n_shadows,
         "keep_models": False,
+        "response_method": response_method,
         "random_state": random_state,
+        "shadow_estimator": recipe_beside(model),
     }
     attacks = {
-        "ThresholdAttack": ThresholdAttack(model, signal="loss"),
+        "ThresholdAttack": ThresholdAttack(
+            model, signal="loss", response_method=response_method
+        ),
         "RMIA": RMIA(model, **shadows),
     }
-    if not BaggingAttack.handles(model):
+    by_votes = response_method in ("auto", "predict_proba")
+    if not by_votes or not BaggingAttack.handles(model):
         return attacks | {"LiRA": LiRA(model, **shadows)}
     forest = open_model(model).classifier
     bagging = BaggingAttack(
@@ -80,6 +91,78 @@ def default_attacks(model, *, n_shadows=16, random_state=None):
         random_state=random_state,
     )
     return attacks | {"BaggingAttack": bagging}
+
+
+def attacks_by_name(
+    attacks, model, *, n_shadows=16, response_method="auto", random_state=None
+):
+    """Make attacks of their names; those that are none stay as they are.
+
+    Parameters
+    ----------
+    attacks : str, attack, list or dict
+
+    model : classifier
+
+    n_shadows, response_method, random_state : as in :func:`default_attacks`
+
+    Returns
+    -------
+    attacks : attack, list or dict
+    """
+    settings = {
+        "n_shadows": n_shadows,
+        "response_method": response_method,
+        "random_state": random_state,
+    }
+    if isinstance(attacks, str):
+        return [_attack_of_name(attacks, model, settings)]
+    if isinstance(attacks, Mapping):
+        return {
+            k: _attack_of_name(v, model, settings) if isinstance(v, str) else v
+            for k, v in attacks.items()
+        }
+    if isinstance(attacks, (list, tuple)):
+        return [
+            _attack_of_name(v, model, settings) if isinstance(v, str) else v
+            for v in attacks
+        ]
+    return attacks
+
+
+def _attack_of_name(name, model, settings):
+    found = {
+        other: cls
+        for other, cls in vars(known_attacks).items()
+        if isinstance(cls, type) and issubclass(cls, BaseAttack)
+    }
+    if name not in found:
+        close = [other for other in found if other.lower() == name.lower()]
+        close = close or get_close_matches(name, found)
+        raise ValueError(
+            f"attacks names {name!r}, "
+            + (f"did you mean {close[0]!r}? " if close else "which is no attack. ")
+            + f"Expected one of {', '.join(sorted(found))}."
+        )
+    defaults = default_attacks(model, **settings)
+    if name in defaults:
+        return defaults[name]
+    attack = found[name](model)
+    if not attack.handles(model):
+        raise ValueError(
+            f"attacks names {name!r}, which cannot be made on a "
+            f"{type(model).__name__}. Leave it out."
+        )
+    own = attack.get_params(deep=False)
+    settings = settings | {
+        "keep_models": False,
+        "shadow_estimator": recipe_beside(model),
+        # Some attacks do without shadow models unless they are asked for.
+        "n_shadows": settings["n_shadows"] if own.get("n_shadows") else None,
+    }
+    return attack.set_params(
+        **{k: v for k, v in settings.items() if k in own and v is not None}
+    )
 
 
 @dataclass(frozen=True)
@@ -259,13 +342,23 @@ def run_attacks(attacks, case, *, seed, n_jobs=None, callbacks=None, memory=None
             f"{sklearn.__version__}. Leave them out."
         )
     half = _half(case, seed)
+    if callbacks is not None and not isinstance(callbacks, (list, tuple)):
+        callbacks = [callbacks]
     with tempfile.TemporaryDirectory(prefix="sklearn_mia_") as folder:
         if memory is None:
             memory = joblib.Memory(folder, verbose=0)
         scored = {}
         for name, attack in attacks.items():
             _equip(attack, memory=memory, seed=seed, n_jobs=n_jobs, callbacks=callbacks)
-            scored[name] = _run_attack(attack, case, half)
+            try:
+                scored[name] = _run_attack(attack, case, half)
+            except ValueError as error:
+                if "shadow_estimator" not in str(error):
+                    raise
+                raise ValueError(
+                    f"{error} In an audit it goes with the attack: "
+                    f"attacks=[{name}(shadow_estimator=...)]."
+                ) from error
             if scored[name].n_unscored == len(case.is_member):
                 raise ValueError(
                     f"The attack {name} could score none of the "

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sklearn_mia.auditing._verdict import check_limits
 from sklearn_mia.checks import check_count, check_fraction, check_fractions
+from sklearn_mia.response import RESPONSE_METHODS
 
 _TOLD = (
     "fprs",
@@ -41,6 +42,7 @@ class Settings:
     inclusion_probability: float | None = None
     n_permutations: int = 999
     n_shadows: int = 16
+    response_method: str = "auto"
     drop_shared: bool = False
     per_record: bool = True
     seed: int = 0
@@ -52,6 +54,7 @@ class Settings:
             "prior": check_fraction(self.prior, "prior"),
             "limits": tuple(check_limits(self.limits)),
             "slices": _several(self.slices),
+            "response_method": _way_to_ask(self.response_method),
             "min_slice_size": check_count(self.min_slice_size, "min_slice_size", 2),
             "n_permutations": check_count(self.n_permutations, "n_permutations", 99),
         }
@@ -65,6 +68,15 @@ class Settings:
     def told(self):
         """The settings that a report shows."""
         return {name: getattr(self, name) for name in _TOLD}
+
+
+def _way_to_ask(response_method):
+    if response_method not in RESPONSE_METHODS:
+        raise ValueError(
+            f"response_method={response_method!r}; expected one of "
+            f"{', '.join(map(repr, RESPONSE_METHODS))}."
+        )
+    return response_method
 
 
 def _several(slices):

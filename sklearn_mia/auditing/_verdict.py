@@ -181,7 +181,7 @@ def state_verdict(correction, judged, power, critical, headline, model):
     told.append(
         (
             "scope",
-            f"All of this is about this one trained {model}. Training again on another "
+            f"All of this is about {_one_trained(model)}. Training again on another "
             "random draw of the same data moves the values by about as much again as "
             "the intervals say; a statement about the training procedure needs several "
             "models (audit_recipe).",
@@ -193,6 +193,12 @@ def state_verdict(correction, judged, power, critical, headline, model):
         "sentences": [sentence for _, sentence in told],
         "kinds": [kind for kind, _ in told],
     }
+
+
+def _one_trained(model):
+    if model.startswith("the model"):
+        return model.replace("the model", "this one trained model", 1)
+    return f"this one trained {model}"
 
 
 _TITLES = {

@@ -201,8 +201,8 @@ def structural_risk(model, X, y, *, min_group=10):
             "residual_degrees_of_freedom",
             residual,
             residual < min_group,
-            f"{n} records leave {residual} degrees of freedom beside {n_parameters} "
-            "parameters",
+            f"{n} records leave {residual if residual > 0 else 'no'} degrees of "
+            f"freedom beside {n_parameters} parameters",
         )
     )
     return StructuralRisk(

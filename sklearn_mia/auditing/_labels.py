@@ -1,0 +1,99 @@
+"""Class labels and membership, as a column of a file tells them."""
+
+import numpy as np
+
+from sklearn_mia.auditing._typing import NUMBER, TRUTH_WORDS
+
+_SIDES = {
+    True: ("1", "1.0", "true", "t", "yes", "y", "member", "in", "train", "training"),
+    False: (
+        *("0", "0.0", "false", "f", "no", "n", "nonmember", "non-member"),
+        *("non_member", "out", "test", "testing"),
+    ),
+}
+
+
+def typed_labels(column, classes, *, na_values=(), table="the table"):
+    """Class labels of the kind that the model knows.
+
+    Parameters
+    ----------
+    column : Series
+
+    classes : ndarray of shape (n_classes,)
+
+    na_values : list of str, default=()
+
+    table : str, default="the table"
+        For the message.
+
+    Returns
+    -------
+    labels : Series
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, or none of the classes; none is dropped.
+    """
+    missing = column.isna() | column.map(
+        lambda v: isinstance(v, str) and v.strip() in {"", *na_values}
+    ).astype(bool)
+    if missing.any():
+        raise ValueError(
+            f"{int(missing.sum())} of {len(column)} records of {table} have no label "
+            f"in column {column.name!r}. Fill them in or leave the records out."
+        )
+    classes = np.asarray(classes).tolist()
+    by_value = {value: _label(value, classes) for value in column.unique()}
+    unknown = column.map(lambda v: by_value[v] is None).astype(bool)
+    if unknown.any():
+        raise ValueError(
+            f"{int(unknown.sum())} of {len(column)} records of {table} have a label in "
+            f"column {column.name!r} that the model does not know. Its classes are "
+            f"{', '.join(map(repr, classes[:10]))}: write the labels as in training, "
+            "or leave these records out."
+        )
+    labels = np.empty(len(column), dtype=object)
+    labels[:] = [by_value[v] for v in column]
+    return type(column)(labels, column.index, name=column.name).infer_objects()
+
+
+def _label(value, classes):
+    """The class that a cell stands for, None if there is none."""
+    if not isinstance(value, str):
+        return next((c for c in classes if c == value), None)
+    cell = value.strip()
+    for text in (value, cell):
+        if text in classes:
+            return text
+    number = float(cell) if NUMBER.fullmatch(cell) else TRUTH_WORDS.get(cell.lower())
+    if number is None:
+        return None
+    return next((c for c in classes if not isinstance(c, str) and c == number), None)
+
+
+def membership(column, path):
+    """Which records are members.
+
+    Parameters
+    ----------
+    column : Series
+
+    path : str
+        For the message.
+
+    Returns
+    -------
+    is_member : list of bool
+    """
+    known = {word: side for side, words in _SIDES.items() for word in words}
+    values = [known.get(str(v).strip().lower()) for v in column]
+    if None in values:
+        raise ValueError(
+            f"Column {column.name!r} of {path} does not tell members in "
+            f"{values.count(None)} of {len(values)} records (the first is record "
+            f"{values.index(None) + 1}). Expected 1 or true, member or train for "
+            "members, and 0 or false, nonmember or test for the others."
+        )
+    return values

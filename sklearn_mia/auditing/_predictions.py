@@ -1,0 +1,99 @@
+"""From a file of predictions to the case of an audit."""
+
+import numpy as np
+
+from sklearn_mia.auditing import _typing
+from sklearn_mia.auditing._case import case_of_predictions
+from sklearn_mia.auditing._inputs import has_types, read_named, untyped
+from sklearn_mia.auditing._labels import membership, typed_labels
+
+
+def read_predictions(path, arguments):
+    """Read probabilities, labels and membership.
+
+    Parameters
+    ----------
+    path : Path
+
+    arguments : Namespace
+
+    Returns
+    -------
+    case : Case
+
+    log_proba : ndarray of shape (n_records, n_classes)
+    """
+    frame = read_named(path, arguments, ("label", "member", "id", "group"))
+    prefix = arguments.proba_prefix
+    columns = [c for c in frame.columns if str(c).startswith(prefix)]
+    if not columns:
+        raise ValueError(
+            f"{path} has 0 columns that begin with {prefix!r}; expected one a class, "
+            f"named {prefix}<class>, or another --proba-prefix."
+        )
+    classes = np.array([str(c)[len(prefix) :] for c in columns])
+    proba = _probabilities(frame[columns], path)
+    labels = frame[arguments.label].map(_as_text)
+    if len(columns) == 1:
+        classes, proba = _both_classes(labels, classes[0], proba, path, columns[0])
+    _check_classes(labels, classes, columns, arguments, path)
+    labels = typed_labels(labels, classes, table=str(path))
+    ids, groups = (untyped(frame, n, path) for n in (arguments.id, arguments.group))
+    return case_of_predictions(
+        proba,
+        labels.astype(str),
+        membership(frame[arguments.member], path),
+        classes=classes,
+        groups=groups,
+        ids=ids,
+        name=str(path),
+    )
+
+
+def _probabilities(frame, path):
+    side = _typing.Side(frame, str(path), not has_types(path))
+    known = _typing.KnownColumn("number", sure=True)
+    columns = _typing.read_columns([side], dict.fromkeys(frame.columns, known))
+    read = [column.series(0) for column in columns.values()]
+    for column in read:
+        if column.dtype.kind not in "fiu":
+            raise ValueError(
+                f"Column {column.name!r} of {path} has probabilities that are not "
+                f"numbers, but {column.dtype}."
+            )
+    return np.column_stack([c.to_numpy(dtype=float, na_value=np.nan) for c in read])
+
+
+def _as_text(label):
+    """A label as the name of a column has it; a gap stays one."""
+    if label is None or label != label:
+        return None
+    whole = isinstance(label, float) and label.is_integer()
+    return str(int(label) if whole else label)
+
+
+def _both_classes(labels, known, proba, path, column):
+    """Classes and probabilities, where a file gives those of one of two classes."""
+    others = sorted(
+        {v.strip() for v in labels if v is not None and v == v} - {known, ""}
+    )
+    if len(others) != 1:
+        raise ValueError(
+            f"{path} has the probability of one class, in {column!r}, but labels of "
+            f"{len(others)} other classes; expected one column a class, or two classes "
+            "of which it names one."
+        )
+    return np.array([others[0], known]), np.column_stack([1 - proba, proba])
+
+
+def _check_classes(labels, classes, columns, arguments, path):
+    """Raise ValueError if columns are numbered where they should name classes."""
+    found = {v.strip() for v in labels if v is not None and v == v}
+    if found & set(classes):
+        return
+    prefix = arguments.proba_prefix
+    raise ValueError(
+        f"No label of column {arguments.label!r} of {path} is named by a column of "
+        f"probabilities: {', '.join(map(repr, columns[:6]))}. Name each "
+        f"{prefix}<class>, after the class as it stands in the label column."
+    )

@@ -1,0 +1,102 @@
+"""Errors in the words of the command line: files and options, not parameters."""
+
+import re
+from contextlib import contextmanager
+
+import sklearn
+from sklearn.exceptions import NotFittedError
+
+_OPTIONS = (
+    (r"target_estimator", "the model"),
+    (r"Pass what it answers to audit_predictions", "Pass its answers by --predictions"),
+    (r"\b([Tt])he target\b", r"\1he model"),
+    (r"\bPass shadow_estimator\b", "In Python, pass shadow_estimator"),
+    (r"\bresponse_method='(\w+)'", r"--response-method \1"),
+    (r"drop_shared=True(, or --drop-shared)?", "--drop-shared"),
+    (r"\bn_shadows=", "--n-shadows "),
+    (r"\blabel_column\b", "--label"),
+    (r"blanks, gaps or coding", "blanks, gaps (see --na-values) or coding"),
+)
+
+
+def told(error):
+    """What an error says, without values of records.
+
+    Parameters
+    ----------
+    error : Exception
+
+    Returns
+    -------
+    text : str
+    """
+    text = " ".join(str(error).split())
+    if isinstance(error, (ValueError, TypeError)):
+        text = re.sub(r"'[^']*'|\"[^\"]*\"|\[[^]]*\]", "...", text)
+    return f"{type(error).__name__}: {text[:300].rstrip('.')}."
+
+
+def other_version(fitted_with):
+    """Say which version of scikit-learn saved a model, and which one runs."""
+    return (
+        f"It was saved with scikit-learn {fitted_with}, and {sklearn.__version__} is "
+        f"running: use an environment of scikit-learn {fitted_with}."
+    )
+
+
+def check_model(path, check, model, fitted_with):
+    """Check a model, and name its file in what is wrong.
+
+    Parameters
+    ----------
+    path : Path
+
+    check : callable
+        Raises an error for a model that cannot be audited.
+
+    model : object
+
+    fitted_with : str or None
+        The version of scikit-learn that saved the model, if it is another.
+
+    Returns
+    -------
+    checked : object
+        What `check` returns.
+    """
+    name = type(model).__name__
+    try:
+        return check(model)
+    except NotFittedError:
+        raise ValueError(
+            f"{path} holds a {name} that is not fitted. Save the trained model, after "
+            "its fit."
+        ) from None
+    except (TypeError, ValueError):
+        raise
+    except Exception as error:
+        text = f"{path} holds a {name} that does not work: {told(error)} "
+        if fitted_with is not None:
+            text += other_version(fitted_with)
+        raise ValueError(text.strip()) from error
+
+
+@contextmanager
+def words_of_options(members, nonmembers):
+    """Let errors speak of files and options, not of parameters.
+
+    Parameters
+    ----------
+    members, nonmembers : Path
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        text = str(error)
+        for pattern, word in _OPTIONS:
+            text = re.sub(pattern, word, text)
+        for side, path in (("train", members), ("test", nonmembers)):
+            text = re.sub(rf"\b[Xy]_{side}\b", lambda _, path=path: str(path), text)
+        if text == str(error):
+            raise
+        raise ValueError(text) from error

@@ -1,0 +1,280 @@
+"""Messages in the words of the caller, and names that are understood."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from both_ways import (
+    N,
+    arguments_for,
+    refusal,
+)
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import make_classification
+from sklearn.ensemble import (
+    RandomForestClassifier,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import (
+    train_test_split,
+)
+
+import sklearn_mia
+from sklearn_mia import (
+    RMIA,
+    audit,
+    audit_predictions,
+)
+from sklearn_mia.__main__ import fraction, limit, main
+
+pd = pytest.importorskip("pandas")
+pytest.importorskip("pyarrow")
+
+X, Y = make_classification(2 * N, 6, n_informative=4, flip_y=0.2, random_state=0)
+FRAME = pd.DataFrame(X, columns=list("abcdef"))
+IS_MEMBER = np.arange(2 * N) < N
+
+
+def small_forest(X=X, y=Y):
+    return RandomForestClassifier(10, random_state=0).fit(X[:N], y[:N])
+
+
+def quick(model, X=X, y=Y, **options):
+    return audit(
+        *(model, X[:N], y[:N], X[N:], y[N:]),
+        **{"n_shadows": 2, "random_state": 0, **options},
+    )
+
+
+# Messages and names
+
+
+def test_attacks_may_be_named():
+    forest = small_forest()
+    defaults = {a["name"]: a for a in quick(forest).attacks}
+    for attacks, names in (("RMIA", ["RMIA"]), (["RMIA", "LiRA"], ["LiRA", "RMIA"])):
+        found = {a["name"]: a for a in quick(forest, attacks=attacks).attacks}
+        assert sorted(found) == names
+        assert found["RMIA"]["auc"] == defaults["RMIA"]["auc"]
+    found = quick(forest, attacks={"first": "LabelOnlyAttack"}).attacks
+    assert [a["name"] for a in found] == ["first"]
+    with pytest.raises(ValueError, match=r"names 'rmia', did you mean 'RMIA'\?"):
+        quick(forest, attacks="rmia")
+    with pytest.raises(ValueError, match="cannot be made on a RandomForestClassifier"):
+        quick(forest, attacks=["TrajectoryAttack"])
+
+
+@pytest.mark.parametrize("table", [X, FRAME], ids=["array", "frame"])
+def test_the_order_of_train_test_split_is_named(table):
+    with pytest.raises(ValueError, match="the order of train_test_split"):
+        audit(small_forest(), *train_test_split(table, Y, random_state=0))
+
+
+def test_a_single_callback_need_not_be_in_a_list(capsys):
+    pytest.importorskip("rich")
+    callback = pytest.importorskip("sklearn.callback")
+    bar = callback.ProgressBar(max_propagation_depth=0)
+    quick(small_forest(), attacks="RMIA", callbacks=bar)
+    assert "RMIA" in "".join(capsys.readouterr())
+
+
+def test_a_model_that_cannot_be_trained_is_told_of_audit_predictions():
+    class Answers:
+        classes_ = np.array([0, 1])
+
+        def predict(self, X):
+            return np.zeros(len(X))
+
+    with pytest.raises(TypeError, match="Pass what it answers to audit_predictions"):
+        quick(Answers())
+
+
+def test_an_error_about_the_recipe_says_where_it_goes_in_an_audit():
+    model = CalibratedClassifierCV(FrozenEstimator(small_forest())).fit(X[:N], Y[:N])
+    with pytest.raises(ValueError, match=r"attacks=\[RMIA\(shadow_estimator=...\)\]"):
+        quick(model, attacks=RMIA())
+
+
+def test_the_folder_that_is_missing_is_named(tmp_path):
+    report = audit_predictions(small_forest().predict_proba(X), Y, IS_MEMBER)
+    path = tmp_path / "x" / "y" / "z.html"
+    message = re.escape(f"The folder of {str(path)!r} does not exist")
+    for write in (report.to_html, report.to_json):
+        with pytest.raises(OSError, match=message):
+            write(path)
+
+
+def test_more_parameters_than_records_leave_no_degrees_of_freedom():
+    text = str(sklearn_mia.structural_risk(small_forest(), X[:N], Y[:N]))
+    assert re.search(r"80 records leave no degrees of freedom beside \d+ param", text)
+
+
+def test_data_sets_need_no_import_of_their_own():
+    assert callable(sklearn_mia.datasets.load_german_credit)
+
+
+def test_the_command_alone_shows_its_help(capsys):
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "audit a model file on two tables" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("tpr=5@fpr=1", "tpr=0.05@fpr=0.01"),
+        ("auc=60", "auc=0.6"),
+        ("tpr=5@fpr=0.01", None),
+        ("tpr=500@fpr=1", None),
+    ],
+)
+def test_a_limit_in_percent_is_understood_but_not_taken(text, meant):
+    with pytest.raises(Exception, match="is not a limit") as error:
+        limit(text)
+    told = re.search(r"Did you mean (\S+)\?", str(error.value))
+    assert (told and told[1]) == meant
+    if meant:
+        assert limit(meant)
+
+
+def test_a_rate_in_percent_is_understood_but_not_taken():
+    with pytest.raises(Exception, match=r"Did you mean 0\.05\?"):
+        fraction("5")
+
+
+@pytest.mark.parametrize(
+    ("separator", "named"), [(";", "';'"), ("\t", "$'\\t'"), ("|", "'|'")]
+)
+def test_another_separator_is_named(tmp_path, capsys, separator, named):
+    arguments = arguments_for(tmp_path, small_forest(FRAME), FRAME, pd.Series(Y))
+    for name, rows in (("members", slice(0, N)), ("others", slice(N, None))):
+        FRAME.assign(y=Y)[rows].to_csv(
+            tmp_path / f"{name}.csv", sep=separator, index=False, decimal=","
+        )
+    assert main(arguments) == 2
+    assert f"pass --separator {named}." in capsys.readouterr().err
+
+
+def test_a_slice_that_is_no_column_is_told_in_the_words_of_the_command(
+    tmp_path, capsys
+):
+    message = refusal(
+        *(capsys, tmp_path, small_forest(FRAME), FRAME, pd.Series(Y)), "--slice=income"
+    )
+    assert message.startswith("--slice names 'income', which is no feature")
+
+
+def test_a_model_that_is_not_fitted_is_told_by_its_file(tmp_path, capsys):
+    message = refusal(capsys, tmp_path, LogisticRegression(), FRAME, pd.Series(Y))
+    assert message == (
+        f"{tmp_path / 'model.joblib'} holds a LogisticRegression that is not fitted. "
+        "Save the trained model, after its fit."
+    )
+
+
+# Predictions
+
+
+def predictions(folder, frame):
+    path = folder / "predictions.csv"
+    frame.to_csv(path, index=False)
+    return ["audit", f"--predictions={path}", "--label=y", "--member=in"]
+
+
+def answers(**columns):
+    proba = small_forest().predict_proba(X)
+    table = {
+        "proba_no": proba[:, 0],
+        "proba_yes": proba[:, 1],
+        "y": np.where(Y == 1, "yes", "no"),
+        "in": IS_MEMBER.astype(int),
+    }
+    table = {k: v for k, v in (table | columns).items() if v is not None}
+    return pd.DataFrame(table)
+
+
+SIDES = [
+    ("train", "test"),
+    ("member", "nonmember"),
+    ("Member", "Non-Member"),
+    ("in", "out"),
+    ("TRUE", "FALSE"),
+    ("yes", "no"),
+    ("1.0", "0.0"),
+]
+
+
+@pytest.mark.parametrize("words", SIDES)
+def test_members_may_be_told_by_many_words(words):
+    from sklearn_mia.auditing._labels import membership
+
+    column = pd.Series(np.where(IS_MEMBER, *words), name="in")
+    assert membership(column, "file") == IS_MEMBER.tolist()
+    column[3] = "validation"
+    with pytest.raises(ValueError, match=r"1 of 160 records \(the first is record 4\)"):
+        membership(column, "file")
+
+
+def test_the_probability_of_one_of_two_classes_is_enough(tmp_path):
+    found = []
+    for columns in ({}, {"proba_no": None}):
+        path = tmp_path / "r.json"
+        arguments = predictions(tmp_path, answers(**columns))
+        assert main([*arguments, f"--json={path}"]) == 0
+        found.append(json.loads(path.read_text()))
+    assert found[0]["data"]["classes"] == found[1]["data"]["classes"]
+    for both in zip(*(content["attacks"] for content in found), strict=True):
+        assert both[0]["auc"]["estimate"] == pytest.approx(both[1]["auc"]["estimate"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            {k: 100 * v for k, v in answers()[["proba_no", "proba_yes"]].items()},
+            "has percent: its rows sum to 100. Divide the probabilities by 100.",
+        ),
+        (
+            {"proba_no": 0.5 * answers()["proba_no"]},
+            "got sums from 0.5 to 1. Divide each row by its sum.",
+        ),
+        ({"proba_no": -answers()["proba_yes"]}, "expected probabilities, fractions"),
+        (
+            {"proba_no": answers()["proba_no"].mask(np.arange(2 * N) == 3)},
+            "has 1 probabilities that are missing or not finite.",
+        ),
+        (
+            {"proba_no": answers()["proba_no"].astype(str).str.replace(".", ",")},
+            "Column 'proba_no' of",
+        ),
+        (
+            {"y": Y.astype(str)},
+            "Name each proba_<class>, after the class as it stands in the label",
+        ),
+        ({"y": ["maybe", *answers()["y"][1:]]}, "1 of 160 records of"),
+    ],
+)
+def test_what_is_wrong_with_predictions_is_told_by_the_file(
+    tmp_path, capsys, columns, message
+):
+    arguments = predictions(tmp_path, answers(**columns))
+    assert main(arguments) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert str(tmp_path / "predictions.csv") in err
+    assert "_Answers" not in err
+    assert "response_method" not in err
+
+
+def test_a_report_on_predictions_names_the_file_once(tmp_path, capsys):
+    assert main(predictions(tmp_path, answers())) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "about this one trained model behind predictions.csv. Training" in told
+
+
+def test_one_probability_a_record_is_told_what_to_pass():
+    with pytest.raises(ValueError, match=r"pass np.column_stack\(\[1 - p, p\]\)"):
+        audit_predictions(small_forest().predict_proba(X)[:, 1], Y, IS_MEMBER)
