@@ -5,13 +5,16 @@ import re
 import sys
 import traceback
 import warnings
+from functools import partial
 from pathlib import Path
 
 import sklearn
+from sklearn.utils._optional_dependencies import check_pandas_support
 
 from sklearn_mia import __version__
 from sklearn_mia._demo import run_demo
-from sklearn_mia.auditing import _findings, _loading, _writing
+from sklearn_mia._interrupt import Stopped, stopped_by_signals
+from sklearn_mia.auditing import _circumstances, _loading, _reading, _writing
 from sklearn_mia.auditing._audit import (
     audit_case,
     predictions_report,
@@ -24,8 +27,9 @@ from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._words import check_model, words_of_options
 from sklearn_mia.models import trained_names
 from sklearn_mia.progress import progress_callbacks
+from sklearn_mia.redaction import without_values
 from sklearn_mia.response import RESPONSE_METHODS, check_target
-from sklearn_mia.shadows import root_seed
+from sklearn_mia.shadows import check_timeout, root_seed
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -34,16 +38,19 @@ EXIT_EXCEEDED = 3
 EXIT_UNDECIDED = 4
 EXIT_INTERRUPTED = 130
 
+_MOST_OF_AN_ERROR = 2000
 _EXIT_CODES = """\
 exit codes:
   0    the audit was made; with --fail-above, no limit is exceeded
   1    the audit failed in a way that nobody foresaw (see --debug)
-  2    something given cannot be used; one line on stderr says what
+  2    something given cannot be used, or a file cannot be written; one line on
+       stderr says what. The report is on stdout all the same, if it was made
   3    --fail-above: a leak was found and an attack is above a limit
   4    --fail-above: the limits cannot be judged: the two sides differ without
        the model, hold the same records or look swapped, a rate needs more
        non-members, or a value is above its limit by no more than chance explains
-  130  interrupted
+  130  interrupted; 143 or 129 if by SIGTERM or SIGHUP. Workers are ended and
+       temporary files removed
 """
 
 
@@ -69,15 +76,8 @@ def _demo(arguments):
 
 def _audit(arguments):
     limits = dict(arguments.fail_above) or None
-    for path in (arguments.html, arguments.json, arguments.records):
-        if path is not None:
-            _writing.check_writable(path)
-    if arguments.html:
-        check_jinja2()
-    _check_suffix(arguments.records, (".csv", ".parquet", ".pq"), "--records")
-    _check_suffix(arguments.html, (".html", ".htm"), "--html")
-    if arguments.records is not None and arguments.no_records:
-        raise ValueError("--records and --no-records contradict each other.")
+    _check_outputs(arguments)
+    check_timeout(arguments.timeout, arguments.n_jobs)
     if arguments.predictions is None:
         report = _audit_of_model(arguments, limits)
     else:
@@ -93,12 +93,16 @@ def _audit_of_model(arguments, limits):
             "audit needs three files, MODEL MEMBERS NONMEMBERS, or --predictions FILE."
         )
     model, fitted_with = _loading.load_model(
-        arguments.model, trust_pickle=arguments.trust_pickle, trusted=arguments.trust
+        arguments.model,
+        trust_pickle=arguments.trust_pickle,
+        trusted=arguments.trust,
+        max_bytes=arguments.max_size,
     )
     paths = arguments.members, arguments.nonmembers
     with words_of_options(*paths):
         classes = check_model(arguments.model, check_target, model, fitted_with)
         inputs = read_sides(paths, arguments, model, classes, fitted_with)
+        arguments.tables = inputs.features
         case = make_case(
             model,
             inputs.features[0],
@@ -109,11 +113,11 @@ def _audit_of_model(arguments, limits):
             ids=inputs.ids,
         )
         findings = [
-            _findings.check_version(fitted_with, sklearn.__version__),
-            _findings.check_column_order(
+            _circumstances.check_version(fitted_with, sklearn.__version__),
+            _circumstances.check_column_order(
                 inputs.reordered, trained_names(model) is None
             ),
-            _findings.check_reading(inputs.remarks),
+            _circumstances.check_reading(inputs.remarks),
         ]
         progress = _progress(arguments)
         return audit_case(
@@ -122,6 +126,7 @@ def _audit_of_model(arguments, limits):
             _settings(arguments, limits, (*Settings.slices, *arguments.slice)),
             callbacks=None if progress is None else progress(),
             n_jobs=arguments.n_jobs,
+            timeout=arguments.timeout,
             extra_findings=[finding for finding in findings if finding is not None],
             sources={
                 "model": Path(arguments.model).name,
@@ -165,8 +170,27 @@ def _audit_of_predictions(arguments, limits):
     )
 
 
+def _check_outputs(arguments):
+    """Raise an error now for what could not be written when the audit is made."""
+    outputs = [(f"--{n}", getattr(arguments, n)) for n in ("html", "json", "records")]
+    inputs = ("model", "members", "nonmembers", "predictions")
+    _writing.check_outputs(outputs, [(n, getattr(arguments, n)) for n in inputs])
+    if arguments.records is not None and arguments.no_records:
+        raise ValueError("--records and --no-records contradict each other.")
+    _check_suffix(arguments.records, (".csv", ".parquet", ".pq"), "--records")
+    _check_suffix(arguments.html, (".html", ".htm"), "--html")
+    if arguments.html is not None:
+        check_jinja2()
+    if arguments.records is not None:
+        check_pandas_support("--records (pip install 'sklearn-mia[report]')")
+        if _writing.is_parquet(arguments.records):
+            _reading.check_pyarrow()
+
+
 def _check_suffix(path, known, option):
-    if path is not None and path.suffix.lower() not in known:
+    # Devices and pipes have names of their own.
+    is_file = path is not None and _writing.is_file(path)
+    if is_file and not _writing.has_suffix(path, known):
         raise ValueError(
             f"{option} {path} does not end in {' or '.join(known)}, the formats that "
             "can be written."
@@ -174,25 +198,28 @@ def _check_suffix(path, known, option):
 
 
 def _deliver(report, arguments):
-    """Render everything, then write it, then print."""
-    files = []
-    if arguments.html:
-        files.append((arguments.html, report.to_html()))
-    if arguments.json:
-        files.append((arguments.json, report.to_json() + "\n"))
-    if arguments.records:
-        frame = report.records
-        is_parquet = arguments.records.suffix in (".parquet", ".pq")
-        files.append(
+    """Print the report, then write every file that can be written."""
+    html, json, records = (arguments.html, arguments.json, arguments.records)
+    # A file on stdout is alone there.
+    taken = any(map(_writing.goes_to_stdout, (html, json, records)))
+    stream = sys.stderr if taken else None
+    steps = [("The report", lambda: _writing.say(report, stream))]
+    if html is not None:
+        steps.append((f"--html {html}", partial(report.to_html, html)))
+    if json is not None:
+        steps.append((f"--json {json}", partial(report.to_json, json)))
+    if records is not None:
+        steps.append(
             (
-                arguments.records,
-                frame.astype({"id": str}).to_parquet(index=False)
-                if is_parquet
-                else frame.to_csv(index=False),
+                f"--records {records}",
+                lambda: _writing.write_whole(
+                    records,
+                    _writing.records_file(report.records, records),
+                    private=True,
+                ),
             )
         )
-    _writing.write_all(files)
-    print(report)
+    _writing.run_all(steps)
 
 
 def exit_code(report):
@@ -281,8 +308,48 @@ def fraction(text):
     return value
 
 
+def _positive(text, what):
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what} above 0")
+    return value
+
+
+def seconds(text):
+    """Read a time limit.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    value : float
+    """
+    return _positive(text, "a number of seconds")
+
+
+def gibibytes(text):
+    """Read a size in GiB.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    value : int
+        In bytes.
+    """
+    return int(_positive(text, "a number of GiB") * 2**30)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
+        message = _writing.visible(message[:_MOST_OF_AN_ERROR])
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
@@ -298,16 +365,26 @@ def _parser():
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     parser.set_defaults(run=lambda arguments: _help(parser), debug=False)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("-o", "--html", type=Path, help="write the page to this file")
+    common.add_argument(
+        "-o",
+        "--html",
+        type=_writing.destination,
+        metavar="FILE",
+        help="write the page to this file; - is stdout",
+    )
     common.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    common.add_argument("--n-jobs", type=int, help="shadow models trained at a time")
+    common.add_argument(
+        "--n-jobs", type=int, metavar="N", help="shadow models trained at a time"
+    )
     common.add_argument(
         "--progress",
         action=argparse.BooleanOptionalAction,
         help="count shadow models on stderr; the default is to do so on a terminal",
     )
     common.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error"
+        "--debug",
+        action="store_true",
+        help="show the traceback of an error, which may quote cells of the tables",
     )
     demo = commands.add_parser(
         "demo",
@@ -365,12 +442,18 @@ def _add_column_options(command):
 
 def _add_output_options(command):
     group = command.add_argument_group("output")
-    group.add_argument("--json", type=Path, metavar="FILE", help="report as JSON")
+    group.add_argument(
+        "--json",
+        type=_writing.destination,
+        metavar="FILE",
+        help="report as JSON; - is stdout, and the report then goes to stderr",
+    )
     group.add_argument(
         "--records",
-        type=Path,
+        type=_writing.destination,
         metavar="FILE",
-        help="one row a record, .csv or .parquet",
+        help="one row a record, .csv or .parquet; in a CSV, text that a spreadsheet "
+        "would take for a formula gets an apostrophe in front",
     )
     group.add_argument(
         "--no-records", action="store_true", help="report nothing about single records"
@@ -415,6 +498,12 @@ def _add_audit_options(command):
         help="how the model is asked; default: the first of the others that it has",
     )
     group.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help="stop if one shadow model takes longer; needs --n-jobs of 2 or more",
+    )
+    group.add_argument(
         "--drop-shared",
         action="store_true",
         help="leave out non-members that equal a member",
@@ -456,6 +545,13 @@ def _add_loading_options(command):
         "values of a text column otherwise",
     )
     group.add_argument("--separator", default=",", help="of a CSV; default: comma")
+    group.add_argument(
+        "--max-size",
+        type=gibibytes,
+        default=_reading.MOST_BYTES,
+        metavar="GIB",
+        help="most that a file may hold once it is unpacked; default: 4",
+    )
 
 
 def main(arguments=None):
@@ -473,19 +569,22 @@ def main(arguments=None):
     """
     arguments = _parser().parse_args(arguments)
     try:
-        with warnings.catch_warnings():
+        with stopped_by_signals(), warnings.catch_warnings():
             # What matters of them is in the findings.
             warnings.simplefilter("ignore")
             return arguments.run(arguments)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
+    except KeyboardInterrupt as stop:
+        _writing.say("interrupted", sys.stderr)
+        return 128 + stop.number if isinstance(stop, Stopped) else EXIT_INTERRUPTED
     except Exception as error:
         if arguments.debug:
             traceback.print_exc()
         else:
+            # Of the tables, not even what the model quotes when it fails.
+            tables = getattr(arguments, "tables", ())
             line = " ".join(str(error).split()) or type(error).__name__
-            print(f"error: {line}", file=sys.stderr)
+            line = without_values(line, *tables, most=_MOST_OF_AN_ERROR)
+            _writing.say(f"error: {_writing.visible(line)}", sys.stderr)
         known = isinstance(error, (ValueError, TypeError, OSError, ImportError))
         return EXIT_INPUT if known else EXIT_FAILED
 

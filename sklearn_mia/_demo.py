@@ -15,8 +15,8 @@ def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
 
     Parameters
     ----------
-    html : Path or None, default=None
-        Where to write the page.
+    html : Path, "-" or None, default=None
+        Where to write the page; "-" is stdout.
 
     seed : int, default=0
 
@@ -37,8 +37,10 @@ def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
 
     started = time.monotonic()
     if html:
-        _writing.check_writable(html)
+        _writing.check_outputs([("--html", html)])
         check_jinja2()
+    # A page on stdout is alone there.
+    stream = sys.stderr if _writing.goes_to_stdout(html) else None
     X, y = load_german_credit(return_X_y=True, as_frame=True)
     X_in, X_out, y_in, y_out = train_test_split(
         X, y, test_size=0.5, stratify=y, random_state=seed
@@ -69,25 +71,24 @@ def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
             random_state=seed,
         )
         reports.append(report)
-        print(report, end="\n\n")
-    if html:
-        _writing.write_whole(
-            html,
-            render_page(reports, title="Membership audit: German credit"),
-        )
-    print("In plain words\n==============\n")
+        _writing.say(f"{report}\n", stream)
+    _writing.say("In plain words\n==============\n", stream)
     for report in reports:
-        print(_in_plain_words(report), end="\n\n")
-    print(
+        _writing.say(f"{_in_plain_words(report)}\n", stream)
+    _writing.say(
         _filled(
             "Both models were trained on the same people and answer the same question. "
             "How much they give away about those people is a matter of the model."
-        )
+        ),
+        stream,
     )
     if html:
-        print(f"\nThe page with pictures is {html}")
+        page = render_page(reports, title="Membership audit: German credit")
+        _writing.write_whole(html, page, private=True)
+        shown = _writing.visible(str(html))
+        _writing.say(f"\nThe page with pictures is {shown}", stream)
     if callbacks is not None:
-        print(f"Took {time.monotonic() - started:.0f} s.", file=sys.stderr)
+        _writing.say(f"Took {time.monotonic() - started:.0f} s.", sys.stderr)
 
 
 def _in_plain_words(report):

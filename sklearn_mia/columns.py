@@ -22,9 +22,11 @@ _KEEP_CELLS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FittedPart:
     """A fitted part of a model, and the columns that reach it.
+
+    A pickle of it holds the features that were given.
 
     Attributes
     ----------

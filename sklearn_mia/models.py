@@ -32,9 +32,11 @@ _BY_CLASS = (OneVsRestClassifier, OneVsOneClassifier)
 _ONE_AGAINST_REST = {"multiclassova", "multiclass_ova", "ova", "MultiClassOneVsAll"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OpenedModel:
     """A model without its wrappers.
+
+    A pickle of it holds the features given.
 
     Attributes
     ----------

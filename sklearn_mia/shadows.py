@@ -5,17 +5,20 @@ so that each record is IN exactly half of them. All results depend on
 ``(random_state, number of the shadow)`` alone, never on the number of workers.
 """
 
-import inspect
+import faulthandler
 import os
-import sys
-from contextlib import nullcontext, suppress
+import tempfile
+import time
+import warnings
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from numbers import Real
+from pathlib import Path
 
-import joblib
 import numpy as np
-import sklearn
 from joblib import effective_n_jobs
-from joblib.parallel import get_active_backend
+from joblib.parallel import LokyBackend, get_active_backend
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import clone
@@ -25,12 +28,15 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_mia._warn import warn
 from sklearn_mia.identity import cell_values, mix
+from sklearn_mia.memory import answer_of_shadow, model_of_shadow, remembered
+from sklearn_mia.redaction import without_values
 from sklearn_mia.response import encode_labels
 from sklearn_mia.tables import take
 
 __all__ = [
     "ShadowFitError",
     "ShadowWork",
+    "check_timeout",
     "draw_members",
     "query_shadows",
     "root_seed",
@@ -39,7 +45,11 @@ __all__ = [
 
 
 class ShadowFitError(ValueError):
-    """A shadow model could not be trained."""
+    """A shadow model could not be trained.
+
+    Its text holds no cell of a record; `__context__` is the error of the recipe, as
+    far as it comes from this process.
+    """
 
 
 def root_seed(random_state):
@@ -172,9 +182,11 @@ def prepare_recipe(recipe, shadow, seed, n_jobs=None):
     return estimator
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ShadowWork:
     """All that one shadow needs, but for its number and its members.
+
+    A pickle of it holds the records: it travels to workers.
 
     Attributes
     ----------
@@ -205,7 +217,7 @@ class ShadowWork:
     memory : joblib.Memory or None, default=None
 
     key : str or None, default=None
-        From :func:`cache_key`; None trains without the cache.
+        From :func:`sklearn_mia.memory.cache_key`; None trains without the cache.
     """
 
     recipe: object
@@ -276,63 +288,155 @@ def fit_shadow(work, shadow, members):
                 return fitted(np.searchsorted(trained, codes)), trained
         counts = np.bincount(codes, minlength=len(classes))
         shown = zip(classes.tolist(), counts.tolist(), strict=True)
-        cause = str(error).strip().split("\n")[0]
+        # The chain of causes would quote cells in a traceback.
         raise ShadowFitError(
-            f"Shadow {shadow} could not be trained: {type(error).__name__}: {cause} "
+            f"Shadow {shadow} could not be trained: {_told(error, work.features)} "
             f"It saw {len(rows)} records, by class {dict(shown)}. If a rare class or "
             "category is the cause, drop its records or let the recipe ignore it, as "
             "OneHotEncoder(handle_unknown='ignore') does."
-        ) from error
+        ) from None
     return model, encode_labels(np.asarray(model.classes_), classes)
 
 
-def _model_of_shadow(key, shadow, work, members):
-    return fit_shadow(work, shadow, members)
-
-
-def _answer_of_shadow(key, shadow, work, members, trained=None):
-    model, seen = fit_shadow(work, shadow, members) if trained is None else trained
-    answer = _ask(work, shadow, model, seen, work.features, work.codes, members)
-    return answer, seen
+def _told(error, features):
+    """Kind and first line of an error, without the cells of records in it."""
+    line = without_values(str(error).strip(), features).split("\n")[0]
+    return f"{type(error).__name__}: {line}"
 
 
 def _ask(work, shadow, model, seen, features, codes, members=None):
     try:
         return work.reader.ask(model, seen, features, codes, members)
     except Exception as error:
-        cause = str(error).strip().split("\n")[0]
         raise ShadowFitError(
             f"Shadow {shadow} was trained but could not answer for the pool: "
-            f"{type(error).__name__}: {cause} It saw the classes "
+            f"{_told(error, features)} It saw the classes "
             f"{work.classes[seen].tolist()}. If it met a category that it "
             "was not trained on, let the recipe ignore it, as "
             "OneHotEncoder(handle_unknown='ignore') does."
-        ) from error
+        ) from None
 
 
-def _shadow_task(shadow, work, members, main_process):
+def _answer(work, shadow, members, trained=None):
+    model, seen = fit_shadow(work, shadow, members) if trained is None else trained
+    return _ask(work, shadow, model, seen, work.features, work.codes, members), seen
+
+
+def _shadow_task(shadow, work, members, main_process, watch=None):
     """Train and ask one shadow: the function that workers run."""
-    with threadpool_limits(1) if os.getpid() != main_process else nullcontext():
-        trained = None
+    inside = os.getpid() != main_process
+    damaged, trained = [], None
+
+    def kept(function, make):
+        value, was_damaged = remembered(work.memory, function, work.key, shadow, make)
+        damaged.append(was_damaged)
+        return value
+
+    with threadpool_limits(1) if inside else nullcontext(), _watched(shadow, watch):
         if work.key is None:
             trained = fit_shadow(work, shadow, members)
-            answer, seen = _answer_of_shadow(None, shadow, work, members, trained)
+            answer, seen = _answer(work, shadow, members, trained)
         else:
             if work.keep_models:
-                fit = work.memory.cache(_model_of_shadow, ignore=["work", "members"])
-                trained = fit(work.key, shadow, work, members)
-            ask = work.memory.cache(
-                _answer_of_shadow, ignore=["work", "members", "trained"]
+                trained = kept(
+                    model_of_shadow, lambda: fit_shadow(work, shadow, members)
+                )
+            answer, seen = kept(
+                answer_of_shadow, lambda: _answer(work, shadow, members, trained)
             )
-            answer, seen = ask(work.key, shadow, work, members, trained)
         read = [
             f(answer, seen, work.codes)
             for f in (work.reader.read, work.reader.true_log_proba)
         ]
-    return shadow, read, trained if work.keep_models else None
+    return shadow, read, trained if work.keep_models else None, any(damaged)
 
 
-def train_shadows(work, members, *, n_jobs=None, on_begin=None, on_end=None):
+def check_timeout(timeout, n_jobs):
+    """Raise ValueError for a time limit that could not be kept.
+
+    Parameters
+    ----------
+    timeout : float or None
+        Seconds for one shadow.
+
+    n_jobs : int or None
+        Shadows trained at a time.
+    """
+    if timeout is None:
+        return
+    if not isinstance(timeout, Real) or isinstance(timeout, bool) or not timeout > 0:
+        raise ValueError(
+            f"timeout={timeout!r} is not a time limit; expected seconds above 0, or "
+            "None for no limit."
+        )
+    processes = isinstance(get_active_backend()[0], LokyBackend)
+    if not processes or effective_n_jobs(n_jobs) < 2:
+        raise ValueError(
+            f"timeout={timeout!r}, but with n_jobs={n_jobs!r} shadows are trained in "
+            "this process or in threads, where a fit cannot be stopped. Pass n_jobs=2 "
+            "or more, with the worker processes of joblib (backend 'loky'), or "
+            "timeout=None."
+        )
+
+
+@contextmanager
+def _watch(timeout):
+    """Where shadows leave marks while they are trained, and their time."""
+    if timeout is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="sklearn_mia_") as folder:
+        yield folder, timeout
+
+
+@contextmanager
+def _watched(shadow, watch):
+    """End this worker if the shadow takes longer than its time; leave a mark then."""
+    if watch is None:
+        yield
+        return
+    folder, timeout = watch
+    mark = Path(folder, str(shadow))
+    mark.touch()
+    with open(os.devnull, "w") as nowhere:
+        # A thread without Python: it ends a fit that holds the interpreter, too.
+        faulthandler.dump_traceback_later(timeout, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+            mark.unlink()
+
+
+def _broken_pool(watch, running):
+    """What to say when a worker process is gone."""
+    late = []
+    if watch is not None:
+        now = time.time()
+        marks = {int(m.name): m.stat().st_mtime for m in Path(watch[0]).iterdir()}
+        late = {s for s, since in marks.items() if now - since >= watch[1]}
+        running = set(marks) or running
+    if late:
+        return ShadowFitError(
+            f"Shadow {_listed(late)} took longer than timeout={watch[1]!r} seconds and "
+            "was stopped with all workers. Pass a longer timeout, or a recipe that "
+            "ends by itself. With memory= the shadows trained so far are found again."
+        )
+    return ShadowFitError(
+        "A worker process was killed from outside while it trained shadow "
+        f"{' or '.join(map(str, sorted(running)))}. Most often the memory of the "
+        "machine is full: pass a smaller n_jobs. With memory= the shadows trained so "
+        "far are found again."
+    )
+
+
+def _listed(numbers):
+    return ", ".join(map(str, sorted(numbers)))
+
+
+def train_shadows(
+    work, members, *, n_jobs=None, timeout=None, on_begin=None, on_end=None
+):
     """Train all shadows and read their signals for the pool.
 
     With one worker BLAS is held to one thread and OpenMP left alone; with more
@@ -348,6 +452,9 @@ def train_shadows(work, members, *, n_jobs=None, on_begin=None, on_end=None):
 
     n_jobs : int or None, default=None
         Shadows trained at a time; None is 1 unless in a `joblib.parallel_config`.
+
+    timeout : float or None, default=None
+        Seconds for one shadow, see :func:`check_timeout`.
 
     on_begin, on_end : callable or None, default=None
         Called in this process with the number of each shadow.
@@ -377,27 +484,61 @@ def train_shadows(work, members, *, n_jobs=None, on_begin=None, on_end=None):
     shared = getattr(get_active_backend()[0], "supports_sharedmem", False)
     # A limit set by a thread holds for the whole process: set it once, around all.
     limit = None if n_workers == 1 or not shared else "all"
-    with threadpool_limits(1, user_api=None if limit else "blas"):
+    running, damaged = set(), []
+
+    def begun(shadow):
+        running.add(shadow)
+        if on_begin is not None:
+            on_begin(shadow)
+
+    with (
+        threadpool_limits(1, user_api=None if limit else "blas"),
+        _watch(timeout) as watch,
+    ):
         tasks = (
-            delayed(_shadow_task)(shadow, work, members[shadow], os.getpid())
-            for shadow in _announced(range(n_shadows), on_begin)
+            delayed(_shadow_task)(shadow, work, members[shadow], os.getpid(), watch)
+            for shadow in _announced(range(n_shadows), begun)
         )
-        results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)
         tables, models = None, [None] * n_shadows
-        for shadow, read, trained in results:
-            if tables is None:
-                tables = [
-                    v if v is None else np.empty((n_shadows, *v.shape), dtype=v.dtype)
-                    for v in read
-                ]
-            for table, values in zip(tables, read, strict=True):
-                if values is not None:
-                    table[shadow] = values
-            models[shadow] = trained
-            if on_end is not None:
-                on_end(shadow)
+        try:
+            results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)
+            with _ended_with(results):
+                for shadow, read, trained, was_damaged in results:
+                    if tables is None:
+                        tables = [
+                            v if v is None else np.empty((n_shadows, *v.shape), v.dtype)
+                            for v in read
+                        ]
+                    for table, values in zip(tables, read, strict=True):
+                        if values is not None:
+                            table[shadow] = values
+                    models[shadow] = trained
+                    running.discard(shadow)
+                    if was_damaged:
+                        damaged.append(shadow)
+                    if on_end is not None:
+                        on_end(shadow)
+        except BrokenProcessPool:
+            raise _broken_pool(watch, running) from None
+    if damaged:
+        warn(
+            f"What memory held of shadow {_listed(damaged)} was damaged or belonged "
+            "elsewhere; trained again."
+        )
     signals, log_proba = tables
     return signals, models if work.keep_models else None, log_proba
+
+
+@contextmanager
+def _ended_with(results):
+    """End the workers as soon as nobody waits for them: an interrupt, say."""
+    try:
+        yield
+    except BaseException:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            results.close()
+        raise
 
 
 def _announced(numbers, on_begin):
@@ -442,91 +583,3 @@ def query_shadows(work, models, features, codes, *, n_jobs=None):
 def _query_task(work, shadow, model, seen, features, codes):
     answer = _ask(work, shadow, model, seen, features, codes)
     return work.reader.read(answer, seen, codes)
-
-
-def cache_key(recipe, ids, features, classes, reader, seed, fit_params):
-    """Key of the cache of one fit, hashed once for all its shadows.
-
-    It holds the ordered record ids and the dtypes, the class set, the unfitted recipe
-    with the code of the functions and classes of the user inside it, the fit
-    parameters, the versions of the packages and the root seed. Code that the recipe
-    reaches in other modules is not tracked.
-
-    Parameters
-    ----------
-    recipe : estimator instance
-
-    ids : ndarray of shape (n_records,)
-        From :func:`sklearn_mia.records.record_ids`.
-
-    features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
-
-    classes : ndarray of shape (n_classes,)
-
-    reader : Reader
-
-    seed : int
-
-    fit_params : dict
-
-    Returns
-    -------
-    key : str or None
-        None, with a warning, if something in the recipe cannot be hashed.
-    """
-    from sklearn_mia import __version__
-
-    dtypes = getattr(features, "dtypes", getattr(features, "dtype", None))
-    names = getattr(features, "columns", None)
-    try:
-        parts = [
-            ids,
-            type(features).__qualname__,
-            [str(d) for d in np.atleast_1d(np.asarray(dtypes, dtype=object))],
-            None if names is None else [str(name) for name in names],
-            [repr(c) for c in classes.tolist()],
-            reader.name,
-            _describe(recipe),
-            {k: np.asarray(v) for k, v in fit_params.items()},
-            (sklearn.__version__, __version__),
-            seed,
-        ]
-        return joblib.hash(parts)
-    except Exception as error:  # whatever a user's object does when it is pickled
-        warn(
-            f"memory is not used: the recipe {type(recipe).__name__} cannot be hashed "
-            f"({type(error).__name__}: {error}). Its shadows are trained again at "
-            "every fit."
-        )
-        return None
-
-
-def _describe(value):
-    """What a value in a recipe is, code of functions and classes included."""
-    if hasattr(value, "get_params") and not inspect.isclass(value):
-        params = value.get_params(deep=False)
-        return _describe(type(value)), {k: _describe(v) for k, v in params.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value).__qualname__, [_describe(v) for v in value]
-    if isinstance(value, dict):
-        return [(repr(k), _describe(v)) for k, v in value.items()]
-    if inspect.isclass(value):
-        package = sys.modules.get(value.__module__.partition(".")[0])
-        version = getattr(package, "__version__", None)
-        source = None if version is not None else inspect.getsource(value)
-        return value.__module__, value.__qualname__, version, source
-    code = getattr(value, "__code__", None)
-    if code is not None:
-        closure = [c.cell_contents for c in value.__closure__ or ()]
-        bound = getattr(value, "__defaults__", None), closure
-        return _describe_code(code), _describe(list(bound))
-    if callable(value) and hasattr(value, "__qualname__"):
-        return value.__module__, value.__qualname__
-    return value
-
-
-def _describe_code(code):
-    constants = [
-        _describe_code(c) if inspect.iscode(c) else repr(c) for c in code.co_consts
-    ]
-    return code.co_code, constants, code.co_names

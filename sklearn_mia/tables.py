@@ -77,6 +77,11 @@ def as_array(X):
     return X if sp.issparse(X) else np.asarray(X)
 
 
+def as_dense(X):
+    """X as an array, a sparse matrix made dense."""
+    return X.toarray() if sp.issparse(X) else np.asarray(X)
+
+
 def own_copy(X):
     """Frame that a model may write to: copied on write, so for nothing, by pandas 3."""
     return X.copy(deep=not pandas_copies_on_write()) if is_pandas_df(X) else X
@@ -127,6 +132,11 @@ def column_names(X):
 def column_of(X, name):
     """One column, by its name in a frame, else by its position."""
     return X[name] if is_frame(X) else X[:, name]
+
+
+def only_columns(X, names):
+    """Some columns of a table, by the names of :func:`column_names`, as a table."""
+    return X[list(names)] if is_frame(X) else X[:, list(names)]
 
 
 def row_names(X):
@@ -207,7 +217,10 @@ def as_numbers(column):
         try:
             values = values.astype(float)
         except (TypeError, ValueError):
-            values = np.array([str(v) for v in values.tolist()])
+            # Not of fixed width: one long text would make all of them as long.
+            text = np.empty(len(values), dtype=object)
+            text[:] = [str(v) for v in values.tolist()]
+            return np.unique(text, return_inverse=True)[1].astype(float)
     if values.dtype.kind in "US":
         return np.unique(values, return_inverse=True)[1].astype(float)
     values = values.astype(float)
@@ -223,9 +236,6 @@ def numeric_if_possible(X):
         return X
     numeric = np.array(X.tolist())
     return numeric if numeric.dtype.kind in "biuf" else X
-
-
-# Making tables
 
 
 def with_column(X, values, name):

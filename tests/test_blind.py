@@ -40,11 +40,13 @@ class Recorder(ClassifierMixin, BaseEstimator):
 
 @pytest.mark.parametrize("confidence", [0.9, 0.95])
 @pytest.mark.parametrize(
-    ("container", "n_learners"), [(np.asarray, 2), (sp.csr_array, 1)]
+    ("container", "most_cells", "n_learners"),
+    [(np.asarray, 0, 2), (sp.csr_array, 600, 2), (sp.csr_array, 599, 1)],
 )
 def test_half_the_error_is_shared_by_the_learners(
-    table, sides, monkeypatch, confidence, container, n_learners
+    table, sides, monkeypatch, confidence, container, most_cells, n_learners
 ):
+    monkeypatch.setattr(_blind, "_MOST_DENSE_CELLS", most_cells)
     levels = []
 
     def spy(y_true, scores, *, confidence):
@@ -66,6 +68,7 @@ def test_the_answer_is_the_median_of_five_splits(table, sides, monkeypatch):
         return Interval(estimate, low, estimate + 0.01, confidence, "given")
 
     monkeypatch.setattr(_blind, "roc_auc_interval", next_of)
+    monkeypatch.setattr(_blind, "_MOST_DENSE_CELLS", 0)
     found = blind_auc(sp.csr_array(table), sides, np.arange(200))
     assert (found["auc"], found["low"], found["high"]) == (0.3, 0.25, 0.31)
 

@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from sklearn_mia import RMIA, LiRA, ThresholdAttack
-from sklearn_mia.auditing import Finding, _findings, audit
+from sklearn_mia.auditing import Finding, _circumstances, _findings, audit
 from sklearn_mia.auditing._blind import blind_auc, blind_table
 
 
@@ -162,19 +163,19 @@ def test_006_sizes():
         "shadow_out": 0.8,
         "shadow_out_sd": 0.01,
     }
-    assert _findings.check_regime(regime) is None
-    assert _findings.check_regime(regime | {"target_size": 5000}).code == "MIA006"
+    assert _circumstances.check_regime(regime) is None
+    assert _circumstances.check_regime(regime | {"target_size": 5000}).code == "MIA006"
 
 
 def test_007_target_among_the_shadows(sides, rng):
     independent = rng.random((16, 1000)) < 0.5
-    assert _findings.check_twins(independent, sides) is None
-    assert _findings.check_twins(None, sides) is None
+    assert _circumstances.check_twins(independent, sides) is None
+    assert _circumstances.check_twins(None, sides) is None
     pairs = np.concatenate([independent, ~independent])
-    assert _findings.check_twins(pairs, sides) is None
+    assert _circumstances.check_twins(pairs, sides) is None
     # The target is one of a set in which each record is in exactly half.
     missing_one = np.concatenate([pairs, ~sides[None]])
-    finding = _findings.check_twins(missing_one, sides)
+    finding = _circumstances.check_twins(missing_one, sides)
     assert finding.code == "MIA007"
     assert finding.severity == "critical"
     assert finding.numbers["auc_of_shadow_count"] == 0
@@ -182,10 +183,10 @@ def test_007_target_among_the_shadows(sides, rng):
 
 
 def test_008_lost_classes():
-    assert _findings.check_lost_classes({}, 16, {}) is None
-    note = _findings.check_lost_classes({"rare": 3}, 16, {})
+    assert _circumstances.check_lost_classes({}, 16, {}) is None
+    note = _circumstances.check_lost_classes({"rare": 3}, 16, {})
     assert (note.code, note.severity) == ("MIA008", "note")
-    warning = _findings.check_lost_classes({"rare": 16}, 16, {"LiRA": 2})
+    warning = _circumstances.check_lost_classes({"rare": 16}, 16, {"LiRA": 2})
     assert warning.severity == "warning"
     assert "2 records" in warning.message
 
@@ -246,17 +247,17 @@ def test_013_no_probabilities(half):
 
 
 def test_014_version():
-    assert _findings.check_version("1.9.1", "1.9.1") is None
-    assert _findings.check_version(None, "1.9.1") is None
-    finding = _findings.check_version("1.2.0", "1.9.1")
+    assert _circumstances.check_version("1.9.1", "1.9.1") is None
+    assert _circumstances.check_version(None, "1.9.1") is None
+    finding = _circumstances.check_version("1.2.0", "1.9.1")
     assert finding.code == "MIA014"
     assert "1.2.0" in finding.message
 
 
 def test_015_column_order():
-    assert _findings.check_column_order(False, False) is None
-    assert _findings.check_column_order(True, False).code == "MIA015"
-    assert "not their order" in _findings.check_column_order(False, True).message
+    assert _circumstances.check_column_order(False, False) is None
+    assert _circumstances.check_column_order(True, False).code == "MIA015"
+    assert "not their order" in _circumstances.check_column_order(False, True).message
 
 
 def test_016_intervals_of_grouped_records():
@@ -279,10 +280,10 @@ def test_017_only_predictions(half):
 
 
 def test_each_code_belongs_to_one_check():
-    with open(_findings.__file__, encoding="utf-8") as file:
-        source = file.read()
+    files = map(Path, (_findings.__file__, _circumstances.__file__))
+    source = "\n".join(file.read_text(encoding="utf-8") for file in files)
     described = re.findall(r'"""(MIA\d{3}):', source)
-    assert sorted(described) == [f"MIA{i:03d}" for i in range(1, 20)]
+    assert sorted(described) == [f"MIA{i:03d}" for i in range(1, 21)]
     parts = re.split(r"\ndef ", source)
     for code in described:
         assert sum(f'"{code}"' in part for part in parts) == 1

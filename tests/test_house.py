@@ -15,8 +15,10 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = (
     "_compat",
     "_warn",
+    "_interrupt",
     "checks",
     "tables",
+    "redaction",
     "models",
     "columns",
     "identity",
@@ -25,6 +27,7 @@ ORDER = (
     "signals",
     "metrics",
     "readers",
+    "memory",
     "shadows",
     "base",
     "attacks",

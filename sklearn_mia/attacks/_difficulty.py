@@ -63,7 +63,8 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
         in complementary pairs.
 
     keep_models : bool, default=True
-        Whether to keep the shadows, needed to score records outside the pool.
+        Whether to keep the shadows, needed to score records outside the pool. A pickle
+        then holds them, and what they keep of their records.
 
     memory : str, object with the joblib.Memory interface or None, default=None
         Folder or cache for the answers of the shadows, shared by attacks that ask
@@ -91,6 +92,10 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
 
     n_jobs : int or None, default=None
         Shadows trained at a time. None is 1 unless in a `joblib.parallel_config`.
+
+    timeout : float or None, default=None
+        Seconds for one shadow; one that takes longer is named in an error, and the
+        workers are ended. Needs worker processes, `n_jobs` of 2 or more.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the splits and the shadows. The result does not depend on `n_jobs`.
@@ -171,6 +176,7 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
         response_method="auto",
         max_fpr=0.05,
         n_jobs=None,
+        timeout=None,
         random_state=None,
     ):
         self.target_estimator = target_estimator
@@ -185,6 +191,7 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
         self.response_method = response_method
         self.max_fpr = max_fpr
         self.n_jobs = n_jobs
+        self.timeout = timeout
         self.random_state = random_state
 
     def _signal(self):

@@ -65,9 +65,11 @@ def contrast(correct, share):
 _SIGNALS = {"contrast": contrast, "robustness": robustness}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NoisyLabelReader(Reader):
     """Ask a model for the labels of a record and of noisy copies of it.
+
+    A pickle of it holds what its `noise` does.
 
     Attributes
     ----------
@@ -239,7 +241,8 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
         in complementary pairs. 0 does without.
 
     keep_models : bool, default=True
-        Whether to keep the shadows, needed to score records outside the pool.
+        Whether to keep the shadows, needed to score records outside the pool. A pickle
+        then holds them, and what they keep of their records.
 
     memory : str, object with the joblib.Memory interface or None, default=None
         Folder or cache for the answers of the shadows, shared by attacks that ask
@@ -263,6 +266,10 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
 
     n_jobs : int or None, default=None
         Shadows trained at a time. None is 1 unless in a `joblib.parallel_config`.
+
+    timeout : float or None, default=None
+        Seconds for one shadow; one that takes longer is named in an error, and the
+        workers are ended. Needs worker processes, `n_jobs` of 2 or more.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the noise, the splits and the shadows. The result does not depend on
@@ -314,6 +321,9 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
     The noise is a function of the content of a record, the number of the copy and the
     seed, so a score depends neither on the order of the records nor on their number.
     Sparse records are refused: noise would fill them.
+
+    A pickle of the fitted attack holds what the noise is drawn from: the categories of
+    the records of the pool, and the smallest and the largest value of each number.
 
     References
     ----------
@@ -367,6 +377,7 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
         member_label=None,
         max_fpr=0.05,
         n_jobs=None,
+        timeout=None,
         random_state=None,
     ):
         self.target_estimator = target_estimator
@@ -385,6 +396,7 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
         self.member_label = member_label
         self.max_fpr = max_fpr
         self.n_jobs = n_jobs
+        self.timeout = timeout
         self.random_state = random_state
 
     def _check_records(self, X, reset):

@@ -119,7 +119,7 @@ def _fit(estimator, table, target):
 def _fit_fold(estimators, head, table, signal, halves):
     """Regressors of one fold: the location and, for the Gaussian head, the spread."""
     location, spread = estimators
-    fitted = _fit(location, table, signal)
+    fitted = _without_bins(_fit(location, table, signal))
     if head != "gaussian":
         return fitted, None
     squares = np.empty(len(signal))
@@ -130,7 +130,20 @@ def _fit_fold(estimators, head, table, signal, halves):
     squares += _TINY_SQUARE
     if getattr(spread, "loss", None) != "gamma":
         squares = np.log(squares)
-    return fitted, _fit(spread, table, squares)
+    return fitted, _without_bins(_fit(spread, table, squares))
+
+
+def _without_bins(regressor):
+    """Forget the edges of the bins, cells of records that only training needs."""
+    bins = getattr(regressor, "_bin_mapper", None)
+    if bins is not None:
+        bins.bin_thresholds_ = [
+            edges if is_category else edges[:0]
+            for edges, is_category in zip(
+                bins.bin_thresholds_, bins.is_categorical_, strict=True
+            )
+        ]
+    return regressor
 
 
 def _excess(models, table, signal):
@@ -249,6 +262,10 @@ class QuantileRegressionAttack(BaseAttack):
     -----
     With members in the pool the regression expects a little too much of every record;
     that moves the threshold, not the ranking. Sparse records are made dense.
+
+    A pickle of the fitted attack holds the regressions. The default one splits at
+    values some of which are cells of the pool; another `estimator` may keep whole
+    records, as neighbours do.
 
     References
     ----------

@@ -12,9 +12,12 @@ from sklearn_mia.identity import mix, record_ids
 _LOW_BITS = np.uint64(0xFFFFFFFF)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Unit:
-    """Columns that noise changes together."""
+    """Columns that noise changes together.
+
+    A pickle of it holds the smallest and the largest value.
+    """
 
     columns: tuple
     categorical: bool
@@ -35,6 +38,9 @@ class TabularNoise:
 
     The noise depends on the content of the record, the number of the copy, the column
     and the seed: neither on the order of the records nor on how many there are.
+
+    A pickle of it holds the categories of the pool, record by record, and the smallest
+    and the largest value of each number; no other cell.
 
     Parameters
     ----------
@@ -57,8 +63,8 @@ class TabularNoise:
     ):
         self.rate, self.scale, self.seed = rate, scale, seed
         order = np.argsort(record_ids(features), kind="stable")
-        self.pool = tables.take(features, order)
-        names = tables.column_names(self.pool)
+        pool = tables.take(features, order)
+        names = tables.column_names(pool)
         groups = [
             _chosen_columns(g, names, "one_hot_groups") for g in one_hot_groups or ()
         ]
@@ -76,12 +82,15 @@ class TabularNoise:
         )
         rest = [c for c in names if c not in set(grouped)]
         self.units = [_Unit(g, categorical=True) for g in groups]
-        self.units += [self._unit(c, c in set(declared)) for c in rest]
+        self.units += [self._unit(pool, c, c in set(declared)) for c in rest]
+        self.n_pool = len(order)
+        self._like = tables.take(pool, order[:0])
+        self._drawn = [c for u in self.units if u.categorical for c in u.columns]
+        self._cells = tables.only_columns(pool, self._drawn)
 
-    def _unit(self, name, declared):
-        values = (
-            None if declared else tables.numbers_of(tables.column_of(self.pool, name))
-        )
+    @staticmethod
+    def _unit(pool, name, declared):
+        values = None if declared else tables.numbers_of(tables.column_of(pool, name))
         if values is None:
             return _Unit((name,), categorical=True)
         values = values[np.isfinite(values)]
@@ -108,9 +117,7 @@ class TabularNoise:
         features : same container
         """
         return tables.stack_tables(
-            tables.take(self.pool, slice(0, 0)),
-            features,
-            names=("the pool", "the records"),
+            self._like, features, names=("the pool", "the records")
         )
 
     def copies(self, features, rows, numbers):
@@ -130,17 +137,20 @@ class TabularNoise:
         ------
         batch : same container as `features`
         """
-        table = tables.stack_tables(
-            self.pool, features, names=("the pool", "the records")
-        )
-        n_pool = len(self.pool)
+        names = ("the pool", "the records")
         ids = record_ids(features)
+        table = tables.stack_tables(self._like, features, names=names)
         columns = {c: tables.column_of(table, c) for c in tables.column_names(table)}
         values = {
             u.columns[0]: tables.numbers_of(columns[u.columns[0]])
             for u in self.units
             if not u.categorical
         }
+        if self._drawn:
+            own = tables.only_columns(table, self._drawn)
+            cells = tables.stack_tables(self._cells, own, names=names)
+            for c, place in zip(self._drawn, tables.column_names(cells), strict=True):
+                columns[c] = tables.column_of(cells, place)
         start = mix(np.uint64(self.seed % 2**64))
         for row, number in zip(rows, numbers, strict=True):
             key = mix(ids[row] ^ mix(number.astype(np.uint64) + start))
@@ -150,13 +160,13 @@ class TabularNoise:
                 changed = (bits >> np.uint64(32)) < self.rate * 2**32
                 chance = ((bits & _LOW_BITS) + 0.5) / 2**32
                 if unit.categorical:
-                    drawn = (chance * n_pool).astype(np.intp)
-                    source = np.where(changed, drawn, n_pool + row)
+                    drawn = (chance * self.n_pool).astype(np.intp)
+                    source = np.where(changed, drawn, self.n_pool + row)
                     for c in unit.columns:
                         noisy[c] = tables.take(columns[c], source)
                 else:
                     c = unit.columns[0]
-                    own = values[c][n_pool + row]
+                    own = values[c][row]
                     moved = own + self.scale * unit.spread * ndtri(chance)
                     moved = np.rint(moved) if unit.whole else moved
                     moved = np.clip(
@@ -165,7 +175,7 @@ class TabularNoise:
                     noisy[c] = tables.column_like(
                         columns[c], np.where(changed, moved, own)
                     )
-            yield tables.floats_like(self.pool, tables.table_like(table, noisy))
+            yield tables.floats_like(self._like, tables.table_like(table, noisy))
 
 
 def _chosen_columns(chosen, names, parameter):

@@ -246,7 +246,8 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
         in complementary pairs. 0 does without.
 
     keep_models : bool, default=True
-        Whether to keep the shadows, needed to score records outside the pool.
+        Whether to keep the shadows, needed to score records outside the pool. A pickle
+        then holds them, and what they keep of their records.
 
     memory : str, object with the joblib.Memory interface or None, default=None
         Folder or cache for the answers of the shadows, shared by attacks that ask
@@ -270,6 +271,10 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
 
     n_jobs : int or None, default=None
         Shadows trained at a time. None is 1 unless in a `joblib.parallel_config`.
+
+    timeout : float or None, default=None
+        Seconds for one shadow; one that takes longer is named in an error, and the
+        workers are ended. Needs worker processes, `n_jobs` of 2 or more.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the splits and the shadows. The result does not depend on `n_jobs`.
@@ -359,6 +364,7 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
         member_label=None,
         max_fpr=0.05,
         n_jobs=None,
+        timeout=None,
         random_state=None,
     ):
         self.target_estimator = target_estimator
@@ -371,6 +377,7 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
         self.member_label = member_label
         self.max_fpr = max_fpr
         self.n_jobs = n_jobs
+        self.timeout = timeout
         self.random_state = random_state
 
     @classmethod

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_mia import models
-from sklearn_mia.auditing import _findings
+from sklearn_mia.auditing import _circumstances
 from sklearn_mia.auditing._build import build_report, slice_column
 from sklearn_mia.auditing._case import case_of_predictions, make_case
 from sklearn_mia.auditing._known import check_known_values, spread
@@ -17,7 +17,7 @@ from sklearn_mia.auditing._run import (
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.metrics import epsilon_lower_bound
 from sklearn_mia.response import make_responder, predicted_codes
-from sklearn_mia.shadows import root_seed
+from sklearn_mia.shadows import check_timeout, root_seed
 from sklearn_mia.signals import SIGNALS
 from sklearn_mia.tables import take
 
@@ -53,6 +53,7 @@ def audit(
     response_method=Settings.response_method,
     callbacks=None,
     n_jobs=None,
+    timeout=None,
     random_state=None,
 ):
     """Audit how much a trained model reveals about who was in its training data.
@@ -143,6 +144,10 @@ def audit(
         Shadow models trained at a time. None is 1 unless in a
         `joblib.parallel_config`.
 
+    timeout : float or None, default=None
+        Seconds for one shadow model; one that takes longer ends the audit with an
+        error that names it. Needs worker processes, `n_jobs` of 2 or more.
+
     random_state : int, RandomState instance or None, default=None
         Seeds all that is random. The result does not depend on `n_jobs`.
 
@@ -214,7 +219,13 @@ def audit(
         seed=root_seed(random_state) % 2**31,
     )
     return audit_case(
-        model, case, settings, attacks=attacks, callbacks=callbacks, n_jobs=n_jobs
+        model,
+        case,
+        settings,
+        attacks=attacks,
+        callbacks=callbacks,
+        n_jobs=n_jobs,
+        timeout=timeout,
     )
 
 
@@ -226,6 +237,7 @@ def audit_case(
     attacks=None,
     callbacks=None,
     n_jobs=None,
+    timeout=None,
     extra_findings=(),
     sources=None,
 ):
@@ -239,7 +251,7 @@ def audit_case(
 
     settings : Settings
 
-    attacks, callbacks, n_jobs : as in :func:`audit`
+    attacks, callbacks, n_jobs, timeout : as in :func:`audit`
 
     extra_findings : list of Finding, default=()
 
@@ -250,6 +262,7 @@ def audit_case(
     -------
     report : AuditReport
     """
+    check_timeout(timeout, n_jobs)
     for name in settings.slices:
         if not (isinstance(name, str) and name in ("class", "loss")):
             slice_column(case, name)
@@ -286,17 +299,16 @@ def audit_case(
     responder, log_proba = make_responder(
         model, case.asked, case.classes, settings.response_method
     )
-    about_model = [
-        _findings.check_response(
-            "one_against_rest"
-            if responder.kind == "predict_proba" and models.is_one_against_rest(model)
-            else None,
-            models.model_name(model),
-        ),
-        _findings.check_left_out(models.recipe_beside(model) is not None, model),
-    ]
+    left_out = _circumstances.check_left_out(
+        models.recipe_beside(model) is not None, model
+    )
     scored = run_attacks(
-        chosen, case, seed=settings.seed, n_jobs=n_jobs, callbacks=callbacks
+        chosen,
+        case,
+        seed=settings.seed,
+        n_jobs=n_jobs,
+        timeout=timeout,
+        callbacks=callbacks,
     )
     return build_report(
         case,
@@ -311,8 +323,10 @@ def audit_case(
         log_proba=log_proba,
         accuracy=accuracy,
         response=responder.kind,
+        normalised=responder.kind == "predict_proba"
+        and models.is_one_against_rest(model),
         fitted_before=fitted_before,
-        extra_findings=[*extra_findings, *(f for f in about_model if f is not None)],
+        extra_findings=[f for f in (*extra_findings, left_out) if f is not None],
         sources=sources,
         n_dropped=n_dropped,
     )
@@ -487,6 +501,6 @@ def predictions_report(case, log_proba, settings, *, model_name, sources=None):
             float(right[case.is_member].mean()),
             float(right[~case.is_member].mean()),
         ),
-        extra_findings=[_findings.only_predictions()],
+        extra_findings=[_circumstances.only_predictions()],
         sources=sources,
     )

@@ -2,6 +2,7 @@
 
 import datetime
 import warnings
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -10,15 +11,25 @@ import scipy.sparse as sp
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_mia.auditing import _evaluation, _findings, _verdict
+from sklearn_mia.auditing import _circumstances, _evaluation, _findings, _verdict
 from sklearn_mia.auditing._blind import blind_auc, blind_table
 from sklearn_mia.auditing._multiplicity import MembershipPermuter, max_statistic_test
 from sklearn_mia.auditing._report import SCHEMA, SCHEMA_VERSION, AuditReport
 from sklearn_mia.auditing._run import judged_rows
 from sklearn_mia.base._with_shadows import BaseShadowAttack
-from sklearn_mia.metrics import roc_auc_interval
+from sklearn_mia.metrics import (
+    EpsilonBound,
+    epsilon_lower_bound,
+    roc_auc_interval,
+)
+from sklearn_mia.redaction import without_values
 from sklearn_mia.signals import loss
-from sklearn_mia.tables import as_numbers, column_names, columns_of, is_frame
+from sklearn_mia.tables import (
+    as_numbers,
+    column_names,
+    columns_of,
+    is_frame,
+)
 
 _ORDER = "record order"
 _DECIMALS = 6
@@ -34,7 +45,7 @@ def _shadow_evidence(scored):
 
 
 def _regime(evidence, case, log_proba, response):
-    """How like the target the shadows are; see `_findings.check_regime`."""
+    """How like the target the shadows are; see `_circumstances.check_regime`."""
     if evidence is None or evidence.log_proba is None or evidence.response != response:
         return None
     members, even = evidence.members, np.log(0.5)
@@ -68,10 +79,40 @@ def _lost_classes(evidence, case):
     return lost
 
 
+class Checks:
+    """Checks of a finished audit: one that fails becomes a finding, not an error.
+
+    A pickle of it holds the features.
+
+    Parameters
+    ----------
+    case : Case
+
+    Attributes
+    ----------
+    failed : list of Finding
+    """
+
+    def __init__(self, case):
+        self._features = case.features
+        self.failed = []
+
+    def run(self, what, check, *args, default=None, **options):
+        """What a check gives, or the default if it fails."""
+        try:
+            return check(*args, **options)
+        except Exception as error:
+            text = without_values(" ".join(str(error).split()), self._features)
+            why = f"{type(error).__name__}: {text}" if text else type(error).__name__
+            self.failed.append(_circumstances.not_checked(what, why))
+            return default
+
+
 def collect_findings(
     case,
     scored,
     evidence,
+    checks,
     *,
     fprs,
     confidence,
@@ -82,8 +123,9 @@ def collect_findings(
     fitted_before,
     model,
     response_asked=False,
+    normalised=False,
 ):
-    """Run every check; the most severe first, then by code.
+    """Run every check.
 
     Returns
     -------
@@ -91,49 +133,69 @@ def collect_findings(
     """
     is_member = case.is_member
     n1, n0 = int(is_member.sum()), int((~is_member).sum())
-    columns = {}
-    if case.features is not None:
-        columns = _columns_as_numbers(case.features)
-    if case.order is not None:
-        columns[_ORDER] = case.order
     n_unscored = {name: s.n_unscored for name, s in scored.items() if s.n_unscored}
-    checks = [
-        _findings.check_blind(blind),
-        _findings.check_duplicates(case.content_ids, is_member),
-        _findings.check_groups(case.groups, is_member),
-        *(
-            _findings.check_ties(
-                name, s.scores[judged_rows(s)], is_member[judged_rows(s)]
+
+    def ties(scored):
+        rows = judged_rows(scored)
+        return scored.scores[rows], is_member[rows]
+
+    wanted = {
+        "members and non-members differ without the model": lambda: (
+            _findings.check_blind(blind)
+        ),
+        "equal records on both sides": lambda: _findings.check_duplicates(
+            case.content_ids, is_member
+        ),
+        "groups on both sides": lambda: _findings.check_groups(case.groups, is_member),
+        **{
+            f"tied scores of {name}": lambda name=name, s=s: _findings.check_ties(
+                name, *ties(s)
             )
             for name, s in scored.items()
+        },
+        "false-positive rates that are not resolvable": lambda: (
+            _findings.check_resolution(n0, fprs, confidence)
         ),
-        _findings.check_resolution(n0, fprs, confidence),
-        _findings.check_regime(_regime(evidence, case, log_proba, response)),
-        _findings.check_twins(
+        "shadow models unlike the target": lambda: _circumstances.check_regime(
+            _regime(evidence, case, log_proba, response)
+        ),
+        "the target among the shadow models": lambda: _circumstances.check_twins(
             None if evidence is None else evidence.members, is_member
         ),
-        _findings.check_lost_classes(
+        "classes lost in shadow models": lambda: _circumstances.check_lost_classes(
             _lost_classes(evidence, case),
             0 if evidence is None else len(evidence.members),
             n_unscored,
         ),
-        _findings.check_giveaways(columns, is_member),
-        _findings.check_balance(n1, n0),
-        _findings.check_choice(fitted_before),
-        _findings.check_swapped(*accuracy, n1, n0),
-        _findings.check_response(response, model, asked=response_asked),
-        _findings.check_units(case.units, case.groups is not None),
-    ]
-    return [finding for finding in checks if finding is not None]
+        "columns that give membership away": lambda: _findings.check_giveaways(
+            _columns_as_numbers(case), is_member
+        ),
+        "sides of unequal size": lambda: _findings.check_balance(n1, n0),
+        "attacks chosen on the records": lambda: _circumstances.check_choice(
+            fitted_before
+        ),
+        "swapped sides": lambda: _findings.check_swapped(*accuracy, n1, n0),
+        "a model without probabilities": lambda: _circumstances.check_response(
+            "one_against_rest" if normalised else response,
+            model,
+            asked=response_asked,
+        ),
+        "records that come in groups": lambda: _findings.check_units(
+            case.units, case.groups is not None
+        ),
+    }
+    found = [checks.run(what, check) for what, check in wanted.items()]
+    return [finding for finding in found if finding is not None]
 
 
-def _columns_as_numbers(features):
-    """Columns of a table by name; none of a sparse one."""
-    if sp.issparse(features):
-        return {}
-    prefix = "" if is_frame(features) else "column "
-    names = (f"{prefix}{name}" for name in column_names(features))
-    return dict(zip(names, map(as_numbers, columns_of(features)), strict=True))
+def _columns_as_numbers(case):
+    """Columns of a table by name, none of a sparse one; the order of the records."""
+    features, columns = case.features, {}
+    if features is not None and not sp.issparse(features):
+        prefix = "" if is_frame(features) else "column "
+        names = (f"{prefix}{name}" for name in column_names(features))
+        columns = dict(zip(names, map(as_numbers, columns_of(features)), strict=True))
+    return columns if case.order is None else columns | {_ORDER: case.order}
 
 
 def _by_severity(findings):
@@ -202,6 +264,7 @@ def build_report(
     log_proba,
     accuracy,
     response=None,
+    normalised=False,
     fitted_before=(),
     extra_findings=(),
     sources=None,
@@ -228,6 +291,9 @@ def build_report(
         On members and on non-members.
 
     response : str or None, default=None
+
+    normalised : bool, default=False
+        Whether the probabilities of a record had to be divided by their sum.
 
     fitted_before : list of str, default=()
 
@@ -262,14 +328,16 @@ def build_report(
         confidence=confidence,
         seed=seed,
     )
-    attacks = _attack_rows(scored, is_member, settings, labels, correction)
+    checks = Checks(case)
+    attacks = _attack_rows(scored, is_member, settings, labels, correction, checks)
     power = _evaluation.what_would_be_seen(correction, labels, *n_sides)
-    blind = _blind(case, confidence, seed)
-    evidence = _shadow_evidence(scored)
+    blind = checks.run("the sides without the model", _blind, case, confidence, seed)
+    evidence = checks.run("what shadow models say", _shadow_evidence, scored)
     findings = collect_findings(
         case,
         scored,
         evidence,
+        checks,
         fprs=settings.fprs,
         confidence=confidence,
         blind=blind,
@@ -279,8 +347,30 @@ def build_report(
         fitted_before=fitted_before,
         model=model_content["name"],
         response_asked=settings.response_method != "auto",
+        normalised=normalised,
     )
-    findings = _by_severity([*findings, *extra_findings])
+
+    def slices():
+        difficulty = _difficulty(evidence, -loss(log_proba, case.codes))
+        return _evaluation.evaluate_slices(
+            _slicings(settings.slices, case, difficulty),
+            scores,
+            used,
+            is_member,
+            permuter,
+            min_size=settings.min_slice_size,
+            confidence=confidence,
+            n_permutations=settings.n_permutations,
+            seed=seed + 1,
+        )
+
+    slices = checks.run("slices", slices, default=[])
+    records = top_records = None
+    if settings.per_record:
+        records = checks.run("single records", _record_columns, case, scored)
+    if records is not None:
+        top_records = checks.run("the most exposed records", _top_records, records)
+    findings = _by_severity([*findings, *extra_findings, *checks.failed])
     # The strongest of several attacks is quoted: its intervals hold for all together.
     auc_of, rate_of = _simultaneous(
         scored, is_member, 1 - (1 - confidence) / len(scored)
@@ -333,28 +423,10 @@ def build_report(
         },
         "power": power,
         "blind": blind,
-        "slices": _evaluation.evaluate_slices(
-            _slicings(
-                settings.slices,
-                case,
-                _difficulty(evidence, -loss(log_proba, case.codes)),
-            ),
-            scores,
-            used,
-            is_member,
-            permuter,
-            min_size=settings.min_slice_size,
-            confidence=confidence,
-            n_permutations=settings.n_permutations,
-            seed=seed + 1,
-        ),
+        "slices": slices,
         "findings": [vars(f) for f in findings],
-        "top_records": None,
+        "top_records": top_records,
     }
-    records = None
-    if settings.per_record:
-        records = _record_columns(case, scored)
-        content["top_records"] = _top_records(records)
     return AuditReport(content, records)
 
 
@@ -369,7 +441,7 @@ def _permuter(case, used):
     )
 
 
-def _attack_rows(scored, is_member, settings, labels, correction):
+def _attack_rows(scored, is_member, settings, labels, correction, checks):
     """The numbers of each attack, strongest first."""
     rows = []
     for name, result in scored.items():
@@ -394,9 +466,20 @@ def _attack_rows(scored, is_member, settings, labels, correction):
             prior=settings.prior,
             inclusion_probability=settings.inclusion_probability,
             seed=settings.seed,
+            bounded=partial(
+                checks.run,
+                f"epsilon by {name}",
+                epsilon_lower_bound,
+                default=_no_bound(settings.confidence),
+            ),
         )
         rows.append((max(correction.studentised[i] for i in own), row))
     return [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
+
+
+def _no_bound(confidence):
+    """Stands where epsilon could not be bounded: 0, which is always true."""
+    return EpsilonBound(0.0, 0.0, confidence, "none", "Epsilon was not bounded.")
 
 
 def _blind(case, confidence, seed):

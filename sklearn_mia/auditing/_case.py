@@ -21,9 +21,11 @@ from sklearn_mia.tables import (
 _WHOLE = re.compile(r"\d+", re.ASCII)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Case:
     """Both sides of an audit in one table, in input order.
+
+    A pickle of it holds the records.
 
     Attributes
     ----------
@@ -215,7 +217,9 @@ def one_table(
     schema = RecordSchema(model, records, "auto" if column is None else column)
     asked, _ = schema.split(records)
     if groups is not None:
-        groups = np.unique(np.asarray(groups).astype(str), return_inverse=True)[1]
+        # Not of fixed width: one long name would make all of them as long.
+        names = np.array([str(g) for g in groups], dtype=object)
+        groups = np.unique(names, return_inverse=True)[1]
     ids = _record_names(features, ids, "ids")
     return Case(
         features=features,
@@ -322,7 +326,7 @@ def name_of_labels(y):
 
 
 class _Answers:
-    """A model of which only the answers are known."""
+    """A model of which only the answers are known. A pickle of it holds them."""
 
     def __init__(self, proba, classes):
         self.classes_ = classes

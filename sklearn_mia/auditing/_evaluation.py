@@ -173,7 +173,15 @@ def score_distribution(is_member, scores):
 
 
 def evaluate_scores(
-    is_member, scores, *, fprs, confidence, prior, inclusion_probability, seed
+    is_member,
+    scores,
+    *,
+    fprs,
+    confidence,
+    prior,
+    inclusion_probability,
+    seed,
+    bounded=epsilon_lower_bound,
 ):
     """All numbers about one attack.
 
@@ -194,6 +202,8 @@ def evaluate_scores(
 
     seed : int
 
+    bounded : callable, default=epsilon_lower_bound
+
     Returns
     -------
     row : dict
@@ -209,7 +219,7 @@ def evaluate_scores(
             if rate["ppv"] is None
             else f"at a prior of {prior:g}"
         )
-    bound = epsilon_lower_bound(
+    bound = bounded(
         is_member,
         scores,
         confidence=confidence,

@@ -8,7 +8,6 @@ from scipy.stats import rankdata
 from sklearn_mia.metrics import (
     min_nonmembers_for_fpr,
     rate_interval,
-    roc_auc_interval,
 )
 
 SEVERITIES = ("critical", "warning", "note")
@@ -16,12 +15,6 @@ SEVERITIES = ("critical", "warning", "note")
 _SEPARATING_AUC = 0.95
 _MOST_UNEQUAL = 4.0
 _TIED_SHARE = 0.05
-_MOST_SIZE_RATIO = 2.0
-_LEAST_ACCURACY_GAP = 0.05
-# A forest of few trees is somewhat worse than one of many.
-_LEAST_ACCURACY_GAP_THIN = 0.12
-_TWIN_AGREEMENT = 0.9
-_MOST_REMARKS = 5
 
 
 @dataclass(frozen=True)
@@ -50,6 +43,7 @@ class Finding:
     MIA017  only predictions were given                         warning
     MIA018  how cells of a text file were read                  note
     MIA019  shadow models without a part of the model           note
+    MIA020  a check that failed, so that it is not known        warning
     ======  ==================================================  =================
 
     Attributes
@@ -222,137 +216,6 @@ def check_resolution(n_nonmembers, fprs, confidence=0.95):
     )
 
 
-def check_regime(regime):
-    """MIA006: shadow models are not like the target.
-
-    Parameters
-    ----------
-    regime : dict or None
-        "target_size", "shadow_size", "thin" (fewer trees than the target), and the
-        share of records whose class gets more than half of the probability:
-        "target_members", "target_nonmembers", "shadow_in", "shadow_out", with
-        "shadow_in_sd" and "shadow_out_sd" over shadows.
-    """
-    if regime is None:
-        return None
-    ratio = regime["target_size"] / regime["shadow_size"]
-    odd = []
-    if not 1 / _MOST_SIZE_RATIO <= ratio <= _MOST_SIZE_RATIO:
-        odd.append(
-            f"trained on {regime['shadow_size']:.0f} records where the target trained "
-            f"on {regime['target_size']}"
-        )
-    for target, shadow, what in (
-        ("target_members", "shadow_in", "their own records"),
-        ("target_nonmembers", "shadow_out", "records they did not see"),
-    ):
-        gap = abs(regime[target] - regime[shadow])
-        least = _LEAST_ACCURACY_GAP_THIN if regime["thin"] else _LEAST_ACCURACY_GAP
-        if gap > max(least, 4 * regime[f"{shadow}_sd"]):
-            odd.append(
-                f"right on {_percent(regime[shadow])} of {what} where the target is "
-                f"right on {_percent(regime[target])}"
-            )
-    if not odd:
-        return None
-    return Finding(
-        "MIA006",
-        "warning",
-        "Shadow models unlike the target",
-        f"Shadow models are {' and '.join(odd)}: the attacks that rest on them are "
-        "weaker than they could be, so a small value is no proof of safety.",
-        "Pass shadow_estimator with the recipe that the target was really trained "
-        "with, and sides of like size.",
-        regime,
-    )
-
-
-def check_twins(shadow_members, is_member):
-    """MIA007: shadow models know the membership of the target.
-
-    Parameters
-    ----------
-    shadow_members : ndarray of shape (n_shadows, n_records), dtype bool
-
-    is_member : ndarray of shape (n_records,), dtype bool
-    """
-    if shadow_members is None:
-        return None
-    n_shadows, n_records = shadow_members.shape
-    n_in = shadow_members.sum(axis=0)
-    agreement = np.mean(shadow_members == is_member, axis=1)
-    twins = int(
-        np.count_nonzero(np.maximum(agreement, 1 - agreement) > _TWIN_AGREEMENT)
-    )
-    auc, sd = 0.5, 0.0
-    if len(np.unique(n_in)) > 1:
-        interval = roc_auc_interval(is_member, n_in, confidence=1 - 1e-6)
-        auc = interval.estimate
-        sd = 0.0 if interval.low is None else interval.high - interval.low
-    told = sd > 0 and abs(auc - 0.5) > sd / 2
-    if not twins and not told:
-        return None
-    found = []
-    if told:
-        found.append(
-            f"the number of shadow models that trained on a record tells members from "
-            f"non-members with an AUC of {auc:.3f}"
-        )
-    if twins:
-        found.append(
-            f"{twins} of {n_shadows} shadow models trained on almost exactly the "
-            "members, or on almost exactly the others"
-        )
-    return Finding(
-        "MIA007",
-        "critical",
-        "The target is one of the shadow models",
-        f"{' and '.join(found).capitalize()}: an attack can then succeed without any "
-        "leak.",
-        "Draw the records of the shadow models independently of the target's, as the "
-        "attacks of this package do.",
-        {
-            "auc_of_shadow_count": auc,
-            "n_twins": twins,
-            "n_shadows": n_shadows,
-            "n_records": n_records,
-        },
-    )
-
-
-def check_lost_classes(missing_by_class, n_shadows, n_unscored):
-    """MIA008: shadow models never saw a class.
-
-    Parameters
-    ----------
-    missing_by_class : dict
-        For each class that some shadow did not see, the number of such shadows.
-
-    n_shadows : int
-
-    n_unscored : dict
-        For each attack, the number of records that got the neutral score.
-    """
-    n_most = max(n_unscored.values(), default=0)
-    if not missing_by_class and not n_most:
-        return None
-    shown = ", ".join(
-        f"{label} (missing from {n} of {n_shadows})"
-        for label, n in list(missing_by_class.items())[:5]
-    )
-    return Finding(
-        "MIA008",
-        "warning" if n_most else "note",
-        "Classes lost in shadow models",
-        f"Some shadow models never saw a class: {shown}; "
-        f"{n_most} records could not be scored and count as average."
-        if shown
-        else f"{n_most} records could not be scored and count as average.",
-        "Train more shadow models, or leave out the rarest classes.",
-        {"missing_by_class": missing_by_class, "n_unscored": n_unscored},
-    )
-
-
 def check_giveaways(columns, is_member):
     """MIA009: a column, or the order of the records, gives membership away.
 
@@ -413,29 +276,6 @@ def check_balance(n_members, n_nonmembers):
     )
 
 
-def check_choice(fitted_before):
-    """MIA011: an attack came in already fitted, perhaps chosen on these records.
-
-    Parameters
-    ----------
-    fitted_before : list of str
-        Names of such attacks.
-    """
-    if not fitted_before:
-        return None
-    return Finding(
-        "MIA011",
-        "warning",
-        "Attack perhaps chosen on the reported records",
-        f"{', '.join(fitted_before)} came in already fitted. It was cloned and fitted "
-        "anew, but if its parameters were chosen on records reported here, its "
-        "values are too high.",
-        "Choose an attack on other records, or pass the search itself: the audit then "
-        "runs it on one half and reports the other.",
-        {"attacks": fitted_before},
-    )
-
-
 def check_swapped(accuracy_members, accuracy_nonmembers, n_members, n_nonmembers):
     """MIA012: the model is better on the non-members than on its own records."""
     gap = accuracy_nonmembers - accuracy_members
@@ -461,45 +301,6 @@ def check_swapped(accuracy_members, accuracy_nonmembers, n_members, n_nonmembers
     )
 
 
-def check_response(kind, model_name, asked=False):
-    """MIA013: the model gives no probabilities, or some that do not sum to 1."""
-    why = "was not asked for predict_proba" if asked else "has no predict_proba"
-    what = {
-        "decision_function": f"{why}; its decision_function was read as log-odds",
-        "predict": f"{why}; only its predicted labels were used",
-        "one_against_rest": "gives each class a probability of its own, which need not "
-        "sum to 1; each row was divided by its sum",
-    }.get(kind)
-    if what is None:
-        return None
-    return Finding(
-        "MIA013",
-        "note",
-        "Probabilities normalised"
-        if kind == "one_against_rest"
-        else "No probabilities",
-        f"{model_name} {what}.",
-        "Attacks see less than they would with probabilities: report this with the "
-        "values.",
-        {"response": kind},
-    )
-
-
-def check_left_out(calibration_left_out, model):
-    """MIA019: shadow models are trained without a part of the model."""
-    if not calibration_left_out:
-        return None
-    return Finding(
-        "MIA019",
-        "note",
-        "Shadow models without the calibration",
-        f"{type(model).__name__} was calibrated on records of its own around a trained "
-        "model, which no shadow model could be: they were trained as the model inside.",
-        "Attacks may be somewhat weaker than on a model calibrated in training: report "
-        "this with the values.",
-    )
-
-
 def check_units(units, grouped):
     """MIA016: records come in groups, but intervals count records."""
     n_units, n_records = len(np.unique(units)), len(units)
@@ -515,84 +316,4 @@ def check_units(units, grouped):
         "too narrow.",
         "Judge by the corrected p-value, or audit one record a group.",
         {"n_units": n_units, "n_records": n_records},
-    )
-
-
-def only_predictions():
-    """MIA017: neither the model nor the records were given."""
-    return Finding(
-        "MIA017",
-        "warning",
-        "Only predictions were given",
-        "Without the model and the records no shadow models could be trained, and it "
-        "could not be checked whether the two sides differ without the model.",
-        "Read a small value as no proof of safety; audit the model itself if you can.",
-    )
-
-
-def check_version(fitted_with, running):
-    """MIA014: the model was fitted with another version of scikit-learn."""
-    if fitted_with is None or fitted_with == running:
-        return None
-    return Finding(
-        "MIA014",
-        "warning",
-        "Another version of scikit-learn",
-        f"The model was fitted with scikit-learn {fitted_with} and audited with "
-        f"{running}: its answers, and the shadow models, may differ from those in "
-        "use.",
-        f"Audit in the environment of the model (scikit-learn {fitted_with}).",
-        {"fitted_with": fitted_with, "running": running},
-    )
-
-
-def check_reading(remarks):
-    """MIA018: cells of a text file could have been read in another way."""
-    if not remarks:
-        return None
-    more = len(remarks) - _MOST_REMARKS
-    shown = "; ".join(remarks[:_MOST_REMARKS])
-    return Finding(
-        "MIA018",
-        "note",
-        "How cells were read",
-        f"A text file has no types: {shown}"
-        + (f"; and {more} columns more." if more > 0 else "."),
-        "Check that this is how the model was trained, or pass Parquet, which keeps "
-        "types.",
-        {"n_columns": len(remarks)},
-    )
-
-
-def check_column_order(reordered, unnamed):
-    """MIA015: how the columns of the tables were matched to the model.
-
-    Parameters
-    ----------
-    reordered : bool
-        The tables had another order than the model, which knows names.
-
-    unnamed : bool
-        The model knows no names.
-    """
-    if unnamed:
-        return Finding(
-            "MIA015",
-            "note",
-            "Order of the columns not verifiable",
-            "The model was trained without column names, so only the number of columns "
-            "could be checked, not their order.",
-            "Make sure that the tables have the columns in the order of training.",
-            {"reordered": False},
-        )
-    if not reordered:
-        return None
-    return Finding(
-        "MIA015",
-        "note",
-        "Columns reordered",
-        "The tables had their columns in another order than the model; they were "
-        "matched by name.",
-        "Nothing needs to be done.",
-        {"reordered": True},
     )

@@ -5,6 +5,7 @@ from importlib import import_module, resources
 
 from sklearn_mia.auditing._charts import distribution_svg, interval_svg, legend, roc_svg
 from sklearn_mia.auditing._verdict import percent, rate
+from sklearn_mia.auditing._writing import visible
 
 _SEVERITY_WORDS = {"critical": "Critical", "warning": "Warning", "note": "Note"}
 _LEVEL_WORDS = {
@@ -42,13 +43,15 @@ def render_page(reports, *, title=None):
     html : str
     """
     check_jinja2()
-    contents = [report._content for report in reports]
+    contents = [visible(report._content) for report in reports]
     if title is None:
         names = " and ".join(content["model"]["name"] for content in contents)
         title = f"Membership audit: {names}"
     markup = import_module("markupsafe").Markup
     views = [_view(content, i, markup) for i, content in enumerate(contents)]
-    return _template().render(title=title, views=views, severity_words=_SEVERITY_WORDS)
+    return _template().render(
+        title=visible(title), views=views, severity_words=_SEVERITY_WORDS
+    )
 
 
 @functools.cache

@@ -16,9 +16,11 @@ from sklearn_mia.models import n_trained_columns, trained_names
 _TYPED = (".parquet", ".pq")
 
 
-@dataclass
+@dataclass(repr=False)
 class Inputs:
     """Both sides of an audit, the members first.
+
+    A pickle of it holds them.
 
     Attributes
     ----------
@@ -60,7 +62,9 @@ def read_named(path, arguments, options):
     frame : DataFrame
     """
     _check_separator(path, arguments.separator)
-    frame = _reading.read_table(path, separator=arguments.separator)
+    frame = _reading.read_table(
+        path, separator=arguments.separator, max_bytes=arguments.max_size
+    )
     index = [n for n in frame.index.names if n is not None and n not in frame.columns]
     named = [(option, name) for option in options for name in _names(arguments, option)]
     for option, name in named:

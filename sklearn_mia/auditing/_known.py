@@ -21,9 +21,11 @@ class UnknownValuesError(ValueError):
     """Records hold values that an encoder should know, and does not."""
 
 
-@dataclass
+@dataclass(repr=False)
 class KnownColumn:
     """What the fitted parts of a model say of one of its columns.
+
+    A pickle of it holds values that encoders know.
 
     Attributes
     ----------

@@ -1,11 +1,10 @@
 """Models loaded from files, with care."""
 
 import bz2
-import gzip
 import lzma
-import pickle
 import re
 import warnings
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -13,20 +12,22 @@ import joblib
 import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 
+from sklearn_mia.auditing._reading import MOST_BYTES, check_size
 from sklearn_mia.auditing._words import other_version
 
 _PICKLES = (".joblib", ".pkl", ".pickle")
 # As joblib compresses.
 _UNPACK = (
-    (b"\x1f\x8b", gzip.decompress),
-    (b"BZh", bz2.decompress),
-    (b"\xfd7zXZ", lzma.decompress),
-    (b"\x78", zlib.decompress),
+    (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
+    (b"\x78", zlib.decompressobj),
+    (b"BZh", bz2.BZ2Decompressor),
+    (b"\xfd7zXZ", lzma.LZMADecompressor),
 )
+_MOST_SEARCHED = 2**28
 _VERSION = re.compile(rb"_sklearn_version.{1,12}?(\d+\.\d+(?:\.\w+)*)", re.DOTALL)
 
 
-def load_model(path, *, trust_pickle=False, trusted=()):
+def load_model(path, *, trust_pickle=False, trusted=(), max_bytes=MOST_BYTES):
     """Load a model from a file.
 
     A pickle runs whatever code its author put in it, when it is loaded; a joblib file
@@ -42,6 +43,9 @@ def load_model(path, *, trust_pickle=False, trusted=()):
     trusted : list of str, default=()
         Types that a skops file may hold beyond those that skops trusts.
 
+    max_bytes : int, default=4 * 2**30
+        Most that the file may hold; a skops file once it is unpacked.
+
     Returns
     -------
     model : object
@@ -53,7 +57,7 @@ def load_model(path, *, trust_pickle=False, trusted=()):
     Raises
     ------
     ValueError, OSError
-        With one line that says what was found and what to do.
+        With one line that names the file and says what was found and what to do.
     """
     path = Path(path)
     if not path.is_file():
@@ -72,14 +76,26 @@ def load_model(path, *, trust_pickle=False, trusted=()):
             "which can run any code when it is loaded. If you trust whoever made it, "
             "pass --trust-pickle; else ask for a .skops file."
         )
-    load = _load_skops if suffix == ".skops" else _load_pickle
+    check_size(path, path.stat().st_size, max_bytes)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = load(path, trusted)
-    fitted_with = None
-    for warning in caught:
-        if isinstance(warning.message, InconsistentVersionWarning):
-            fitted_with = warning.message.original_sklearn_version
+        try:
+            if suffix == ".skops":
+                model = _load_skops(path, trusted, max_bytes)
+            else:
+                model = _load_pickle(path)
+        except (ValueError, ImportError) as error:
+            version = _version_of(caught)
+            if version is None and suffix in _PICKLES:
+                version = _version_inside(path)
+            if version in (None, sklearn.__version__):
+                raise
+            cause = error.__context__ or error
+            raise ValueError(
+                f"{str(path)!r} could not be loaded: {type(cause).__name__}. "
+                f"{other_version(version)}"
+            ) from None
+    fitted_with = _version_of(caught)
     if not hasattr(model, "predict"):
         what = f"a {type(model).__name__}"
         if isinstance(model, dict):
@@ -91,7 +107,24 @@ def load_model(path, *, trust_pickle=False, trusted=()):
     return model, fitted_with
 
 
-def _load_skops(path, trusted):
+def _version_of(caught):
+    """Another version of scikit-learn that a model was saved with, from warnings."""
+    found = None
+    for warning in caught:
+        if isinstance(warning.message, InconsistentVersionWarning):
+            found = warning.message.original_sklearn_version
+    return found
+
+
+def _damaged(path, kind, error):
+    """One error for whatever a damaged file raises, without its text."""
+    return ValueError(
+        f"{str(path)!r} could not be read as a {kind} ({type(error).__name__}): it is "
+        "damaged, or something else."
+    )
+
+
+def _load_skops(path, trusted, max_bytes):
     try:
         import skops.io
     except ImportError:
@@ -99,52 +132,36 @@ def _load_skops(path, trusted):
             "A .skops file needs skops. Install it with: pip install skops"
         ) from None
     try:
+        with zipfile.ZipFile(path) as archive:
+            n_bytes = sum(entry.file_size for entry in archive.infolist())
+    except Exception as error:
+        raise _damaged(path, "skops file", error) from None
+    check_size(path, n_bytes, max_bytes)
+    try:
         unknown = set(skops.io.get_untrusted_types(file=path)) - set(trusted)
     except Exception as error:
-        raise ValueError(
-            f"{str(path)!r} could not be read as a skops file: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+        raise _damaged(path, "skops file", error) from None
     if unknown:
         raise ValueError(
             f"{str(path)!r} holds types that skops does not trust: "
             f"{', '.join(sorted(unknown))}. If you do, pass --trust with each."
         )
-    return skops.io.load(path, trusted=list(trusted))
+    try:
+        return skops.io.load(path, trusted=list(trusted))
+    except Exception as error:
+        raise _damaged(path, "skops file", error) from None
 
 
-def _load_pickle(path, trusted):
+def _load_pickle(path):
     try:
         return joblib.load(path)
     except (AttributeError, ImportError) as error:
-        _refuse_other_version(path, error)
         raise ValueError(
             f"{str(path)!r} needs code that is not here: {error}. Install the package "
             "that defines it, or save the model with its functions in a module."
         ) from error
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        KeyError,
-        IndexError,
-        ValueError,
-        TypeError,
-    ) as error:
-        _refuse_other_version(path, error)
-        raise ValueError(
-            f"{str(path)!r} could not be read as a pickle: {type(error).__name__}: "
-            f"{error}"
-        ) from error
-
-
-def _refuse_other_version(path, error):
-    """Raise ValueError if it was another version of scikit-learn that saved a model."""
-    saved_with = _version_inside(path)
-    if saved_with not in (None, sklearn.__version__):
-        raise ValueError(
-            f"{str(path)!r} could not be loaded: {type(error).__name__}: {error}. "
-            f"{other_version(saved_with)}"
-        ) from error
+    except Exception as error:
+        raise _damaged(path, "pickle", error) from None
 
 
 def _version_inside(path):
@@ -153,7 +170,7 @@ def _version_inside(path):
     for start, unpack in _UNPACK:
         if content.startswith(start):
             try:
-                content = unpack(content)
+                content = unpack().decompress(content, _MOST_SEARCHED)
             except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
                 return None
     found = _VERSION.search(content)

@@ -1,13 +1,38 @@
 """Tables read from files."""
 
+import csv
+import gzip
+import zlib
 from pathlib import Path
 
 from sklearn.utils._optional_dependencies import check_pandas_support
 
+MOST_BYTES = 4 * 2**30
+
+_MOST_CELL = 2**20
+_MOST_LINE = 2**24
 _PANDAS_NEEDED = "Reading tables (pip install 'sklearn-mia[report]')"
 
 
-def read_table(path, *, separator=","):
+def check_size(path, n_bytes, max_bytes):
+    """Raise ValueError for a file that holds more than it may.
+
+    Parameters
+    ----------
+    path : Path
+
+    n_bytes, max_bytes : int
+        What it holds, unpacked if it is packed, and what it may.
+    """
+    if n_bytes > max_bytes:
+        raise ValueError(
+            f"{str(path)!r} holds {n_bytes / 2**30:.3g} GiB or more once it is "
+            f"unpacked, and {max_bytes / 2**30:.3g} are allowed. If you trust it, pass "
+            "a larger --max-size."
+        )
+
+
+def read_table(path, *, separator=",", max_bytes=MOST_BYTES):
     """Read a CSV or Parquet file, a CSV without any interpretation of its cells.
 
     Parameters
@@ -16,10 +41,18 @@ def read_table(path, *, separator=","):
 
     separator : str, default=","
 
+    max_bytes : int, default=4 * 2**30
+        Most that the file may hold once it is unpacked.
+
     Returns
     -------
     frame : DataFrame
         Of text, if the file is a CSV.
+
+    Raises
+    ------
+    ValueError, OSError
+        Names the file, and the line where it can; holds no cell of it.
     """
     pd = check_pandas_support(_PANDAS_NEEDED)
     path = Path(path)
@@ -27,31 +60,151 @@ def read_table(path, *, separator=","):
         raise OSError(f"There is no table {str(path)!r}.")
     if path.stat().st_size == 0:
         raise ValueError(f"The table {str(path)!r} is empty.")
+    check_size(path, path.stat().st_size, max_bytes)
     name = path.name.lower()
-    try:
-        if name.endswith((".parquet", ".pq")):
-            return pd.read_parquet(path)
-        if name.endswith((".csv", ".csv.gz", ".tsv", ".txt")):
-            if name.endswith(".tsv"):
-                separator = "\t"
-            return pd.read_csv(
-                path,
-                sep=separator,
-                dtype=str,
-                keep_default_na=False,
-                na_filter=False,
-                encoding="utf-8-sig",
+    if name.endswith((".parquet", ".pq")):
+        return _read_parquet(pd, path, max_bytes)
+    if name.endswith((".csv", ".csv.gz", ".tsv", ".txt")):
+        separator = "\t" if name.endswith(".tsv") or separator == r"\t" else separator
+        if len(separator) != 1 or separator in '"\r\n':
+            raise ValueError(
+                f"--separator {separator!r} is not one character, as , or ; or \\t."
             )
+        return _read_csv(pd, path, separator, max_bytes)
+    raise ValueError(
+        f"The table {str(path)!r} ends in {path.suffix!r}; expected .csv, .csv.gz, "
+        ".tsv or .parquet."
+    )
+
+
+def _damaged(path, kind, error):
+    """One error for whatever the reader of a damaged file raises, without its text."""
+    return ValueError(
+        f"The table {str(path)!r} could not be read as {kind} "
+        f"({type(error).__name__}): it is damaged, or something else."
+    )
+
+
+def check_pyarrow():
+    """Return pyarrow.parquet, or say how to install it."""
+    try:
+        from pyarrow import parquet
     except ImportError:
         raise ImportError(
             "A Parquet file needs pyarrow. Install it with: "
             "pip install 'sklearn-mia[report]'"
         ) from None
-    except (ValueError, UnicodeDecodeError) as error:
+    return parquet
+
+
+def _read_parquet(pd, path, max_bytes):
+    parquet = check_pyarrow()
+    try:
+        about = parquet.read_metadata(path)
+        groups = map(about.row_group, range(about.num_row_groups))
+        n_bytes = sum(group.total_byte_size for group in groups)
+    except Exception as error:
+        raise _damaged(path, "Parquet", error) from None
+    # A column of one value takes no room in the file.
+    check_size(path, max(n_bytes, 8 * about.num_rows * about.num_columns), max_bytes)
+    try:
+        frame = pd.read_parquet(path, engine="pyarrow")
+    except Exception as error:
+        raise _damaged(path, "Parquet", error) from None
+    for name in frame.columns:
+        if frame[name].dtype.kind == "O":
+            sizes = (len(v) for v in frame[name] if isinstance(v, (str, bytes)))
+            if max(sizes, default=0) > _MOST_CELL:
+                raise ValueError(
+                    f"Column {name!r} of the table {str(path)!r} has a cell of more "
+                    f"than {_MOST_CELL} characters."
+                )
+    return frame
+
+
+def _read_csv(pd, path, separator, max_bytes):
+    is_packed = path.name.lower().endswith(".gz")
+    n_rows, n_columns = _checked_shape(path, separator, max_bytes, is_packed)
+    try:
+        frame = pd.read_csv(
+            path,
+            sep=separator,
+            dtype=str,
+            index_col=False,
+            keep_default_na=False,
+            na_filter=False,
+            encoding="utf-8-sig",
+            compression="gzip" if is_packed else None,
+        )
+    except Exception as error:
+        if "EOF inside string" in str(error):
+            raise ValueError(
+                f"The table {str(path)!r} has a quote that is never closed."
+            ) from None
+        raise _damaged(path, "CSV", error) from None
+    if frame.shape != (n_rows, n_columns):
         raise ValueError(
-            f"The table {str(path)!r} could not be read: {error}"
+            f"The table {str(path)!r} can be read in two ways: as {n_rows} rows of "
+            f"{n_columns} cells, or as {frame.shape[0]} of {frame.shape[1]}. Put cells "
+            "with quotes, separators or ends of line in quotes."
+        )
+    return frame
+
+
+def _checked_shape(path, separator, max_bytes, is_packed):
+    """Rows and columns of a CSV, in which each row must be as long as the header."""
+    where = f"The table {str(path)!r}"
+    n_rows, n_columns, line = 0, None, 0
+    most_before = csv.field_size_limit(_MOST_CELL)
+    try:
+        opened = gzip.open if is_packed else open
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(_bounded(file, path, max_bytes), delimiter=separator)
+            for row in rows:
+                line, begin = rows.line_num, line + 1
+                if not row or (len(row) == 1 and row[0].isspace()):
+                    continue  # an empty line
+                if n_columns is None:
+                    n_columns = len(row)
+                    continue
+                if len(row) != n_columns:
+                    raise ValueError(
+                        f"{where} has {len(row)} cells in line {begin}, but "
+                        f"{n_columns} in its header. Put cells that hold a "
+                        f"{separator!r} in quotes."
+                    )
+                n_rows += 1
+    except csv.Error as error:
+        reason = str(error)
+        if "field larger" in reason:
+            reason = f"a cell of more than {_MOST_CELL} characters, or an open quote"
+        raise ValueError(
+            f"{where} cannot be read at line {line + 1}: {reason}."
         ) from None
-    raise ValueError(
-        f"The table {str(path)!r} ends in {path.suffix!r}; expected .csv, .csv.gz, "
-        ".tsv or .parquet."
-    )
+    except UnicodeDecodeError:
+        raise ValueError(
+            f"{where} is not UTF-8 text after line {line}. Save it as CSV UTF-8."
+        ) from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise _damaged(path, "gzip" if is_packed else "CSV", error) from None
+    finally:
+        csv.field_size_limit(most_before)
+    if n_columns is None:
+        raise ValueError(f"{where} has no header.")
+    return n_rows, n_columns
+
+
+def _bounded(file, path, max_bytes):
+    """Lines of a text file that is not too large, and holds text."""
+    n_read, before = 0, ""
+    while line := file.readline(_MOST_LINE + 1):
+        n_read += len(line)
+        if len(line) > _MOST_LINE:
+            raise csv.Error(f"a line of more than {_MOST_LINE} characters")
+        if "\0" in line:
+            raise csv.Error("a character NUL, which no text holds")
+        if line == "\r" and before.endswith("\n"):
+            raise csv.Error("ends of line of two kinds")
+        check_size(path, n_read, max_bytes)
+        yield line
+        before = line

@@ -26,13 +26,18 @@ from sklearn_mia.auditing._run import (
 )
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._verdict import percent
-from sklearn_mia.auditing._writing import write_whole
+from sklearn_mia.auditing._writing import visible, write_whole
 from sklearn_mia.checks import check_count
 from sklearn_mia.identity import record_ids
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import predicted_codes
-from sklearn_mia.shadows import merged_identities, prepare_recipe, root_seed
+from sklearn_mia.shadows import (
+    check_timeout,
+    merged_identities,
+    prepare_recipe,
+    root_seed,
+)
 from sklearn_mia.tables import take
 
 
@@ -89,7 +94,8 @@ class RecipeReport:
         Parameters
         ----------
         path : str, Path or None, default=None
-            The file, written whole or not at all; None returns the text.
+            The file, written whole or not at all; ``"-"`` is stdout; None returns the
+            text.
 
         Returns
         -------
@@ -121,7 +127,7 @@ class RecipeReport:
             lines.append(
                 f"{start}{row['mean']:>7.3f}  {row['low']:.3f} to {row['high']:.3f}"
             )
-        return "\n".join(lines)
+        return "\n".join(map(visible, lines))
 
 
 def audit_recipe(
@@ -137,6 +143,7 @@ def audit_recipe(
     groups=None,
     callbacks=None,
     n_jobs=None,
+    timeout=None,
     random_state=None,
 ):
     """Audit a training procedure by several models on random halves of one table.
@@ -184,6 +191,10 @@ def audit_recipe(
         Shadow models trained at a time. None is 1 unless in a
         `joblib.parallel_config`.
 
+    timeout : float or None, default=None
+        Seconds for one shadow model; one that takes longer ends the audit with an
+        error that names it. Needs worker processes, `n_jobs` of 2 or more.
+
     random_state : int, RandomState instance or None, default=None
         Seeds the halves, the models and the attacks.
 
@@ -209,6 +220,7 @@ def audit_recipe(
     True
     """
     n_targets = check_count(n_targets, "n_targets", 2)
+    check_timeout(timeout, n_jobs)
     settings = Settings(
         fprs=fprs,
         confidence=confidence,
@@ -254,6 +266,7 @@ def audit_recipe(
                 case,
                 seed=seed,
                 n_jobs=n_jobs,
+                timeout=timeout,
                 callbacks=callbacks,
                 memory=memory,
             )

@@ -17,7 +17,7 @@ from sklearn.utils._optional_dependencies import (
 from sklearn_mia.auditing._findings import Finding
 from sklearn_mia.auditing._shape import fault
 from sklearn_mia.auditing._verdict import percent
-from sklearn_mia.auditing._writing import check_writable, write_whole
+from sklearn_mia.auditing._writing import check_outputs, visible, write_whole
 
 SCHEMA = "sklearn_mia.audit"
 SCHEMA_VERSION = 1
@@ -53,7 +53,8 @@ def _plain_key(key):
 class AuditReport:
     """What an audit found: verdict, numbers and findings, in several forms.
 
-    Made by :func:`audit`; not to be created directly.
+    Made by :func:`audit`; not to be created directly. A pickle of it holds what the
+    JSON file does: the ids and scores of the records, if it was asked for them.
 
     Parameters
     ----------
@@ -176,6 +177,10 @@ class AuditReport:
         )
         return pd.DataFrame(self._record_columns())
 
+    @property
+    def _tells_of_records(self):
+        return bool(self._records or self._content.get("top_records"))
+
     def _record_columns(self):
         if self._records is None:
             raise ValueError(
@@ -209,7 +214,8 @@ class AuditReport:
         Parameters
         ----------
         path : str, Path or None, default=None
-            The file, written whole or not at all; None returns the text.
+            The file, written whole or not at all; ``"-"`` is stdout; None returns the
+            text. A new file with records in it is for its owner alone.
 
         Returns
         -------
@@ -217,12 +223,12 @@ class AuditReport:
             None if it was written to `path`.
         """
         if path is not None:
-            check_writable(path)
+            check_outputs([("path", path)])
         text = json.dumps(self.to_dict(), allow_nan=False, indent=1, ensure_ascii=False)
         text = _compact_lists(text)
         if path is None:
             return text
-        write_whole(path, text + "\n")
+        write_whole(path, text + "\n", private=self._tells_of_records)
         return None
 
     @classmethod
@@ -279,7 +285,8 @@ class AuditReport:
         Parameters
         ----------
         path : str, Path or None, default=None
-            The file, written whole or not at all; None returns the text.
+            The file, written whole or not at all; ``"-"`` is stdout; None returns the
+            text. A new file with records in it is for its owner alone.
 
         title : str or None, default=None
             Title of the page; None names the model.
@@ -292,11 +299,11 @@ class AuditReport:
         from sklearn_mia.auditing._html import render_page
 
         if path is not None:
-            check_writable(path)
+            check_outputs([("path", path)])
         text = render_page([self], title=title)
         if path is None:
             return text
-        write_whole(path, text)
+        write_whole(path, text, private=self._tells_of_records)
         return None
 
     def plot(self, *, figure=None):
@@ -369,10 +376,8 @@ class AuditReport:
 
     def __repr__(self):
         """Return the model and the level of the verdict."""
-        return (
-            f"<AuditReport of {self._content['model']['name']}: "
-            f"{self.verdict['level']}>"
-        )
+        name = visible(self._content["model"]["name"])
+        return f"<AuditReport of {name}: {self.verdict['level']}>"
 
 
 def _parsed(data):
@@ -448,6 +453,7 @@ def render_text(content):
     -------
     text : str
     """
+    content = visible(content)
     verdict, data = content["verdict"], content["data"]
     confidence = percent(content["settings"]["confidence"]).replace(".0", "")
     title = f"Membership audit of {content['model']['name']}"

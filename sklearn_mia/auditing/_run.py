@@ -165,9 +165,11 @@ def _attack_of_name(name, model, settings):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scored:
     """What one attack said.
+
+    A pickle of it holds what the fitted attack does.
 
     Attributes
     ----------
@@ -266,7 +268,7 @@ def _learns_membership(attack):
     return not isinstance(attack, BaseAttack) or get_tags(attack).target_tags.required
 
 
-def _equip(attack, *, memory, seed, n_jobs, callbacks):
+def _equip(attack, *, memory, seed, n_jobs, timeout, callbacks):
     """Give an attack what the audit decides, where its user left it open."""
     if not isinstance(attack, BaseAttack):
         return attack
@@ -279,6 +281,8 @@ def _equip(attack, *, memory, seed, n_jobs, callbacks):
             attack.keep_models = False
         if attack.n_jobs is None:
             attack.n_jobs = n_jobs
+        if attack.timeout is None:
+            attack.timeout = timeout
     if callbacks and hasattr(attack, "set_callbacks"):
         attack.set_callbacks(*callbacks)
     return attack
@@ -312,7 +316,9 @@ def _scores_of(attack, records):
     return proba[:, list(attack.classes_).index(True)]
 
 
-def run_attacks(attacks, case, *, seed, n_jobs=None, callbacks=None, memory=None):
+def run_attacks(
+    attacks, case, *, seed, n_jobs=None, timeout=None, callbacks=None, memory=None
+):
     """Fit every attack on both sides and score all records.
 
     Parameters
@@ -325,6 +331,9 @@ def run_attacks(attacks, case, *, seed, n_jobs=None, callbacks=None, memory=None
     seed : int
 
     n_jobs : int or None, default=None
+
+    timeout : float or None, default=None
+        Seconds for one shadow.
 
     callbacks : list or None, default=None
 
@@ -349,7 +358,14 @@ def run_attacks(attacks, case, *, seed, n_jobs=None, callbacks=None, memory=None
             memory = joblib.Memory(folder, verbose=0)
         scored = {}
         for name, attack in attacks.items():
-            _equip(attack, memory=memory, seed=seed, n_jobs=n_jobs, callbacks=callbacks)
+            _equip(
+                attack,
+                memory=memory,
+                seed=seed,
+                n_jobs=n_jobs,
+                timeout=timeout,
+                callbacks=callbacks,
+            )
             try:
                 scored[name] = _run_attack(attack, case, half)
             except ValueError as error:

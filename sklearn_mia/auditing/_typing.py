@@ -38,9 +38,11 @@ _FORMS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Side:
     """One of the two tables.
+
+    A pickle of it holds the table.
 
     Attributes
     ----------
@@ -58,9 +60,11 @@ class Side:
     is_text: bool
 
 
-@dataclass
+@dataclass(repr=False)
 class TypedColumn:
     """One column of both tables, and how its cells are read.
+
+    A pickle of it holds the tables.
 
     Attributes
     ----------

@@ -31,7 +31,7 @@ from sklearn_mia.response import (
 _MEMBER_WORDS = {"in", "member", "members", "train", "training", "true", "yes"}
 
 
-_NOT_TOLD = ("target_estimator", "memory", "keep_models", "n_jobs")
+_NOT_TOLD = ("target_estimator", "memory", "keep_models", "n_jobs", "timeout")
 
 
 def _same(value, default):

@@ -21,9 +21,11 @@ from sklearn_mia.response import (
 from sklearn_mia.tables import check_container, is_frame
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Queries:
     """Records taken apart, as the formulas of an attack need them.
+
+    A pickle of it holds the records.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
 """What all attacks with shadow models share."""
 
 from abc import abstractmethod
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -16,7 +16,6 @@ from sklearn.utils.validation import (
     _num_samples,
     check_consistent_length,
     check_is_fitted,
-    check_memory,
 )
 
 from sklearn_mia._compat import CallbackSupportMixin
@@ -27,12 +26,13 @@ from sklearn_mia.base._shadow_recipe import EARLY_STOPPING, check_recipe
 from sklearn_mia.base._sides import played_members
 from sklearn_mia.base._target import Queries
 from sklearn_mia.identity import find_ids, record_ids
+from sklearn_mia.memory import cache_key, open_memory
 from sklearn_mia.models import final_fit_param, unfitted_recipe
 from sklearn_mia.readers import BLOCK, LogProbaReader
 from sklearn_mia.records import as_labels
 from sklearn_mia.shadows import (
     ShadowWork,
-    cache_key,
+    check_timeout,
     draw_members,
     merged_identities,
     query_shadows,
@@ -76,7 +76,8 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         in complementary pairs.
 
     keep_models : bool, default=True
-        Whether to keep the shadows, needed to score records outside the pool.
+        Whether to keep the shadows, needed to score records outside the pool. A pickle
+        then holds them, and what they keep of their records.
 
     memory : str, object with the joblib.Memory interface or None, default=None
         Folder or cache for the answers of the shadows, shared by attacks that ask
@@ -104,6 +105,10 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
 
     n_jobs : int or None, default=None
         Shadows trained at a time. None is 1 unless in a `joblib.parallel_config`.
+
+    timeout : float or None, default=None
+        Seconds for one shadow; one that takes longer is named in an error, and the
+        workers are ended. Needs worker processes, `n_jobs` of 2 or more.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the splits and the shadows. The result does not depend on `n_jobs`.
@@ -137,10 +142,13 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         "keep_models": ["boolean"],
         "memory": [str, HasMethods(["cache"]), None],
         "n_jobs": [Integral, None],
+        "timeout": [Interval(Real, 0, None, closed="neither"), None],
         "random_state": ["random_state"],
     }
     # "auto" and "online" are the parameter of attacks that use IN shadows.
     mode = "offline"
+    # What a subclass of a user without this parameter has.
+    timeout = None
     _asks_models = True
     _thin = False
 
@@ -157,6 +165,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         response_method="auto",
         max_fpr=0.05,
         n_jobs=None,
+        timeout=None,
         random_state=None,
     ):
         self.target_estimator = target_estimator
@@ -169,6 +178,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         self.response_method = response_method
         self.max_fpr = max_fpr
         self.n_jobs = n_jobs
+        self.timeout = timeout
         self.random_state = random_state
 
     def _signal(self):
@@ -258,6 +268,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         return super()._fit(X, y, groups=groups, fit_params=fit_params)
 
     def _fit_scores(self, pool, is_member, groups=None, fit_params=None):
+        check_timeout(self.timeout, self.n_jobs)
         recipe, n_shadows = self._recipe_and_number()
         fit_params = self._shadow_fit_params(recipe, fit_params or {}, len(pool.ids))
         seed = root_seed(self.random_state)
@@ -275,7 +286,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         reader = self._reader()
         memory, key = None, None
         if self.memory is not None:
-            memory = check_memory(self.memory)
+            memory = open_memory(self.memory)
             key = cache_key(
                 recipe,
                 np.concatenate([pool.ids, identities, pool.codes.astype(np.uint64)]),
@@ -384,7 +395,12 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             running.pop(shadow).call_on_fit_task_end(estimator=self)
 
         trained = train_shadows(
-            work, members, n_jobs=self.n_jobs, on_begin=begin, on_end=end
+            work,
+            members,
+            n_jobs=self.n_jobs,
+            timeout=self.timeout,
+            on_begin=begin,
+            on_end=end,
         )
         context.call_on_fit_task_end(estimator=self)
         return trained

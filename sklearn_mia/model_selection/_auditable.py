@@ -30,9 +30,11 @@ def _identities(X, y):
     return record_ids(as_table(X), as_labels(y))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingRecords:
     """What a classifier was fitted on.
+
+    A pickle of it holds the records.
 
     Attributes
     ----------

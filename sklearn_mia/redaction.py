@@ -1,0 +1,81 @@
+"""Texts of errors without the cells of tables that they quote."""
+
+import re
+
+import numpy as np
+import scipy.sparse as sp
+
+from sklearn_mia.tables import columns_of, numbers_of
+
+_NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?!\w)")
+_HIDDEN = "\N{HORIZONTAL ELLIPSIS}"
+
+
+def without_values(message, *tables, most=500):
+    """Text of an error without the cells of tables that it quotes, and not too long.
+
+    Texts of three characters or more are hidden wherever they stand, shorter ones in
+    quotes; so are numbers with a fraction, an exponent or more than four digits, also
+    where the error shows them rounded.
+
+    Parameters
+    ----------
+    message : str
+
+    *tables : {ndarray, sparse matrix, DataFrame} or None
+
+    most : int, default=500
+        Characters that are kept.
+
+    Returns
+    -------
+    message : str
+    """
+    # What is cut off below is longer than what is cut off here.
+    message = message[: 20 * most]
+    found = [n for n in _NUMBER.findall(message) if not re.fullmatch(r"\W?\d{1,4}", n)]
+    for values in (v for table in tables if table is not None for v in _cells(table)):
+        if values.dtype.kind != "f":
+            for text in {str(v) for v in values.tolist()} - {""}:
+                if text in message or repr(text)[1:-1] in message:
+                    message = _without_text(message, text)
+            continue
+        for number in found:
+            if _is_among(number, values):
+                message = message.replace(number, _HIDDEN)
+    return message if len(message) <= most else f"{message[:most]}{_HIDDEN}"
+
+
+def _cells(table):
+    """Columns of a table as floats, or as they are."""
+    if sp.issparse(table):
+        yield table.data.astype(float)
+    elif isinstance(table, np.ndarray) and table.dtype.kind in "iuf":
+        yield table.astype(float).ravel()
+    else:
+        for column in columns_of(table):
+            values = numbers_of(column)
+            yield np.asarray(column, dtype=object) if values is None else values
+
+
+def _without_text(message, text):
+    for shown in {text, repr(text)[1:-1]}:
+        pattern = re.escape(shown)
+        if len(shown) < 3:
+            pattern = f"(?<=['\"]){pattern}(?=['\"])"
+        else:
+            pattern = rf"(?<!\w){pattern}(?!\w)"
+        message = re.sub(pattern, _HIDDEN, message)
+    return message
+
+
+def _is_among(number, values):
+    digits = sum(c.isdigit() for c in number.lower().partition("e")[0].lstrip("+-0."))
+    value = float(number)
+    # Rounded to so many digits, if they are enough to tell a value.
+    near = 10.0 ** (1 - digits) * abs(value) if digits > 3 else 0.0
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool(np.any(np.abs(values - value) <= near))
+
+
+# Making tables
