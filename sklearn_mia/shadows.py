@@ -24,7 +24,9 @@ from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from sklearn_mia._warn import warn
+from sklearn_mia.hooks import cause_of, frozen
 from sklearn_mia.identity import cell_values, mix
+from sklearn_mia.readers import read_true_log_proba, read_values, reader_key
 from sklearn_mia.response import encode_labels
 from sklearn_mia.tables import take
 
@@ -276,14 +278,25 @@ def fit_shadow(work, shadow, members):
                 return fitted(np.searchsorted(trained, codes)), trained
         counts = np.bincount(codes, minlength=len(classes))
         shown = zip(classes.tolist(), counts.tolist(), strict=True)
-        cause = str(error).strip().split("\n")[0]
+        hint = _hint(
+            error,
+            "a rare class or category is the cause, drop its records or let the recipe "
+            "ignore it",
+            lost_class=gap,
+        )
         raise ShadowFitError(
-            f"Shadow {shadow} could not be trained: {type(error).__name__}: {cause} "
-            f"It saw {len(rows)} records, by class {dict(shown)}. If a rare class or "
-            "category is the cause, drop its records or let the recipe ignore it, as "
-            "OneHotEncoder(handle_unknown='ignore') does."
+            f"Shadow {shadow} could not be trained: {cause_of(error)} It saw "
+            f"{len(rows)} records, by class {dict(shown)}.{hint}"
         ) from error
     return model, encode_labels(np.asarray(model.classes_), classes)
+
+
+def _hint(error, what, lost_class=False):
+    """What to do about a class or a category, where the error speaks of one."""
+    words = ("categor", "unseen", *["class", "label"] * lost_class)
+    if not any(word in str(error).lower() for word in words):
+        return ""
+    return f" If {what}, as OneHotEncoder(handle_unknown='ignore') does."
 
 
 def _model_of_shadow(key, shadow, work, members):
@@ -297,16 +310,17 @@ def _answer_of_shadow(key, shadow, work, members, trained=None):
 
 
 def _ask(work, shadow, model, seen, features, codes, members=None):
+    given = map(frozen, (features, codes, members))
     try:
-        return work.reader.ask(model, seen, features, codes, members)
+        return work.reader.ask(model, frozen(seen), *given)
     except Exception as error:
-        cause = str(error).strip().split("\n")[0]
+        hint = _hint(
+            error,
+            "it met a category that it was not trained on, let the recipe ignore it",
+        )
         raise ShadowFitError(
             f"Shadow {shadow} was trained but could not answer for the pool: "
-            f"{type(error).__name__}: {cause} It saw the classes "
-            f"{work.classes[seen].tolist()}. If it met a category that it "
-            "was not trained on, let the recipe ignore it, as "
-            "OneHotEncoder(handle_unknown='ignore') does."
+            f"{cause_of(error)} It saw the classes {work.classes[seen].tolist()}.{hint}"
         ) from error
 
 
@@ -326,8 +340,8 @@ def _shadow_task(shadow, work, members, main_process):
             )
             answer, seen = ask(work.key, shadow, work, members, trained)
         read = [
-            f(answer, seen, work.codes)
-            for f in (work.reader.read, work.reader.true_log_proba)
+            f(work.reader, answer, seen, work.codes)
+            for f in (read_values, read_true_log_proba)
         ]
     return shadow, read, trained if work.keep_models else None
 
@@ -391,6 +405,7 @@ def train_shadows(work, members, *, n_jobs=None, on_begin=None, on_end=None):
                     for v in read
                 ]
             for table, values in zip(tables, read, strict=True):
+                _check_same_shape(work.reader, values, table)
                 if values is not None:
                     table[shadow] = values
             models[shadow] = trained
@@ -398,6 +413,17 @@ def train_shadows(work, members, *, n_jobs=None, on_begin=None, on_end=None):
                 on_end(shadow)
     signals, log_proba = tables
     return signals, models if work.keep_models else None, log_proba
+
+
+def _check_same_shape(reader, values, table):
+    shape = None if values is None else values.shape
+    expected = None if table is None else table.shape[1:]
+    if shape != expected:
+        raise ValueError(
+            f"{type(reader).__name__} read values of shape {shape} from one shadow and "
+            f"of shape {expected} from another; expected one shape, whatever classes a "
+            "shadow saw."
+        )
 
 
 def _announced(numbers, on_begin):
@@ -441,7 +467,7 @@ def query_shadows(work, models, features, codes, *, n_jobs=None):
 
 def _query_task(work, shadow, model, seen, features, codes):
     answer = _ask(work, shadow, model, seen, features, codes)
-    return work.reader.read(answer, seen, codes)
+    return read_values(work.reader, answer, seen, codes)
 
 
 def cache_key(recipe, ids, features, classes, reader, seed, fit_params):
@@ -485,7 +511,7 @@ def cache_key(recipe, ids, features, classes, reader, seed, fit_params):
             [str(d) for d in np.atleast_1d(np.asarray(dtypes, dtype=object))],
             None if names is None else [str(name) for name in names],
             [repr(c) for c in classes.tolist()],
-            reader.name,
+            reader_key(reader),
             _describe(recipe),
             {k: np.asarray(v) for k, v in fit_params.items()},
             (sklearn.__version__, __version__),

@@ -17,6 +17,7 @@ ORDER = (
     "_warn",
     "checks",
     "tables",
+    "hooks",
     "models",
     "identity",
     "records",

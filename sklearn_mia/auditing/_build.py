@@ -15,6 +15,7 @@ from sklearn_mia.auditing._blind import blind_auc, blind_table
 from sklearn_mia.auditing._multiplicity import MembershipPermuter, max_statistic_test
 from sklearn_mia.auditing._report import SCHEMA, SCHEMA_VERSION, AuditReport
 from sklearn_mia.auditing._run import judged_rows
+from sklearn_mia.base._evidence import shadows_without_class
 from sklearn_mia.base._with_shadows import BaseShadowAttack
 from sklearn_mia.metrics import roc_auc_interval
 from sklearn_mia.signals import loss
@@ -58,14 +59,21 @@ def _regime(evidence, case, log_proba, response):
 def _lost_classes(evidence, case):
     if evidence is None or evidence.log_proba is None:
         return {}
-    lost = {}
-    for code, label in enumerate(case.classes.tolist()):
-        own = case.codes == code
-        if own.any():
-            n = int(np.sum(np.isnan(evidence.log_proba[:, own]).all(axis=1)))
-            if n:
-                lost[str(label)] = n
-    return lost
+    classes = case.classes.tolist()
+    n_without = shadows_without_class(evidence.log_proba, case.codes, len(classes))
+    return {
+        str(label): n for label, n in zip(classes, n_without.tolist(), strict=True) if n
+    }
+
+
+def _unscored(scored):
+    """Records without a score by attack: for want of shadows, and of itself."""
+    by_shadows, by_itself = {}, {}
+    for name, s in scored.items():
+        if s.n_unscored:
+            lost = getattr(s.fitted, "_loses_classes", False)
+            (by_shadows if lost else by_itself)[name] = s.n_unscored
+    return by_shadows, by_itself
 
 
 def collect_findings(
@@ -95,7 +103,6 @@ def collect_findings(
         columns = _columns_as_numbers(case.features)
     if case.order is not None:
         columns[_ORDER] = case.order
-    n_unscored = {name: s.n_unscored for name, s in scored.items() if s.n_unscored}
     checks = [
         _findings.check_blind(blind),
         _findings.check_duplicates(case.content_ids, is_member),
@@ -114,7 +121,7 @@ def collect_findings(
         _findings.check_lost_classes(
             _lost_classes(evidence, case),
             0 if evidence is None else len(evidence.members),
-            n_unscored,
+            *_unscored(scored),
         ),
         _findings.check_giveaways(columns, is_member),
         _findings.check_balance(n1, n0),

@@ -27,6 +27,7 @@ from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._verdict import percent
 from sklearn_mia.auditing._writing import write_whole
 from sklearn_mia.checks import check_count
+from sklearn_mia.hooks import shown
 from sklearn_mia.identity import record_ids
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
 from sklearn_mia.records import as_labels
@@ -254,7 +255,7 @@ def audit_recipe(
             )
             targets.append(_target_row(model, case, scored, fprs, confidence))
     return RecipeReport(
-        recipe=" ".join(repr(estimator).split()),
+        recipe=" ".join(shown(estimator).split()),
         n_targets=n_targets,
         confidence=confidence,
         summary=_summary(targets, fprs, confidence),

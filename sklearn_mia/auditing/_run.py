@@ -4,6 +4,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 
 import joblib
@@ -18,6 +19,7 @@ from sklearn_mia import _compat
 from sklearn_mia.attacks import RMIA, BaggingAttack, LiRA, ThresholdAttack
 from sklearn_mia.auditing._case import half_of_units
 from sklearn_mia.base import BaseAttack, BaseShadowAttack
+from sklearn_mia.hooks import shown
 from sklearn_mia.models import open_model
 from sklearn_mia.tables import take
 
@@ -175,6 +177,7 @@ def check_attacks(attacks, model):
                     f"The attack {name} has another target_estimator than the model "
                     "under audit; pass the same object, or leave it None."
                 )
+            copied._check_handled()
         checked[name] = copied
     return checked, fitted_before
 
@@ -203,7 +206,7 @@ def _equip(attack, *, memory, seed, n_jobs, callbacks):
 
 def _run_attack(attack, case, half):
     records = case.records
-    describe = getattr(attack, "describe", attack.__repr__)
+    describe = getattr(attack, "describe", partial(shown, attack))
     description = " ".join(describe().split())
     if not _learns_membership(attack):
         with warnings.catch_warnings():
