@@ -319,6 +319,12 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
 
     The stages of AdaBoost are sums of weighted votes, read as log-odds.
 
+    The stages are those of the boosting model inside any wrapper. A calibrated model
+    with a single inner one, a :class:`~sklearn_mia.CoarsenedClassifier` or another
+    defence that changes answers alone leaves the scores without shadows as they are:
+    this is the attack of somebody who holds the model. What can be told from the
+    answers of the wrapper, another attack shows, such as RMIA.
+
     References
     ----------
     .. [1] Y. Liu, Z. Zhao, M. Backes and Y. Zhang, 2022, "Membership inference attacks
