@@ -31,6 +31,7 @@ def shown(value):
     Parameters
     ----------
     value : object
+        A parameter, say, or what holds some.
 
     Returns
     -------

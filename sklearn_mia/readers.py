@@ -204,12 +204,15 @@ class LogProbaReader(Reader):
         Parameters
         ----------
         log_proba : ndarray of shape (n_records, n_classes)
+            The answer.
 
         codes : ndarray of shape (n_records,)
+            Column of the class label of each record.
 
         Returns
         -------
         values : ndarray of shape (n_records,) or (n_records, n_values)
+            As the signal gives them.
         """
         with np.errstate(invalid="ignore"):
             values = self.signal(frozen(log_proba), frozen(codes))

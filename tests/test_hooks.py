@@ -786,9 +786,7 @@ def test_a_description_tells_a_function_by_its_name():
 
 
 def test_a_report_holds_no_address():
-    wrapped = make_pipeline(
-        MembershipSignals(MODEL, signals=[surprise, margin]), FOREST
-    )
+    signals = MembershipSignals(MODEL, signals=[surprise, margin])
     model = make_pipeline(FunctionTransformer(np.asarray), FOREST).fit(*SIDES[:2])
     attacks = [
         ThresholdAttack(signal=lambda p, y: margin(p, y)),
