@@ -203,10 +203,13 @@ def _fault_of_layer(model, layer):
     inner_name = type(inner).__name__
     if not hasattr(inner, "classes_"):
         return f"{inner_name}, which is not fitted while the wrapper is"
-    classes = [np.asarray(m.classes_).tolist() for m in (model, inner)]
+    classes = [m.classes_ for m in (model, inner)]
+    if not same or any(isinstance(c, list) for c in classes):
+        return None
+    own, inside = (np.asarray(c).tolist() for c in classes)
     # A wrapper may encode the labels, if it keeps their order.
-    reordered = classes[0] != classes[1] and set(classes[0]) == set(classes[1])
-    if same and (reordered or len(classes[0]) != len(classes[1])):
+    reordered = own != inside and set(own) == set(inside)
+    if reordered or len(own) != len(inside):
         return f"True for {inner_name}, whose classes_ are not those of the wrapper"
     return None
 

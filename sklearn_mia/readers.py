@@ -38,7 +38,8 @@ class Reader(ABC):
 
     The target is asked by the same reader. An answer is cached under the class and the
     `name` of its reader; what is read from it may then change without training a shadow
-    again. A reader travels to workers. Arrays that it is given cannot be written to.
+    again. A reader travels to workers. Arrays that it is given cannot be written to; a
+    frame is copied before it is changed.
     """
 
     @property

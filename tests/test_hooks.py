@@ -599,8 +599,9 @@ def test_a_wrapper_with_other_classes_does_not_answer_as_the_model_inside():
     message = "True for RandomForestClassifier, whose classes_ are not those of the wr"
     with pytest.raises(ValueError, match=message):
         open_model(wrapper)
-    wrapper.classes_ = np.array(["no", "yes"])
-    assert open_model(wrapper).classifier is wrapper.base_
+    for classes in (np.array(["no", "yes"]), [np.array([0, 1]), np.array([0, 1, 2])]):
+        wrapper.classes_ = classes
+        assert open_model(wrapper).classifier is wrapper.base_
 
 
 def test_a_claim_of_the_same_answers_is_tried_on_a_few_records():

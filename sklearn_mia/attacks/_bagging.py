@@ -13,7 +13,7 @@ from sklearn_mia.attacks._votes import VoteReader, vote_model
 from sklearn_mia.base import BaseShadowAttack, MeanGap
 from sklearn_mia.models import AVERAGING, open_model, thin_recipe
 from sklearn_mia.shadows import root_seed
-from sklearn_mia.tables import take
+from sklearn_mia.tables import own_copy, take
 
 _AUTO_TREES_PER_SHADOW = 4
 _LEAF_PURE = 0.99
@@ -384,7 +384,7 @@ class BaggingAttack(BaseShadowAttack):
 
     def _fit_scores(self, pool, is_member, **params):
         # A few rows show whether a wrapper answers as the forest inside.
-        some = take(pool.features, slice(0, 5))
+        some = own_copy(take(pool.features, slice(0, 5)))
         opened = open_model(self.target_estimator, some, same_answers=True)
         forest = opened.classifier
         self._n_target_trees = len(forest.estimators_)

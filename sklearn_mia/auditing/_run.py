@@ -161,7 +161,7 @@ def check_attacks(attacks, model):
     for name, attack in named.items():
         if isinstance(attack, type) or not hasattr(attack, "fit"):
             raise TypeError(
-                f"attacks holds {attack!r}; pass instances, such as RMIA(model)."
+                f"attacks holds {shown(attack)}; pass instances, such as RMIA(model)."
             )
         try:
             check_is_fitted(attack)

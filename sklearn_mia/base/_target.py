@@ -26,7 +26,8 @@ from sklearn_mia.tables import check_container, is_frame
 class Queries:
     """Records taken apart, as the formulas of an attack need them.
 
-    Arrays cannot be written to, since every formula gets the same ones: copy first.
+    Every formula gets the same ones: arrays cannot be written to, and a frame is copied
+    before it is changed.
 
     Attributes
     ----------
