@@ -29,7 +29,8 @@ from sklearn_mia.models import trained_names
 from sklearn_mia.progress import progress_callbacks
 from sklearn_mia.redaction import without_values
 from sklearn_mia.response import RESPONSE_METHODS, check_target
-from sklearn_mia.shadows import check_timeout, root_seed
+from sklearn_mia.shadows import root_seed
+from sklearn_mia.workers import check_timeout
 
 EXIT_OK = 0
 EXIT_FAILED = 1

@@ -71,23 +71,28 @@ def check_scores(scores, name):
     return scores
 
 
-def check_membership(y_true, pos_label):
-    """Return `y_true` as a boolean vector, ``True`` for members."""
+def check_membership(y_true, pos_label, name="y_true"):
+    """Return `y_true`, which errors call `name`, as booleans, ``True`` for members."""
     y_true = column_or_1d(y_true)
     labels = list(set(y_true.tolist()))
     if any(label is None or str(label == label) != "True" for label in labels):
         raise ValueError(
-            "y_true has missing values; expected the membership of every record: "
+            f"{name} has missing values; expected the membership of every record: "
             "leave out the records whose membership is unknown."
         )
     labels.sort(key=lambda label: (str(type(label)), label))
     if len(labels) > 2:
         raise ValueError(
-            f"y_true has {len(labels)!r} different labels, {labels[:3]!r} among them; "
-            "expected members and non-members only: pass y_true == member_label."
+            f"{name} has {len(labels)!r} different labels, {labels[:3]!r} among them; "
+            f"expected members and non-members only: pass {name} == member_label."
         )
     if pos_label is None:
         if not (set(labels) <= {0, 1} or set(labels) <= {-1, 1}):
+            if name != "y_true":
+                raise ValueError(
+                    f"{name} has the labels {labels!r}; expected True for members and "
+                    f"False for non-members: pass {name} == member_label."
+                )
             raise ValueError(
                 f"y_true has the labels {labels!r} and pos_label=None; expected "
                 "True/False or 1/0: pass the label of members as pos_label."
@@ -95,14 +100,14 @@ def check_membership(y_true, pos_label):
         pos_label = 1
     elif pos_label not in labels:
         raise ValueError(
-            f"pos_label={pos_label!r} is not among the labels {labels!r} of y_true; "
+            f"pos_label={pos_label!r} is not among the labels {labels!r} of {name}; "
             "pass the label of members."
         )
     is_member = np.asarray(y_true == pos_label, dtype=bool)
     n_members = int(np.count_nonzero(is_member))
     if n_members in (0, is_member.size):
         raise ValueError(
-            f"y_true has {n_members!r} members and {is_member.size - n_members!r} "
+            f"{name} has {n_members!r} members and {is_member.size - n_members!r} "
             "non-members; expected at least one of each: add records of the other kind."
         )
     return is_member

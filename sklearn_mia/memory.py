@@ -19,6 +19,7 @@ import sklearn
 from sklearn.utils.validation import check_memory
 
 from sklearn_mia._warn import warn
+from sklearn_mia.readers import reader_key
 
 __all__ = [
     "answer_of_shadow",
@@ -216,7 +217,7 @@ def cache_key(recipe, ids, features, classes, reader, seed, fit_params):
             [str(d) for d in np.atleast_1d(np.asarray(dtypes, dtype=object))],
             None if names is None else [str(name) for name in names],
             [repr(c) for c in classes.tolist()],
-            reader.name,
+            reader_key(reader),
             _describe(recipe),
             {k: np.asarray(v) for k, v in fit_params.items()},
             (sklearn.__version__, __version__),

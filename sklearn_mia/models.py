@@ -26,10 +26,16 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import has_fit_parameter
 
+from sklearn_mia.tables import own_copy, take
+
 AVERAGING = (RandomForestClassifier, ExtraTreesClassifier, BaggingClassifier)
 _THRESHOLDS = (FixedThresholdClassifier, TunedThresholdClassifierCV)
 _BY_CLASS = (OneVsRestClassifier, OneVsOneClassifier)
 _ONE_AGAINST_REST = {"multiclassova", "multiclass_ova", "ova", "MultiClassOneVsAll"}
+_HOOK = "__sklearn_mia_inside__"
+_FEW_ROWS = 5
+# What rounding to two decimals changes.
+_SAME_PROBABILITY = 0.02
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,10 +104,11 @@ def open_model(
     any other                      what its ``__sklearn_mia_inside__`` says
     =============================  ================================================
 
-    That method, without arguments, returns the name of the parameter that holds the
-    wrapped classifier, the classifier itself, fitted if the wrapper is, and whether
-    the probabilities of the wrapper are those of the classifier. The features reach
-    it as they come.
+    That method, without arguments, returns three things: the name of the parameter
+    that holds the wrapped classifier, the classifier itself, fitted if the wrapper is,
+    and whether the probabilities of the wrapper are those of the classifier, column by
+    column, but for rounding. The features reach it as they come. What it returns is
+    checked, the last on the first rows of the features where there are any.
 
     Parameters
     ----------
@@ -133,13 +140,10 @@ def open_model(
         if layer is None and to_answer and isinstance(model, StackingClassifier):
             layer = "final_estimator", getattr(model, "final_estimator_", None), True
             features = None
-        if layer is not None and layer[1] is model:
-            raise ValueError(
-                f"{type(model).__name__} says that it is inside itself; expected "
-                "__sklearn_mia_inside__ to return the classifier that it wraps."
-            )
         if layer is None or (same_answers and not layer[2]):
             return OpenedModel(model, features, tuple(wrappers), prefix)
+        if same_answers and features is not None and _has_own_hook(model):
+            _check_same_answers(model, layer[1], features)
         if features is not None and isinstance(model, Pipeline):
             features = _through_steps(model, features)
         wrappers.append(model)
@@ -149,8 +153,8 @@ def open_model(
 
 def _inside(model, n_classes=None):
     """Parameter, wrapped classifier and whether it answers; None for no wrapper."""
-    if hasattr(model, "__sklearn_mia_inside__"):
-        return model.__sklearn_mia_inside__()
+    if hasattr(model, _HOOK):
+        return _checked_layer(model, model.__sklearn_mia_inside__())
     if isinstance(model, Pipeline):
         name, last = model.steps[-1]
         return None if last is None or isinstance(last, str) else (name, last, True)
@@ -170,6 +174,72 @@ def _inside(model, n_classes=None):
         if len(fitted) == 1 and hasattr(fitted[0], "classes_"):
             return "estimator", fitted[0], True
     return None
+
+
+def _checked_layer(model, layer):
+    """What the hook of a wrapper returned, if it is what was asked for."""
+    fault = _fault_of_layer(model, layer)
+    if fault is not None:
+        raise ValueError(
+            f"{type(model).__name__}.{_HOOK} returned {fault}; expected a tuple of the "
+            "name of the parameter that holds the wrapped classifier, the classifier "
+            "itself, fitted if the wrapper is, and True or False: whether the "
+            "probabilities of the wrapper are those of the classifier."
+        )
+    return layer
+
+
+def _fault_of_layer(model, layer):
+    if not isinstance(layer, tuple):
+        return type(layer).__name__
+    if len(layer) != 3:
+        return f"a tuple of {len(layer)}"
+    name, inner, same = layer
+    if not isinstance(name, str):
+        return f"{type(name).__name__} as the name"
+    if hasattr(model, "get_params") and name not in model.get_params(deep=False):
+        return f"the name {name!r}, which is no parameter"
+    if inner is model:
+        return "the wrapper itself"
+    if isinstance(inner, type) or not hasattr(inner, "fit"):
+        return f"{getattr(inner, '__name__', type(inner).__name__)} as the classifier"
+    if not isinstance(same, (bool, np.bool_)):
+        return f"{type(same).__name__} in the third place"
+    if not hasattr(model, "classes_"):
+        return None
+    inner_name = type(inner).__name__
+    if not hasattr(inner, "classes_"):
+        return f"{inner_name}, which is not fitted while the wrapper is"
+    classes = [m.classes_ for m in (model, inner)]
+    if not same or any(isinstance(c, list) for c in classes):
+        return None
+    own, inside = (np.asarray(c).tolist() for c in classes)
+    # A wrapper may encode the labels, if it keeps their order.
+    reordered = own != inside and set(own) == set(inside)
+    if reordered or len(own) != len(inside):
+        return f"True for {inner_name}, whose classes_ are not those of the wrapper"
+    return None
+
+
+def _has_own_hook(model):
+    """Whether somebody else wrote the wrapper; ours know what they say."""
+    hook = getattr(type(model), _HOOK, None)
+    return hook is not None and not hook.__module__.startswith("sklearn_mia.")
+
+
+def _check_same_answers(model, inner, features):
+    some = take(features, slice(0, _FEW_ROWS))
+    if not all(hasattr(m, "predict_proba") for m in (model, inner)):
+        return
+    proba = [np.asarray(m.predict_proba(own_copy(some))) for m in (model, inner)]
+    if proba[0].shape != proba[1].shape or not np.allclose(
+        *proba, rtol=0, atol=_SAME_PROBABILITY
+    ):
+        raise ValueError(
+            f"{type(model).__name__}.{_HOOK} says that the probabilities of the "
+            f"wrapper are those of {type(inner).__name__}, but on the first records "
+            "they differ; return False in the third place."
+        )
 
 
 def _is_prefit(model):
@@ -246,7 +316,7 @@ def is_holder(wrapper):
         Then its answers are those of the model inside, whatever is asked.
     """
     searched = hasattr(wrapper, "best_estimator_")
-    own = hasattr(wrapper, "__sklearn_mia_inside__")
+    own = hasattr(wrapper, _HOOK)
     return isinstance(wrapper, FrozenEstimator) or (searched and not own)
 
 

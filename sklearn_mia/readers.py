@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sklearn_mia.hooks import callable_name, check_returned, frozen
 from sklearn_mia.response import Responder
 from sklearn_mia.signals import loss, true_log_proba
-from sklearn_mia.tables import take
+from sklearn_mia.tables import own_copy, take
 
 BLOCK = 65_536
 
@@ -35,14 +36,16 @@ def own_column(codes, seen):
 class Reader(ABC):
     """What is asked of a shadow, and what an attack reads from its answer.
 
-    An answer is cached under the `name` of its reader; what is read from it may then
-    change without training a shadow again. A reader travels to workers.
+    The target is asked by the same reader. An answer is cached under the class and the
+    `name` of its reader; what is read from it may then change without training a shadow
+    again. A reader travels to workers. Arrays that it is given cannot be written to; a
+    frame is copied before it is changed.
     """
 
     @property
     @abstractmethod
     def name(self):
-        """What an answer depends on besides the shadow, for the cache."""
+        """What an answer depends on besides the shadow, for the cache; a text."""
 
     @abstractmethod
     def ask(self, model, seen, features, codes, members):
@@ -51,7 +54,7 @@ class Reader(ABC):
         Parameters
         ----------
         model : fitted estimator
-            The shadow.
+            The shadow, or the target.
 
         seen : ndarray of shape (n_seen,)
             Columns of the target's classes that the shadow knows.
@@ -63,7 +66,8 @@ class Reader(ABC):
             Column of the class label of each record.
 
         members : ndarray of shape (n_records,), dtype bool, or None
-            Records that the shadow trained on; None outside the pool.
+            Records that the shadow trained on; None outside the pool, and for the
+            target.
 
         Returns
         -------
@@ -89,7 +93,8 @@ class Reader(ABC):
         Returns
         -------
         values : ndarray of shape (n_records,) or (n_records, n_values)
-            NaN for a record whose class the shadow never saw.
+            NaN for a record whose class the shadow never saw; of one shape for all
+            shadows, whatever classes they saw.
         """
 
     def true_log_proba(self, answer, seen, codes):
@@ -189,11 +194,31 @@ class LogProbaReader(Reader):
             NaN for a record whose class the shadow never saw.
         """
         log_proba = self.responder.align(answer, seen)
-        with np.errstate(invalid="ignore"):
-            values = np.array(self.signal(log_proba, codes), dtype=np.float64)
+        values = np.array(self.signal_of(log_proba, codes), dtype=np.float64)
         values[~np.isin(codes, seen)] = np.nan
         values[~np.isfinite(values)] = np.nan
         return values
+
+    def signal_of(self, log_proba, codes):
+        """Signal of an answer with a column for each class of the target.
+
+        Parameters
+        ----------
+        log_proba : ndarray of shape (n_records, n_classes)
+            The answer.
+
+        codes : ndarray of shape (n_records,)
+            Column of the class label of each record.
+
+        Returns
+        -------
+        values : ndarray of shape (n_records,) or (n_records, n_values)
+            As the signal gives them.
+        """
+        with np.errstate(invalid="ignore"):
+            values = self.signal(frozen(log_proba), frozen(codes))
+        name = f"The signal {callable_name(self.signal)!r}"
+        return check_returned(values, len(codes), name, several=True)
 
     def true_log_proba(self, answer, seen, codes):
         """Log-probability of the true label, if the signal hides it.
@@ -217,3 +242,128 @@ class LogProbaReader(Reader):
         if true_log_proba(self.signal, np.zeros(0)) is not None:
             return None
         return replace(self, signal=loss).read(answer, seen, codes)
+
+
+def check_reader(reader, name):
+    """Return a reader if it is one, with a name for the cache.
+
+    Parameters
+    ----------
+    reader : object
+        What a hook returned.
+
+    name : str
+        Of the hook, for the message.
+
+    Returns
+    -------
+    reader : Reader
+    """
+    if not isinstance(reader, Reader):
+        raise TypeError(
+            f"{name} returned {type(reader).__name__}; expected an instance of a "
+            "subclass of sklearn_mia.base.Reader."
+        )
+    if not isinstance(reader.name, str) or not reader.name:
+        raise TypeError(
+            f"{type(reader).__name__}.name is {type(reader.name).__name__}; expected a "
+            "text that is not empty and says what an answer depends on besides the "
+            "shadow."
+        )
+    return reader
+
+
+def reader_key(reader):
+    """What tells the answers of a reader from those of another one in the cache."""
+    return type(reader).__module__, type(reader).__qualname__, reader.name
+
+
+def read_values(reader, answer, seen, codes):
+    """What a reader reads from an answer, checked.
+
+    Parameters
+    ----------
+    reader : Reader
+
+    answer : object
+        From :meth:`Reader.ask`.
+
+    seen : ndarray of shape (n_seen,)
+        Columns of the target's classes that the model knows.
+
+    codes : ndarray of shape (n_records,)
+        Column of the class label of each record.
+
+    Returns
+    -------
+    values : ndarray of shape (n_records,) or more axes
+        NaN for what is not finite.
+    """
+    values = check_returned(
+        reader.read(frozen(answer), frozen(seen), frozen(codes)),
+        len(codes),
+        f"{type(reader).__name__}.read",
+        several=True,
+    )
+    finite = np.isfinite(values)
+    return values if finite.all() else np.where(finite, values, np.nan)
+
+
+def read_true_log_proba(reader, answer, seen, codes):
+    """Log-probability of the true label if a reader gives it, checked; else None.
+
+    Parameters
+    ----------
+    reader : Reader
+
+    answer : object
+        From :meth:`Reader.ask`.
+
+    seen : ndarray of shape (n_seen,)
+        Columns of the target's classes that the model knows.
+
+    codes : ndarray of shape (n_records,)
+        Column of the class label of each record.
+
+    Returns
+    -------
+    log_proba : ndarray of shape (n_records,) or None
+    """
+    values = reader.true_log_proba(frozen(answer), frozen(seen), frozen(codes))
+    if values is None:
+        return None
+    name = f"{type(reader).__name__}.true_log_proba"
+    return check_returned(values, len(codes), name)
+
+
+def read_target(reader, target, responder, features, codes, log_proba):
+    """What a reader reads from the target, which is asked as the shadows are.
+
+    Parameters
+    ----------
+    reader : Reader
+
+    target : fitted classifier
+
+    responder : Responder
+        How `log_proba` was asked for.
+
+    features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+    codes : ndarray of shape (n_records,)
+
+    log_proba : ndarray of shape (n_records, n_classes)
+        The target's answer, which spares asking it again for log-probabilities.
+
+    Returns
+    -------
+    values : ndarray of shape (n_records,) or more axes
+    """
+    # A subclass may ask for something else.
+    plain = type(reader) is LogProbaReader
+    if plain and reader.responder is responder:
+        return reader.signal_of(log_proba, codes)
+    seen = np.arange(len(responder.classes))
+    features, given = own_copy(frozen(features)), frozen(codes)
+    answer = reader.ask(target, frozen(seen), features, given, None)
+    return read_values(reader, answer, seen, codes)

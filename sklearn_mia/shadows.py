@@ -5,20 +5,17 @@ so that each record is IN exactly half of them. All results depend on
 ``(random_state, number of the shadow)`` alone, never on the number of workers.
 """
 
-import faulthandler
 import os
-import tempfile
 import time
 import warnings
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from numbers import Real
 from pathlib import Path
 
 import numpy as np
 from joblib import effective_n_jobs
-from joblib.parallel import LokyBackend, get_active_backend
+from joblib.parallel import get_active_backend
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import clone
@@ -27,16 +24,17 @@ from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from sklearn_mia._warn import warn
+from sklearn_mia.hooks import cause_of, frozen
 from sklearn_mia.identity import cell_values, mix
 from sklearn_mia.memory import answer_of_shadow, model_of_shadow, remembered
-from sklearn_mia.redaction import without_values
+from sklearn_mia.readers import read_true_log_proba, read_values
 from sklearn_mia.response import encode_labels
 from sklearn_mia.tables import take
+from sklearn_mia.workers import watch, watched
 
 __all__ = [
     "ShadowFitError",
     "ShadowWork",
-    "check_timeout",
     "draw_members",
     "query_shadows",
     "root_seed",
@@ -288,32 +286,41 @@ def fit_shadow(work, shadow, members):
                 return fitted(np.searchsorted(trained, codes)), trained
         counts = np.bincount(codes, minlength=len(classes))
         shown = zip(classes.tolist(), counts.tolist(), strict=True)
+        hint = _hint(
+            error,
+            "a rare class or category is the cause, drop its records or let the recipe "
+            "ignore it",
+            lost_class=gap,
+        )
         # The chain of causes would quote cells in a traceback.
         raise ShadowFitError(
-            f"Shadow {shadow} could not be trained: {_told(error, work.features)} "
-            f"It saw {len(rows)} records, by class {dict(shown)}. If a rare class or "
-            "category is the cause, drop its records or let the recipe ignore it, as "
-            "OneHotEncoder(handle_unknown='ignore') does."
+            f"Shadow {shadow} could not be trained: {cause_of(error, work.features)} "
+            f"It saw {len(rows)} records, by class {dict(shown)}.{hint}"
         ) from None
     return model, encode_labels(np.asarray(model.classes_), classes)
 
 
-def _told(error, features):
-    """Kind and first line of an error, without the cells of records in it."""
-    line = without_values(str(error).strip(), features).split("\n")[0]
-    return f"{type(error).__name__}: {line}"
+def _hint(error, what, lost_class=False):
+    """What to do about a class or a category, where the error speaks of one."""
+    words = ("categor", "unseen", *["class", "label"] * lost_class)
+    if not any(word in str(error).lower() for word in words):
+        return ""
+    return f" If {what}, as OneHotEncoder(handle_unknown='ignore') does."
 
 
 def _ask(work, shadow, model, seen, features, codes, members=None):
+    given = map(frozen, (features, codes, members))
     try:
-        return work.reader.ask(model, seen, features, codes, members)
+        return work.reader.ask(model, frozen(seen), *given)
     except Exception as error:
+        hint = _hint(
+            error,
+            "it met a category that it was not trained on, let the recipe ignore it",
+        )
         raise ShadowFitError(
             f"Shadow {shadow} was trained but could not answer for the pool: "
-            f"{_told(error, features)} It saw the classes "
-            f"{work.classes[seen].tolist()}. If it met a category that it "
-            "was not trained on, let the recipe ignore it, as "
-            "OneHotEncoder(handle_unknown='ignore') does."
+            f"{cause_of(error, features)} It saw the classes "
+            f"{work.classes[seen].tolist()}.{hint}"
         ) from None
 
 
@@ -322,7 +329,7 @@ def _answer(work, shadow, members, trained=None):
     return _ask(work, shadow, model, seen, work.features, work.codes, members), seen
 
 
-def _shadow_task(shadow, work, members, main_process, watch=None):
+def _shadow_task(shadow, work, members, main_process, place=None):
     """Train and ask one shadow: the function that workers run."""
     inside = os.getpid() != main_process
     damaged, trained = [], None
@@ -332,7 +339,7 @@ def _shadow_task(shadow, work, members, main_process, watch=None):
         damaged.append(was_damaged)
         return value
 
-    with threadpool_limits(1) if inside else nullcontext(), _watched(shadow, watch):
+    with threadpool_limits(1) if inside else nullcontext(), watched(shadow, place):
         if work.key is None:
             trained = fit_shadow(work, shadow, members)
             answer, seen = _answer(work, shadow, members, trained)
@@ -345,80 +352,23 @@ def _shadow_task(shadow, work, members, main_process, watch=None):
                 answer_of_shadow, lambda: _answer(work, shadow, members, trained)
             )
         read = [
-            f(answer, seen, work.codes)
-            for f in (work.reader.read, work.reader.true_log_proba)
+            f(work.reader, answer, seen, work.codes)
+            for f in (read_values, read_true_log_proba)
         ]
     return shadow, read, trained if work.keep_models else None, any(damaged)
 
 
-def check_timeout(timeout, n_jobs):
-    """Raise ValueError for a time limit that could not be kept.
-
-    Parameters
-    ----------
-    timeout : float or None
-        Seconds for one shadow.
-
-    n_jobs : int or None
-        Shadows trained at a time.
-    """
-    if timeout is None:
-        return
-    if not isinstance(timeout, Real) or isinstance(timeout, bool) or not timeout > 0:
-        raise ValueError(
-            f"timeout={timeout!r} is not a time limit; expected seconds above 0, or "
-            "None for no limit."
-        )
-    processes = isinstance(get_active_backend()[0], LokyBackend)
-    if not processes or effective_n_jobs(n_jobs) < 2:
-        raise ValueError(
-            f"timeout={timeout!r}, but with n_jobs={n_jobs!r} shadows are trained in "
-            "this process or in threads, where a fit cannot be stopped. Pass n_jobs=2 "
-            "or more, with the worker processes of joblib (backend 'loky'), or "
-            "timeout=None."
-        )
-
-
-@contextmanager
-def _watch(timeout):
-    """Where shadows leave marks while they are trained, and their time."""
-    if timeout is None:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="sklearn_mia_") as folder:
-        yield folder, timeout
-
-
-@contextmanager
-def _watched(shadow, watch):
-    """End this worker if the shadow takes longer than its time; leave a mark then."""
-    if watch is None:
-        yield
-        return
-    folder, timeout = watch
-    mark = Path(folder, str(shadow))
-    mark.touch()
-    with open(os.devnull, "w") as nowhere:
-        # A thread without Python: it ends a fit that holds the interpreter, too.
-        faulthandler.dump_traceback_later(timeout, exit=True, file=nowhere)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
-            mark.unlink()
-
-
-def _broken_pool(watch, running):
+def _broken_pool(place, running):
     """What to say when a worker process is gone."""
     late = []
-    if watch is not None:
+    if place is not None:
         now = time.time()
-        marks = {int(m.name): m.stat().st_mtime for m in Path(watch[0]).iterdir()}
-        late = {s for s, since in marks.items() if now - since >= watch[1]}
+        marks = {int(m.name): m.stat().st_mtime for m in Path(place[0]).iterdir()}
+        late = {s for s, since in marks.items() if now - since >= place[1]}
         running = set(marks) or running
     if late:
         return ShadowFitError(
-            f"Shadow {_listed(late)} took longer than timeout={watch[1]!r} seconds and "
+            f"Shadow {_listed(late)} took longer than timeout={place[1]!r} seconds and "
             "was stopped with all workers. Pass a longer timeout, or a recipe that "
             "ends by itself. With memory= the shadows trained so far are found again."
         )
@@ -493,10 +443,10 @@ def train_shadows(
 
     with (
         threadpool_limits(1, user_api=None if limit else "blas"),
-        _watch(timeout) as watch,
+        watch(timeout) as place,
     ):
         tasks = (
-            delayed(_shadow_task)(shadow, work, members[shadow], os.getpid(), watch)
+            delayed(_shadow_task)(shadow, work, members[shadow], os.getpid(), place)
             for shadow in _announced(range(n_shadows), begun)
         )
         tables, models = None, [None] * n_shadows
@@ -510,6 +460,7 @@ def train_shadows(
                             for v in read
                         ]
                     for table, values in zip(tables, read, strict=True):
+                        _check_same_shape(work.reader, values, table)
                         if values is not None:
                             table[shadow] = values
                     models[shadow] = trained
@@ -519,7 +470,7 @@ def train_shadows(
                     if on_end is not None:
                         on_end(shadow)
         except BrokenProcessPool:
-            raise _broken_pool(watch, running) from None
+            raise _broken_pool(place, running) from None
     if damaged:
         warn(
             f"What memory held of shadow {_listed(damaged)} was damaged or belonged "
@@ -539,6 +490,17 @@ def _ended_with(results):
             warnings.simplefilter("ignore", UserWarning)
             results.close()
         raise
+
+
+def _check_same_shape(reader, values, table):
+    shape = None if values is None else values.shape
+    expected = None if table is None else table.shape[1:]
+    if shape != expected:
+        raise ValueError(
+            f"{type(reader).__name__} read values of shape {shape} from one shadow and "
+            f"of shape {expected} from another; expected one shape, whatever classes a "
+            "shadow saw."
+        )
 
 
 def _announced(numbers, on_begin):
@@ -582,4 +544,4 @@ def query_shadows(work, models, features, codes, *, n_jobs=None):
 
 def _query_task(work, shadow, model, seen, features, codes):
     answer = _ask(work, shadow, model, seen, features, codes)
-    return work.reader.read(answer, seen, codes)
+    return read_values(work.reader, answer, seen, codes)

@@ -17,10 +17,17 @@ correctness         1 if the class of the largest p_j is y, else 0
 max_confidence      largest p_j; needs no label
 spread              standard deviation over j of p_j; needs no label
 ==================  ==============================================================
+
+A function of a user takes the same two arrays, which it cannot write to, and returns
+one real number a record, NaN where it cannot tell. What it returns is checked.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import logsumexp, xlogy
+
+from sklearn_mia.hooks import callable_name, check_returned, frozen, shown
 
 __all__ = [
     "SIGNALS",
@@ -282,6 +289,35 @@ SIGNALS = {
 }
 
 
+_BUILT_IN = tuple(SIGNALS.values())
+
+
+@dataclass(frozen=True)
+class OwnSignal:
+    """A signal of a user: its arrays are read-only, and what it returns is checked.
+
+    Attributes
+    ----------
+    function : callable
+
+    name : str
+        What it is called in messages.
+    """
+
+    function: object
+    name: str
+
+    @property
+    def __name__(self):
+        """What it is called in messages."""
+        return self.name
+
+    def __call__(self, *given):
+        """Signal of each record."""
+        values = self.function(*map(frozen, given))
+        return check_returned(values, len(given[0]), f"The signal {self.name!r}")
+
+
 def as_signal(signal, known=SIGNALS):
     """Function of a signal, given by its name or as it is.
 
@@ -292,26 +328,34 @@ def as_signal(signal, known=SIGNALS):
         picklable to reach workers.
 
     known : dict, default=SIGNALS
-        Names mapped to functions, as they are at the time of the call.
+        Names mapped to functions, as they are at the time of the call. A name that was
+        added is known in its own process only: attacks look it up when they are fitted
+        and send the function to the workers that train shadows, but a worker that fits
+        a whole attack, as in ``GridSearchCV(n_jobs=2)``, needs the function itself.
 
     Returns
     -------
     function : callable
-        ``function(log_proba, labels)``.
+        ``function(log_proba, labels)``. That of a user gets arrays that it cannot write
+        to, and what it returns is checked.
 
     Raises
     ------
     ValueError
         If the name is not known.
     """
-    if callable(signal):
+    name = signal_name(signal)
+    if not callable(signal):
+        if not isinstance(signal, str) or signal not in known:
+            raise ValueError(
+                f"signal={shown(signal)} is not known; expected a callable or one of "
+                f"{', '.join(map(repr, known))}. A worker process does not know a name "
+                "that was added to SIGNALS in another one: pass the callable itself."
+            )
+        signal = known[signal]
+    if isinstance(signal, OwnSignal) or any(signal is f for f in _BUILT_IN):
         return signal
-    if not isinstance(signal, str) or signal not in known:
-        raise ValueError(
-            f"signal={signal!r} is not known; expected a callable or one of "
-            f"{', '.join(map(repr, known))}."
-        )
-    return known[signal]
+    return OwnSignal(signal, name)
 
 
 def signal_name(signal):
@@ -327,11 +371,7 @@ def signal_name(signal):
     name : str
         Of a callable, what it is called where it is defined.
     """
-    return (
-        signal
-        if isinstance(signal, str)
-        else getattr(signal, "__name__", type(signal).__name__)
-    )
+    return signal if isinstance(signal, str) else callable_name(signal)
 
 
 def true_log_proba(signal, values):

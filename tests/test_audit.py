@@ -366,7 +366,7 @@ def test_predictions_of_several_classes():
         ({"proba": np.full((4, 2), np.nan)}, "not finite"),
         ({"y": [0, 1, 0]}, "3 values for 4"),
         ({"y": [0, 1, 2, 1]}, "2 columns for 3 classes"),
-        ({"is_member": [1, 1, 1, 1]}, "4 members among 4"),
+        ({"is_member": [1, 1, 1, 1]}, "is_member has 4 members and 0 non-members; "),
         ({"is_member": ["in", "in", "out", "out"]}, "True for"),
         ({"slices": ["age"]}, "only 'class' and 'loss'"),
     ],

@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 
 def test_the_page_makes_an_attack_in_15_lines_without_a_private_import(capsys):
     code = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
-    assert len(code) == 2
+    assert len(code) == 5
     lines = [line for line in code[0].splitlines() if line.strip()]
     assert len(lines) <= 15
     assert not re.search(r"import .*\b_|\._\w+ import", "\n".join(code))
@@ -40,3 +40,65 @@ def test_an_attack_of_the_page_survives_what_scikit_learn_does_to_estimators():
     np.testing.assert_array_equal(scores, attack.score_samples(records))
     with pytest.raises(ValueError, match="n_shadows"):
         clone(attack).set_params(n_shadows=0).fit(records)
+
+
+@pytest.fixture(scope="module")
+def page():
+    """What the page defines, and its records and model."""
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
+        exec(block, names)
+    return names
+
+
+def test_an_attack_of_the_page_has_a_parameter_of_its_own(page):
+    records, model = page["as_records"](page["X"], page["y"]), page["model"]
+    attack = page["FlooredOffsetAttack"](model, n_shadows=8, random_state=0)
+    plain = page["RobustOffsetAttack"](model, n_shadows=8, random_state=0)
+    low = clone(attack).set_params(floor=-1e9).fit_score(records)
+    np.testing.assert_array_equal(low, plain.fit_score(records))
+    assert not np.array_equal(
+        low, clone(attack).set_params(floor=0.0).fit_score(records)
+    )
+    with pytest.raises(ValueError, match="'floor' parameter of FlooredOffsetAttack"):
+        clone(attack).set_params(floor="low").fit(records)
+    assert attack.set_params(floor=1.5).describe() == (
+        "FlooredOffsetAttack(floor=1.5, n_shadows=8, random_state=0)"
+    )
+
+
+def test_the_reader_of_the_page_asks_target_and_shadows_the_same(page):
+    X, y, model = page["X"], page["y"], page["model"]
+    records = page["as_records"](X, y)
+    attack = page["BesideAttack"](model, n_shadows=4, random_state=0)
+    scores = attack.fit_score(records)
+    rows = np.arange(400)
+
+    def beside(fitted):
+        return fitted.predict_proba(X + 0.1)[rows, y]
+
+    signals = np.array([beside(shadow) for shadow, _ in attack.models_])
+    np.testing.assert_array_equal(attack.shadow_signals_, signals)
+    expected = attack._score(
+        beside(model), signals, attack.shadow_members_, np.ones(400, dtype=bool)
+    )
+    np.testing.assert_array_equal(scores, expected)
+
+
+def test_the_attack_of_the_page_without_shadows_equals_its_formula(page):
+    X, model = page["X"], page["model"]
+    scores = page["LeadAttack"](model).fit_score(page["as_records"](X, page["y"]))
+    share = model.predict_proba(X).max(axis=1)
+    floor = 1 / 40
+    smooth = (1 - 2 * floor) * share + floor
+    np.testing.assert_allclose(scores, np.log(smooth / (1 - smooth)), atol=1e-12)
+
+
+def test_the_attacks_of_the_page_are_audited_together(page):
+    X, y, model = page["X"], page["y"], page["model"]
+    names = ["FlooredOffsetAttack", "BesideAttack", "LeadAttack"]
+    attacks = [page[name]() for name in names]
+    report = page["audit"](
+        model, X[:200], y[:200], X[200:], y[200:], attacks=attacks, n_permutations=99
+    )
+    assert {row["name"] for row in report.attacks} == set(names)

@@ -19,7 +19,7 @@ docscrape = pytest.importorskip("numpydoc.docscrape")
 
 # What users meet, and the house's own helpers, where one line may say it all.
 USED = "attacks auditing base datasets metrics model_selection records risk signals"
-HELPERS = "checks identity models response shadows tables"
+HELPERS = "checks hooks identity models response shadows tables"
 
 # In the signature None, so that an audit can set it; an attack cannot do without.
 NO_DEFAULT_TOLD = "target_estimator"

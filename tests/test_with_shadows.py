@@ -217,8 +217,9 @@ def test_a_category_that_a_shadow_never_saw_is_named_as_the_cause(cls):
     strict = make_pipeline(encoder(), LogisticRegression()).fit(frame, y)
     message = (
         r"Shadow [01] was trained but could not answer for the pool: ValueError: Found "
-        r"unknown categories \['…'\] in column 0 during transform It saw the "
-        r"classes \[0, 1\]. If it met a category .* "
+        r"unknown categories \['…'\] in column 0 during transform \(in _transform, "
+        r"line \d+ of _encoders\.py\)\. It saw the classes \[0, 1\]. If it met a "
+        r"category that it was not trained on, let the recipe ignore it, as "
         r"OneHotEncoder\(handle_unknown='ignore'\) does."
     )
     with pytest.raises(ShadowFitError, match=message) as caught:

@@ -13,6 +13,7 @@ from sklearn_mia.attacks._votes import VoteReader, vote_model
 from sklearn_mia.base import BaseShadowAttack, MeanGap
 from sklearn_mia.models import AVERAGING, open_model, thin_recipe
 from sklearn_mia.shadows import root_seed
+from sklearn_mia.tables import own_copy, take
 
 _AUTO_TREES_PER_SHADOW = 4
 _LEAF_PURE = 0.99
@@ -341,13 +342,13 @@ class BaggingAttack(BaseShadowAttack):
         Returns
         -------
         handles : bool
-            False where a fit would raise TypeError.
+            Where it is False a fit raises TypeError, and so does an audit.
         """
         opened = open_model(model, same_answers=True)
         votes = _votes(opened.classifier) and hasattr(model, "predict_proba")
         return votes and not _untold(opened)
 
-    def _target_forest(self):
+    def _check_handled(self):
         opened = open_model(self.target_estimator, same_answers=True)
         forest = opened.classifier
         if not _votes(forest):
@@ -363,7 +364,12 @@ class BaggingAttack(BaseShadowAttack):
                 f"{type(untold[0]).__name__} chooses among them and does not tell. Use "
                 "RMIA."
             )
-        return forest
+        if not hasattr(self.target_estimator, "predict_proba"):
+            raise TypeError(
+                "BaggingAttack reads votes from predict_proba, which the target "
+                f"{type(self.target_estimator).__name__} does not have. Use RMIA."
+            )
+        super()._check_handled()
 
     def _recipe_and_number(self):
         per_shadow = self.trees_per_shadow
@@ -384,7 +390,10 @@ class BaggingAttack(BaseShadowAttack):
         return VoteReader()
 
     def _fit_scores(self, pool, is_member, **params):
-        forest = self._target_forest()
+        # A few rows show whether a wrapper answers as the forest inside.
+        some = own_copy(take(pool.features, slice(0, 5)))
+        opened = open_model(self.target_estimator, some, same_answers=True)
+        forest = opened.classifier
         self._n_target_trees = len(forest.estimators_)
         self._chooses = bool(open_model(self.target_estimator).samplers)
         self.exclusion_probability_ = exclusion_probability(

@@ -11,10 +11,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn_mia.attacks._tabular_noise import TabularNoise
 from sklearn_mia.base import MeanGap, side_mean
 from sklearn_mia.base._without_shadows import BaseOptionalShadowAttack
-from sklearn_mia.readers import Reader, own_column
+from sklearn_mia.hooks import cause_of
+from sklearn_mia.readers import Reader, own_column, read_values
 from sklearn_mia.response import predicted_codes
 from sklearn_mia.shadows import root_seed
-from sklearn_mia.signals import as_signal
+from sklearn_mia.signals import as_signal, signal_name
 from sklearn_mia.tables import take
 
 _RATE_ALONE = 1.0
@@ -180,6 +181,19 @@ class NoisyLabelReader(Reader):
         return predicted_codes(model, features)
 
 
+def _try_signal(signal):
+    """Raise ValueError, before any query, for a function that reads something else."""
+    try:
+        signal(np.array([1.0, 0.0]), np.array([0.5, 0.5]))
+    except Exception as error:
+        raise ValueError(
+            f"The signal {signal_name(signal)!r} of LabelOnlyAttack failed on two "
+            f"records: {cause_of(error)} It is called as signal(correct, share), two "
+            "arrays of shape (n_records,): 1 where the target gives a record its "
+            "label, else 0, and the share of its noisy copies with that label."
+        ) from error
+
+
 class LabelOnlyAttack(BaseOptionalShadowAttack):
     r"""Attack a model that answers with labels alone, by asking about noisy copies.
 
@@ -210,8 +224,12 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
         The recipe of the shadows, cloned for each; None takes the target's (what a
         `FrozenEstimator` holds, the `best_estimator_` of a search).
 
-    signal : {"auto", "contrast", "robustness"}, default="auto"
-        "auto" is "contrast" without shadows and "robustness" with them.
+    signal : {"auto", "contrast", "robustness"} or callable, default="auto"
+        "auto" is "contrast" without shadows and "robustness" with them. A callable is
+        ``signal(correct, share)``: c and r of each record, two arrays of shape
+        (n_records,) that it cannot write to, in; one number a record out, higher =
+        more likely a member. The functions of :mod:`sklearn_mia.signals` read
+        probabilities and do not fit.
 
     n_queries : int, default=100
         Noisy copies of each record, the budget: the target labels
@@ -283,7 +301,7 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
     noise_rate_ : float
         The rate in use.
 
-    signal_ : str
+    signal_ : str or callable
         The signal in use.
 
     shadow_signals_ : ndarray of shape (n_shadows, n_records)
@@ -408,13 +426,15 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
         return super()._check_records(X, reset)
 
     def _fit_target(self, X):
+        self.signal_ = self.signal
+        if isinstance(self.signal, str) and self.signal == "auto":
+            self.signal_ = "robustness" if self.n_shadows else "contrast"
+        signal = as_signal(self.signal_, _SIGNALS)
+        _try_signal(signal)
         pool = super()._fit_target(X)
         self.noise_rate_ = self.noise_rate
         if self.noise_rate_ == "auto":
             self.noise_rate_ = _RATE_WITH_SHADOWS if self.n_shadows else _RATE_ALONE
-        self.signal_ = self.signal
-        if isinstance(self.signal, str) and self.signal == "auto":
-            self.signal_ = "robustness" if self.n_shadows else "contrast"
         noise = TabularNoise(
             pool.features,
             rate=self.noise_rate_,
@@ -428,7 +448,7 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
             self._responder.classes,
             self.n_queries,
             self.batch_size,
-            as_signal(self.signal_, _SIGNALS),
+            signal,
         )
         return pool
 
@@ -436,9 +456,6 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
         features, *codes = super()._split_queries(X)
         # A model may refuse a type or a category that it was not trained on.
         return self._noisy_labels.noise.typed(features), *codes
-
-    def _signal(self):
-        return as_signal(self.signal_, _SIGNALS)
 
     def _reader(self):
         return self._noisy_labels
@@ -448,7 +465,8 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
         clean = np.eye(n_classes)[queries.log_proba.argmax(axis=1)]
         share = self._noisy_labels.shares(self.target_estimator, queries.features)
         answer = np.stack([clean, share])
-        return self._noisy_labels.read(answer, np.arange(n_classes), queries.codes)
+        seen = np.arange(n_classes)
+        return read_values(self._noisy_labels, answer, seen, queries.codes)
 
     def _log_proba_of_shadows(self):
         return None  # labels alone

@@ -327,24 +327,30 @@ class QuantileRegressionAttack(BaseAttack):
         self.random_state = random_state
 
     def _fit_scores(self, pool, is_member):
-        n_different = len(np.unique(pool.ids))
+        self._function = as_signal(self.signal)
+        signal = self._signal(pool)
+        # A record without a signal teaches nothing and gets no score.
+        usable = np.isfinite(signal)
+        n_different = len(np.unique(pool.ids[usable]))
         if n_different < 2 * self.n_folds:
+            which = "" if usable.all() else " with a finite signal"
             raise ValueError(
                 f"n_folds={self.n_folds!r}, but the pool has only {n_different} "
-                "different records; at least 2 a fold are expected. Pass a larger "
-                "pool or fewer folds."
+                f"different records{which}; at least 2 a fold are expected. Pass a "
+                "larger pool or fewer folds."
             )
         self._seed = seed = root_seed(self.random_state)
         self._table = RecordTable(
             pool.features, pool.log_proba.shape[1], self.estimator is not None
         )
         table = self._table.transform(pool.features, pool.codes)
-        signal = self._signal(pool)
         # By content, so that the order of the pool does not matter.
         order = np.argsort(pool.ids, kind="stable")
         folds = draw_folds(pool.ids, self.n_folds, seed)
         estimators = self._estimators(seed, len(order))
-        training = [order[folds[order] != f] for f in range(self.n_folds)]
+        training = [
+            order[usable[order] & (folds[order] != f)] for f in range(self.n_folds)
+        ]
         self.estimators_ = Parallel(n_jobs=self.n_jobs)(
             delayed(_fit_fold)(
                 estimators,
@@ -395,7 +401,7 @@ class QuantileRegressionAttack(BaseAttack):
         return location, spread
 
     def _signal(self, queries):
-        return as_signal(self.signal)(queries.log_proba, queries.codes)
+        return self._function(queries.log_proba, queries.codes)
 
     def _score_queries(self, queries):
         # One regression a record, as in the pool: the mean of all would be less noisy

@@ -155,6 +155,7 @@ class MembershipSignals(
             The fitted transformer.
         """
         self.signals_ = check_signals(self.signals)
+        self._functions = [as_signal(signal) for signal in self.signals_]
         check_target(self.target_estimator)
         self._fit_target(self._check_records(X, reset=True))
         return self
@@ -174,7 +175,7 @@ class MembershipSignals(
         """
         check_is_fitted(self)
         queries = self._ask_target(X)
-        return signal_table(queries.log_proba, queries.codes, self.signals_)
+        return signal_table(queries.log_proba, queries.codes, self._functions)
 
     def get_feature_names_out(self, input_features=None):
         """Get the names of the signals.

@@ -10,6 +10,8 @@ from sklearn.utils._param_validation import HasMethods
 
 from sklearn_mia.attacks._signal_table import check_signals, signal_table
 from sklearn_mia.base import BaseAttack
+from sklearn_mia.base._target import target_tag
+from sklearn_mia.signals import as_signal, signal_name
 
 
 def signals_and_class(log_proba, codes, signals):
@@ -193,11 +195,12 @@ class SupervisedAttack(BaseAttack):
 
     def _fit_scores(self, pool, is_member):
         self.signals_ = check_signals(self.signals)
-        table = signals_and_class(pool.log_proba, pool.codes, self.signals_)
+        self._functions = [as_signal(signal) for signal in self.signals_]
         estimator = self.estimator
         if estimator is None:
             estimator = HistGradientBoostingClassifier(early_stopping=False)
         estimator = clone(estimator)
+        table = self._table(pool, estimator)
         random_state = check_random_state(self.random_state)
         _set_random_states(estimator, random_state)
         self._seed_of_folds = random_state.randint(2**31 - 1)
@@ -214,7 +217,7 @@ class SupervisedAttack(BaseAttack):
             n_folds, shuffle=True, random_state=self._seed_of_folds
         )
         estimator = clone(self.estimator_)
-        table = signals_and_class(pool.log_proba, pool.codes, self.signals_)
+        table = self._table(pool, estimator)
         has_decision = hasattr(estimator, "decision_function")
         method = "decision_function" if has_decision else "predict_proba"
         scores = cross_val_predict(
@@ -223,8 +226,23 @@ class SupervisedAttack(BaseAttack):
         return (scores if has_decision else _log_odds(scores[:, 1]))[~is_member]
 
     def _score_queries(self, queries):
-        table = signals_and_class(queries.log_proba, queries.codes, self.signals_)
-        return membership_scores(self.estimator_, table)
+        return membership_scores(self.estimator_, self._table(queries, self.estimator_))
+
+    def _table(self, queries, estimator):
+        table = signals_and_class(queries.log_proba, queries.codes, self._functions)
+        if target_tag(estimator, "allow_nan"):
+            return table
+        name = type(estimator).__name__
+        for signal, column in zip(self.signals_, table.T, strict=False):
+            n_bad = int(np.sum(~np.isfinite(column)))
+            if n_bad:
+                raise ValueError(
+                    f"The signal {signal_name(signal)!r} is NaN or infinite for "
+                    f"{n_bad} of {len(column)} records, which {name} does not take. "
+                    "Return a number for every record, or pass an estimator that takes "
+                    "missing values."
+                )
+        return table
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

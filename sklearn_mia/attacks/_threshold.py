@@ -154,20 +154,23 @@ class ThresholdAttack(BaseAttack):
         self.max_fpr = max_fpr
 
     def _fit_scores(self, pool, is_member):
+        self._function = as_signal(self.signal)
         n_classes = pool.log_proba.shape[1]
-        signal = as_signal(self.signal)(pool.log_proba, pool.codes)
         self._centers, self._spreads = np.zeros(n_classes), np.ones(n_classes)
-        if self.per_class:
-            self._centers[:], pooled = signal.mean(), signal.std()
+        signal = self._function(pool.log_proba, pool.codes)
+        usable = np.isfinite(signal)
+        if self.per_class and usable.any():
+            self._centers[:] = signal[usable].mean()
+            pooled = signal[usable].std()
             self._spreads[:] = pooled if pooled > 0 else 1.0
             for c in range(n_classes):
-                own = signal[pool.codes == c]
+                own = signal[usable & (pool.codes == c)]
                 if len(own) >= _FEWEST_PER_CLASS and own.std() > 0:
                     self._centers[c], self._spreads[c] = own.mean(), own.std()
         return self._score_queries(pool)
 
     def _score_queries(self, queries):
-        signal = as_signal(self.signal)(queries.log_proba, queries.codes)
+        signal = self._function(queries.log_proba, queries.codes)
         if not self.per_class:
             return signal
         return standardised_by_class(

@@ -13,7 +13,6 @@ from sklearn_mia.base import MeanGap, side_mean
 from sklearn_mia.base._without_shadows import BaseOptionalShadowAttack
 from sklearn_mia.models import open_model
 from sklearn_mia.readers import Reader, own_column
-from sklearn_mia.response import check_target
 from sklearn_mia.tables import own_copy, take
 
 _SMALLEST_PROBABILITY = 1e-15
@@ -325,6 +324,12 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
 
     The stages of AdaBoost are sums of weighted votes, read as log-odds.
 
+    The stages are those of the boosting model inside any wrapper. A calibrated model
+    with a single inner one, a :class:`~sklearn_mia.CoarsenedClassifier` or another
+    defence that changes answers alone leaves the scores without shadows as they are:
+    this is the attack of somebody who holds the model. What can be told from the
+    answers of the wrapper, another attack shows, such as RMIA.
+
     References
     ----------
     .. [1] Y. Liu, Z. Zhao, M. Backes and Y. Zhang, 2022, "Membership inference attacks
@@ -392,14 +397,13 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
         Returns
         -------
         handles : bool
-            False where a fit would raise TypeError.
+            Where it is False a fit raises TypeError, and so does an audit.
         """
         inner = open_model(model).classifier
         staged = hasattr(inner, "staged_predict_proba")
         return staged or _is_xgboost(inner) or _is_lightgbm(inner)
 
-    def _fit_target(self, X):
-        check_target(self.target_estimator)
+    def _check_handled(self):
         if not self.handles(self.target_estimator):
             name = type(open_model(self.target_estimator).classifier).__name__
             raise TypeError(
@@ -407,17 +411,14 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
                 "It takes the boosting of scikit-learn, XGBoost and LightGBM, also as "
                 "the last step of a pipeline. For others use RMIA."
             )
+
+    def _fit_target(self, X):
         self.stage_weights_ = np.full(self.n_stages, -1 / self.n_stages)
         self.stage_weights_[-1] += 1
         return super()._fit_target(X)
 
     def _reader(self):
         return StagedReader(self._responder.classes, self.n_stages)
-
-    def _target_signal(self, queries):
-        reader, seen = self._reader(), np.arange(len(self._responder.classes))
-        answer = reader.ask(self.target_estimator, seen, queries.features)
-        return reader.read(answer, seen, queries.codes)
 
     def _calibrate(self, pool, signals, members):
         self._gaps = [

@@ -15,11 +15,13 @@ from sklearn_mia.auditing._run import (
     run_attacks,
 )
 from sklearn_mia.auditing._settings import Settings
+from sklearn_mia.hooks import without_addresses
 from sklearn_mia.metrics import epsilon_lower_bound
 from sklearn_mia.response import make_responder, predicted_codes
-from sklearn_mia.shadows import check_timeout, root_seed
+from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import SIGNALS
 from sklearn_mia.tables import take
+from sklearn_mia.workers import check_timeout
 
 
 def _accuracies(model, case):
@@ -317,7 +319,7 @@ def audit_case(
         model_content={
             "name": models.model_name(model),
             "class": f"{type(model).__module__}.{type(model).__qualname__}",
-            "description": " ".join(str(model).split())[:2000],
+            "description": " ".join(without_addresses(str(model)).split())[:2000],
             "response": responder.kind,
         },
         log_proba=log_proba,

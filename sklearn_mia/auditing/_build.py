@@ -16,6 +16,7 @@ from sklearn_mia.auditing._blind import blind_auc, blind_table
 from sklearn_mia.auditing._multiplicity import MembershipPermuter, max_statistic_test
 from sklearn_mia.auditing._report import SCHEMA, SCHEMA_VERSION, AuditReport
 from sklearn_mia.auditing._run import judged_rows
+from sklearn_mia.base._evidence import shadows_without_class
 from sklearn_mia.base._with_shadows import BaseShadowAttack
 from sklearn_mia.metrics import (
     EpsilonBound,
@@ -69,14 +70,21 @@ def _regime(evidence, case, log_proba, response):
 def _lost_classes(evidence, case):
     if evidence is None or evidence.log_proba is None:
         return {}
-    lost = {}
-    for code, label in enumerate(case.classes.tolist()):
-        own = case.codes == code
-        if own.any():
-            n = int(np.sum(np.isnan(evidence.log_proba[:, own]).all(axis=1)))
-            if n:
-                lost[str(label)] = n
-    return lost
+    classes = case.classes.tolist()
+    n_without = shadows_without_class(evidence.log_proba, case.codes, len(classes))
+    return {
+        str(label): n for label, n in zip(classes, n_without.tolist(), strict=True) if n
+    }
+
+
+def _unscored(scored):
+    """Records without a score by attack: for want of shadows, and of itself."""
+    by_shadows, by_itself = {}, {}
+    for name, s in scored.items():
+        if s.n_unscored:
+            lost = getattr(s.fitted, "_loses_classes", False)
+            (by_shadows if lost else by_itself)[name] = s.n_unscored
+    return by_shadows, by_itself
 
 
 class Checks:
@@ -133,7 +141,6 @@ def collect_findings(
     """
     is_member = case.is_member
     n1, n0 = int(is_member.sum()), int((~is_member).sum())
-    n_unscored = {name: s.n_unscored for name, s in scored.items() if s.n_unscored}
 
     def ties(scored):
         rows = judged_rows(scored)
@@ -165,7 +172,7 @@ def collect_findings(
         "classes lost in shadow models": lambda: _circumstances.check_lost_classes(
             _lost_classes(evidence, case),
             0 if evidence is None else len(evidence.members),
-            n_unscored,
+            *_unscored(scored),
         ),
         "columns that give membership away": lambda: _findings.check_giveaways(
             _columns_as_numbers(case), is_member

@@ -6,6 +6,7 @@ from numbers import Real
 
 import numpy as np
 
+from sklearn_mia.checks import check_membership
 from sklearn_mia.identity import check_cells, record_ids
 from sklearn_mia.records import RecordSchema, as_labels, as_records, free_name
 from sklearn_mia.response import check_target, encode_labels, make_responder
@@ -409,18 +410,7 @@ def case_of_predictions(
             f"proba has {proba.shape[1]} columns for {len(classes)} classes; pass "
             "classes, the class of each column."
         )
-    unknown = set(np.unique(sides).tolist()) - {0, 1}
-    if unknown:
-        raise ValueError(
-            f"is_member holds {sorted(unknown, key=str)[:3]!r}; expected True for "
-            "members and False for non-members."
-        )
-    sides = sides.astype(bool)
-    if sides.all() or not sides.any():
-        raise ValueError(
-            f"is_member has {int(sides.sum())} members among {len(sides)} records; an "
-            "audit compares members with non-members."
-        )
+    sides = check_membership(sides, None, "is_member")
     codes = encode_labels(labels, classes)
     _, log_proba = make_responder(
         _Answers(proba, classes), None, classes, "predict_proba"

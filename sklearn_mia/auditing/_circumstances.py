@@ -111,8 +111,8 @@ def check_twins(shadow_members, is_member):
     )
 
 
-def check_lost_classes(missing_by_class, n_shadows, n_unscored):
-    """MIA008: shadow models never saw a class.
+def check_lost_classes(missing_by_class, n_shadows, n_unscored, by_itself=None):
+    """MIA008: shadow models never saw a class, or records could not be scored.
 
     Parameters
     ----------
@@ -122,25 +122,40 @@ def check_lost_classes(missing_by_class, n_shadows, n_unscored):
     n_shadows : int
 
     n_unscored : dict
-        For each attack, the number of records that got the neutral score.
+        For each attack whose shadows lost a class, the number of records that got the
+        neutral score.
+
+    by_itself : dict or None, default=None
+        The same for each attack without shadows, or whose shadows saw every class.
     """
-    n_most = max(n_unscored.values(), default=0)
-    if not missing_by_class and not n_most:
+    by_itself = by_itself or {}
+    n_most, messages, advice = max(n_unscored.values(), default=0), [], []
+    if missing_by_class:
+        shown = ", ".join(
+            f"{label} (missing from {n} of {n_shadows})"
+            for label, n in list(missing_by_class.items())[:5]
+        )
+        messages.append(f"Some shadow models never saw a class: {shown}")
+    if missing_by_class or n_most:
+        messages.append(f"{n_most} records could not be scored and count as average")
+        advice.append("Train more shadow models, or leave out the rarest classes.")
+    if by_itself:
+        shown = ", ".join(f"{name} ({n})" for name, n in list(by_itself.items())[:5])
+        messages.append(
+            "Records for which the signal or the formula of an attack gave no finite "
+            f"number count as average: {shown}"
+        )
+        advice.append("Look at what the signal or the formula returns for them.")
+    if not messages:
         return None
-    shown = ", ".join(
-        f"{label} (missing from {n} of {n_shadows})"
-        for label, n in list(missing_by_class.items())[:5]
-    )
+    lost = bool(missing_by_class or n_most)
     return Finding(
         "MIA008",
-        "warning" if n_most else "note",
-        "Classes lost in shadow models",
-        f"Some shadow models never saw a class: {shown}; "
-        f"{n_most} records could not be scored and count as average."
-        if shown
-        else f"{n_most} records could not be scored and count as average.",
-        "Train more shadow models, or leave out the rarest classes.",
-        {"missing_by_class": missing_by_class, "n_unscored": n_unscored},
+        "warning" if n_most or by_itself else "note",
+        "Classes lost in shadow models" if lost else "Records without a score",
+        f"{'; '.join(messages)}.",
+        " ".join(advice),
+        {"missing_by_class": missing_by_class, "n_unscored": n_unscored | by_itself},
     )
 
 

@@ -31,7 +31,7 @@ class Finding:
     MIA005  false-positive rate not resolvable                  warning
     MIA006  shadow models unlike the target                     warning
     MIA007  the target is one of the shadow models              critical
-    MIA008  classes lost in shadow models                       note, warning
+    MIA008  classes lost in shadow models, records unscored     note, warning
     MIA009  a column, or the order, gives membership away       critical, warning
     MIA010  unequal sides                                       note
     MIA011  attack perhaps chosen on the reported records       warning

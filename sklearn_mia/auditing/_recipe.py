@@ -28,17 +28,18 @@ from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._verdict import percent
 from sklearn_mia.auditing._writing import visible, write_whole
 from sklearn_mia.checks import check_count
+from sklearn_mia.hooks import shown
 from sklearn_mia.identity import record_ids
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import predicted_codes
 from sklearn_mia.shadows import (
-    check_timeout,
     merged_identities,
     prepare_recipe,
     root_seed,
 )
 from sklearn_mia.tables import take
+from sklearn_mia.workers import check_timeout
 
 
 @dataclass(frozen=True)
@@ -272,7 +273,7 @@ def audit_recipe(
             )
             targets.append(_target_row(model, case, scored, fprs, confidence))
     return RecipeReport(
-        recipe=" ".join(repr(estimator).split()),
+        recipe=" ".join(shown(estimator).split()),
         n_targets=n_targets,
         confidence=confidence,
         summary=_summary(targets, fprs, confidence),

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from numbers import Integral
 
 import joblib
@@ -20,6 +21,7 @@ from sklearn_mia import attacks as known_attacks
 from sklearn_mia.attacks import RMIA, BaggingAttack, LiRA, ThresholdAttack
 from sklearn_mia.auditing._case import half_of_units
 from sklearn_mia.base import BaseAttack, BaseShadowAttack
+from sklearn_mia.hooks import shown
 from sklearn_mia.models import open_model, recipe_beside
 from sklearn_mia.tables import take
 
@@ -244,7 +246,7 @@ def check_attacks(attacks, model):
     for name, attack in named.items():
         if isinstance(attack, type) or not hasattr(attack, "fit"):
             raise TypeError(
-                f"attacks holds {attack!r}; pass instances, such as RMIA(model)."
+                f"attacks holds {shown(attack)}; pass instances, such as RMIA(model)."
             )
         try:
             check_is_fitted(attack)
@@ -260,6 +262,7 @@ def check_attacks(attacks, model):
                     f"The attack {name} has another target_estimator than the model "
                     "under audit; pass the same object, or leave it None."
                 )
+            copied._check_handled()
         checked[name] = copied
     return checked, fitted_before
 
@@ -290,7 +293,7 @@ def _equip(attack, *, memory, seed, n_jobs, timeout, callbacks):
 
 def _run_attack(attack, case, half):
     records = case.records
-    describe = getattr(attack, "describe", attack.__repr__)
+    describe = getattr(attack, "describe", partial(shown, attack))
     description = " ".join(describe().split())
     if not _learns_membership(attack):
         with warnings.catch_warnings():

@@ -22,7 +22,9 @@ from sklearn.utils.validation import (
 
 from sklearn_mia._warn import warn
 from sklearn_mia.base._target import TargetMixin
+from sklearn_mia.hooks import check_returned, frozen, shown
 from sklearn_mia.metrics import threshold_at_fpr
+from sklearn_mia.models import model_name
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import (
     check_target,
@@ -48,7 +50,8 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
     - `handles`, if it is made for some models only.
 
     Everything else of the contract is here: records, membership, the target, the
-    threshold, `score_samples`, `predict` and so on.
+    threshold, `score_samples`, `predict` and so on. What these methods return is
+    checked; the arrays that they get cannot be written to.
 
     Parameters
     ----------
@@ -97,6 +100,8 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         "member_label": "no_validation",
         "max_fpr": [Interval(Real, 0, 1, closed="left")],
     }
+    # Whether some shadow never saw a class of the pool.
+    _loses_classes = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -151,7 +156,7 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         scores : ndarray of shape (n_records,)
             Scores of the pool, NaN for a record that cannot be scored.
         """
-        return self._score_queries(pool)
+        return self._ask_hook("_score_queries", len(pool.ids), pool)
 
     def _null_scores(self, pool, scores, is_member):
         """Scores of non-members, from which the threshold is set.
@@ -184,9 +189,23 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         Returns
         -------
         handles : bool
-            False where a fit would raise TypeError.
+            Where it is False a fit raises TypeError, and so does an audit.
         """
         return True
+
+    def _check_handled(self):
+        """Raise TypeError for a target that the attack is not made for."""
+        if not self.handles(self.target_estimator):
+            raise TypeError(
+                f"{type(self).__name__} is not made for the target "
+                f"{model_name(self.target_estimator)}: its `handles` says no. Use an "
+                "attack on any model, such as RMIA."
+            )
+
+    def _ask_hook(self, hook, n_records, *given, **params):
+        """Call what a subclass wrote, and check what it returns."""
+        values = getattr(self, hook)(*map(frozen, given), **params)
+        return check_returned(values, n_records, f"{type(self).__name__}.{hook}")
 
     @_fit_context(
         # The target is trained already: its parameters are not ours to validate.
@@ -243,17 +262,19 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
     def _fit(self, X, y, **params):
         """Fit the attack; return the scores of the pool."""
         check_target(self.target_estimator)
+        self._check_handled()
         X = self._check_records(X, reset=True)
         is_member = self._check_membership(y)
         if is_member is not None:
             check_consistent_length(X, is_member)
         pool = self._fit_target(X)
-        scores = self._fit_scores(pool, is_member, **params)
+        n_records = len(pool.ids)
+        scores = self._ask_hook("_fit_scores", n_records, pool, is_member, **params)
         usable = np.isfinite(scores)
         self.n_unscored_ = int(np.sum(~usable))
         self._neutral_score = float(np.median(scores[usable])) if usable.any() else 0.0
         self._warn_unscored(self.n_unscored_, len(scores), "pool")
-        null_scores = self._null_scores(pool, scores, is_member)
+        null_scores = self._ask_hook("_null_scores", None, pool, scores, is_member)
         self._reference = np.sort(self._finite(null_scores))
         self.offset_ = float(threshold_at_fpr(self._reference, self.max_fpr))
         return scores
@@ -316,7 +337,8 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         Returns
         -------
         description : str
-            Without the target, and without parameters at their defaults.
+            Without the target, and without parameters at their defaults; a function
+            by its name.
         """
         parameters = signature(type(self)).parameters
         told = {
@@ -324,8 +346,8 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             for name, value in self.get_params(deep=False).items()
             if name not in _NOT_TOLD and not _same(value, parameters[name].default)
         }
-        shown = ", ".join(f"{name}={value!r}" for name, value in told.items())
-        return f"{type(self).__name__}({shown})"
+        text = ", ".join(f"{name}={shown(value)}" for name, value in told.items())
+        return f"{type(self).__name__}({text})"
 
     def score_samples(self, X):
         """Score records; higher = more likely a member, on any scale.
@@ -348,20 +370,27 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         return self._finite(scores)
 
     def _score_records(self, X):
-        return self._score_queries(self._ask_target(X))
+        queries = self._ask_target(X)
+        return self._ask_hook("_score_queries", len(queries.ids), queries)
 
     def _finite(self, scores):
         return np.where(np.isfinite(scores), scores, self._neutral_score)
 
-    @staticmethod
-    def _warn_unscored(n_unscored, n_records, where):
+    def _warn_unscored(self, n_unscored, n_records, where):
         if n_unscored:
+            cause, advice = self._why_unscored()
             warn(
                 f"{n_unscored} of {n_records} records of the {where} could not be "
-                "scored, because no shadow that trained without them (or with them) "
-                "saw their class. They get the median score of the pool. Train more "
-                "shadows, or leave out the rarest classes."
+                f"scored, because {cause}. They get the median score of the pool. "
+                f"{advice}"
             )
+
+    def _why_unscored(self):
+        """Why records have no score, and what to do about it."""
+        return (
+            "the signal or the formula gives no finite number for them",
+            "Look at what it returns.",
+        )
 
     def decision_function(self, X):
         """Score minus threshold; above 0 = called a member.

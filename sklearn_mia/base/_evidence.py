@@ -29,3 +29,29 @@ class ShadowEvidence:
     log_proba: np.ndarray | None
     response: str
     thin: bool
+
+
+def shadows_without_class(table, codes, n_classes):
+    """Count the shadows that never saw each class.
+
+    Parameters
+    ----------
+    table : ndarray of shape (n_shadows, n_records) or more axes
+        What shadows say of records, NaN where one never saw the class.
+
+    codes : ndarray of shape (n_records,)
+
+    n_classes : int
+
+    Returns
+    -------
+    n_without : ndarray of shape (n_classes,), dtype int
+        0 for a class without records.
+    """
+    present = np.bincount(codes, minlength=n_classes) > 0
+    n_without = np.zeros(n_classes, dtype=int)
+    for row in table:
+        known = ~np.isnan(row).reshape(len(codes), -1).any(axis=1)
+        seen = np.bincount(codes[known], minlength=n_classes) > 0
+        n_without += present & ~seen
+    return n_without

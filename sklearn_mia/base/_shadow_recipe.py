@@ -2,7 +2,10 @@
 
 from inspect import isclass
 
-from sklearn_mia.models import trains_anew
+from sklearn.utils.metadata_routing import _routing_enabled, process_routing
+from sklearn.utils.validation import _num_samples
+
+from sklearn_mia.models import final_fit_param, trains_anew
 from sklearn_mia.response import is_regressor_model
 
 EARLY_STOPPING = (
@@ -42,3 +45,39 @@ def check_recipe(recipe):
     for name, value in recipe.get_params(deep=True).items():
         if name.endswith(("early_stopping_rounds", "early_stopping_round")) and value:
             raise ValueError(EARLY_STOPPING.format(f"The recipe has {name}={value!r}"))
+
+
+def shadow_fit_params(attack, recipe, fit_params, n_records):
+    """What every shadow gets in `fit`, by the names that the recipe knows.
+
+    Parameters
+    ----------
+    attack : BaseShadowAttack
+
+    recipe : estimator instance
+
+    fit_params : dict
+        As the user gave them.
+
+    n_records : int
+        Records of the pool.
+
+    Returns
+    -------
+    fit_params : dict
+    """
+    if not fit_params:
+        return {}
+    if "eval_set" in fit_params:
+        raise ValueError(EARLY_STOPPING.format("eval_set was passed"))
+    for name, value in fit_params.items():
+        if _num_samples(value) != n_records:
+            raise ValueError(
+                f"{name} has {_num_samples(value)} values, but the pool has "
+                f"{n_records} records; one value a record is expected."
+            )
+    if _routing_enabled():
+        # The recipe stands where the router looks for it.
+        routed = process_routing(attack, "fit", **fit_params)
+        return dict(routed.shadow_estimator.fit)
+    return {final_fit_param(recipe, k): v for k, v in fit_params.items()}

@@ -10,6 +10,7 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _num_samples, validate_data
 
+from sklearn_mia.hooks import frozen
 from sklearn_mia.identity import record_ids
 from sklearn_mia.records import RecordSchema
 from sklearn_mia.response import (
@@ -25,7 +26,8 @@ from sklearn_mia.tables import check_container, is_frame
 class Queries:
     """Records taken apart, as the formulas of an attack need them.
 
-    A pickle of it holds the records.
+    Every formula gets the same ones: arrays cannot be written to, and a frame is copied
+    before it is changed. A pickle of it holds the records.
 
     Attributes
     ----------
@@ -49,6 +51,10 @@ class Queries:
     codes: np.ndarray
     ids: np.ndarray
     log_proba: np.ndarray
+
+    def __post_init__(self):
+        for name, value in list(vars(self).items()):
+            object.__setattr__(self, name, frozen(value))
 
 
 class TargetMixin:
@@ -107,7 +113,7 @@ class TargetMixin:
             dtype=None,
             # The target says what it takes in the cells of a record.
             ensure_all_finite=False,
-            accept_sparse=_target_tag(self.target_estimator, "sparse") and "csr",
+            accept_sparse=target_tag(self.target_estimator, "sparse") and "csr",
         )
 
     def __sklearn_clone__(self):
@@ -188,12 +194,13 @@ class TargetMixin:
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         target = self.target_estimator
-        tags.input_tags.sparse = _target_tag(target, "sparse")
-        tags.input_tags.allow_nan = _target_tag(target, "allow_nan")
+        tags.input_tags.sparse = target_tag(target, "sparse")
+        tags.input_tags.allow_nan = target_tag(target, "allow_nan")
         return tags
 
 
-def _target_tag(target, name):
+def target_tag(target, name):
+    """Whether a model says that it takes sparse records, or missing values."""
     try:
         return bool(getattr(get_tags(target).input_tags, name))
     except (AttributeError, TypeError, ValueError):

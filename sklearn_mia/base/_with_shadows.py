@@ -9,11 +9,8 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
-    _routing_enabled,
-    process_routing,
 )
 from sklearn.utils.validation import (
-    _num_samples,
     check_consistent_length,
     check_is_fitted,
 )
@@ -21,18 +18,19 @@ from sklearn.utils.validation import (
 from sklearn_mia._compat import CallbackSupportMixin
 from sklearn_mia._warn import warn
 from sklearn_mia.base._contract import BaseAttack
-from sklearn_mia.base._evidence import ShadowEvidence
-from sklearn_mia.base._shadow_recipe import EARLY_STOPPING, check_recipe
+from sklearn_mia.base._evidence import ShadowEvidence, shadows_without_class
+from sklearn_mia.base._mixture import check_mixture
+from sklearn_mia.base._shadow_recipe import check_recipe, shadow_fit_params
 from sklearn_mia.base._sides import played_members
 from sklearn_mia.base._target import Queries
+from sklearn_mia.hooks import frozen
 from sklearn_mia.identity import find_ids, record_ids
 from sklearn_mia.memory import cache_key, open_memory
-from sklearn_mia.models import final_fit_param, unfitted_recipe
-from sklearn_mia.readers import BLOCK, LogProbaReader
+from sklearn_mia.models import unfitted_recipe
+from sklearn_mia.readers import BLOCK, LogProbaReader, check_reader, read_target
 from sklearn_mia.records import as_labels
 from sklearn_mia.shadows import (
     ShadowWork,
-    check_timeout,
     draw_members,
     merged_identities,
     query_shadows,
@@ -41,8 +39,8 @@ from sklearn_mia.shadows import (
 )
 from sklearn_mia.signals import logit, true_log_proba
 from sklearn_mia.tables import take
+from sklearn_mia.workers import check_timeout
 
-_ODD_DUPLICATES = 0.02
 _PROBE_SIZE = 1000
 _MOST_STAND_INS = 4
 _MOST_REFERENCES = 20_000
@@ -55,11 +53,13 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
 
     - `_signal`, what is read from the answers; the logit by default,
     - `_calibrate`, to freeze what the formula needs from the pool,
-    - `_reader`, if shadows are asked for something else than probabilities,
+    - `_reader`, if models are asked for something else than probabilities: the target
+      and the shadows through the same reader,
     - `_recipe_and_number`, if it trains shadows of its own kind.
 
     Everything else is here: shadows, their cache, records in and outside the pool, and
-    the threshold, for which shadows play the target.
+    the threshold, for which shadows play the target. What these methods return is
+    checked; the arrays that they get cannot be written to.
 
     Parameters
     ----------
@@ -184,7 +184,9 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
     def _signal(self):
         """Function ``(log_proba, codes) -> values``, the same for target and shadows.
 
-        It travels to workers, so it is a module-level function or a partial of one.
+        It travels to workers, so it is a module-level function or a partial of one. It
+        is asked for once, when the attack is fitted, and a reader of its own replaces
+        it.
         """
         return logit
 
@@ -270,7 +272,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
     def _fit_scores(self, pool, is_member, groups=None, fit_params=None):
         check_timeout(self.timeout, self.n_jobs)
         recipe, n_shadows = self._recipe_and_number()
-        fit_params = self._shadow_fit_params(recipe, fit_params or {}, len(pool.ids))
+        fit_params = shadow_fit_params(self, recipe, fit_params or {}, len(pool.ids))
         seed = root_seed(self.random_state)
         identities = pool.ids
         if groups is not None:
@@ -283,7 +285,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
                 "shadows need at least 2 different ones."
             )
         members = draw_members(identities, n_shadows, seed)
-        reader = self._reader()
+        reader = self._choose_reader()
         memory, key = None, None
         if self.memory is not None:
             memory = open_memory(self.memory)
@@ -312,8 +314,20 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         self.shadow_signals_, self.models_, self._shadow_log_proba = trained
         self.shadow_members_ = members
         self._remember(pool)
-        self._calibrate(pool, self.shadow_signals_, members)
+        self._calibrate(pool, frozen(self.shadow_signals_), frozen(members))
+        told = self._log_proba_of_shadows()
+        told = self.shadow_signals_ if told is None else told
+        n_without = shadows_without_class(told, pool.codes, len(work.classes))
+        self._loses_classes = bool(n_without.any())
         return self._score_pool(pool)
+
+    def _why_unscored(self):
+        if not self._loses_classes:
+            return super()._why_unscored()
+        return (
+            "no shadow that trained without them (or with them) saw their class",
+            "Train more shadows, or leave out the rarest classes.",
+        )
 
     def _null_scores(self, pool, scores, is_member):
         # Known non-members are the better reference.
@@ -339,25 +353,14 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         return recipe
 
     def _reader(self):
+        """What target and shadows are asked, and what is read from the answers."""
         return LogProbaReader(self._responder, self._signal())
 
-    def _shadow_fit_params(self, recipe, fit_params, n_records):
-        """What every shadow gets in `fit`, by the names that the recipe knows."""
-        if not fit_params:
-            return {}
-        if "eval_set" in fit_params:
-            raise ValueError(EARLY_STOPPING.format("eval_set was passed"))
-        for name, value in fit_params.items():
-            if _num_samples(value) != n_records:
-                raise ValueError(
-                    f"{name} has {_num_samples(value)} values, but the pool has "
-                    f"{n_records} records; one value a record is expected."
-                )
-        if _routing_enabled():
-            # The recipe stands where the router looks for it.
-            routed = process_routing(self, "fit", **fit_params)
-            return dict(routed.shadow_estimator.fit)
-        return {final_fit_param(recipe, k): v for k, v in fit_params.items()}
+    def _choose_reader(self):
+        """Make the reader once: what is known here may not be known to a worker."""
+        name = f"{type(self).__name__}._reader"
+        self._fitted_reader = check_reader(self._reader(), name)
+        return self._fitted_reader
 
     def get_metadata_routing(self):
         """Get the metadata routing of this attack.
@@ -425,7 +428,9 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
     def _log_proba_of_shadows(self):
         if self._shadow_log_proba is not None:
             return self._shadow_log_proba
-        return true_log_proba(self._signal(), self.shadow_signals_)
+        if not isinstance(self._fitted_reader, LogProbaReader):
+            return None
+        return true_log_proba(self._fitted_reader.signal, self.shadow_signals_)
 
     def _remember(self, pool):
         self._pool_ids, self._pool_rows = np.unique(pool.ids, return_index=True)
@@ -437,7 +442,18 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         )
 
     def _target_signal(self, queries):
-        return self._signal()(queries.log_proba, queries.codes)
+        """What the reader of the shadows reads from the target."""
+        return read_target(
+            self._fitted_reader,
+            self.target_estimator,
+            self._responder,
+            queries.features,
+            queries.codes,
+            queries.log_proba,
+        )
+
+    def _ask_score(self, target, signals, members, in_pool):
+        return self._ask_hook("_score", len(in_pool), target, signals, members, in_pool)
 
     def _score_pool(self, pool):
         """Score the pool once, block by block: a pool record's score never changes."""
@@ -445,7 +461,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         scores = np.empty(len(target))
         for start in range(0, len(scores), BLOCK):
             block = slice(start, start + BLOCK)
-            scores[block] = self._score(
+            scores[block] = self._ask_score(
                 target[block],
                 self.shadow_signals_[:, block],
                 self.shadow_members_[:, block],
@@ -484,7 +500,8 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         return np.concatenate(scores) if scores else None
 
     def _score_stand_in(self, number, target, signals, members):
-        return self._score(target, signals, members, np.ones(len(target), dtype=bool))
+        everywhere = np.ones(len(target), dtype=bool)
+        return self._ask_score(target, signals, members, everywhere)
 
     def _find(self, ids):
         """Row of the pool of each record, -1 for one outside it."""
@@ -537,14 +554,14 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             features=None,
             codes=None,
             classes=self._responder.classes,
-            reader=self._reader(),
+            reader=self._fitted_reader,
             seed=0,
             keep_models=False,
         )
         signals = query_shadows(
             work, self.models_, queries.features, queries.codes, n_jobs=self.n_jobs
         )
-        return self._score(
+        return self._ask_score(
             self._target_signal(queries),
             signals,
             played_members(queries.ids, len(signals)),
@@ -552,28 +569,9 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         )
 
     def _check_mixture(self, in_pool, features, codes):
-        n_queries, n_in = len(in_pool), int(in_pool.sum())
-        n_out = n_queries - n_in
-        if n_out and self._asks_models and self.models_ is None:
-            raise ValueError(
-                f"{n_out} of {n_queries} records are outside the pool, and "
-                "keep_models=False left no shadow to ask about them. Put them in the "
-                "pool, or fit with keep_models=True."
-            )
-        if n_out and self.mode == "online":
-            raise ValueError(
-                f"{n_out} of {n_queries} records are outside the pool, and "
-                "mode='online' scores records of the pool only. Put them in the pool, "
-                "or use mode='auto'."
-            )
-        if self.mode == "auto" and min(n_in, n_out) > _ODD_DUPLICATES * n_queries:
-            warn(
-                f"{n_in} records are in the pool and {n_out} are not. They are scored "
-                "on one scale, but by different evidence: if being in the pool goes "
-                "with membership, compare them with mode='offline', or put all "
-                "records in the pool."
-            )
-        rounded = not n_in and record_ids(features, codes, dtype=np.float32)
+        lacks_models = self._asks_models and self.models_ is None
+        check_mixture(in_pool, self.mode, lacks_models)
+        rounded = not in_pool.any() and record_ids(features, codes, dtype=np.float32)
         if np.isin(rounded, self._probe_ids).any():
             warn(
                 "No record is in the pool, but some are once they are rounded to "

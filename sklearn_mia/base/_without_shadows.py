@@ -33,6 +33,8 @@ class BaseOptionalShadowAttack(BaseShadowAttack):
         self.models_, self._shadow_log_proba = [], None
         self.shadow_signals_ = np.empty((0, len(pool.ids)))
         self.shadow_members_ = np.empty((0, len(pool.ids)), dtype=bool)
+        self._loses_classes = False
+        self._choose_reader()
         self._remember(pool)
         return self._score_pool(pool)
 
@@ -40,7 +42,7 @@ class BaseOptionalShadowAttack(BaseShadowAttack):
         if self.n_shadows:
             return super()._score_queries(queries)
         n_records = len(queries.ids)
-        return self._score(
+        return self._ask_score(
             self._target_signal(queries),
             np.empty((0, n_records)),
             np.empty((0, n_records), dtype=bool),

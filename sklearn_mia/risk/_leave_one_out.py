@@ -132,6 +132,10 @@ def leave_one_out_risk(model, X, y):
     :math:`\eta + A (I - W A)^{-1} (p - e_y)`, with W the variance of the label and A
     the block of the inverse Hessian at the record.
 
+    The risk is that of the model inside any wrapper: calibration with a single inner
+    model, and defences that change answers alone, as
+    :class:`~sklearn_mia.CoarsenedClassifier` does, are looked through.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris

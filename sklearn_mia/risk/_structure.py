@@ -150,6 +150,11 @@ def structural_risk(model, X, y, *, min_group=10):
     -----
     A split counts as two parameters, a leaf as one a class but one (one in boosting).
 
+    The structure is that of the model inside any wrapper: a calibrated model with a
+    single inner one, or a defence that changes answers alone, as
+    :class:`~sklearn_mia.CoarsenedClassifier` does, holds the same model and releases
+    as much.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris

@@ -1,0 +1,151 @@
+"""What users hand in, signals and hooks: named, called and checked in one place."""
+
+import re
+import traceback
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from sklearn_mia.redaction import without_values
+from sklearn_mia.tables import read_only
+
+_NUMBERS = "biuf"
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]*")
+# What may be a value of a record: in quotes, in brackets, or a decimal number.
+_PERHAPS_A_VALUE = re.compile(
+    r"(?<!\w)'[^']*'|\"[^\"]*\"|\[[^\]]*\]|[-+]?\d+(?:\.\d+(?:[eE][-+]?\d+)?|[eE][-+]?\d+)"
+)
+
+
+def callable_name(function):
+    """What a callable is called where it is defined, a `partial` as its function."""
+    while isinstance(function, partial):
+        function = function.func
+    name = getattr(function, "__name__", None)
+    return name if isinstance(name, str) else type(function).__name__
+
+
+def shown(value):
+    """Text of a value for a message or a report, without addresses in memory.
+
+    Parameters
+    ----------
+    value : object
+        A parameter, say, or what holds some.
+
+    Returns
+    -------
+    text : str
+        The name of a function, else what `repr` says.
+    """
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(map(shown, value))
+        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
+    named = isinstance(getattr(value, "__name__", None), str)
+    if isinstance(value, partial) or (named and not isinstance(value, type)):
+        return callable_name(value)
+    return without_addresses(repr(value))
+
+
+def without_addresses(text):
+    """Text without the addresses in memory that `repr` gives functions and objects."""
+    return _ADDRESS.sub("", text)
+
+
+def cause_of(error, *tables):
+    """What went wrong, and where, without values of records.
+
+    Parameters
+    ----------
+    error : Exception
+        As it was caught.
+
+    *tables : {ndarray, sparse matrix, DataFrame}
+        The records, if they are at hand: then only what is in them is left out.
+
+    Returns
+    -------
+    cause : str
+        Its type and place, and the first line of its text in which all that may come
+        from a record is left out.
+    """
+    text = str(error).strip()
+    if tables:
+        text = without_values(text, *tables)
+    else:
+        text = "" if isinstance(error, KeyError) else _PERHAPS_A_VALUE.sub("...", text)
+    text = text.split("\n")[0].rstrip(".")
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" (in {frames[-1].name}, {_place(frames[-1])})" if frames else ""
+    return f"{type(error).__name__}{f': {text}' if text else ''}{place}."
+
+
+def _place(frame):
+    return f"line {frame.lineno} of {Path(frame.filename).name}"
+
+
+def frozen(values):
+    """An array as a view that nobody can write through, all else as it is."""
+    return read_only(values) if isinstance(values, np.ndarray) else values
+
+
+def check_returned(values, n_records, name, *, several=False):
+    """Check what a signal or a hook of a user returned.
+
+    Parameters
+    ----------
+    values : object
+        What was returned.
+
+    n_records : int or None
+        Numbers expected; None takes any number from 1.
+
+    name : str
+        Of the signal or the hook, for the message.
+
+    several : bool, default=False
+        Whether a record may have several numbers, on further axes.
+
+    Returns
+    -------
+    values : ndarray of shape (n_records,), or more axes if `several`
+        Floats; what is masked is NaN.
+
+    Raises
+    ------
+    ValueError
+        If it is not one real number a record.
+    """
+    array = _as_numbers(values)
+    fits = array is not None and array.ndim >= 1 and (several or array.ndim == 1)
+    if fits and (len(array) == n_records or (n_records is None and len(array))):
+        keeps = several and array.dtype.kind == "f"
+        return array if keeps else array.astype(np.float64, copy=False)
+    shape = f"({'n' if n_records is None else n_records},{' ...' * several})"
+    raise ValueError(
+        f"{name} returned {_described(values)}; expected real numbers of shape "
+        f"{shape}, one a record{' or several' * several}, with NaN for a record that "
+        "it cannot tell."
+    )
+
+
+def _as_numbers(values):
+    try:
+        if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in _NUMBERS:
+            return values.astype(np.float64).filled(np.nan)
+        array = np.asarray(values)
+    except (TypeError, ValueError):
+        return None
+    return array if array.dtype.kind in _NUMBERS else None
+
+
+def _described(values):
+    if values is None:
+        return "None"
+    what = type(values).__name__
+    shape, dtype = getattr(values, "shape", None), getattr(values, "dtype", None)
+    if isinstance(values, (list, tuple)):
+        return f"a {what} of length {len(values)}"
+    of_shape = "" if shape is None else f" of shape {tuple(shape)}"
+    return f"{what}{of_shape}{'' if dtype is None else f' and dtype {dtype}'}"
