@@ -9,6 +9,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from helpers.laws import Levels, Shifted, exposed, held, wrong
 from helpers.metrics import few_alarms, leaky, pairwise_placements
 from scipy import stats
 from sklearn.metrics import roc_auc_score
@@ -464,3 +465,82 @@ def test_the_band_of_the_advantage_counts_both_sides(n_members, n_nonmembers):
     interval = membership_advantage_interval(is_member, is_member * 1.0)
     band = np.sqrt(np.log(1 / 0.025) / 2 * (1 / n_members + 1 / n_nonmembers))
     assert interval.low == pytest.approx(1 - band)
+
+
+ADVANTAGES = {
+    "a third of a percent exposed, 200 v 5,000": (exposed(0.003), 200, 5000),
+    "1 % exposed, 200 v 5,000": (exposed(0.01), 200, 5000),
+    "3 % exposed, 20 v 2,000": (exposed(0.03), 20, 2000),
+    "a few wrong, 20 v 2,000": (wrong(0.005, 0.03), 20, 2000),
+    "all told but 1 %, 100": (Levels([0, 1], [0.99, 0.01]), 100, 100),
+    "five levels, 20": (Levels([1, 2, 3, 4, 5], [2, 2, 3, 4, 4]), 20, 20),
+    "heavy tails, 20 v 2,000": (Shifted(1, stats.cauchy), 20, 2000),
+}
+every_advantage = pytest.mark.parametrize(
+    ("law", "n1", "n0"), ADVANTAGES.values(), ids=ADVANTAGES
+)
+
+
+@every_advantage
+def test_advantage_interval_holds_in_180_of_200_draws(law, n1, n0):
+    """Fails an exact interval in 1 of 600 runs."""
+    true = law.advantage()
+    assert held(membership_advantage_interval, law, true, n1, n0, 200) >= 180
+
+
+@pytest.mark.slow
+@every_advantage
+def test_advantage_interval_holds_in_93_5_percent(law, n1, n0):
+    """Fails an exact interval in 1 of 1,000 runs."""
+    metric, true = membership_advantage_interval, law.advantage()
+    share = held(metric, law, true, n1, n0, 2000, seed=1) / 2000
+    print(f"coverage {n1} v {n0}: {share}")
+    assert share >= 0.935
+
+
+def test_nobody_found_among_200_members_is_compatible_with_1_83_percent():
+    """All scores tie: the threshold above them accuses nobody."""
+    is_member = np.arange(5200) < 200
+    interval = membership_advantage_interval(is_member, np.zeros(5200))
+    assert interval.estimate == interval.low == 0
+    assert interval.high == pytest.approx(rate_interval(0, 200).high)
+
+
+TIED_RATES = [
+    (0.009, 0.1),
+    (0.0095, 0.03),
+    (0.0099, 0.03),
+    (0.0099, 0.5),
+    (0.0101, 0.5),
+]
+
+
+def level_at(wrong_share, found):
+    """A level that so many of either side reach, and the TPR at 1 %."""
+    law = Levels([1 - found, found], [1 - wrong_share, wrong_share])
+    return law, found if wrong_share <= 0.01 else 0.0
+
+
+def tpr_at_1_percent(is_member, scores):
+    return tpr_at_fpr_interval(is_member, scores, max_fpr=0.01)
+
+
+@pytest.mark.parametrize(("wrong_share", "found"), TIED_RATES)
+def test_tpr_interval_holds_beside_a_tied_level_in_180_of_200_draws(wrong_share, found):
+    """Fails an exact interval in 1 of 600 runs."""
+    law, true = level_at(wrong_share, found)
+    assert held(tpr_at_1_percent, law, true, 1000, 1000, 200) >= 180
+
+
+@pytest.mark.slow
+@few_alarms
+@pytest.mark.parametrize(("wrong_share", "found"), TIED_RATES)
+@pytest.mark.parametrize(
+    ("n1", "n0"), [(200, 1000), (1000, 1000), (3000, 3000), (20, 2000)]
+)
+def test_tpr_interval_holds_beside_a_tied_level(n1, n0, wrong_share, found):
+    """Fails an exact interval in 1 of 1,000 runs."""
+    law, true = level_at(wrong_share, found)
+    share = held(tpr_at_1_percent, law, true, n1, n0, 2000, seed=1) / 2000
+    print(f"coverage {n1} v {n0}, {wrong_share}, {found}: {share}")
+    assert share >= 0.935

@@ -44,8 +44,9 @@ def cluster_variance(placed, groups):
 
     Of each side the placements, less their mean, are summed by group and divided by the
     number of records outside the group (the jackknife of a mean that leaves out a group
-    at a time). A group on both sides adds the product of its two sums. The degrees of
-    freedom are those of Satterthwaite.
+    at a time). A group on both sides adds the product of its two sums; where that is
+    negative, since what a group has in common cancels, the variance is not below that
+    of unrelated records. The degrees of freedom are those of Satterthwaite.
 
     Parameters
     ----------
@@ -69,7 +70,10 @@ def cluster_variance(placed, groups):
         return 0.0, math.inf
     shared = 2 * float(sums[0] @ sums[1])
     below = sum(part**2 / df for part, df in zip(parts, freedom, strict=True))
-    return max(0.0, sum(parts) + shared), sum(parts) ** 2 / below
+    variance = sum(parts) + shared
+    if shared < 0:
+        variance = max(variance, min(sum(parts), delong_variance(*placed)))
+    return variance, sum(parts) ** 2 / below
 
 
 def weighted_poisson_ends(total, variance, largest, tail):

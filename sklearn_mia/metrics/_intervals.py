@@ -192,9 +192,11 @@ def tpr_at_fpr_interval(
     ``K ~ Bin(n0, max_fpr)``, whatever the scores look like, so it lies between their
     K-th and (K+1)-th largest score. The ends are the quantiles of the share of members,
     itself binomial, above the first and above the second, summed over K, united with
-    Clopper-Pearson at the observed threshold. Below ``max_fpr * n0 = 3.7`` (at 0.95) K
-    may well be 0: then no data bounds the TPR from below, the lower end is 0 even for a
-    perfect attack, and `note` says how many non-members change that.
+    Clopper-Pearson at the observed threshold. Where non-members tie at the cut, and
+    `max_fpr` would have as many of them by chance, the upper end is also that of the
+    next threshold below. Below ``max_fpr * n0 = 3.7`` (at 0.95) K may well be 0: then
+    no data bounds the TPR from below, the lower end is 0 even for a perfect attack, and
+    `note` says how many non-members change that.
 
     Parameters
     ----------
@@ -229,6 +231,7 @@ def tpr_at_fpr_interval(
     See Also
     --------
     min_nonmembers_for_fpr : How many non-members a rate needs.
+    resolve_rate : Whether ties let the rate be looked at.
 
     Examples
     --------
@@ -276,7 +279,9 @@ def membership_advantage_interval(y_true, y_score, *, confidence=0.95, pos_label
     ``sqrt(log(1 / b) / 2 * (1 / n1 + 1 / n0))``, the one-sided Kolmogorov-Smirnov band:
     it is 0 in all but a share ``b`` of audits without a leak, whichever threshold
     looked best. The upper end is the largest Newcombe upper end of TPR - FPR over all
-    thresholds, which is above that of the true best threshold.
+    thresholds, none of the records and all of them included, which is above that of the
+    true best threshold. Below 10 counts the ends of a rate in it are Clopper-Pearson's,
+    else Wilson's.
 
     Parameters
     ----------
