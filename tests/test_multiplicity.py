@@ -8,7 +8,6 @@ from sklearn.metrics import roc_auc_score
 from sklearn_mia.auditing._evaluation import headline_statistics, what_would_be_seen
 from sklearn_mia.auditing._multiplicity import (
     AucStatistic,
-    Correction,
     MembershipPermuter,
     TprStatistic,
     max_statistic_test,
@@ -297,37 +296,6 @@ def test_one_statistic_by_units_is_a_share_of_permutations():
     )
     assert both == pytest.approx(np.mean(away >= away[0] - 1e-12))
     assert both > one_sided
-
-
-def correction_of(sds, critical):
-    return Correction(1.0, np.ones(len(sds)), critical, np.zeros(len(sds)), sds, 999)
-
-
-def test_what_would_be_seen_rests_on_the_largest_deviation_and_the_corrected_critical():
-    labels = [("tied", "auc"), ("tied", "tpr"), ("rough", "auc"), ("rough", "tpr")]
-    result = correction_of(np.array([0.004, 0.002, 0.02, 0.005]), 2.5)
-    power = what_would_be_seen(result, labels, 1000, 1000)
-    reach = 2.5 + stats.norm.ppf(0.8)
-    assert power["auc"] == pytest.approx(0.5 + reach * 0.02)
-    n_exposed = np.ceil(reach * 0.005 / 0.99 * 1000) + 1
-    assert power["exposed_share"] == n_exposed / 1000
-    # Not below what scores without ties need.
-    result = correction_of(np.array([0.004, 0.002, 0.003, 0.005]), 2.5)
-    power = what_would_be_seen(result, labels, 1000, 1000)
-    assert power["auc"] == pytest.approx(0.5 + reach * np.sqrt(2001 / 12e6))
-
-
-def test_below_200_records_a_side_no_share_of_exposed_records_is_stated():
-    labels = [("one", "auc"), ("one", "tpr")]
-    result = correction_of(np.array([0.03, 0.01]), 2.0)
-    assert what_would_be_seen(result, labels, 199, 1000)["exposed_share"] is None
-    power = what_would_be_seen(result, labels, 1000, 199)
-    assert power["note"] == "fewer than 200 records on a side"
-    power = what_would_be_seen(result, labels, 200, 200)
-    assert power["exposed_share"] == pytest.approx(
-        round(power["exposed_share"] * 200) / 200
-    )
-    assert power["note"] == ""
 
 
 ATTACKS = {

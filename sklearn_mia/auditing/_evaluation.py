@@ -309,10 +309,10 @@ def what_would_be_seen(correction, labels, n_members, n_nonmembers):
         return detectable_effect(max(sds[metric]), correction.critical, power=POWER)
 
     exposed, note = None, ""
-    if min(n_members, n_nonmembers) < _FEWEST_TO_EXPOSE:
-        note = f"fewer than {_FEWEST_TO_EXPOSE} records on a side"
-    elif not sds["tpr"]:
+    if not sds["tpr"]:
         note = f"a false-positive rate of {HEADLINE_FPR:g} is not resolvable"
+    elif min(n_members, n_nonmembers) < _FEWEST_TO_EXPOSE:
+        note = f"fewer than {_FEWEST_TO_EXPOSE} records on a side"
     else:
         n_exposed = math.ceil(reach("tpr") / (1 - HEADLINE_FPR) * n_members) + 1
         exposed = min(1.0, n_exposed / n_members)
