@@ -467,6 +467,18 @@ def test_the_band_of_the_advantage_counts_both_sides(n_members, n_nonmembers):
     assert interval.low == pytest.approx(1 - band)
 
 
+@few_alarms
+def test_an_interval_where_ties_stop_far_below_the_rate_tells_the_next_pair():
+    is_member = np.arange(1000) < 500
+    scores = np.r_[np.ones(400), np.zeros(100), np.ones(150), np.zeros(350)]
+    interval = tpr_at_fpr_interval(is_member, scores, max_fpr=0.05)
+    assert interval.estimate == interval.fpr == 0
+    assert interval.note == (
+        "tied scores stop at a false-positive rate of 0; the next is 0.3, with a TPR "
+        "of 0.8"
+    )
+
+
 ADVANTAGES = {
     "a third of a percent exposed, 200 v 5,000": (exposed(0.003), 200, 5000),
     "1 % exposed, 200 v 5,000": (exposed(0.01), 200, 5000),

@@ -212,8 +212,18 @@ def test_the_attained_and_the_next_pair_are_neighbours_on_the_curve():
             tied = rate.next_fpr - rate.fpr
             if n >= min_nonmembers_for_fpr(max_fpr or 0.5):
                 # Said either way: half is attained, or what stops it is small.
-                assert rate.resolvable == (rate.fpr >= max_fpr / 2)
+                hidden = rate.next_tpr > rate.tpr
+                assert rate.resolvable == (rate.fpr >= max_fpr / 2 or not hidden)
                 assert rate.resolvable or tied > max_fpr / 2
+
+
+@pytest.mark.parametrize("max_fpr", [0, 0.001, 0.01, 0.3])
+def test_where_no_member_is_in_the_tied_block_nothing_is_hidden(max_fpr):
+    is_member = np.arange(400) < 200
+    for scores, tpr in ((is_member, 1), (~is_member, 0)):
+        rate = resolve_rate(is_member, scores * 1.0, max_fpr=max_fpr)
+        assert rate.resolvable
+        assert (rate.fpr, rate.tpr, rate.next_fpr, rate.next_tpr) == (0, tpr, 1, tpr)
 
 
 def test_scores_that_do_not_tie_are_always_resolvable():

@@ -217,6 +217,7 @@ def tpr_at_fpr_interval(
     -------
     interval : Interval
         The attained TPR, its interval, and in `fpr` the attained false-positive rate.
+        Where ties keep `max_fpr` from being looked at, `note` tells the next pair.
 
     Raises
     ------
@@ -257,17 +258,22 @@ def tpr_at_fpr_interval(
     ends = _chosen_threshold_interval(members, nonmembers, max_fpr, tail)
     rate = attained_rate(members, nonmembers, max_fpr)
     fixed = clopper_pearson(round(rate.tpr * members.size), members.size, tail)
-    note = ""
+    notes = []
     if (1 - max_fpr) ** n0 >= tail:
         needed = math.ceil(math.log(tail) / math.log1p(-max_fpr))
-        note = f"a lower end above 0 needs {needed} non-members"
+        notes.append(f"a lower end above 0 needs {needed} non-members")
+    if not rate.resolvable:
+        notes.append(
+            f"tied scores stop at a false-positive rate of {rate.fpr:.3g}; the next is "
+            f"{rate.next_fpr:.3g}, with a TPR of {rate.next_tpr:.3g}"
+        )
     return Interval(
         rate.tpr,
         min(ends[0], fixed[0]),
         max(ends[1], fixed[1], _tied_end(rate, members.size, n0, tail)),
         confidence,
         "law of the threshold's rank, united with Clopper-Pearson",
-        note,
+        "; ".join(notes),
         rate.fpr,
     )
 

@@ -90,11 +90,11 @@ def attained_rate(members, nonmembers, max_fpr):
     cut = threshold_at_fpr(nonmembers, max_fpr)
     fpr, tpr = share_above(nonmembers, cut), share_above(members, cut)
     n_tied = int(np.count_nonzero(nonmembers == cut))
-    if max_fpr > 0 and n_permitted(max_fpr, nonmembers.size) < 1:
-        # No false alarm at all stands in; it hides members who tie with the highest
-        # non-member, unless others are above.
-        hidden = tpr == 0 and bool(np.any(members == cut))
-        resolvable = n_tied == 1 and not hidden
+    if not np.any(members == cut):
+        resolvable = True
+    elif max_fpr > 0 and n_permitted(max_fpr, nonmembers.size) < 1:
+        # No false alarm at all stands in.
+        resolvable = n_tied == 1 and tpr > 0
     else:
         resolvable = fpr >= max_fpr / 2
     return AttainedRate(
@@ -237,10 +237,11 @@ def resolve_rate(y_true, y_score, *, max_fpr=0.01, pos_label=None):
     non-members share a high score, the lowest threshold that keeps `max_fpr` may stop
     far above them, and the TPR there (often 0) says nothing about the attack at
     `max_fpr`. The rate is resolvable if the attained FPR is at least half of the one
-    asked for; else the tied block that stops it holds more than ``max_fpr / 2`` of the
-    non-members. Where so few non-members permit no false alarm at all, that alone is
-    looked at: it is resolvable unless several non-members share the highest score, or
-    members tie with it and none is above.
+    asked for (else the tied block that stops it holds more than ``max_fpr / 2`` of the
+    non-members), or if no member is in that block: then nothing is hidden, as with a
+    perfect attack. Where so few non-members permit no false alarm at all, that alone is
+    looked at: it is resolvable unless members tie with several non-members that share
+    the highest score, or with the one that has it while none is above.
 
     Parameters
     ----------
