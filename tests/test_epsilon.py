@@ -239,3 +239,19 @@ def test_delta_is_taken_off_the_rate_found_where_inclusion_was_not_random():
     bound = epsilon_lower_bound(is_member, scores, delta=0.1, random_inclusion=False)
     assert bound.epsilon == pytest.approx(best)
     assert bound.epsilon > 1
+
+
+def test_a_delta_at_which_nothing_could_be_shown_is_refused_with_the_largest_that_can():
+    is_member = coins(1000)
+    message = (
+        "delta=0.001 is too large for 1000 records: even if every guess were right, no "
+        "epsilon above 0 would follow; expected less than 0.00043: pass a smaller "
+        "delta, or more records."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        epsilon_lower_bound(is_member, is_member * 1.0, delta=0.001)
+    # Each of the two sides of the rounded number.
+    told = epsilon_lower_bound(is_member, is_member * 1.0, delta=0.00042)
+    assert told.epsilon > 0
+    with pytest.raises(ValueError, match="too large for 1000 records"):
+        epsilon_lower_bound(is_member, is_member * 1.0, delta=0.00044)

@@ -166,9 +166,9 @@ def test_what_would_be_seen_is_the_critical_value_and_the_power_beyond_it():
     correction = corrected([0.03, 0.004, 0.02, 0.01, 0.006])
     power = what_would_be_seen(correction, labels, 500, 500)
     reach = 2.0 + norm.ppf(0.8)
-    # The sharpest AUC; of the rates, the one in the middle.
-    assert power["auc"] == pytest.approx(0.5 + reach * 0.02)
-    assert power["exposed_share"] == pytest.approx(reach * 0.006 / 0.99)
+    # What the attack that varies most can see; one whole record more.
+    assert power["auc"] == pytest.approx(0.5 + reach * 0.03)
+    assert power["exposed_share"] == (np.ceil(reach * 0.01 / 0.99 * 500) + 1) / 500
     assert power["note"] == ""
 
 
@@ -178,8 +178,22 @@ def test_what_would_be_seen_without_a_rate_or_without_scores_that_vary():
     assert power["note"] == "a false-positive rate of 0.01 is not resolvable"
     labels = [("A", "auc"), ("A", "tpr")]
     power = what_would_be_seen(corrected([0.0, 0.5]), labels, 1000, 1000)
-    assert round(power["auc"], 3) == 0.532
+    reach = 2.0 + norm.ppf(0.8)
+    assert power["auc"] == pytest.approx(0.5 + reach * np.sqrt(2001 / 12e6))
     assert power["exposed_share"] == 1
+
+
+def test_below_200_records_a_side_no_share_of_exposed_records_is_stated():
+    labels = [("one", "auc"), ("one", "tpr")]
+    result = corrected([0.03, 0.01])
+    assert what_would_be_seen(result, labels, 199, 1000)["exposed_share"] is None
+    power = what_would_be_seen(result, labels, 1000, 199)
+    assert power["note"] == "fewer than 200 records on a side"
+    power = what_would_be_seen(result, labels, 200, 200)
+    assert power["exposed_share"] == pytest.approx(
+        round(power["exposed_share"] * 200) / 200
+    )
+    assert power["note"] == ""
 
 
 @pytest.mark.parametrize(("n_nonmembers", "metrics"), [(99, 1), (100, 2)])

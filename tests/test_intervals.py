@@ -9,6 +9,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from helpers.laws import Levels, Shifted, exposed, held, wrong
 from helpers.metrics import few_alarms, leaky, pairwise_placements
 from scipy import stats
 from sklearn.metrics import roc_auc_score
@@ -23,7 +24,8 @@ from sklearn_mia.metrics import (
     tpr_at_fpr_interval,
     tpr_at_fpr_score,
 )
-from sklearn_mia.metrics._intervals import placements, wilson_interval
+from sklearn_mia.metrics._auc import placements
+from sklearn_mia.metrics._intervals import wilson_interval
 
 
 def test_auc_of_few_valued_scores_is_not_biased():
@@ -64,9 +66,10 @@ def test_auc_interval_is_delong_computed_from_all_pairs(decimals):
     is_member, scores = leaky(60, decimals=decimals)
     v1, v0 = pairwise_placements(is_member, scores)
     auc, sd = v1.mean(), np.sqrt((v1.var(ddof=1) + v0.var(ddof=1)) / 60)
-    logit = np.log(auc / (1 - auc)) + np.array([-1, 1]) * 1.959964 * sd / auc / (
-        1 - auc
-    )
+    parts = np.array([v1.var(ddof=1), v0.var(ddof=1)]) / 60
+    freedom = parts.sum() ** 2 / np.sum(parts**2 / 59)
+    half = stats.t.ppf(0.975, freedom) * sd / auc / (1 - auc)
+    logit = np.log(auc / (1 - auc)) + np.array([-1, 1]) * half
     interval = roc_auc_interval(is_member, scores)
     assert interval.estimate == pytest.approx(roc_auc_score(is_member, scores))
     assert [interval.low, interval.high] == pytest.approx(1 / (1 + np.exp(-logit)))
@@ -77,7 +80,8 @@ def test_auc_interval_of_four_records_with_ties():
     v1, v0 = pairwise_placements(is_member, scores)
     assert v1.var(ddof=1) / 2 + v0.var(ddof=1) / 2 == 0.125
     interval = roc_auc_interval(is_member, scores)
-    ends = 1 / (1 + np.exp(np.array([1, -1]) * 1.959964 * np.sqrt(0.125) / 0.25))
+    # Two records a side: Student's law with 2 degrees of freedom.
+    ends = 1 / (1 + np.exp(np.array([1, -1]) * 4.302653 * np.sqrt(0.125) / 0.25))
     assert [interval.low, interval.high] == pytest.approx(ends)
 
 
@@ -404,7 +408,14 @@ def test_tpr_interval_is_the_sum_over_all_ranks_of_the_threshold(max_fpr, decima
     )
     fixed = stats.binomtest(round(interval.estimate * 50), 50).proportion_ci(0.95)
     assert interval.low == pytest.approx(min(ends[0], fixed.low))
-    assert interval.high == pytest.approx(max(ends[1], fixed.high))
+    # Where non-members tie at the cut and all of them may by chance be too many, the
+    # cut below counts as well.
+    cut = threshold_at_fpr(nonmembers, max_fpr)
+    wrong, found = (np.count_nonzero(s >= cut) for s in (nonmembers, members))
+    by_chance = stats.binomtest(wrong, 60, max_fpr, alternative="greater").pvalue
+    if np.count_nonzero(nonmembers == cut) > 1 and by_chance >= 0.005:
+        ends.append(stats.binomtest(found, 50).proportion_ci(0.95).high)
+    assert interval.high == pytest.approx(max(*ends[1:], fixed.high))
 
 
 def test_where_all_scores_are_equal_the_upper_end_is_that_of_no_event():
@@ -454,3 +465,94 @@ def test_the_band_of_the_advantage_counts_both_sides(n_members, n_nonmembers):
     interval = membership_advantage_interval(is_member, is_member * 1.0)
     band = np.sqrt(np.log(1 / 0.025) / 2 * (1 / n_members + 1 / n_nonmembers))
     assert interval.low == pytest.approx(1 - band)
+
+
+@few_alarms
+def test_an_interval_where_ties_stop_far_below_the_rate_tells_the_next_pair():
+    is_member = np.arange(1000) < 500
+    scores = np.r_[np.ones(400), np.zeros(100), np.ones(150), np.zeros(350)]
+    interval = tpr_at_fpr_interval(is_member, scores, max_fpr=0.05)
+    assert interval.estimate == interval.fpr == 0
+    assert interval.note == (
+        "tied scores stop at a false-positive rate of 0; the next is 0.3, with a TPR "
+        "of 0.8"
+    )
+
+
+ADVANTAGES = {
+    "a third of a percent exposed, 200 v 5,000": (exposed(0.003), 200, 5000),
+    "1 % exposed, 200 v 5,000": (exposed(0.01), 200, 5000),
+    "3 % exposed, 20 v 2,000": (exposed(0.03), 20, 2000),
+    "a few wrong, 20 v 2,000": (wrong(0.005, 0.03), 20, 2000),
+    "all told but 1 %, 100": (Levels([0, 1], [0.99, 0.01]), 100, 100),
+    "five levels, 20": (Levels([1, 2, 3, 4, 5], [2, 2, 3, 4, 4]), 20, 20),
+    "heavy tails, 20 v 2,000": (Shifted(1, stats.cauchy), 20, 2000),
+}
+every_advantage = pytest.mark.parametrize(
+    ("law", "n1", "n0"), ADVANTAGES.values(), ids=ADVANTAGES
+)
+
+
+@every_advantage
+def test_advantage_interval_holds_in_180_of_200_draws(law, n1, n0):
+    """Fails an exact interval in 1 of 600 runs."""
+    true = law.advantage()
+    assert held(membership_advantage_interval, law, true, n1, n0, 200) >= 180
+
+
+@pytest.mark.slow
+@every_advantage
+def test_advantage_interval_holds_in_93_5_percent(law, n1, n0):
+    """Fails an exact interval in 1 of 1,000 runs."""
+    metric, true = membership_advantage_interval, law.advantage()
+    share = held(metric, law, true, n1, n0, 2000, seed=1) / 2000
+    print(f"coverage {n1} v {n0}: {share}")
+    assert share >= 0.935
+
+
+def test_nobody_found_among_200_members_is_compatible_with_1_83_percent():
+    """All scores tie: the threshold above them accuses nobody."""
+    is_member = np.arange(5200) < 200
+    interval = membership_advantage_interval(is_member, np.zeros(5200))
+    assert interval.estimate == interval.low == 0
+    assert interval.high == pytest.approx(rate_interval(0, 200).high)
+
+
+TIED_RATES = [
+    (0.009, 0.1),
+    (0.0095, 0.03),
+    (0.0099, 0.03),
+    (0.0099, 0.5),
+    (0.0101, 0.5),
+]
+
+
+def level_at(wrong_share, found):
+    """A level that so many of either side reach, and the TPR at 1 %."""
+    law = Levels([1 - found, found], [1 - wrong_share, wrong_share])
+    return law, found if wrong_share <= 0.01 else 0.0
+
+
+def tpr_at_1_percent(is_member, scores):
+    return tpr_at_fpr_interval(is_member, scores, max_fpr=0.01)
+
+
+@pytest.mark.parametrize(("wrong_share", "found"), TIED_RATES)
+def test_tpr_interval_holds_beside_a_tied_level_in_180_of_200_draws(wrong_share, found):
+    """Fails an exact interval in 1 of 600 runs."""
+    law, true = level_at(wrong_share, found)
+    assert held(tpr_at_1_percent, law, true, 1000, 1000, 200) >= 180
+
+
+@pytest.mark.slow
+@few_alarms
+@pytest.mark.parametrize(("wrong_share", "found"), TIED_RATES)
+@pytest.mark.parametrize(
+    ("n1", "n0"), [(200, 1000), (1000, 1000), (3000, 3000), (20, 2000)]
+)
+def test_tpr_interval_holds_beside_a_tied_level(n1, n0, wrong_share, found):
+    """Fails an exact interval in 1 of 1,000 runs."""
+    law, true = level_at(wrong_share, found)
+    share = held(tpr_at_1_percent, law, true, n1, n0, 2000, seed=1) / 2000
+    print(f"coverage {n1} v {n0}, {wrong_share}, {found}: {share}")
+    assert share >= 0.935

@@ -241,10 +241,30 @@ def test_the_scorer_is_an_ordinary_scorer():
     scorer = make_leakage_scorer(metric="tpr_at_fpr", max_fpr=0.05)
     assert repr(scorer) == "make_leakage_scorer(metric='tpr_at_fpr', max_fpr=0.05)"
     copied = pickle.loads(pickle.dumps(scorer))
-    model = fitted()
+    model = fitted(LogisticRegression())
     assert copied(model, X[OTHERS], Y[OTHERS]) == scorer(model, X[OTHERS], Y[OTHERS])
-    values = cross_val_score(AuditableClassifier(tree()), X, Y, scoring=scorer)
+    candidate = AuditableClassifier(LogisticRegression())
+    values = cross_val_score(candidate, X, Y, scoring=scorer)
     assert np.all(values <= 0)
+
+
+def test_a_search_does_not_choose_the_tree_whose_rate_ties_hide():
+    """Read as 0, the tree that tells all members would have been the safest."""
+    search = GridSearchCV(
+        AuditableClassifier(LogisticRegression()),
+        {"estimator": [tree(), LogisticRegression()]},
+        scoring=make_leakage_scorer(metric="tpr_at_fpr", max_fpr=0.1),
+        cv=2,
+        error_score="raise",
+    )
+    with (
+        pytest.warns(UserWarning, match="max_fpr=0.1 cannot be resolved"),
+        pytest.warns(UserWarning, match="test scores are non-finite"),
+    ):
+        search.fit(X, Y)
+    assert search.cv_results_["rank_test_score"].tolist() == [2, 1]
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [True, False]
+    assert isinstance(search.best_estimator_.estimator_, LogisticRegression)
 
 
 def test_scoring_the_training_records_is_told():

@@ -4,6 +4,7 @@ import pytest
 from scipy.stats import norm
 
 from sklearn_mia.metrics import detectable_auc, min_nonmembers_for_fpr
+from sklearn_mia.metrics._power import detectable_effect
 from sklearn_mia.metrics._rates import n_permitted
 
 
@@ -39,3 +40,13 @@ def test_detectable_auc_is_that_of_a_one_sided_rank_test():
     expected = 0.5 + (norm.isf(0.01) + norm.ppf(0.6)) * sd
     found = detectable_auc(5, 8, power=0.6, significance=0.01)
     assert found == pytest.approx(expected)
+
+
+def test_an_effect_is_found_with_the_power_stated():
+    """A normal statistic of mean .3 and deviation .1 exceeds 2.2 deviations."""
+    for power in (0.5, 0.8, 0.95):
+        effect = detectable_effect(0.1, 2.2, power=power)
+        assert norm.sf(2.2 * 0.1, loc=effect, scale=0.1) == pytest.approx(power)
+    assert 0.5 + detectable_effect(0.0129, norm.isf(0.05)) == pytest.approx(
+        detectable_auc(1000, 1000), abs=1e-4
+    )

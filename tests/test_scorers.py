@@ -1,4 +1,5 @@
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -113,3 +114,54 @@ def test_a_scorer_reads_the_probability_of_the_label_of_members():
     scorer = tpr_at_fpr_scorer(0.1, pos_label="member")
     expected = tpr_at_fpr_score(is_member, model.predict_proba(X)[:, 0], max_fpr=0.1)
     assert scorer(model, X, y) == expected > 0.3
+
+
+TIED = np.repeat([1.0, 0.0, 1.0, 0.0], [80, 20, 30, 70])[:, None], np.arange(200) < 100
+
+
+def test_a_rate_that_ties_hide_is_nan_with_what_can_be_asked_instead():
+    X, y = TIED
+    attack = Identity(classes=np.array([False, True])).fit(X, y)
+    message = (
+        "max_fpr=0.01 cannot be resolved and the TPR at it is NaN: records with equal "
+        "scores raise an alarm together. The false-positive rate attained is 0 (TPR "
+        "0), the next one 0.3 (TPR 0.8): ask for max_fpr=0.3 or more, or use an attack "
+        "whose scores tie less."
+    )
+    with pytest.warns(UserWarning, match=re.escape(message)) as told:
+        assert np.isnan(tpr_at_fpr_scorer(0.01)(attack, X, y))
+    assert told[0].filename == __file__
+    assert tpr_at_fpr_scorer(0.3)(attack, X, y) == 0.8
+
+
+def test_where_all_scores_are_equal_no_other_rate_is_advised():
+    X, y = np.ones((200, 1)), TIED[1]
+    attack = Identity(classes=np.array([False, True])).fit(X, y)
+    with pytest.warns(
+        UserWarning, match=r"the next one 1 \(TPR 1\): use an attack whose scores tie"
+    ):
+        assert np.isnan(tpr_at_fpr_scorer(0.5)(attack, X, y))
+
+
+def test_a_search_ranks_a_rate_that_ties_hide_last():
+    is_member, scores = leaky(200)
+    X = np.column_stack([scores, scores > 0])
+    search = GridSearchCV(
+        Column(), {"column": [1, 0]}, scoring=tpr_at_fpr_scorer(0.05), cv=4
+    )
+    with (
+        pytest.warns(UserWarning, match="max_fpr=0.05 cannot be resolved"),
+        pytest.warns(UserWarning, match="test scores are non-finite"),
+    ):
+        search.fit(X, is_member)
+    assert search.best_params_ == {"column": 0}
+    assert search.cv_results_["rank_test_score"].tolist() == [2, 1]
+
+
+class Column(Identity):
+    def __init__(self, column=0):
+        super().__init__()
+        self.column = column
+
+    def decision_function(self, X):
+        return np.asarray(X)[:, self.column]

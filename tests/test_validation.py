@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import sklearn
-from helpers.selection import X, Y, forest, tree
+from helpers.selection import X, Y, forest, tied_rates, tree
+from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
     GroupKFold,
@@ -33,6 +35,8 @@ class CountingTree(DecisionTreeClassifier):
         return super().fit(X, y, check_input=check_input)
 
 
+@tied_rates
+@pytest.mark.filterwarnings("ignore:max_fpr=.* cannot be resolved:UserWarning")
 def test_columns_of_cross_validation_equal_the_scorers():
     scores = cross_validate_leakage(
         forest(), X, Y, cv=4, scoring=["accuracy", "roc_auc"], return_train_score=True
@@ -62,6 +66,7 @@ def test_columns_of_cross_validation_equal_the_scorers():
     assert "indices" not in scores
 
 
+@tied_rates
 def test_shadows_are_trained_once_for_all_folds():
     CountingTree.n_fits = 0
     attack = RMIA(n_shadows=6)
@@ -99,6 +104,7 @@ def test_cross_validation_in_workers():
         np.testing.assert_array_equal(alone[key], together[key])
 
 
+@tied_rates
 def test_groups_and_returned_models():
     groups = np.repeat(np.arange(80), 5)
     scores = cross_validate_leakage(
@@ -131,6 +137,7 @@ class Fussy(ClassifierMixin, BaseEstimator):
         return np.zeros(len(X), dtype=int)
 
 
+@tied_rates
 def test_a_fold_that_fails_is_nan():
     with pytest.warns(sklearn.exceptions.FitFailedWarning):
         scores = cross_validate_leakage(Fussy(), X, Y, cv=KFold(2))
@@ -147,6 +154,7 @@ def test_folds_without_non_members_are_told():
         cross_validate_leakage(tree(), doubled, labels, cv=KFold(2))
 
 
+@tied_rates
 def test_a_class_unseen_in_training_is_left_out():
     labels = Y.copy()
     labels[:3] = 2
@@ -159,8 +167,22 @@ def test_a_class_unseen_in_training_is_left_out():
 
 def test_rates_that_folds_cannot_show_are_told():
     with pytest.warns(UserWarning, match=r"needs 1000 of them"):
-        scores = cross_validate_leakage(tree(), X, Y, cv=2, fprs=[0.001])
+        scores = cross_validate_leakage(LogisticRegression(), X, Y, cv=2, fprs=[0.001])
     assert np.all(scores["leakage_tpr_at_fpr_0.001"] >= 0)
+
+
+def test_a_rate_that_ties_hide_is_nan_and_the_next_one_told():
+    """Each pure leaf gives its members, and two of three others, the top score."""
+    wanted = (
+        r"In 2 of 2 folds fprs=0.1 cannot be resolved and the TPR at it is NaN: .* "
+        r"attained is 0 \(TPR 0\), the next one 0.6[0-9]* \(TPR 1\): ask for "
+        r"fprs=0.6[0-9]* or more, or use an attack whose scores tie less."
+    )
+    with pytest.warns(UserWarning, match=wanted):
+        scores = cross_validate_leakage(tree(), X, Y, cv=2, fprs=[0.1, 0.9])
+    assert np.all(np.isnan(scores["leakage_tpr_at_fpr_0.1"]))
+    assert_array_equal(scores["leakage_tpr_at_fpr_0.9"], 1)
+    assert np.all(scores["leakage_advantage"] > 0.2)
 
 
 class PickyTree(DecisionTreeClassifier):
@@ -171,6 +193,7 @@ class PickyTree(DecisionTreeClassifier):
         return super().fit(X, y, sample_weight, check_input)
 
 
+@tied_rates
 def test_shadows_get_parameters_of_fit_and_groups():
     groups = np.repeat(np.arange(80), 5)
     for attack in (None, RMIA(n_shadows=2, random_state=0)):

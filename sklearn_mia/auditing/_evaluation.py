@@ -1,10 +1,10 @@
 """From scores and membership to the numbers of a report, as plain dictionaries."""
 
+import math
 import warnings
 from itertools import pairwise
 
 import numpy as np
-from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from sklearn_mia.auditing._multiplicity import (
@@ -14,7 +14,6 @@ from sklearn_mia.auditing._multiplicity import (
 )
 from sklearn_mia.identity import cell_values
 from sklearn_mia.metrics import (
-    detectable_auc,
     epsilon_lower_bound,
     membership_advantage_interval,
     min_nonmembers_for_fpr,
@@ -24,6 +23,7 @@ from sklearn_mia.metrics import (
     threshold_at_fpr,
     tpr_at_fpr_interval,
 )
+from sklearn_mia.metrics._power import detectable_effect, null_auc_sd
 from sklearn_mia.tables import as_numbers
 
 HEADLINE_FPR = 0.01
@@ -35,6 +35,7 @@ _BINS = 40
 _MOST_CATEGORIES = 12
 _QUANTILE_BINS = 5
 _LOSS_BINS = 10
+_FEWEST_TO_EXPOSE = 200
 
 
 def plain_interval(interval):
@@ -286,6 +287,12 @@ def headline_statistics(scores, used, n_nonmembers):
 def what_would_be_seen(correction, labels, n_members, n_nonmembers):
     """How strong a leak the corrected test would probably have found.
 
+    A statistic is seen when it lies `Correction.critical` of its permutation standard
+    deviations above chance, corrected for all that were looked at. The deviation is
+    the largest of all attacks: that of the smallest would promise to see what only an
+    attack with many ties can. Nor is it below that of scores without ties: where few
+    records differ, a leak itself makes the permutations vary more.
+
     Parameters
     ----------
     correction : Correction
@@ -298,27 +305,32 @@ def what_would_be_seen(correction, labels, n_members, n_nonmembers):
     Returns
     -------
     power : dict
-        "auc": the smallest ROC AUC found with probability `POWER`; "exposed": the
-        smallest share of members that, if they were told with certainty, would be
-        found with it through TPR@1%.
+        "auc": the smallest ROC AUC found with probability `POWER`, by whichever attack
+        reaches it; "exposed_share": the smallest share of members that, if they were
+        told with certainty, would be found with it through TPR@1%, in whole records
+        and one more; None below 200 on a side, where a record is too much of it.
     """
-    reach = correction.critical + ndtri(POWER)
-    sds = {"auc": [], "tpr": []}
+    sds = {"auc": [null_auc_sd(n_members, n_nonmembers)], "tpr": []}
     for (_, metric), sd in zip(labels, correction.sd, strict=True):
         if sd > 0:
             sds[metric].append(sd)
-    auc, exposed = detectable_auc(n_members, n_nonmembers, power=POWER), None
-    if sds["auc"]:
-        auc = max(auc, min(1.0, 0.5 + reach * min(sds["auc"])))
-    if sds["tpr"]:
-        exposed = min(1.0, reach * float(np.median(sds["tpr"])) / (1 - HEADLINE_FPR))
+
+    def reach(metric):
+        return detectable_effect(max(sds[metric]), correction.critical, power=POWER)
+
+    exposed, note = None, ""
+    if not sds["tpr"]:
+        note = f"a false-positive rate of {HEADLINE_FPR:g} is not resolvable"
+    elif min(n_members, n_nonmembers) < _FEWEST_TO_EXPOSE:
+        note = f"fewer than {_FEWEST_TO_EXPOSE} records on a side"
+    else:
+        n_exposed = math.ceil(reach("tpr") / (1 - HEADLINE_FPR) * n_members) + 1
+        exposed = min(1.0, n_exposed / n_members)
     return {
         "power": POWER,
-        "auc": float(auc),
+        "auc": min(1.0, 0.5 + reach("auc")),
         "exposed_share": exposed,
-        "note": ""
-        if exposed is not None
-        else f"a false-positive rate of {HEADLINE_FPR:g} is not resolvable",
+        "note": note,
     }
 
 

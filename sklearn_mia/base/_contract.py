@@ -413,9 +413,18 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
 
         .. math:: p = \frac{1 + \#\{z : s(z) \ge s(x)\}}{1 + n}
 
-        over the n reference records z that also set `offset_`. For a non-member of
-        the same population it is at most u with a probability of at most u. (RMIA's
-        count of the population records that a record exceeds is 1 - p, up to 1 / n.)
+        over the n reference records z that also set `offset_`. (RMIA's count of the
+        population records that a record exceeds is 1 - p, up to 1 / n.)
+
+        A non-member has a value of at most u with a probability of at most u if its
+        score has the law of the reference scores: exactly for a new record where known
+        non-members are the reference and the attack learned nothing from them, and in
+        simulations for non-members of the pool. For records outside the pool of an
+        attack with shadows it is approximate: where membership is unknown the
+        reference are records of the pool, which some shadows held. Of fresh
+        non-members of a decision tree, online RMIA put .07 to .09 at .05 or less; where
+        no record of the pool was a member, a linear model had up to .10. Put the
+        records in question into the pool.
 
         Parameters
         ----------
@@ -444,7 +453,8 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         -------
         y : ndarray of shape (n_records,)
             ``classes_[1]`` for members. At most `max_fpr` of the reference
-            non-members are called so.
+            non-members are called so, k of n; of new ones like them (k + 1) / (n + 1),
+            see :func:`~sklearn_mia.metrics.expected_fpr`.
         """
         check_is_fitted(self)
         return self.classes_[(self.decision_function(X) > 0).astype(int)]

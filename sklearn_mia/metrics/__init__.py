@@ -8,6 +8,7 @@ Rates are fractions, never percent. Tied scores stay together: a threshold that 
 be set is never reported, so no value depends on the order of the records.
 """
 
+from sklearn_mia.metrics._auc import roc_auc_interval
 from sklearn_mia.metrics._comparison import Comparison, compare_attacks
 from sklearn_mia.metrics._epsilon import (
     EpsilonBound,
@@ -18,13 +19,15 @@ from sklearn_mia.metrics._intervals import (
     Interval,
     membership_advantage_interval,
     rate_interval,
-    roc_auc_interval,
     tpr_at_fpr_interval,
 )
 from sklearn_mia.metrics._power import detectable_auc, min_nonmembers_for_fpr
 from sklearn_mia.metrics._rates import (
+    AttainedRate,
+    expected_fpr,
     membership_advantage_score,
     positive_predictive_value,
+    resolve_rate,
     threshold_at_fpr,
     tpr_at_fpr_score,
 )
@@ -34,12 +37,14 @@ from sklearn_mia.metrics._scorers import (
 )
 
 __all__ = [
+    "AttainedRate",
     "Comparison",
     "EpsilonBound",
     "Interval",
     "compare_attacks",
     "detectable_auc",
     "epsilon_lower_bound",
+    "expected_fpr",
     "gaussian_dp_mu",
     "membership_advantage_interval",
     "membership_advantage_score",
@@ -47,6 +52,7 @@ __all__ = [
     "min_nonmembers_for_fpr",
     "positive_predictive_value",
     "rate_interval",
+    "resolve_rate",
     "roc_auc_interval",
     "threshold_at_fpr",
     "tpr_at_fpr_interval",

@@ -82,6 +82,34 @@ def _guess_bound(n_correct, n_guesses, log_odds, level, delta_factor):
     return low
 
 
+def _largest_delta(n_records, log_odds, level):
+    """Return the delta from which not even right guesses alone give an epsilon above 0.
+
+    At epsilon 0 the p-value of `r` right guesses of `r` is then above `level` for every
+    `r` of the grid.
+    """
+    factor = n_records * (1 + math.exp(abs(log_odds)))
+    terms = [
+        _delta_term(r, r, special.expit(odds))
+        for r in _guess_sizes(n_records)
+        for odds in (log_odds, -log_odds)
+    ]
+    return max((level - tail) / (factor * largest) for tail, largest in terms)
+
+
+def _check_delta(delta, n_records, log_odds, level):
+    """Raise ValueError if no scores could give an epsilon above 0 at this delta."""
+    if delta == 0:
+        return
+    largest = _largest_delta(n_records, log_odds, level)
+    if largest > 0 and delta >= largest:
+        raise ValueError(
+            f"delta={delta!r} is too large for {n_records!r} records: even if every "
+            "guess were right, no epsilon above 0 would follow; expected less than "
+            f"{largest:.2g}: pass a smaller delta, or more records."
+        )
+
+
 def _guess_sizes(n_records):
     """Return the grid of numbers of guesses, known from the number of records alone."""
     return [max(1, round(share * n_records)) for share in _GUESSED_SHARES]
@@ -184,7 +212,8 @@ def epsilon_lower_bound(
     Raises
     ------
     ValueError
-        If the number of members is one that `inclusion_probability` does not give.
+        If the number of members is one that `inclusion_probability` does not give, or
+        `delta` is so large for so many records that no scores could show anything.
 
     See Also
     --------
@@ -233,10 +262,12 @@ def epsilon_lower_bound(
             "probability used to draw the training data: pass it, or "
             "random_inclusion=False."
         )
+    log_odds = float(special.logit(probability))
+    _check_delta(delta, n_records, log_odds, level)
     epsilon = _random_inclusion_bound(
         is_member,
         scores,
-        float(special.logit(probability)),
+        log_odds,
         delta,
         level,
         checks.generator_of(random_state),

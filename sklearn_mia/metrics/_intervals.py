@@ -10,12 +10,14 @@ from sklearn_mia._warn import warn
 from sklearn_mia.checks import check_count, check_fraction
 from sklearn_mia.metrics._power import min_nonmembers_for_fpr
 from sklearn_mia.metrics._rates import (
+    attained_rate,
     attained_rates,
     check_permitted,
-    share_above,
     split_scores,
-    threshold_at_fpr,
 )
+
+_FEW = 10
+_RARELY = 0.2
 
 
 @dataclass(frozen=True)
@@ -72,27 +74,6 @@ def clopper_pearson(k, n, tail):
     return float(low), float(high)
 
 
-def placements(members, nonmembers):
-    """Return, for each record, the share of the other side it beats; ties count half.
-
-    Mid-ranks in the pooled sample less mid-ranks within the own side count the records
-    of the other side below, so no table of pairs is needed.
-    """
-    n1, n0 = members.size, nonmembers.size
-    pooled = stats.rankdata(np.concatenate([members, nonmembers]))
-    of_members = (pooled[:n1] - stats.rankdata(members)) / n0
-    of_nonmembers = 1 - (pooled[n1:] - stats.rankdata(nonmembers)) / n1
-    return of_members, of_nonmembers
-
-
-def delong_variance(of_members, of_nonmembers):
-    """Return the variance of a mean of placements (or of their differences)."""
-    return (
-        of_members.var(ddof=1) / of_members.size
-        + of_nonmembers.var(ddof=1) / of_nonmembers.size
-    )
-
-
 def _mixture_quantile(level, weights, n_trials, probabilities):
     """Return the smallest x with P(X <= x) >= level, X a mixture of binomials."""
     low, high = 0, n_trials
@@ -127,11 +108,36 @@ def _chosen_threshold_interval(members, nonmembers, max_fpr, tail):
     return tuple(ends)
 
 
+def _tied_end(rate, n_members, n_nonmembers, tail):
+    """Return the upper end of the TPR at the next threshold, where ties forbade it.
+
+    Too many false alarms there may be chance: the threshold is left out only if
+    `max_fpr` has them in fewer than `_RARELY` of a share `tail`.
+    """
+    wrong = round(rate.next_fpr * n_nonmembers)
+    n_tied = wrong - round(rate.fpr * n_nonmembers)
+    if n_tied == 1:
+        return 0.0
+    if stats.binom.sf(wrong - 1, n_nonmembers, rate.max_fpr) < _RARELY * tail:
+        return 0.0
+    return clopper_pearson(round(rate.next_tpr * n_members), n_members, tail)[1]
+
+
 def wilson_interval(p, n, z):
     """Return the Wilson interval of an observed share `p` of `n`."""
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     return centre - half, centre + half
+
+
+def _rate_ends(p, n, tail):
+    """Return the ends of Wilson, or the exact ones where either count is below 10."""
+    low, high = wilson_interval(p, n, special.ndtri(1 - tail))
+    k = np.rint(p * n)
+    few = np.flatnonzero(np.minimum(k, n - k) < _FEW)
+    for i in few:
+        low[i], high[i] = clopper_pearson(k[i], n, tail)
+    return low, high
 
 
 def rate_interval(n_events, n_trials, *, confidence=0.95):
@@ -176,83 +182,6 @@ def rate_interval(n_events, n_trials, *, confidence=0.95):
     return Interval(n_events / n_trials, low, high, confidence, "Clopper-Pearson")
 
 
-def roc_auc_interval(y_true, y_score, *, confidence=0.95, pos_label=None):
-    """ROC AUC with DeLong's interval, on the logit scale.
-
-    ``logit(AUC) -+ z * sd / (AUC * (1 - AUC))``, where ``sd`` is from the placements
-    (for each record the share of the other side it beats, ties counting half), computed
-    by mid-ranks in O(n log n). At AUC 1 that variance is 0; the lower end is then what
-    ``min(n1, n0)`` records without one contrary event allow,
-    ``((1 - confidence) / 2) ** (1 / min(n1, n0))``. An AUC below 1 never has a higher
-    lower end than that (so DeLong's, too narrow from .995, covers there as well), and
-    likewise towards 0. Scores that are all tied end half as far from 0.5.
-
-    Parameters
-    ----------
-    y_true, y_score : array-like of shape (n_records,)
-        Membership (``True`` or 1 for members) and finite scores. Higher means more
-        likely a member.
-
-    confidence : float, default=0.95
-        Confidence level, a fraction in (0, 1).
-
-    pos_label : int, float, bool or str, default=None
-        The label of members, if it is not ``True`` or 1.
-
-    Returns
-    -------
-    interval : Interval
-        The AUC and its interval, for this one trained model. With one member or one
-        non-member the ends are ``None``.
-
-    See Also
-    --------
-    compare_attacks : The difference between two attacks on the same records.
-
-    References
-    ----------
-    .. [1] E. R. DeLong, D. M. DeLong and D. L. Clarke-Pearson (1988). Comparing the
-       Areas under Two or More Correlated ROC Curves. Biometrics 44.
-    .. [2] X. Sun and W. Xu (2014). Fast Implementation of DeLong's Algorithm. IEEE
-       Signal Processing Letters 21.
-
-    Examples
-    --------
-    >>> from sklearn_mia.metrics import roc_auc_interval
-    >>> print(roc_auc_interval([1, 0, 1, 0], [9, 9, 5, 5]))
-    0.5 [0.0589, 0.941]
-    """
-    confidence = check_fraction(confidence, "confidence")
-    members, nonmembers = split_scores(y_true, y_score, pos_label)
-    # Sorted, so that rounding does not depend on the order of the records.
-    of_members, of_nonmembers = map(np.sort, placements(members, nonmembers))
-    auc = float(of_members.mean())
-    tail, fewest = (1 - confidence) / 2, min(members.size, nonmembers.size)
-    if fewest < 2:
-        note = (
-            "interval not available: needs 2 members and 2 non-members, got "
-            f"{members.size} and {nonmembers.size}"
-        )
-        return Interval(auc, None, None, confidence, "none", note)
-    # What so few records allow when not one of them contradicts AUC 1 (or 0).
-    lowest_at_one = tail ** (1 / fewest)
-    variance = delong_variance(of_members, of_nonmembers)
-    if variance > 0:
-        centre = special.logit(auc)
-        half = special.ndtri(1 - tail) * math.sqrt(variance) / (auc * (1 - auc))
-        low, high = special.expit([centre - half, centre + half])
-        low, high = min(low, lowest_at_one), max(high, 1 - lowest_at_one)
-        return Interval(auc, float(low), float(high), confidence, "DeLong, logit scale")
-    return Interval(
-        auc,
-        auc * lowest_at_one,
-        1 - (1 - auc) * lowest_at_one,
-        confidence,
-        "exact for no contrary event",
-        "every record is placed alike, so the ends rest on the number of records alone",
-    )
-
-
 def tpr_at_fpr_interval(
     y_true, y_score, *, max_fpr=0.01, confidence=0.95, pos_label=None
 ):
@@ -263,9 +192,11 @@ def tpr_at_fpr_interval(
     ``K ~ Bin(n0, max_fpr)``, whatever the scores look like, so it lies between their
     K-th and (K+1)-th largest score. The ends are the quantiles of the share of members,
     itself binomial, above the first and above the second, summed over K, united with
-    Clopper-Pearson at the observed threshold. Below ``max_fpr * n0 = 3.7`` (at 0.95) K
-    may well be 0: then no data bounds the TPR from below, the lower end is 0 even for a
-    perfect attack, and `note` says how many non-members change that.
+    Clopper-Pearson at the observed threshold. Where non-members tie at the cut, and
+    `max_fpr` would have as many of them by chance, the upper end is also that of the
+    next threshold below. Below ``max_fpr * n0 = 3.7`` (at 0.95) K may well be 0: then
+    no data bounds the TPR from below, the lower end is 0 even for a perfect attack, and
+    `note` says how many non-members change that.
 
     Parameters
     ----------
@@ -286,6 +217,7 @@ def tpr_at_fpr_interval(
     -------
     interval : Interval
         The attained TPR, its interval, and in `fpr` the attained false-positive rate.
+        Where ties keep `max_fpr` from being looked at, `note` tells the next pair.
 
     Raises
     ------
@@ -300,6 +232,7 @@ def tpr_at_fpr_interval(
     See Also
     --------
     min_nonmembers_for_fpr : How many non-members a rate needs.
+    resolve_rate : Whether ties let the rate be looked at.
 
     Examples
     --------
@@ -321,24 +254,27 @@ def tpr_at_fpr_interval(
             "the interval is stable from 10, that is from "
             f"{min_nonmembers_for_fpr(max_fpr, false_alarms=10)} non-members."
         )
-    threshold = threshold_at_fpr(nonmembers, max_fpr)
-    tpr, fpr = share_above(members, threshold), share_above(nonmembers, threshold)
     tail = (1 - confidence) / 2
     ends = _chosen_threshold_interval(members, nonmembers, max_fpr, tail)
-    found = int(np.count_nonzero(members > threshold))
-    fixed = clopper_pearson(found, members.size, tail)
-    note = ""
+    rate = attained_rate(members, nonmembers, max_fpr)
+    fixed = clopper_pearson(round(rate.tpr * members.size), members.size, tail)
+    notes = []
     if (1 - max_fpr) ** n0 >= tail:
         needed = math.ceil(math.log(tail) / math.log1p(-max_fpr))
-        note = f"a lower end above 0 needs {needed} non-members"
+        notes.append(f"a lower end above 0 needs {needed} non-members")
+    if not rate.resolvable:
+        notes.append(
+            f"tied scores stop at a false-positive rate of {rate.fpr:.3g}; the next is "
+            f"{rate.next_fpr:.3g}, with a TPR of {rate.next_tpr:.3g}"
+        )
     return Interval(
-        tpr,
+        rate.tpr,
         min(ends[0], fixed[0]),
-        max(ends[1], fixed[1]),
+        max(ends[1], fixed[1], _tied_end(rate, members.size, n0, tail)),
         confidence,
         "law of the threshold's rank, united with Clopper-Pearson",
-        note,
-        fpr,
+        "; ".join(notes),
+        rate.fpr,
     )
 
 
@@ -349,7 +285,9 @@ def membership_advantage_interval(y_true, y_score, *, confidence=0.95, pos_label
     ``sqrt(log(1 / b) / 2 * (1 / n1 + 1 / n0))``, the one-sided Kolmogorov-Smirnov band:
     it is 0 in all but a share ``b`` of audits without a leak, whichever threshold
     looked best. The upper end is the largest Newcombe upper end of TPR - FPR over all
-    thresholds, which is above that of the true best threshold.
+    thresholds, none of the records and all of them included, which is above that of the
+    true best threshold. Below 10 counts the ends of a rate in it are Clopper-Pearson's,
+    else Wilson's.
 
     Parameters
     ----------
@@ -387,15 +325,9 @@ def membership_advantage_interval(y_true, y_score, *, confidence=0.95, pos_label
     n1, n0 = members.size, nonmembers.size
     fpr, tpr = attained_rates(members, nonmembers)
     tail = (1 - confidence) / 2
-    z = special.ndtri(1 - tail)
     advantage = float(np.max(tpr - fpr))
     band = math.sqrt(math.log(1 / tail) / 2 * (1 / n1 + 1 / n0))
-    upper = (
-        tpr
-        - fpr
-        + np.hypot(
-            wilson_interval(tpr, n1, z)[1] - tpr, fpr - wilson_interval(fpr, n0, z)[0]
-        )
-    )
+    highest, lowest = _rate_ends(tpr, n1, tail)[1], _rate_ends(fpr, n0, tail)[0]
+    upper = tpr - fpr + np.hypot(highest - tpr, fpr - lowest)
     low, high = max(0.0, advantage - band), min(1.0, float(np.max(upper)))
     return Interval(advantage, low, high, confidence, "Kolmogorov-Smirnov and Newcombe")

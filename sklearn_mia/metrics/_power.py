@@ -45,11 +45,29 @@ def min_nonmembers_for_fpr(max_fpr, *, false_alarms=1):
     return n_nonmembers
 
 
+def null_auc_sd(n_members, n_nonmembers):
+    """Return the standard deviation of the AUC of scores without ties or a leak."""
+    n1, n0 = n_members, n_nonmembers
+    return math.sqrt((n1 + n0 + 1) / (12 * n1 * n0))
+
+
+def detectable_effect(sd, critical, *, power=0.8):
+    """Return how far above chance a statistic is found with probability `power`.
+
+    ``(critical + z[power]) * sd``, where a test alarms from `critical` standard
+    deviations `sd` above chance. Of several statistics take the largest `sd` and a
+    `critical` value that is corrected for all.
+    """
+    return float((critical + special.ndtri(power)) * sd)
+
+
 def detectable_auc(n_members, n_nonmembers, *, power=0.8, significance=0.05):
     """Smallest ROC AUC that an audit of this size would probably have found.
 
     ``0.5 + (z[1 - significance] + z[power]) * sqrt((n1 + n0 + 1) / (12 n1 n0))``, for a
-    one-sided test. "Nothing found" means no more than that leaks below it are open.
+    one-sided test of one attack whose scores do not tie. "Nothing found" means no more
+    than that leaks below it are open. The best of several attacks needs a higher
+    critical value; an audit says what it could have seen with that of its own.
 
     Parameters
     ----------
@@ -77,5 +95,6 @@ def detectable_auc(n_members, n_nonmembers, *, power=0.8, significance=0.05):
     n0 = check_count(n_nonmembers, "n_nonmembers", 1)
     power = check_fraction(power, "power")
     significance = check_fraction(significance, "significance")
-    z = special.ndtri(1 - significance) + special.ndtri(power)
-    return min(1.0, float(0.5 + z * math.sqrt((n1 + n0 + 1) / (12 * n1 * n0))))
+    critical = special.ndtri(1 - significance)
+    effect = detectable_effect(null_auc_sd(n1, n0), critical, power=power)
+    return min(1.0, 0.5 + effect)

@@ -3,7 +3,10 @@
 import numpy as np
 
 from sklearn_mia.checks import check_fraction, check_membership
-from sklearn_mia.metrics._rates import membership_advantage_score, tpr_at_fpr_score
+from sklearn_mia.metrics._rates import (
+    membership_advantage_score,
+    resolved_tpr_at_fpr_score,
+)
 
 
 class MembershipScorer:
@@ -54,6 +57,9 @@ class MembershipScorer:
 def tpr_at_fpr_scorer(max_fpr=0.01, *, pos_label=None):
     """Make a scorer of the TPR at a false-positive rate, for any ``scoring=``.
 
+    Where ties keep the rate from being looked at (see :func:`resolve_rate`) the score
+    is NaN, with a warning: a search ranks such a candidate last.
+
     Parameters
     ----------
     max_fpr : float, default=0.01
@@ -70,7 +76,8 @@ def tpr_at_fpr_scorer(max_fpr=0.01, *, pos_label=None):
 
     See Also
     --------
-    tpr_at_fpr_score : The metric.
+    tpr_at_fpr_score : The metric, for the attained rate in any case.
+    resolve_rate : Tells whether a rate can be looked at, and the next that can.
     membership_advantage_scorer : Scorer of the membership advantage.
 
     Examples
@@ -84,7 +91,9 @@ def tpr_at_fpr_scorer(max_fpr=0.01, *, pos_label=None):
     array([1., 1., 1., 1., 1.])
     """
     max_fpr = check_fraction(max_fpr, "max_fpr", zero=True)
-    return MembershipScorer(tpr_at_fpr_score, pos_label=pos_label, max_fpr=max_fpr)
+    return MembershipScorer(
+        resolved_tpr_at_fpr_score, pos_label=pos_label, max_fpr=max_fpr
+    )
 
 
 membership_advantage_scorer = MembershipScorer(membership_advantage_score)

@@ -10,7 +10,8 @@ from sklearn.utils import get_tags
 
 from sklearn_mia._warn import warn
 from sklearn_mia.attacks import ThresholdAttack
-from sklearn_mia.metrics import membership_advantage_score, tpr_at_fpr_score
+from sklearn_mia.metrics import membership_advantage_score
+from sklearn_mia.metrics._rates import resolved_tpr_at_fpr_score
 from sklearn_mia.records import as_records, free_name
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.tables import take
@@ -18,7 +19,7 @@ from sklearn_mia.tables import take
 METRICS = {
     "advantage": membership_advantage_score,
     "roc_auc": roc_auc_score,
-    "tpr_at_fpr": tpr_at_fpr_score,
+    "tpr_at_fpr": resolved_tpr_at_fpr_score,
 }
 
 _ODD_DUPLICATES = 0.1

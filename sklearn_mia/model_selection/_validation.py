@@ -24,8 +24,9 @@ from sklearn_mia.identity import record_ids
 from sklearn_mia.metrics import (
     membership_advantage_score,
     min_nonmembers_for_fpr,
-    tpr_at_fpr_score,
+    resolve_rate,
 )
+from sklearn_mia.metrics._rates import unresolved_message
 from sklearn_mia.model_selection._auditable import AuditableClassifier
 from sklearn_mia.model_selection._leakage import (
     METRICS,
@@ -149,7 +150,10 @@ def make_leakage_scorer(
 
     metric : {"advantage", "roc_auc", "tpr_at_fpr"}, default="advantage"
         The largest TPR - FPR of all thresholds, the area under the ROC curve, or the
-        TPR at the false-positive rate `max_fpr`.
+        TPR at the false-positive rate `max_fpr`. That is NaN, with a warning, where
+        tied scores keep the rate from being looked at
+        (:func:`~sklearn_mia.metrics.resolve_rate`); a search ranks such a candidate
+        last, and the refit strategies leave it out.
 
     max_fpr : float, default=0.01
         The highest false-positive rate, a fraction in [0, 1). Only for
@@ -315,7 +319,9 @@ def cross_validate_leakage(
         ``leakage_advantage``
             The largest TPR - FPR of all thresholds.
         ``leakage_tpr_at_fpr_0.1``
-            TPR at that false-positive rate; one key for each of `fprs`.
+            TPR at that false-positive rate; one key for each of `fprs`. NaN, with a
+            warning, where tied scores keep the rate from being looked at
+            (:func:`~sklearn_mia.metrics.resolve_rate`).
         ``leakage_n_members``
             Members, and as many non-members, that were compared.
         ``leakage_time``
@@ -333,7 +339,7 @@ def cross_validate_leakage(
     >>> X, y = make_classification(400, flip_y=0.2, random_state=0)
     >>> for leaf in [1, 20]:
     ...     forest = RandomForestClassifier(20, min_samples_leaf=leaf, random_state=0)
-    ...     scores = cross_validate_leakage(forest, X, y, cv=2)
+    ...     scores = cross_validate_leakage(forest, X, y, cv=2, fprs=[0.2])
     ...     print(leaf, scores["leakage_advantage"].mean() > 0.4)
     1 True
     20 False
@@ -407,6 +413,7 @@ def _leakage_of_folds(attack, X, y, folds, fprs, random_state, fit_params):
     names += ["n_members", "time"]
     table = np.full((len(folds), len(names)), np.nan)
     ids = record_ids(X, y)
+    unresolved = {}
     for row, (model, train, test) in zip(table, folds, strict=True):
         try:
             check_is_fitted(model)
@@ -416,14 +423,21 @@ def _leakage_of_folds(attack, X, y, folds, fprs, random_state, fit_params):
         scores, is_member = _fold_scores(
             attack, model, X, y, ids, train, test, random_state, fit_params
         )
+        rates = [resolve_rate(is_member, scores, max_fpr=fpr) for fpr in fprs]
+        for rate in rates:
+            if not rate.resolvable:
+                unresolved.setdefault(rate.max_fpr, []).append(rate)
         row[:] = [
             METRICS["roc_auc"](is_member, scores),
             membership_advantage_score(is_member, scores),
-            *(tpr_at_fpr_score(is_member, scores, max_fpr=fpr) for fpr in fprs),
+            *(rate.tpr if rate.resolvable else np.nan for rate in rates),
             is_member.sum(),
             time.perf_counter() - start,
         ]
     _warn_unresolvable(fprs, table[:, names.index("n_members")])
+    for rates in unresolved.values():
+        message = unresolved_message(rates[0], "fprs")
+        warn(f"In {len(rates)} of {len(folds)} folds {message}")
     return {
         f"leakage_{name}": column
         for name, column in zip(names, table.T.copy(), strict=True)
