@@ -42,14 +42,15 @@ EXIT_INTERRUPTED = 130
 _MOST_OF_AN_ERROR = 2000
 _EXIT_CODES = """\
 exit codes:
-  0    the audit was made; with --fail-above, no limit is exceeded
+  0    the audit was made; with --fail-above, all intervals are below the limits
   1    the audit failed in a way that nobody foresaw (see --debug)
   2    something given cannot be used, or a file cannot be written; one line on
        stderr says what. The report is on stdout all the same, if it was made
-  3    --fail-above: a leak was found and an attack is above a limit
-  4    --fail-above: the limits cannot be judged: the two sides differ without
-       the model, hold the same records or look swapped, a rate needs more
-       non-members, or a value is above its limit by no more than chance explains
+  3    --fail-above: an attack, or a group of records, is above a limit
+  4    the numbers cannot be read as a leak: the two sides differ without the
+       model, hold the same records or look swapped; with --fail-above also if an
+       interval reaches over a limit, a rate cannot be looked at, or only predictions
+       were given: they can fail a model, not clear it
   130  interrupted; 143 or 129 if by SIGTERM or SIGHUP. Workers are ended and
        temporary files removed
 """
@@ -84,7 +85,7 @@ def _audit(arguments):
     else:
         report = _audit_of_predictions(arguments, limits)
     _deliver(report, arguments)
-    return exit_code(report) if limits else EXIT_OK
+    return exit_code(report, gated=bool(limits))
 
 
 def _audit_of_model(arguments, limits):
@@ -223,27 +224,32 @@ def _deliver(report, arguments):
     _writing.run_all(steps)
 
 
-def exit_code(report):
-    """What a build should make of the limits.
+def exit_code(report, *, gated=True):
+    """What a build should make of a report.
 
     Parameters
     ----------
     report : AuditReport
 
+    gated : bool, default=True
+        Whether limits were set.
+
     Returns
     -------
     status : int
-        0: no limit is exceeded; 3: one is; 4: the limits cannot be judged, because
-        the report is not interpretable, a rate is not resolvable, or a value is above
-        its limit by no more than chance explains.
+        0: all intervals, also of groups large enough to tell, are below the limits;
+        3: one is above; 4: neither. Predictions can fail a model, not clear it.
     """
-    outcomes = {row["outcome"] for row in report.limits}
     if report.verdict["level"] == "not_interpretable":
         return EXIT_UNDECIDED
+    if not gated:
+        return EXIT_OK
+    outcomes = {row["outcome"] for row in (*report.limits, *report.slices)}
     if "exceeded" in outcomes:
         return EXIT_EXCEEDED
-    undecided = outcomes & {"undecided", "unresolvable"}
-    return EXIT_UNDECIDED if undecided else EXIT_OK
+    only_predictions = any(f.code == "MIA017" for f in report.findings)
+    shown = report.limits and not outcomes & {"undecided", "unresolvable"}
+    return EXIT_OK if shown and not only_predictions else EXIT_UNDECIDED
 
 
 def limit(text):

@@ -57,7 +57,8 @@ def from_files(folder, model, X, y, *options, **how):
     """Content of the report that the command line makes."""
     path = folder / "report.json"
     arguments = arguments_for(folder, model, X, y, *options, **how)
-    assert main([*arguments, f"--json={path}"]) == 0
+    # 4: made, and not to be interpreted, as some of these small tables are.
+    assert main([*arguments, f"--json={path}"]) in (0, 4)
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -43,7 +43,8 @@ def test_leaky_forest_is_above_the_limits(report):
     names = {a["name"] for a in report.attacks}
     assert names == {"ThresholdAttack", "RMIA", "BaggingAttack"}
     assert min(a["auc"]["estimate"] for a in report.attacks) > 0.6
-    assert [row["outcome"] for row in report.limits] == ["exceeded", "exceeded"]
+    # 200 non-members permit two false alarms, too few to be sure of the rate.
+    assert [row["outcome"] for row in report.limits] == ["exceeded", "undecided"]
 
 
 def test_same_seed_same_report_for_any_n_jobs(report, forest, half):
@@ -307,7 +308,8 @@ def test_rate_too_fine_for_the_records(half, forest):
     row = report.attacks[0]["tpr_at_fpr"][0]
     assert not row["resolvable"]
     assert row["n_false_alarms"] == 0
-    assert row["fpr"]["high"] == pytest.approx(0.0183, abs=1e-4)
+    # Clopper-Pearson at 97 %: 1 - (.015) ** (1 / 200).
+    assert row["fpr"]["high"] == pytest.approx(1 - 0.015 ** (1 / 200), abs=1e-6)
     assert "1000 non-members" in row["tpr"]["note"]
     assert "MIA005" in [finding.code for finding in report.findings]
 
@@ -336,7 +338,9 @@ def test_predictions_in_mixed_order(half, forest):
     records = report.to_dict()["records"]
     assert records["id"] == names
     assert_array_equal(records["member"], is_member[order])
-    whole = quick_audit(forest, *half).attacks[0]["auc"]
+    # Two attacks share the 3 % of the headline, there and here.
+    twice = {"loss": ThresholdAttack(), "again": ThresholdAttack()}
+    whole = quick_audit(forest, *half, attacks=twice).attacks[0]["auc"]
     by_name = {a["name"]: a for a in report.attacks}
     assert by_name["loss"]["auc"] == whole
 
@@ -387,7 +391,7 @@ def test_nothing_found_says_what_would_have_been_seen(half):
     report = quick_audit(model, X[200:700], y[200:700], X[700:], y[700:])
     assert report.verdict["level"] == "nothing_found"
     power = report.to_dict()["power"]
-    assert 0.53 < power["auc"] < 0.56
+    assert 0.53 < power["auc"] < 0.57
     assert 0.01 < power["exposed_share"] < 0.05
     assert any("weaker leaks remain" in s for s in report.verdict["sentences"])
 

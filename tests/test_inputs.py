@@ -369,8 +369,8 @@ def test_f12_a_calibrated_trained_model_has_shadows_of_the_model_inside():
     assert "MIA019" in [f.code for f in report.findings]
     attack = RMIA(shadow_estimator=RandomForestClassifier(10), n_shadows=2)
     expected = quick(model, attacks=attack)
-    found = {a["name"]: a["auc"] for a in report.attacks}
-    assert found["RMIA"] == expected.attacks[0]["auc"]
+    found = {a["name"]: a["auc"]["estimate"] for a in report.attacks}
+    assert found["RMIA"] == expected.attacks[0]["auc"]["estimate"]
     inner = make_pipeline(StandardScaler(), model).fit(X[:N], Y[:N])
     assert "MIA019" in [f.code for f in quick(inner).findings]
 

@@ -205,25 +205,41 @@ def test_a_folder_that_does_not_exist_is_told_at_once(folder, capsys):
 
 
 @pytest.mark.parametrize(
-    ("level", "outcomes", "status"),
+    ("level", "limits", "slices", "gated", "ungated"),
     [
-        ("above_limits", ["exceeded", "kept"], 3),
-        ("below_limits", ["kept"], 0),
-        ("nothing_found", ["kept"], 0),
-        ("nothing_found", ["kept", "unresolvable"], 4),
-        ("nothing_found", ["undecided"], 4),
-        ("above_limits", ["exceeded", "unresolvable"], 3),
-        ("not_interpretable", ["exceeded"], 4),
+        ("above_limits", ["exceeded", "kept"], [], 3, 0),
+        ("within_limits", ["kept"], ["kept", "cannot_tell"], 0, 0),
+        ("nothing_found", ["kept"], [], 0, 0),
+        ("nothing_found", ["kept", "unresolvable"], [], 4, 0),
+        ("nothing_found", ["undecided"], [], 4, 0),
+        ("nothing_found", ["kept"], ["undecided"], 4, 0),
+        ("above_limits", ["kept"], ["exceeded"], 3, 0),
+        ("above_limits", ["exceeded", "unresolvable"], [], 3, 0),
+        ("at_limits", [], [], 4, 0),
+        ("not_interpretable", ["exceeded"], [], 4, 4),
     ],
 )
-def test_exit_codes(level, outcomes, status):
-    report = AuditReport(
-        {
-            "verdict": {"level": level},
-            "limits": [{"outcome": outcome} for outcome in outcomes],
+def test_exit_codes(level, limits, slices, gated, ungated):
+    content = {
+        "verdict": {"level": level},
+        "limits": [{"outcome": outcome} for outcome in limits],
+        "slices": [{"outcome": outcome} for outcome in slices],
+        "findings": [],
+    }
+    assert exit_code(AuditReport(content)) == gated
+    assert exit_code(AuditReport(content), gated=False) == ungated
+
+
+def test_predictions_can_fail_a_model_and_not_clear_it():
+    finding = {"code": "MIA017", "severity": "warning", "title": "", "message": ""}
+    for outcome, status in (("kept", 4), ("exceeded", 3)):
+        content = {
+            "verdict": {"level": "within_limits"},
+            "limits": [{"outcome": outcome}],
+            "slices": [],
+            "findings": [finding | {"advice": "", "numbers": {}}],
         }
-    )
-    assert exit_code(report) == status
+        assert exit_code(AuditReport(content)) == status
 
 
 def test_fail_above(folder, credit):

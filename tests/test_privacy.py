@@ -21,8 +21,8 @@ from sklearn.tree import DecisionTreeClassifier
 import sklearn_mia
 from sklearn_mia import LiRA, as_records, audit, audit_recipe
 from sklearn_mia.__main__ import _parser
-from sklearn_mia.auditing._build import Checks
 from sklearn_mia.auditing._case import _Answers, make_case
+from sklearn_mia.auditing._circumstances import Checks
 from sklearn_mia.auditing._inputs import read_sides
 from sklearn_mia.auditing._known import known_columns
 from sklearn_mia.auditing._run import check_attacks, run_attacks
@@ -103,6 +103,7 @@ def found_in(value, seen):
 
 # Numbers about all records, settings, or what a class of the user fills.
 WITHOUT_RECORDS = {
+    "AttainedRate",
     "AucStatistic",
     "Comparison",
     "Correction",

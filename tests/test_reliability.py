@@ -24,8 +24,8 @@ from sklearn_mia.auditing import (
     _blind,
     _build,
     _circumstances,
-    _evaluation,
     _findings,
+    _slices,
 )
 from sklearn_mia.auditing._blind import blind_auc
 from sklearn_mia.auditing._run import _equip
@@ -71,8 +71,8 @@ CHECKS = [
     (_build, "as_numbers", "columns that give membership away"),
     (_build, "_regime", "shadow models unlike the target"),
     (_build, "_lost_classes", "classes lost in shadow models"),
-    (_evaluation, "evaluate_slices", "slices"),
-    (_evaluation, "loss_groups", "slices"),
+    (_slices, "evaluate_slices", "slices"),
+    (_slices, "loss_groups", "slices"),
     (_findings, "check_blind", "members and non-members differ without the model"),
     (_findings, "check_duplicates", "equal records on both sides"),
     (_findings, "check_groups", "groups on both sides"),

@@ -71,7 +71,7 @@ def test_json_is_strict_and_reads_back(report, tmp_path):
     report.to_json(tmp_path / "report.json")
     content = strict((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert content["schema"] == "sklearn_mia.audit"
-    assert content["schema_version"] == 1
+    assert content["schema_version"] == 2
     kinds = {type(leaf) for leaf in leaves(report.to_dict())}
     assert kinds <= {str, int, float, bool, type(None)}
     back = AuditReport.from_json(tmp_path / "report.json")
@@ -334,7 +334,8 @@ def test_a_report_damaged_at_random_is_refused_or_works(tiny):
             ["verdict", "level"],
             "fine",
             'verdict.level is "fine"; expected one of '
-            "'nothing_found', 'below_limits', 'above_limits', 'not_interpretable'",
+            "'above_limits', 'at_limits', 'within_limits', 'nothing_found', "
+            "'not_interpretable'",
         ),
         (
             ["top_records", 0, "risk"],

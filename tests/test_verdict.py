@@ -1,7 +1,26 @@
 import pytest
 
 from sklearn_mia.auditing import audit
-from sklearn_mia.auditing._verdict import check_limits, judge_limits
+from sklearn_mia.auditing._judging import can_tell, judge_limits, judge_slice
+from sklearn_mia.auditing._verdict import check_limits, state_verdict
+
+AUC = [("auc", None, 0.6)]
+RATE = [("tpr@fpr=0.01", 0.01, 0.05)]
+POWER = {"power": 0.8, "auc": 0.58, "exposed_share": None}
+
+
+def interval(estimate, low, high):
+    return {"estimate": estimate, "low": low, "high": high, "note": ""}
+
+
+def tied(least, most):
+    return {
+        "resolvable": False,
+        "tied": True,
+        "least": least,
+        "most": most,
+        "tpr": interval(0.0, None, None) | {"note": "ties"},
+    }
 
 
 def test_default_limits_are_those_documented():
@@ -13,20 +32,181 @@ def test_default_limits_are_those_documented():
 
 
 @pytest.mark.parametrize(
-    ("estimate", "low", "high", "leak", "outcome", "surely"),
+    ("strong", "weak", "outcome", "attack"),
     [
-        (0.7, 0.65, 0.75, True, "exceeded", True),
-        (0.7, 0.55, 0.8, True, "exceeded", False),
-        (0.7, 0.45, 0.8, False, "undecided", False),
-        (0.55, 0.5, 0.65, True, "kept", False),
-        (0.55, 0.52, 0.58, True, "kept", True),
-        (0.7, None, None, True, "exceeded", False),
+        ((0.7, 0.65, 0.75), (0.5, 0.4, 0.55), "exceeded", "strong"),
+        ((0.7, 0.55, 0.8), (0.5, 0.4, 0.55), "undecided", "strong"),
+        ((0.55, 0.52, 0.58), (0.5, 0.4, 0.55), "kept", "strong"),
+        # The attack with the lower estimate reaches over the limit.
+        ((0.58, 0.55, 0.598), (0.575, 0.52, 0.63), "undecided", "weak"),
+        ((0.7, None, None), (0.5, 0.4, 0.55), "undecided", "strong"),
     ],
 )
-def test_limits_are_judged(estimate, low, high, leak, outcome, surely):
-    weak = {"estimate": 0.5, "low": 0.4, "high": 0.6}
-    strong = {"estimate": estimate, "low": low, "high": high}
-    intervals = {"weak": weak, "strong": strong}
-    row = judge_limits([("auc", None, 0.6)], intervals, intervals.get, None, leak)[0]
-    assert row["attack"] == "strong"
-    assert (row["outcome"], row["surely"]) == (outcome, surely)
+def test_a_limit_is_kept_only_by_the_whole_interval_of_every_attack(
+    strong, weak, outcome, attack
+):
+    intervals = {"weak": interval(*weak), "strong": interval(*strong)}
+    (row,) = judge_limits(AUC, intervals, intervals.get, None)
+    assert (row["outcome"], row["attack"]) == (outcome, attack)
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "outcome"),
+    [
+        (0.0, 1.0, "unresolvable"),
+        (0.0, 0.04, "kept"),
+        (0.06, 1.0, "exceeded"),
+        (0.0, 0.05, "kept"),
+        (0.05, 0.06, "unresolvable"),
+    ],
+)
+def test_a_rate_that_ties_hide_is_judged_by_those_beside_it(least, most, outcome):
+    (row,) = judge_limits(RATE, ["A"], None, lambda name, fpr: tied(least, most))
+    assert row["outcome"] == outcome
+    assert row["note"] == ("ties" if outcome == "unresolvable" else "")
+
+
+@pytest.mark.parametrize(
+    ("found", "times"),
+    [
+        # An interval of .1 to a limit at .05: half as wide with four times as many.
+        (interval(0.55, 0.45, 0.65), 4.0),
+        (interval(0.65, 0.55, 0.75), 4.0),
+        (interval(0.6, 0.55, 0.65), None),
+        (interval(0.599, 0.5, 0.7), None),
+    ],
+)
+def test_how_many_more_records_would_decide(found, times):
+    (row,) = judge_limits(AUC, ["A"], lambda name: found, None)
+    assert row["outcome"] == "undecided"
+    assert row["times"] == (None if times is None else pytest.approx(times))
+
+
+def test_a_slice_is_large_by_its_sizes_alone():
+    # 3.24 is two-sided .05 over 42 tests: the sizes are then about 490.
+    assert can_tell(495, 495, 3.24, 0.6)
+    assert not can_tell(480, 480, 3.24, 0.6)
+    assert not can_tell(10_000, 100, 3.24, 0.6)
+    above, within = interval(0.7, 0.65, 0.75), interval(0.55, 0.5, 0.58)
+    between = interval(0.6, 0.5, 0.7)
+    for large in (True, False):
+        assert judge_slice([within, above], 0.6, large) == "exceeded"
+        assert judge_slice([above], None, large) is None
+    assert judge_slice([within], 0.6, True) == "kept"
+    assert judge_slice([within, between], 0.6, True) == "undecided"
+    assert judge_slice([within, between], 0.6, False) == "cannot_tell"
+
+
+def verdict(p_value, outcomes, *, power=0.58, worst=None, slices=(), critical=()):
+    judged = [
+        {
+            "limit": "auc",
+            "value": 0.6,
+            "attack": "A",
+            "outcome": outcome,
+            "times": 2.0,
+            "note": "why",
+            "interval": interval(0.6, 0.5, 0.7),
+        }
+        for outcome in outcomes
+    ]
+    rate = {
+        "max_fpr": 0.01,
+        "resolvable": True,
+        "tied": False,
+        "tpr": interval(0.1, 0.05, 0.2),
+        "n_false_alarms": 3,
+    }
+    headline = {
+        "attack": "A",
+        "n_attacks": 2,
+        "n_nonmembers": 299,
+        "auc": interval(0.6, 0.5, 0.7),
+        "rate": rate,
+    }
+    return state_verdict(
+        {"p_value": p_value, "confidence": 0.97},
+        judged,
+        POWER | {"auc": power},
+        critical,
+        headline,
+        "Forest",
+        worst_slice=worst,
+        slice_outcomes=slices,
+    )
+
+
+WORST = {
+    "slice": "loss",
+    "value": "tenth 10",
+    "n_members": 500,
+    "attack": "A",
+    "auc": interval(0.71, 0.687, 0.735),
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "level", "title"),
+    [
+        (verdict(0.001, ["exceeded", "kept"]), "above_limits", "clearly more than"),
+        (verdict(0.001, ["kept", "undecided"]), "at_limits", "cannot decide"),
+        (verdict(0.001, ["kept", "unresolvable"]), "at_limits", "cannot decide"),
+        (verdict(0.001, []), "at_limits", "No limit was set"),
+        (verdict(0.001, ["kept", "kept"]), "within_limits", "clearly within"),
+        (verdict(0.03, ["kept"]), "within_limits", "clearly within"),
+        (verdict(0.04, ["kept"]), "nothing_found", "would have been"),
+        (verdict(0.04, ["undecided"]), "nothing_found", "could have been missed"),
+        (verdict(0.04, []), "nothing_found", "could have been missed"),
+        (
+            verdict(0.5, ["kept"], worst=WORST, slices=["exceeded"]),
+            "above_limits",
+            "For a part of the records",
+        ),
+        (
+            verdict(0.5, ["kept"], worst=WORST, slices=["kept", "undecided"]),
+            "at_limits",
+            "cannot decide",
+        ),
+        (
+            verdict(0.5, ["kept"], worst=WORST, slices=["cannot_tell"]),
+            "within_limits",
+            "clearly within",
+        ),
+        (verdict(0.5, ["kept"], slices=["undecided"]), "nothing_found", "missed"),
+    ],
+)
+def test_five_levels_by_certainty_and_size(told, level, title):
+    assert told["level"] == level
+    assert title in told["title"]
+    assert len(told["kinds"]) == len(told["sentences"])
+
+
+def test_an_audit_too_small_for_the_limit_says_so_first():
+    told = verdict(0.4, ["undecided"], power=0.7)
+    assert told["sentences"][0] == (
+        "This audit is too small to have seen a leak of the size of the limit (AUC "
+        "0.6). It says nothing for the safety of the model."
+    )
+    larger = verdict(0.4, ["undecided"], power=0.59)
+    assert larger["sentences"][0].startswith("This audit cannot rule out a leak")
+
+
+def test_the_worst_group_is_in_the_verdict():
+    told = verdict(0.001, ["kept"], worst=WORST, slices=["cannot_tell"])
+    assert (
+        "Not all records are at the same risk: in the group loss tenth 10 (500 "
+        "members), A has an AUC of 0.710 (0.687 to 0.735, corrected for all groups)."
+    ) in told["sentences"]
+
+
+def test_guessing_recognises_one_more_than_it_accuses():
+    (first,) = [s for s in verdict(0.01, ["kept"])["sentences"] if "strongest" in s]
+    assert first.endswith(
+        "wrongly accuses 3 of the 299 people who were not in the data; guessing, held "
+        "to the same, would recognise 1.3 %."
+    )
+
+
+def test_close_calls_say_how_many_more_records_would_decide():
+    told = " ".join(verdict(0.001, ["undecided"])["sentences"])
+    assert "an audit with about 2 times as many records on both sides" in told

@@ -185,7 +185,7 @@ def test_r1_dev_stdout_is_stdout_whatever_it_is(command, tmp_path, monkeypatch):
             stderr=subprocess.PIPE,
             check=True,
         )
-    assert json.loads((tmp_path / "out.txt").read_bytes())["schema_version"] == 1
+    assert json.loads((tmp_path / "out.txt").read_bytes())["schema_version"] == 2
     assert done.stderr.startswith(b"Membership audit of ")
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -95,7 +95,9 @@ def audit(
         False-positive rates of the table, fractions in (0, 1), not percent.
 
     confidence : float, default=0.95
-        Confidence level of every interval and of the verdict.
+        Of the whole report: whatever it states of a leak is wrong in no more than
+        ``1 - confidence`` of the audits. Three fifths of that are for the headline, in
+        both directions and all attacks, one is for the groups of records.
 
     limits : dict or None, default=None
         What is too much: ``"auc"`` and ``"tpr@fpr=<fraction>"`` mapped to a fraction.
@@ -169,9 +171,19 @@ def audit(
 
     Notes
     -----
-    The verdict says "above the limits" if the corrected test finds a leak and the
-    value of some attack is above a limit. The default limits are conventions, to be
-    replaced by your own. A TPR of .05 at an FPR of .01 [1]_ means that, among equally
+    The verdict has five levels. *Clearly above the limits*: the interval of some
+    attack, or of the AUC in some group of records, begins above a limit. *Cannot be
+    decided*: a leak was found, and an interval lies on both sides of a limit, or a rate
+    cannot be looked at. *Clearly within the limits*: a leak was found, and all
+    intervals end below. *Nothing found*: no leak was; the title says whether one as
+    large as the limits would have been. *Not interpretable*: the sides differ without
+    the model, or look exchanged, say. What was not shown is never called safe.
+
+    A group counts against the limit of the AUC if one of its size, without a leak,
+    would pass with probability .985 (AUC .6, twelve groups and three attacks: about 500
+    members and as many others); a smaller one if it is clearly above.
+
+    The default limits are conventions, to be replaced by your own. A TPR of .05 at an FPR of .01 [1]_ means that, among equally
     many members and non-members, an accusation is right 5 times in 6; a model that is
     (epsilon, 0)-differentially private with epsilon = 1.6 would allow no more. An AUC
     of .6 means that an attacker who sees one of each tells them apart 6 times in 10.
@@ -382,7 +394,9 @@ def audit_predictions(
         False-positive rates of the table, fractions in (0, 1), not percent.
 
     confidence : float, default=0.95
-        Confidence level of every interval and of the verdict.
+        Of the whole report: whatever it states of a leak is wrong in no more than
+        ``1 - confidence`` of the audits. Three fifths of that are for the headline, in
+        both directions and all attacks, one is for the groups of records.
 
     limits : dict or None, default=None
         What is too much: ``"auc"`` and ``"tpr@fpr=<fraction>"`` mapped to a fraction.

@@ -11,8 +11,20 @@ import scipy.sparse as sp
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_mia.auditing import _circumstances, _evaluation, _findings, _verdict
+from sklearn_mia.auditing import (
+    _circumstances,
+    _evaluation,
+    _findings,
+    _slices,
+    _verdict,
+)
 from sklearn_mia.auditing._blind import blind_auc, blind_table
+from sklearn_mia.auditing._judging import (
+    HEADLINE_SHARE,
+    SLICE_SHARE,
+    confidence_of,
+    judge_limits,
+)
 from sklearn_mia.auditing._multiplicity import MembershipPermuter, max_statistic_test
 from sklearn_mia.auditing._report import SCHEMA, SCHEMA_VERSION, AuditReport
 from sklearn_mia.auditing._run import judged_rows
@@ -23,7 +35,6 @@ from sklearn_mia.metrics import (
     epsilon_lower_bound,
     roc_auc_interval,
 )
-from sklearn_mia.redaction import without_values
 from sklearn_mia.signals import loss
 from sklearn_mia.tables import (
     as_numbers,
@@ -85,35 +96,6 @@ def _unscored(scored):
             lost = getattr(s.fitted, "_loses_classes", False)
             (by_shadows if lost else by_itself)[name] = s.n_unscored
     return by_shadows, by_itself
-
-
-class Checks:
-    """Checks of a finished audit: one that fails becomes a finding, not an error.
-
-    A pickle of it holds the features.
-
-    Parameters
-    ----------
-    case : Case
-
-    Attributes
-    ----------
-    failed : list of Finding
-    """
-
-    def __init__(self, case):
-        self._features = case.features
-        self.failed = []
-
-    def run(self, what, check, *args, default=None, **options):
-        """What a check gives, or the default if it fails."""
-        try:
-            return check(*args, **options)
-        except Exception as error:
-            text = without_values(" ".join(str(error).split()), self._features)
-            why = f"{type(error).__name__}: {text}" if text else type(error).__name__
-            self.failed.append(_circumstances.not_checked(what, why))
-            return default
 
 
 def collect_findings(
@@ -229,13 +211,13 @@ def _slicings(slices, case, difficulty):
     slicings = {}
     for name in slices:
         if isinstance(name, str) and name == "class":
-            slicings["class"] = _evaluation.slice_groups(
+            slicings["class"] = _slices.slice_groups(
                 np.array([str(v) for v in case.labels.tolist()])
             )
         elif isinstance(name, str) and name == "loss":
-            slicings["loss"] = _evaluation.loss_groups(difficulty)
+            slicings["loss"] = _slices.loss_groups(difficulty)
         else:
-            slicings[str(name)] = _evaluation.slice_groups(slice_column(case, name))
+            slicings[str(name)] = _slices.slice_groups(slice_column(case, name))
     return slicings
 
 
@@ -316,7 +298,9 @@ def build_report(
     -------
     report : AuditReport
     """
-    confidence, seed = settings.confidence, settings.seed
+    seed = settings.seed
+    confidence = confidence_of(HEADLINE_SHARE, settings.confidence)
+    slice_confidence = confidence_of(SLICE_SHARE, settings.confidence)
     is_member = case.is_member
     n_sides = int(is_member.sum()), int((~is_member).sum())
     scores = {name: s.scores for name, s in scored.items()}
@@ -335,10 +319,21 @@ def build_report(
         confidence=confidence,
         seed=seed,
     )
-    checks = Checks(case)
-    attacks = _attack_rows(scored, is_member, settings, labels, correction, checks)
+    checks = _circumstances.Checks(case)
+    # The strongest of several attacks is quoted: intervals hold for all together.
+    level = 1 - (1 - confidence) / len(scored)
+    attacks = _attack_rows(
+        scored, is_member, settings, level, labels, correction, checks
+    )
+    p_value, p_reversed = (
+        min(p for (_, m), p in zip(labels, correction.adjusted, strict=True) if m in of)
+        for of in (("auc", "tpr"), ("reversed",))
+    )
+    leak = p_value <= 1 - confidence
     power = _evaluation.what_would_be_seen(correction, labels, *n_sides)
-    blind = checks.run("the sides without the model", _blind, case, confidence, seed)
+    blind = checks.run(
+        "the sides without the model", _blind, case, settings.confidence, seed
+    )
     evidence = checks.run("what shadow models say", _shadow_evidence, scored)
     findings = collect_findings(
         case,
@@ -346,7 +341,7 @@ def build_report(
         evidence,
         checks,
         fprs=settings.fprs,
-        confidence=confidence,
+        confidence=level,
         blind=blind,
         response=response,
         log_proba=log_proba,
@@ -359,38 +354,45 @@ def build_report(
 
     def slices():
         difficulty = _difficulty(evidence, -loss(log_proba, case.codes))
-        return _evaluation.evaluate_slices(
+        return _slices.evaluate_slices(
             _slicings(settings.slices, case, difficulty),
             scores,
             used,
             is_member,
             permuter,
             min_size=settings.min_slice_size,
-            confidence=confidence,
+            confidence=slice_confidence,
+            limit=auc_limit,
             n_permutations=settings.n_permutations,
             seed=seed + 1,
         )
 
+    auc_limit = next((v for k, _, v in settings.limits if k == "auc"), None)
     slices = checks.run("slices", slices, default=[])
+    worst = _slices.worst_slice(slices, 1 - slice_confidence)
+    findings += [
+        _findings.check_reversed(
+            p_reversed, 1 - confidence, leak, _weakest(attacks), accuracy
+        ),
+        _findings.check_worst_slice(worst),
+    ]
+    findings = [finding for finding in findings if finding is not None]
     records = top_records = None
     if settings.per_record:
         records = checks.run("single records", _record_columns, case, scored)
     if records is not None:
         top_records = checks.run("the most exposed records", _top_records, records)
     findings = _by_severity([*findings, *extra_findings, *checks.failed])
-    # The strongest of several attacks is quoted: its intervals hold for all together.
-    auc_of, rate_of = _simultaneous(
-        scored, is_member, 1 - (1 - confidence) / len(scored)
-    )
+    auc_of, rate_of = _simultaneous(scored, is_member, level)
     lead = attacks[0]["name"]
     headline = {
         "attack": lead,
         "n_attacks": len(scored),
+        "n_nonmembers": attacks[0]["n_nonmembers"],
         "auc": auc_of(lead),
         "rate": rate_of(lead, _evaluation.HEADLINE_FPR),
     }
-    leak = correction.p_value <= 1 - confidence
-    judged = _verdict.judge_limits(settings.limits, list(scored), auc_of, rate_of, leak)
+    judged = judge_limits(settings.limits, list(scored), auc_of, rate_of)
     content = {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -411,20 +413,26 @@ def build_report(
         },
         "settings": settings.told(),
         "verdict": _verdict.state_verdict(
-            {"p_value": correction.p_value, "confidence": confidence},
+            {"p_value": p_value, "confidence": confidence},
             judged,
             power,
             [f for f in findings if f.severity == "critical"],
             headline,
             model_content["name"],
+            worst_slice=worst,
+            slice_outcomes=[row["outcome"] for row in slices],
         ),
         "headline": headline,
         "limits": judged,
         "attacks": attacks,
         "correction": {
-            "method": "permutation of the largest studentised statistic, AUC and TPR "
-            f"at FPR={_evaluation.HEADLINE_FPR:g} of every attack",
-            "p_value": correction.p_value,
+            "method": "permutation of the largest studentised statistic: AUC, AUC of "
+            f"the reversed ranking and TPR at FPR={_evaluation.HEADLINE_FPR:g} of "
+            "every attack",
+            "p_value": p_value,
+            "p_reversed": p_reversed,
+            "confidence": confidence,
+            "slice_confidence": slice_confidence,
             "n_permutations": correction.n_permutations,
             "n_statistics": len(labels),
         },
@@ -448,7 +456,7 @@ def _permuter(case, used):
     )
 
 
-def _attack_rows(scored, is_member, settings, labels, correction, checks):
+def _attack_rows(scored, is_member, settings, level, labels, correction, checks):
     """The numbers of each attack, strongest first."""
     rows = []
     for name, result in scored.items():
@@ -458,7 +466,7 @@ def _attack_rows(scored, is_member, settings, labels, correction, checks):
         row = {
             "name": name,
             "description": result.description,
-            "p_corrected": min(p_values.values()),
+            "p_corrected": min(v for k, v in p_values.items() if k != "reversed"),
             "p_corrected_by_metric": p_values,
             "note": ""
             if result.used is None
@@ -469,7 +477,7 @@ def _attack_rows(scored, is_member, settings, labels, correction, checks):
             is_member[judged],
             result.scores[judged],
             fprs=settings.fprs,
-            confidence=settings.confidence,
+            confidence=level,
             prior=settings.prior,
             inclusion_probability=settings.inclusion_probability,
             seed=settings.seed,
@@ -477,11 +485,18 @@ def _attack_rows(scored, is_member, settings, labels, correction, checks):
                 checks.run,
                 f"epsilon by {name}",
                 epsilon_lower_bound,
-                default=_no_bound(settings.confidence),
+                default=_no_bound(level),
             ),
         )
-        rows.append((max(correction.studentised[i] for i in own), row))
+        strength = max(
+            correction.studentised[i] for i in own if labels[i][1] != "reversed"
+        )
+        rows.append((strength, row))
     return [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
+
+
+def _weakest(attacks):
+    return min(attacks, key=lambda row: row["p_corrected_by_metric"]["reversed"])
 
 
 def _no_bound(confidence):

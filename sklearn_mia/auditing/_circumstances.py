@@ -4,6 +4,7 @@ import numpy as np
 
 from sklearn_mia.auditing._findings import Finding, _percent
 from sklearn_mia.metrics import roc_auc_interval
+from sklearn_mia.redaction import without_values
 
 _MOST_SIZE_RATIO = 2.0
 _LEAST_ACCURACY_GAP = 0.05
@@ -231,6 +232,35 @@ def only_predictions():
         "could not be checked whether the two sides differ without the model.",
         "Read a small value as no proof of safety; audit the model itself if you can.",
     )
+
+
+class Checks:
+    """Checks of a finished audit: one that fails becomes a finding, not an error.
+
+    A pickle of it holds the features.
+
+    Parameters
+    ----------
+    case : Case
+
+    Attributes
+    ----------
+    failed : list of Finding
+    """
+
+    def __init__(self, case):
+        self._features = case.features
+        self.failed = []
+
+    def run(self, what, check, *args, default=None, **options):
+        """What a check gives, or the default if it fails."""
+        try:
+            return check(*args, **options)
+        except Exception as error:
+            text = without_values(" ".join(str(error).split()), self._features)
+            why = f"{type(error).__name__}: {text}" if text else type(error).__name__
+            self.failed.append(not_checked(what, why))
+            return default
 
 
 def not_checked(what, why):

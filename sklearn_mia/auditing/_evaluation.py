@@ -2,7 +2,6 @@
 
 import math
 import warnings
-from itertools import pairwise
 
 import numpy as np
 from scipy.stats import rankdata
@@ -10,21 +9,19 @@ from scipy.stats import rankdata
 from sklearn_mia.auditing._multiplicity import (
     AucStatistic,
     TprStatistic,
-    max_statistic_test,
 )
-from sklearn_mia.identity import cell_values
 from sklearn_mia.metrics import (
     epsilon_lower_bound,
     membership_advantage_interval,
     min_nonmembers_for_fpr,
     positive_predictive_value,
     rate_interval,
+    resolve_rate,
     roc_auc_interval,
     threshold_at_fpr,
     tpr_at_fpr_interval,
 )
 from sklearn_mia.metrics._power import detectable_effect, null_auc_sd
-from sklearn_mia.tables import as_numbers
 
 HEADLINE_FPR = 0.01
 POWER = 0.8
@@ -32,9 +29,6 @@ POWER = 0.8
 _CURVE_POINTS = 120
 _BAND_POINTS = 24
 _BINS = 40
-_MOST_CATEGORIES = 12
-_QUANTILE_BINS = 5
-_LOSS_BINS = 10
 _FEWEST_TO_EXPOSE = 200
 
 
@@ -58,8 +52,8 @@ def is_resolvable(fpr, n_nonmembers):
 def tpr_row(is_member, scores, fpr, confidence):
     """TPR at a false-positive rate, with the rate attained.
 
-    A rate too fine for the non-members is answered at no false alarm at all, without
-    an interval and with the reason.
+    A rate too fine for the non-members is answered at no false alarm at all, one that
+    tied scores hide at the rate attained, both without an interval and with the reason.
 
     Parameters
     ----------
@@ -74,9 +68,14 @@ def tpr_row(is_member, scores, fpr, confidence):
     Returns
     -------
     row : dict
+        Where ties hide the rate, "least" and "most" bound the TPR at it by the
+        thresholds above and below.
     """
     n0 = int(np.count_nonzero(~is_member))
-    resolvable = is_resolvable(fpr, n0)
+    permitted = is_resolvable(fpr, n0)
+    attained = resolve_rate(is_member, scores, max_fpr=fpr)
+    resolvable = permitted and attained.resolvable
+    least = most = None
     if resolvable:
         with warnings.catch_warnings():
             # The number of false alarms is in the row.
@@ -89,23 +88,53 @@ def tpr_row(is_member, scores, fpr, confidence):
     n_alarms = int(np.count_nonzero(scores[~is_member] > threshold))
     n_found = int(np.count_nonzero(scores[is_member] > threshold))
     if not resolvable:
+        note = (
+            f"value at 0 of {n0} false alarms; a false-positive rate of {fpr:g} needs "
+            f"at least {min_nonmembers_for_fpr(fpr)} non-members"
+        )
+        if permitted:
+            least, most = _bounds_beside(is_member, scores, attained, confidence)
+            note = (
+                f"records with equal scores are accused together: at "
+                f"{attained.fpr:.3g} false alarms, then at {attained.next_fpr:.3g} "
+                f"with {attained.next_tpr:.3g} of the members"
+            )
         tpr = {
             "estimate": n_found / int(is_member.sum()),
             "low": None,
             "high": None,
             "confidence": confidence,
             "method": "none",
-            "note": f"value at 0 of {n0} false alarms; a false-positive rate of "
-            f"{fpr:g} needs at least {min_nonmembers_for_fpr(fpr)} non-members",
+            "note": note,
         }
     return {
         "max_fpr": fpr,
         "resolvable": resolvable,
+        "tied": permitted and not attained.resolvable,
+        "next_fpr": attained.next_fpr,
+        "next_tpr": attained.next_tpr,
+        "least": least,
+        "most": most,
         "tpr": tpr,
         "n_found": n_found,
         "n_false_alarms": n_alarms,
         "fpr": plain_interval(rate_interval(n_alarms, n0, confidence=confidence)),
     }
+
+
+def _bounds_beside(is_member, scores, attained, confidence):
+    """Bounds of the TPR at a hidden rate: it is between those of its neighbours."""
+    n1 = int(is_member.sum())
+    n_found = round(attained.tpr * n1)
+    least = rate_interval(n_found, n1, confidence=confidence).low
+    if attained.next_fpr >= 1:
+        return float(least), 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        beside = tpr_at_fpr_interval(
+            is_member, scores, max_fpr=attained.next_fpr, confidence=confidence
+        )
+    return float(least), 1.0 if beside.high is None else float(beside.high)
 
 
 def roc_points(is_member, scores, confidence):
@@ -254,7 +283,9 @@ def evaluate_scores(
 
 
 def headline_statistics(scores, used, n_nonmembers):
-    """Statistics of the corrected headline: AUC and, if resolvable, TPR@1% of each.
+    """Statistics of the corrected headline: AUC, its reverse, and TPR@1% of each.
+
+    An attack that ranks members below non-members tells them apart, too.
 
     Parameters
     ----------
@@ -270,7 +301,7 @@ def headline_statistics(scores, used, n_nonmembers):
     Returns
     -------
     labels : list of (str, str)
-        Attack and metric, "auc" or "tpr".
+        Attack and metric: "auc", "reversed" or, if resolvable, "tpr".
 
     statistics : list of callable
     """
@@ -278,6 +309,8 @@ def headline_statistics(scores, used, n_nonmembers):
     for name, values in scores.items():
         labels.append((name, "auc"))
         statistics.append(AucStatistic(values, used[name]))
+        labels.append((name, "reversed"))
+        statistics.append(AucStatistic(-values, used[name]))
         if is_resolvable(HEADLINE_FPR, n_nonmembers[name]):
             labels.append((name, "tpr"))
             statistics.append(TprStatistic(values, HEADLINE_FPR, used[name]))
@@ -310,7 +343,7 @@ def what_would_be_seen(correction, labels, n_members, n_nonmembers):
         told with certainty, would be found with it through TPR@1%, in whole records
         and one more; None below 200 on a side, where a record is too much of it.
     """
-    sds = {"auc": [null_auc_sd(n_members, n_nonmembers)], "tpr": []}
+    sds = {"auc": [null_auc_sd(n_members, n_nonmembers)], "reversed": [], "tpr": []}
     for (_, metric), sd in zip(labels, correction.sd, strict=True):
         if sd > 0:
             sds[metric].append(sd)
@@ -332,177 +365,6 @@ def what_would_be_seen(correction, labels, n_members, n_nonmembers):
         "exposed_share": exposed,
         "note": note,
     }
-
-
-# Slices
-
-
-def slice_groups(values, n_bins=_QUANTILE_BINS):
-    """Group the records by one column: categories, or quantile bins of a number.
-
-    Parameters
-    ----------
-    values : array-like of shape (n_records,)
-
-    n_bins : int, default=5
-
-    Returns
-    -------
-    groups : list of (str, ndarray of shape (n_records,), dtype bool)
-        Label and records of each group.
-    """
-    numbers = as_numbers(values)
-    array = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
-    is_number = array.dtype.kind in "iuf"
-    if is_number and len(np.unique(cell_values(array))) > _MOST_CATEGORIES:
-        return _quantile_groups(numbers, n_bins)
-    text = np.array([_shown_value(v) for v in array.tolist()], dtype=object)
-    labels, counts = np.unique(text.astype(str), return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    kept = sorted(order[:_MOST_CATEGORIES], key=lambda i: labels[i])
-    groups = [(str(labels[i]), text == labels[i]) for i in kept]
-    if len(order) > _MOST_CATEGORIES:
-        rest = np.isin(text.astype(str), labels[order[_MOST_CATEGORIES:]])
-        n_rest = len(order) - _MOST_CATEGORIES
-        groups.append((f"{n_rest} other values", rest))
-    return groups
-
-
-def _shown_value(value):
-    if value is None or value != value:
-        return "missing"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _quantile_groups(numbers, n_bins):
-    known = np.isfinite(numbers)
-    edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, n_bins + 1)))
-    groups = []
-    for i, (low, high) in enumerate(pairwise(edges)):
-        last = i == len(edges) - 2
-        inside = (
-            known & (numbers >= low) & (numbers <= high if last else numbers < high)
-        )
-        groups.append((f"{low:.4g} to {'' if last else 'below '}{high:.4g}", inside))
-    if not known.all():
-        groups.append(("missing", ~known))
-    return groups
-
-
-def loss_groups(loss):
-    """Ten groups of about equal size by loss, smallest first; ties go together."""
-    # Rounded, so that ties do not depend on the order of a sum.
-    loss = np.round(loss, 12)
-    _, place, counts = np.unique(loss, return_inverse=True, return_counts=True)
-    middle = np.cumsum(counts) - counts / 2
-    decile = (middle * _LOSS_BINS / len(loss)).astype(int)[place]
-    return [
-        (
-            f"tenth {d + 1}: {loss[decile == d].min():.2g} to "
-            f"{loss[decile == d].max():.2g}",
-            decile == d,
-        )
-        for d in np.unique(decile)
-    ]
-
-
-def evaluate_slices(
-    slicings,
-    scores,
-    used,
-    is_member,
-    permuter,
-    *,
-    min_size,
-    confidence,
-    n_permutations,
-    seed,
-):
-    """ROC AUC of each attack within each slice, corrected for all of them.
-
-    Parameters
-    ----------
-    slicings : dict
-        Name of each slicing mapped to its groups, from :func:`slice_groups`.
-
-    scores, used : dict
-        As in :func:`headline_statistics`.
-
-    is_member : ndarray of shape (n_records,), dtype bool
-
-    permuter : MembershipPermuter
-
-    min_size : int
-        Members, and non-members, that a slice needs.
-
-    confidence : float
-        Of all intervals together.
-
-    n_permutations, seed : int
-
-    Returns
-    -------
-    rows : list of dict
-        One a slice, with the attack that has the smallest corrected p-value in it.
-    """
-    rows, statistics, places = [], [], []
-    for slicing, groups in slicings.items():
-        for label, inside in groups:
-            row = {
-                "slice": slicing,
-                "value": label,
-                "n_members": int((inside & is_member).sum()),
-                "n_nonmembers": int((inside & ~is_member).sum()),
-                "attack": None,
-                "auc": None,
-                "p_corrected": None,
-                "note": "",
-            }
-            rows.append(row)
-            judged = {
-                name: inside & (True if u is None else u) for name, u in used.items()
-            }
-            for name, rows_used in judged.items():
-                sides = is_member[rows_used]
-                if min(sides.sum(), (~sides).sum()) >= min_size:
-                    statistics.append(AucStatistic(scores[name], rows_used))
-                    places.append((len(rows) - 1, name, rows_used))
-    tested = {i for i, _, _ in places}
-    for i, row in enumerate(rows):
-        if i not in tested:
-            row["note"] = (
-                f"fewer than {min_size} members or {min_size} non-members: too few "
-                "to say anything"
-            )
-    if not statistics:
-        return rows
-    correction = max_statistic_test(
-        statistics,
-        is_member,
-        permuter,
-        n_permutations=n_permutations,
-        confidence=confidence,
-        seed=seed,
-    )
-    level = 1 - (1 - confidence) / len(places)
-    best = {}
-    for place, p_value, z in zip(
-        places, correction.adjusted, correction.studentised, strict=True
-    ):
-        row = place[0]
-        if row not in best or z > best[row][0]:
-            best[row] = (z, float(p_value), place)
-    for i, (_, p_value, (_, name, inside)) in best.items():
-        interval = roc_auc_interval(
-            is_member[inside], scores[name][inside], confidence=level
-        )
-        rows[i].update(attack=name, auc=plain_interval(interval), p_corrected=p_value)
-    return rows
-
-
-# Records
 
 
 def percentiles(scores, is_member):

@@ -44,6 +44,8 @@ class Finding:
     MIA018  how cells of a text file were read                  note
     MIA019  shadow models without a part of the model           note
     MIA020  a check that failed, so that it is not known        warning
+    MIA021  an attack ranks members below non-members           critical, warning
+    MIA022  a group of records is at a risk of its own          warning
     ======  ==================================================  =================
 
     Attributes
@@ -316,4 +318,75 @@ def check_units(units, grouped):
         "too narrow.",
         "Judge by the corrected p-value, or audit one record a group.",
         {"n_units": n_units, "n_records": n_records},
+    )
+
+
+def check_reversed(p_value, alpha, leak, attack, accuracy):
+    """MIA021: an attack ranks members below non-members, more than chance explains.
+
+    Parameters
+    ----------
+    p_value : float
+        Of all reversed rankings together.
+
+    alpha : float
+        Below it the ranking is reversed.
+
+    leak : bool
+        Whether an attack found members the right way round.
+
+    attack : dict
+        The attack most reversed.
+
+    accuracy : pair of float
+        Of the model, on members and on non-members.
+    """
+    if p_value > alpha:
+        return None
+    auc = attack["auc"]["estimate"]
+    return Finding(
+        "MIA021",
+        "warning" if leak else "critical",
+        "Members rank below non-members",
+        f"{attack['name']} ranks members below non-members (AUC {auc:.3f}; reversed, "
+        f"{1 - auc:.3f}); chance would do so in {_percent(p_value)} of audits. Either "
+        "the two sides were exchanged, or the model treats its own records in a way "
+        "that the attack reads the wrong way round: then it can be told all the same "
+        "who was in the data.",
+        "Check which table the model was trained on (it is right on "
+        f"{_percent(accuracy[0])} of the members and {_percent(accuracy[1])} of the "
+        "non-members). If the sides are right, a leak is there: do not read a low AUC "
+        "as safety.",
+        {"attack": attack["name"], "auc": auc, "p_corrected": p_value},
+    )
+
+
+def check_worst_slice(row):
+    """MIA022: members of one group of records are told better than by chance.
+
+    Parameters
+    ----------
+    row : dict or None
+        Of the group in which that is surest.
+    """
+    if row is None:
+        return None
+    auc = row["auc"]
+    return Finding(
+        "MIA022",
+        "warning",
+        "A group at a risk of its own",
+        f"In the group {row['slice']} {row['value']} ({row['n_members']} members), "
+        f"{row['attack']} has an AUC of {auc['estimate']:.3f} ({auc['low']:.3f} to "
+        f"{auc['high']:.3f}), corrected for all groups.",
+        "Judge the model by its worst group, not by the average.",
+        {
+            "slice": row["slice"],
+            "value": row["value"],
+            "attack": row["attack"],
+            "auc": auc["estimate"],
+            "low": auc["low"],
+            "high": auc["high"],
+            "p_corrected": row["p_corrected"],
+        },
     )

@@ -9,12 +9,13 @@ from sklearn_mia.auditing._writing import visible
 
 _SEVERITY_WORDS = {"critical": "Critical", "warning": "Warning", "note": "Note"}
 _LEVEL_WORDS = {
+    "above_limits": "Clearly above the limits",
+    "at_limits": "Cannot be decided",
+    "within_limits": "Clearly within the limits",
     "nothing_found": "Nothing found",
-    "below_limits": "Within the limits",
-    "above_limits": "Above the limits",
     "not_interpretable": "Not interpretable",
 }
-KINDS = ("reason", "seen", "chance", "power", "limit", "scope")
+KINDS = ("reason", "seen", "slice", "chance", "power", "limit", "scope")
 
 
 def check_jinja2():
@@ -114,6 +115,11 @@ def _view(content, number, markup):
         "anchor": f"report-{number + 1}",
         "content": content,
         "told": told,
+        "order": [
+            kind
+            for kind in dict.fromkeys(verdict["kinds"])
+            if kind not in ("reason", "limit", "scope")
+        ],
         "lead": attacks[0],
         "level": _LEVEL_WORDS[verdict["level"]],
         "roc": markup(

@@ -1,5 +1,6 @@
 """Several attacks, one answer: the permutation test of the largest statistic."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,10 @@ class Correction:
         The largest studentised statistic exceeds it in a share of 1 - confidence of
         the audits without a leak.
 
+    reach : float
+        The studentised statistic farthest from 0, on either side, is farther in a
+        share of 1 - confidence of the audits without a leak.
+
     studentised : ndarray of shape (n_statistics,)
         The observed statistics, in units of their permutations.
 
@@ -37,6 +42,7 @@ class Correction:
     p_value: float
     adjusted: np.ndarray
     critical: float
+    reach: float
     studentised: np.ndarray
     sd: np.ndarray
     n_permutations: int
@@ -233,11 +239,18 @@ def max_statistic_test(
     return Correction(
         p_value=float(adjusted.min()),
         adjusted=adjusted,
-        critical=float(np.quantile(largest[1:], confidence)),
+        critical=_exceeded_in(1 - confidence, largest[1:]),
+        reach=_exceeded_in(1 - confidence, np.abs(studentised[:, 1:]).max(axis=0)),
         studentised=studentised[:, 0],
         sd=sd,
         n_permutations=n_permutations,
     )
+
+
+def _exceeded_in(share, values):
+    """The value that one more draw exceeds with no more than this probability."""
+    place = math.ceil((len(values) + 1) * (1 - share) - _ROUNDING)
+    return float(np.sort(values)[min(place, len(values)) - 1])
 
 
 def unit_permutation_test(

@@ -15,12 +15,13 @@ from sklearn.utils._optional_dependencies import (
 )
 
 from sklearn_mia.auditing._findings import Finding
+from sklearn_mia.auditing._migration import from_version_1
 from sklearn_mia.auditing._shape import fault
 from sklearn_mia.auditing._verdict import percent
 from sklearn_mia.auditing._writing import check_outputs, visible, write_whole
 
 SCHEMA = "sklearn_mia.audit"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _EXPECTED = "expected a file written by AuditReport.to_json."
 _WIDTH = 88
@@ -68,8 +69,10 @@ class AuditReport:
     Attributes
     ----------
     verdict : dict
-        "level" (``"nothing_found"``, ``"below_limits"``, ``"above_limits"`` or
-        ``"not_interpretable"``), "title" and "sentences".
+        "level", "title" and "sentences". The level is ``"above_limits"`` (an interval
+        begins above a limit), ``"at_limits"`` (something leaks, and this audit cannot
+        decide), ``"within_limits"`` (all intervals end below), ``"nothing_found"`` or
+        ``"not_interpretable"``.
 
     attacks : list of dict
         The numbers of each attack, strongest first.
@@ -78,12 +81,13 @@ class AuditReport:
         What a reader has to know, most severe first.
 
     limits : list of dict
-        Each limit with its "outcome": ``"kept"``, ``"exceeded"``, ``"undecided"``
-        (above it by no more than chance explains) or ``"unresolvable"`` (too few
-        non-members for its rate).
+        Each limit with its "outcome": ``"kept"`` (the whole interval of every attack
+        is below it), ``"exceeded"`` (one is above it), ``"undecided"`` or
+        ``"unresolvable"`` (too few non-members for its rate, or tied scores).
 
     slices : list of dict
-        The AUC within groups of records.
+        The AUC within groups of records, with the "outcome" beside the limit of the
+        AUC; ``"cannot_tell"`` of a group that is too small to pass without a leak.
 
     records : DataFrame of shape (n_records, n_columns)
         One row a record, in input order. Needs pandas.
@@ -271,6 +275,8 @@ class AuditReport:
                 f"{name} has schema version {version!r}; this package reads up to "
                 f"{SCHEMA_VERSION}. Update sklearn-mia."
             )
+        if version == 1:
+            content = _upgraded(content)
         wrong = fault(content)
         if wrong is not None:
             raise ValueError(f"{name} is damaged: {wrong}; {_EXPECTED}")
@@ -380,6 +386,14 @@ class AuditReport:
         return f"<AuditReport of {name}: {self.verdict['level']}>"
 
 
+def _upgraded(content):
+    try:
+        return from_version_1(content)
+    except (KeyError, TypeError, AttributeError):
+        # What is missing or wrong is told by the check of the shape.
+        return content
+
+
 def _parsed(data):
     """Tree of plain values, from strict JSON, that can be written again."""
     text = data if isinstance(data, str) else data.decode("utf-8")
@@ -455,7 +469,7 @@ def render_text(content):
     """
     content = visible(content)
     verdict, data = content["verdict"], content["data"]
-    confidence = percent(content["settings"]["confidence"]).replace(".0", "")
+    confidence = percent(content["correction"]["confidence"]).replace(".0", "")
     title = f"Membership audit of {content['model']['name']}"
     lines = [
         title,
@@ -473,7 +487,7 @@ def render_text(content):
         ),
         "",
         "Attacks (TPR: share of members recognised; FPR: share of non-members accused;",
-        f"intervals with {confidence} confidence)",
+        f"intervals with {confidence} confidence, for all attacks together)",
         "",
         *_attack_lines(content),
     ]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sklearn_mia.auditing._findings import SEVERITIES, Finding
 from sklearn_mia.auditing._html import KINDS
+from sklearn_mia.auditing._judging import OUTCOMES
 from sklearn_mia.auditing._verdict import LEVELS
 
 # Far from where sums, percentages and axes overflow.
@@ -73,6 +74,11 @@ _INTERVAL = Ruled(
 _RATE = {
     "max_fpr": SHARE,
     "resolvable": FLAG,
+    "tied": FLAG,
+    "next_fpr": SHARE,
+    "next_tpr": SHARE,
+    "least": Maybe(SHARE),
+    "most": Maybe(SHARE),
     "tpr": _INTERVAL,
     "n_found": COUNT,
     "n_false_alarms": COUNT,
@@ -129,6 +135,8 @@ _SLICE = Ruled(
         "attack": Maybe(TEXT),
         "auc": Maybe(_INTERVAL),
         "p_corrected": Maybe(SHARE),
+        "outcome": Maybe(_one_of(*OUTCOMES)),
+        "large": FLAG,
         "note": TEXT,
     },
     {
@@ -195,6 +203,7 @@ REPORT = {
     "headline": {
         "attack": TEXT,
         "n_attacks": COUNT,
+        "n_nonmembers": COUNT,
         "auc": _INTERVAL,
         "rate": _RATE,
     },
@@ -204,13 +213,18 @@ REPORT = {
             "value": SHARE,
             "attack": Maybe(TEXT),
             "interval": Maybe(_INTERVAL),
-            "outcome": TEXT,
+            "outcome": _one_of(*OUTCOMES),
+            "times": Maybe(NUMBER),
+            "note": TEXT,
         }
     ],
     "attacks": Ruled([_ATTACK], {"there is no attack": bool}),
     "correction": {
         "method": TEXT,
         "p_value": SHARE,
+        "p_reversed": SHARE,
+        "confidence": SHARE,
+        "slice_confidence": SHARE,
         "n_permutations": COUNT,
         "n_statistics": COUNT,
     },

@@ -3,12 +3,19 @@
 import re
 
 from sklearn_mia.checks import check_probability
+from sklearn_mia.metrics import expected_fpr
 
 # A rate of .05 at .01 is five true accusations for each false one between equally
 # many members and non-members. Both numbers are conventions; see `audit`.
 DEFAULT_LIMITS = {"auc": 0.6, "tpr@fpr=0.01": 0.05}
 
-LEVELS = ("nothing_found", "below_limits", "above_limits", "not_interpretable")
+LEVELS = (
+    "above_limits",
+    "at_limits",
+    "within_limits",
+    "nothing_found",
+    "not_interpretable",
+)
 
 
 def check_limits(limits):
@@ -73,75 +80,26 @@ def percent_interval(interval):
     return f"{text} ({low} to {high} %)"
 
 
-def judge_limits(limits, attacks, auc_of, rate_of, leak_found):
-    """Compare the strongest attack with each limit.
-
-    Parameters
-    ----------
-    limits : list of (str, float or None, float)
-        From :func:`check_limits`.
-
-    attacks : list of str
-        Names.
-
-    auc_of : callable
-        ``auc_of(attack)`` gives the AUC with its interval.
-
-    rate_of : callable
-        ``rate_of(attack, fpr)`` gives the row of `_evaluation.tpr_row`.
-
-    leak_found : bool
-        Whether the corrected test found a leak.
-
-    Returns
-    -------
-    judged : list of dict
-        "outcome" is "kept", "exceeded" (a leak was found and the estimate is above
-        the limit), "undecided" (it is above, but no leak was found) or
-        "unresolvable"; "surely" says whether the whole interval is on that side.
-    """
-    judged = []
-    for key, fpr, limit in limits:
-        candidates = []
-        for name in attacks:
-            rate = None if fpr is None else rate_of(name, fpr)
-            if rate is None or rate["resolvable"]:
-                interval = auc_of(name) if rate is None else rate["tpr"]
-                candidates.append((interval["estimate"], name, interval))
-        row = {"limit": key, "value": limit, "attack": None, "interval": None}
-        judged.append(row)
-        if not candidates:
-            row |= {
-                "outcome": "unresolvable",
-                "surely": False,
-                "note": "too few non-members for this false-positive rate",
-            }
-            continue
-        estimate, name, interval = max(candidates, key=lambda c: c[0])
-        above, low = estimate > limit, interval["low"]
-        row |= {
-            "attack": name,
-            "interval": interval,
-            "outcome": "kept",
-            "surely": low is not None
-            and (low > limit if above else interval["high"] <= limit),
-            "note": "",
-        }
-        if above:
-            row["outcome"] = "exceeded" if leak_found else "undecided"
-    return judged
-
-
-def state_verdict(correction, judged, power, critical, headline, model):
+def state_verdict(
+    correction,
+    judged,
+    power,
+    critical,
+    headline,
+    model,
+    *,
+    worst_slice=None,
+    slice_outcomes=(),
+):
     """Write the verdict.
 
     Parameters
     ----------
     correction : dict
-        "p_value", "confidence".
+        "p_value", of the headline, and its "confidence".
 
     judged : list of dict
-        From :func:`judge_limits`.
+        From :func:`~sklearn_mia.auditing._judging.judge_limits`.
 
     power : dict
         From `_evaluation.what_would_be_seen`.
@@ -156,6 +114,12 @@ def state_verdict(correction, judged, power, critical, headline, model):
     model : str
         What the model is called.
 
+    worst_slice : dict or None, default=None
+        Row of the group of records in which a leak is surest, if one was found in any.
+
+    slice_outcomes : iterable of (str or None), default=()
+        Of all groups, from :func:`~sklearn_mia.auditing._judging.judge_slice`.
+
     Returns
     -------
     verdict : dict
@@ -163,21 +127,33 @@ def state_verdict(correction, judged, power, critical, headline, model):
     """
     p_value, alpha = correction["p_value"], 1 - correction["confidence"]
     leak = p_value <= alpha
-    exceeded = any(row["outcome"] == "exceeded" for row in judged)
+    outcomes = [row["outcome"] for row in judged]
+    in_slices = set(slice_outcomes)
+    kept = set(outcomes) == {"kept"} and "undecided" not in in_slices
     if critical:
-        level, title = "not_interpretable", _TITLES["not_interpretable"]
-    elif not leak:
-        level, title = "nothing_found", _TITLES["nothing_found"]
+        level = title = "not_interpretable"
+    elif "exceeded" in outcomes:
+        level = title = "above_limits"
+    elif "exceeded" in in_slices:
+        level, title = "above_limits", "slice_above"
+    elif leak or worst_slice is not None:
+        level = "within_limits" if kept else "at_limits"
+        title = level if judged else "no_limits"
     else:
-        level = "above_limits" if exceeded else "below_limits"
-        title = _TITLES[level]
+        level, title = "nothing_found", "nothing_found" if kept else "nothing_seen"
     told = [("reason", finding.message) for finding in critical]
+    if level == "nothing_found" and not kept:
+        told.append(("power", _too_small_sentence(judged, power)))
     told += [("seen", sentence) for sentence in _what_was_seen(headline)]
-    told.append(("chance", _chance_sentence(p_value, leak, bool(critical))))
+    if worst_slice is not None:
+        told.append(("slice", _slice_sentence(worst_slice)))
+    told.append(("chance", _chance_sentence(p_value, alpha, bool(critical))))
     if not leak:
         told.append(("power", _power_sentence(power)))
     if not critical:
         told += [("limit", _limit_sentence(row)) for row in judged]
+        if "undecided" in in_slices:
+            told.append(("limit", _undecided_slices(slice_outcomes)))
     told.append(
         (
             "scope",
@@ -189,7 +165,7 @@ def state_verdict(correction, judged, power, critical, headline, model):
     )
     return {
         "level": level,
-        "title": title,
+        "title": _TITLES[title],
         "sentences": [sentence for _, sentence in told],
         "kinds": [kind for kind, _ in told],
     }
@@ -203,11 +179,20 @@ def _one_trained(model):
 
 _TITLES = {
     "not_interpretable": "These numbers cannot be read as leakage of the model.",
-    "nothing_found": "No membership leakage was found.",
-    "above_limits": "The model reveals who was in its training data, more than the "
-    "limits allow.",
-    "below_limits": "The model reveals something of who was in its training data, "
-    "within the limits.",
+    "above_limits": "The model reveals who was in its training data, clearly more than "
+    "the limits allow.",
+    "slice_above": "For a part of the records, the model reveals who was in its "
+    "training data, clearly more than the limits allow.",
+    "at_limits": "The model reveals something of who was in its training data. Whether "
+    "that is more than the limits allow, this audit cannot decide.",
+    "no_limits": "The model reveals something of who was in its training data. No "
+    "limit was set to compare it with.",
+    "within_limits": "The model reveals something of who was in its training data, "
+    "clearly within the limits.",
+    "nothing_found": "No membership leakage was found, and a leak as large as the "
+    "limits would have been.",
+    "nothing_seen": "No membership leakage was found, but a leak larger than the "
+    "limits could have been missed.",
 }
 
 
@@ -220,24 +205,41 @@ def _limit_sentence(row):
             "alarms"
         )
     if row["outcome"] == "unresolvable":
-        return f"{limit}; it cannot be judged: {row['note']}."
+        return f"{limit}; it cannot be judged by {row['attack']}: {row['note']}."
     if row["outcome"] == "exceeded":
-        sure = (
-            "and so is its whole interval"
-            if row["surely"]
-            else "though its interval reaches below it"
-        )
-        return f"{limit}; {row['attack']} is above it, {sure}."
-    if row["outcome"] == "undecided":
-        return (
-            f"{limit}; {row['attack']} is above it, but by no more than chance "
-            "explains: this audit is too small to judge."
-        )
-    if row["surely"]:
+        return f"{limit}; {row['attack']} is above it, and so is its whole interval."
+    if row["outcome"] == "kept":
         return f"{limit}; every attack is below it, intervals included."
+    return f"{limit}; the interval of {row['attack']} lies on both sides of it. " + (
+        _times_sentence(row["times"])
+    )
+
+
+def _times_sentence(times):
+    if times is None:
+        return "No audit of a usual size would decide so close a call."
     return (
-        f"{limit}; every attack is below it, but the interval of {row['attack']} "
-        "reaches above it, which this audit cannot rule out."
+        f"If the value stays, an audit with about {max(times, 1.1):.2g} times as many "
+        "records on both sides would decide."
+    )
+
+
+def _undecided_slices(outcomes):
+    n = sum(outcome == "undecided" for outcome in outcomes)
+    groups = "one group of records" if n == 1 else f"{n} groups of records"
+    return (
+        f"In {groups}, large enough to tell, the interval of the AUC lies on both "
+        "sides of the limit."
+    )
+
+
+def _slice_sentence(row):
+    auc = row["auc"]
+    return (
+        f"Not all records are at the same risk: in the group {row['slice']} "
+        f"{row['value']} ({row['n_members']} members), {row['attack']} has an AUC of "
+        f"{auc['estimate']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}, corrected for "
+        "all groups)."
     )
 
 
@@ -247,11 +249,18 @@ def _what_was_seen(headline):
     strongest = "attack" if n_attacks == 1 else f"of {n_attacks} attacks"
     fpr = rate(row["max_fpr"])
     if row["resolvable"]:
+        k = row["n_false_alarms"]
+        accused = f"{k} of the {headline['n_nonmembers']} people"
         first = (
             f"The strongest {strongest}, {name}, recognises "
             f"{percent_interval(row['tpr'])} of the members while it wrongly accuses "
-            f"at most {fpr} of the people who were not in the data; guessing would "
-            f"recognise {fpr}."
+            f"{accused} who were not in the data; guessing, held to the same, would "
+            f"recognise {percent(expected_fpr(k, headline['n_nonmembers']))}."
+        )
+    elif row["tied"]:
+        first = (
+            f"The strongest {strongest} is {name}. What it recognises at {fpr} false "
+            f"alarms cannot be told, as {row['tpr']['note']}."
         )
     else:
         first = (
@@ -271,14 +280,32 @@ def _what_was_seen(headline):
     ]
 
 
-def _chance_sentence(p_value, leak, critical):
-    reading = "so this is not chance" if leak else "so it may well be chance"
+def _chance_sentence(p_value, alpha, critical):
     if critical:
         reading = "if nothing else told the two sides apart"
+    elif p_value <= alpha:
+        reading = f"which is below the {rate(round(alpha, 6))} at which it counts"
+    else:
+        reading = "so it may well be chance"
     share = "no more than 0.1 %" if p_value <= 0.001 else f"about {percent(p_value)}"
     return (
         "Without any leak, a result this strong from any of the attacks would come up "
         f"in {share} of audits, {reading}."
+    )
+
+
+def _too_small_sentence(judged, power):
+    if not judged:
+        return "No limit was set, so it is not said how much could have been missed."
+    limit = next((row["value"] for row in judged if row["limit"] == "auc"), None)
+    if limit is not None and power["auc"] > limit:
+        return (
+            "This audit is too small to have seen a leak of the size of the limit (AUC "
+            f"{limit:g}). It says nothing for the safety of the model."
+        )
+    return (
+        "This audit cannot rule out a leak above the limits: the intervals below reach "
+        "over them, or a rate could not be looked at."
     )
 
 

@@ -1,0 +1,201 @@
+"""Numbers against limits: kept, exceeded, or not to be told by this audit."""
+
+from scipy.special import ndtr, ndtri
+
+from sklearn_mia.metrics._power import null_auc_sd
+
+# All that an audit states is wrong in no more than 1 - confidence of the audits: three
+# fifths are for the headline, one for the slices, one for what is beside them.
+HEADLINE_SHARE = 0.6
+SLICE_SHARE = 0.2
+
+# A slice without a leak passes with this probability, or it is too small to gate.
+_PASSES = 0.985
+_MOST_TIMES = 1000
+
+OUTCOMES = ("kept", "exceeded", "undecided", "unresolvable", "cannot_tell")
+
+
+def confidence_of(share, confidence):
+    """Confidence of a part of the report that may use a share of the error.
+
+    Parameters
+    ----------
+    share : float
+
+    confidence : float
+        Of the whole report.
+
+    Returns
+    -------
+    confidence : float
+    """
+    return 1 - share * (1 - confidence)
+
+
+def confidence_at(reach):
+    """Confidence of an interval that reaches so many standard deviations."""
+    return float(2 * ndtr(reach) - 1)
+
+
+def reach_of(confidence):
+    """Standard deviations that an interval of this confidence reaches."""
+    return float(ndtri((1 + confidence) / 2))
+
+
+def outcome_of(low, high, limit):
+    """Say on which side of a limit an interval lies."""
+    if low is None:
+        return "undecided"
+    if low > limit:
+        return "exceeded"
+    return "kept" if high <= limit else "undecided"
+
+
+def _judge_rate(row, limit):
+    """Outcome of a rate; one that ties hide is bounded by the rates beside it."""
+    if row["resolvable"]:
+        return outcome_of(row["tpr"]["low"], row["tpr"]["high"], limit)
+    if row["least"] is not None and row["least"] > limit:
+        return "exceeded"
+    if row["most"] is not None and row["most"] <= limit:
+        return "kept"
+    return "unresolvable"
+
+
+def judge_limits(limits, attacks, auc_of, rate_of):
+    """Compare all attacks with each limit.
+
+    A limit is kept only if the whole interval of every attack is.
+
+    Parameters
+    ----------
+    limits : list of (str, float or None, float)
+        From :func:`~sklearn_mia.auditing._verdict.check_limits`.
+
+    attacks : list of str
+        Names.
+
+    auc_of : callable
+        ``auc_of(attack)`` gives the AUC with its interval.
+
+    rate_of : callable
+        ``rate_of(attack, fpr)`` gives the row of `_evaluation.tpr_row`.
+
+    Returns
+    -------
+    judged : list of dict
+        "outcome" is "kept" (all intervals end at or below the limit), "exceeded" (one
+        begins above it), "undecided" or "unresolvable"; "attack" and "interval" are
+        those that decide, or keep it from being decided.
+    """
+    judged = []
+    for key, fpr, limit in limits:
+        rows = []
+        for name in attacks:
+            if fpr is None:
+                interval = auc_of(name)
+                found = outcome_of(interval["low"], interval["high"], limit)
+                rows.append((found, name, interval, ""))
+            else:
+                rate = rate_of(name, fpr)
+                found = _judge_rate(rate, limit)
+                rows.append((found, name, rate["tpr"], rate["tpr"]["note"]))
+        for wanted in ("exceeded", "undecided", "unresolvable", "kept"):
+            alike = [row for row in rows if row[0] == wanted]
+            if alike:
+                break
+        end = "low" if wanted == "exceeded" else "high"
+        _, name, interval, note = max(alike, key=lambda r: _end(r[2], end))
+        judged.append(
+            {
+                "limit": key,
+                "value": limit,
+                "attack": name,
+                "interval": interval,
+                "outcome": wanted,
+                "times": times_to_decide(interval, limit)
+                if wanted == "undecided"
+                else None,
+                "note": note if wanted == "unresolvable" else "",
+            }
+        )
+    return judged
+
+
+def _end(interval, end):
+    value = interval[end]
+    return interval["estimate"] if value is None else value
+
+
+def times_to_decide(interval, limit):
+    """How many times as many records would decide, if the estimate stays.
+
+    The width of an interval falls with the root of the number of records.
+
+    Returns
+    -------
+    times : float or None
+        None where no audit of a usual size would decide, or the width is not known.
+    """
+    if interval["low"] is None:
+        return None
+    gap = abs(limit - interval["estimate"])
+    end = interval["high"] if interval["estimate"] <= limit else interval["low"]
+    reach = abs(end - interval["estimate"])
+    if gap == 0 or reach / gap > _MOST_TIMES**0.5:
+        return None
+    return float((reach / gap) ** 2)
+
+
+def can_tell(n_members, n_nonmembers, reach, limit):
+    """Tell whether a slice of this size, without a leak, would nearly always pass.
+
+    Its sizes alone decide, so that the choice of slices does not depend on what was
+    found in them.
+
+    Parameters
+    ----------
+    n_members, n_nonmembers : int
+
+    reach : float
+        Half the width of an interval, in standard deviations of the AUC.
+
+    limit : float
+        Of the AUC.
+
+    Returns
+    -------
+    can_tell : bool
+    """
+    sd = null_auc_sd(n_members, n_nonmembers)
+    return (reach + ndtri(_PASSES)) * sd <= limit - 0.5
+
+
+def judge_slice(intervals, limit, large):
+    """Compare the attacks in one slice with the limit of the AUC.
+
+    Parameters
+    ----------
+    intervals : list of dict
+        The AUC of each attack in it, corrected for all slices and attacks.
+
+    limit : float or None
+
+    large : bool
+        From :func:`can_tell`.
+
+    Returns
+    -------
+    outcome : str or None
+        "exceeded", "kept", "undecided", or "cannot_tell" for a small slice that does
+        not clearly exceed it; None without a limit.
+    """
+    if limit is None:
+        return None
+    found = {outcome_of(i["low"], i["high"], limit) for i in intervals}
+    if "exceeded" in found:
+        return "exceeded"
+    if not large:
+        return "cannot_tell"
+    return "undecided" if "undecided" in found else "kept"

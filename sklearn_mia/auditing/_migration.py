@@ -1,0 +1,57 @@
+"""Reports of the first schema, read as those of today."""
+
+from sklearn_mia.auditing._judging import outcome_of
+
+
+def from_version_1(content):
+    """Turn a report of schema version 1 into one of version 2.
+
+    Numbers stay as they were. The level and the outcomes of the limits follow from the
+    intervals, as they do today: version 1 called a limit kept if the estimate was. Its
+    rates below half of what was asked for may be hidden by tied scores, and are not
+    resolvable.
+
+    Parameters
+    ----------
+    content : dict
+        As read from JSON; changed in place as far as it has the keys.
+
+    Returns
+    -------
+    content : dict
+    """
+    for attack in content["attacks"]:
+        for row in attack["tpr_at_fpr"]:
+            _upgrade_rate(row)
+    headline, correction = content["headline"], content["correction"]
+    _upgrade_rate(headline["rate"])
+    headline["n_nonmembers"] = content["data"]["n_nonmembers"]
+    confidence = content["settings"]["confidence"]
+    correction |= {
+        "p_reversed": 1.0,
+        "confidence": confidence,
+        "slice_confidence": confidence,
+    }
+    for row in content["slices"]:
+        row |= {"outcome": None, "large": False}
+    for row in content["limits"]:
+        interval = row["interval"]
+        row |= {"times": None, "note": row.get("note", "")}
+        if interval is not None:
+            row["outcome"] = outcome_of(interval["low"], interval["high"], row["value"])
+    verdict = content["verdict"]
+    if verdict["level"] in ("above_limits", "below_limits"):
+        outcomes = {row["outcome"] for row in content["limits"]}
+        kept = outcomes == {"kept"}
+        verdict["level"] = "within_limits" if kept else "at_limits"
+        if "exceeded" in outcomes:
+            verdict["level"] = "above_limits"
+    content["schema_version"] = 2
+    return content
+
+
+def _upgrade_rate(row):
+    fpr, tpr = row["fpr"]["estimate"], row["tpr"]["estimate"]
+    tied = row["resolvable"] and fpr < row["max_fpr"] / 2
+    row |= {"tied": tied, "next_fpr": fpr, "next_tpr": tpr, "least": None, "most": None}
+    row["resolvable"] = row["resolvable"] and not tied
