@@ -183,10 +183,11 @@ def audit(
     would pass with probability .985 (AUC .6, twelve groups and three attacks: about 500
     members and as many others); a smaller one if it is clearly above.
 
-    The default limits are conventions, to be replaced by your own. A TPR of .05 at an FPR of .01 [1]_ means that, among equally
-    many members and non-members, an accusation is right 5 times in 6; a model that is
-    (epsilon, 0)-differentially private with epsilon = 1.6 would allow no more. An AUC
-    of .6 means that an attacker who sees one of each tells them apart 6 times in 10.
+    The default limits are conventions, to be replaced by your own. A TPR of .05 at an
+    FPR of .01 [1]_ means that, among equally many members and non-members, an
+    accusation is right 5 times in 6; a model that is (epsilon, 0)-differentially
+    private with epsilon = 1.6 would allow no more. An AUC of .6 means that an attacker
+    who sees one of each tells them apart 6 times in 10.
 
     References
     ----------

@@ -1,0 +1,182 @@
+"""Whether an audit says safe where a leak is, and how often it alarms where none is.
+
+    SKLEARN_MIA_DATA=folder python benchmarks/bench_false_comfort.py [situations] [null]
+
+`situations`: models that leak, audited with and without the model, small and large, from
+memory and from files, with rounded answers, exchanged sides and groups; the level of the
+verdict and the exit code of a gate at the default limits. None of them may be 0, or a
+title that calls the model within the limits. `null`: models that were trained on other
+records; the share of audits that state any leak, and of those that pass the gate.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import joblib
+import numpy as np
+from common import load_frame, load_table, write_results
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.tree import DecisionTreeClassifier
+
+from sklearn_mia import RMIA, AuditReport, ThresholdAttack, audit, audit_predictions
+from sklearn_mia.__main__ import exit_code, main
+
+LEAKING = {
+    "forest": RandomForestClassifier(50, random_state=0),
+    "forest, leaf 5": RandomForestClassifier(50, min_samples_leaf=5, random_state=0),
+    "extra trees": ExtraTreesClassifier(50, random_state=0),
+    "tree": DecisionTreeClassifier(random_state=0),
+    "one neighbour": KNeighborsClassifier(1),
+    "gradient boosting": HistGradientBoostingClassifier(
+        max_iter=300, learning_rate=0.2, random_state=0
+    ),
+}
+TABLES = ("adult", "credit_default_taiwan")
+N_NULL = 1000
+QUICK = {"n_permutations": 499, "random_state": 0}
+
+
+def halves(X, y, n):
+    return X[:n], y[:n], X[n : 2 * n], y[n : 2 * n]
+
+
+def row_of(report, **what):
+    return what | {
+        "level": report.verdict["level"],
+        "exit": exit_code(report),
+        "auc": report.to_dict()["headline"]["auc"]["estimate"],
+        "title": report.verdict["title"],
+    }
+
+
+def in_memory():
+    for table in TABLES:
+        X, y = load_table(table, 4000)
+        for name, model in LEAKING.items():
+            for n in (30, 200, 2000):
+                sides = halves(X, y, n)
+                model.fit(*sides[:2])
+                report = audit(model, *sides, n_shadows=4, **QUICK)
+                yield row_of(report, table=table, model=name, n=n, mode="model")
+
+
+def without_the_model():
+    X, y = load_table("adult", 4000)
+    is_member = np.arange(4000) < 2000
+    for name, model in LEAKING.items():
+        proba = model.fit(X[:2000], y[:2000]).predict_proba(X)
+        for decimals in (None, 2):
+            given = proba if decimals is None else proba.round(decimals)
+            given = given / given.sum(axis=1, keepdims=True)
+            report = audit_predictions(given, y, is_member, **QUICK)
+            mode = "predictions" if decimals is None else "predictions, 2 digits"
+            yield row_of(report, table="adult", model=name, n=2000, mode=mode)
+        report = audit(model, X[2000:], y[2000:], X[:2000], y[:2000], **QUICK)
+        yield row_of(report, table="adult", model=name, n=2000, mode="sides exchanged")
+
+
+def from_files():
+    frame, y = load_frame("adult", 2000)
+    text = make_column_selector(dtype_exclude="number")
+    first = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), text), remainder="passthrough"
+    )
+    model = make_pipeline(first, RandomForestClassifier(50, random_state=0))
+    model.fit(frame[:1000], y[:1000])
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        joblib.dump(model, folder / "m.joblib")
+        whole = frame.assign(label=y)
+        for suffix in ("csv", "csv.gz", "parquet"):
+            paths = [folder / f"{side}.{suffix}" for side in ("members", "others")]
+            for path, part in zip(paths, (whole[:1000], whole[1000:]), strict=True):
+                if suffix == "parquet":
+                    part.to_parquet(path)
+                else:
+                    part.to_csv(path, index=False)
+            json = folder / "report.json"
+            files = [str(folder / "m.joblib"), *map(str, paths)]
+            gate = ["--fail-above=auc=0.6", "--fail-above=tpr=0.05@fpr=0.01"]
+            options = ["--label=label", "--trust-pickle", "--n-shadows=4", *gate]
+            status = main(["audit", *files, *options, f"--json={json}"])
+            report = AuditReport.from_json(json)
+            row = row_of(report, table="adult", model="forest", n=1000, mode=suffix)
+            yield row | {"exit": status}
+
+
+def null():
+    """Audits of models that saw neither side."""
+    attacks = {"loss": ThresholdAttack}
+    rng = np.random.default_rng(0)
+    tables = [load_table(table, 12_000) for table in TABLES]
+    models = [LogisticRegression(max_iter=50), DecisionTreeClassifier(max_depth=5)]
+    for number in range(N_NULL):
+        X, y = tables[number % 2]
+        order = rng.permutation(len(y))
+        n = (100, 300, 1000, 2000)[number // 2 % 4]
+        model = models[number // 8 % 2]
+        model.fit(X[order[:500]], y[order[:500]])
+        sides = halves(X[order[500:]], y[order[500:]], n)
+        chosen = {name: cls() for name, cls in attacks.items()}
+        if number % 8 == 7:
+            chosen["RMIA"] = RMIA(n_shadows=2, random_state=number)
+        params = {"n_permutations": 199, "random_state": number, "per_record": False}
+        report = audit(model, *sides, attacks=chosen, **params)
+        codes = {f.code for f in report.findings}
+        level = report.verdict["level"]
+        said = level in ("above_limits", "at_limits", "within_limits")
+        yield {
+            "number": number,
+            "n": n,
+            "level": level,
+            "exit": exit_code(report),
+            "any leak": said or bool(codes & {"MIA021", "MIA022"}),
+        }
+
+
+def run_situations():
+    rows = []
+    for situations in (in_memory, without_the_model, from_files):
+        for row in situations():
+            print(*row.values(), sep="  ", flush=True)
+            rows.append(row)
+    safe = [r for r in rows if r["exit"] == 0 or r["level"] == "within_limits"]
+    safe += [r for r in rows if "would have been" in r["title"]]
+    print(f"{len(safe)} of {len(rows)} leaking situations are called safe")
+    write_results("false_comfort", rows, n_safe=len(safe))
+
+
+def run_null():
+    rows = list(null())
+    alarms = np.mean([row["any leak"] for row in rows])
+    passes = {
+        str(n): float(np.mean([row["exit"] == 0 for row in rows if row["n"] == n]))
+        for n in (100, 300, 1000, 2000)
+    }
+    print(f"any statement of a leak: {alarms:.4f}; the gate passes: {passes}")
+    summary = [
+        {
+            "n": n,
+            "pass": share,
+            "any leak": float(
+                np.mean([row["any leak"] for row in rows if row["n"] == int(n)])
+            ),
+        }
+        for n, share in passes.items()
+    ]
+    write_results("false_comfort_null", summary, n_audits=len(rows))
+
+
+if __name__ == "__main__":
+    for part in sys.argv[1:] or ("situations", "null"):
+        {"situations": run_situations, "null": run_null}[part]()
