@@ -2,8 +2,8 @@
 
     SKLEARN_MIA_DATA=folder python benchmarks/bench_false_comfort.py [situations] [null]
 
-`situations`: models that leak, audited with and without the model, small and large, from
-memory and from files, with rounded answers, exchanged sides and groups; the level of the
+`situations`: models that leak, audited with and without the model, small and large,
+from memory and from files, with rounded answers and exchanged sides; the level of the
 verdict and the exit code of a gate at the default limits. None of them may be 0, or a
 title that calls the model within the limits. `null`: models that were trained on other
 records; the share of audits that state any leak, and of those that pass the gate.

@@ -81,6 +81,7 @@ def test_a_small_audit_of_a_leaking_model_does_not_pass(n, seed):
         model, *members, attacks=ThresholdAttack(), limits={"auc": 0.6}, **QUICK
     )
     assert exit_code(report) != 0
+    assert "--level: var(--nothing_found)" not in report.to_html()
     if report.verdict["level"] == "nothing_found":
         first = report.verdict["sentences"][0]
         assert first.startswith("This audit is too small to have seen a leak")
@@ -150,6 +151,7 @@ def test_a_large_audit_of_a_model_that_does_not_leak_passes():
     assert exit_code(report) == 0
     assert report.verdict["level"] == "nothing_found"
     assert "would have been" in report.verdict["title"]
+    assert "--level: var(--nothing_found)" in report.to_html()
 
 
 def test_reports_of_the_first_schema_are_read_by_their_intervals(request):

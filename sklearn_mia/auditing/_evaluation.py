@@ -95,9 +95,10 @@ def tpr_row(is_member, scores, fpr, confidence):
         if permitted:
             least, most = _bounds_beside(is_member, scores, attained, confidence)
             note = (
-                f"records with equal scores are accused together: at "
-                f"{attained.fpr:.3g} false alarms, then at {attained.next_fpr:.3g} "
-                f"with {attained.next_tpr:.3g} of the members"
+                "records with equal scores are accused together: at "
+                f"{100 * attained.fpr:.3g} % false alarms, then at "
+                f"{100 * attained.next_fpr:.3g} % with "
+                f"{100 * attained.next_tpr:.3g} % of the members"
             )
         tpr = {
             "estimate": n_found / int(is_member.sum()),

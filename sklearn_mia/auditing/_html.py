@@ -100,6 +100,15 @@ def _value(value):
     return str(value)
 
 
+def _colour(content):
+    """Name of the colour of the verdict: green is for what was shown alone."""
+    level = content["verdict"]["level"]
+    rows = [*content["limits"], *content["slices"]]
+    outcomes = {row["outcome"] for row in rows} - {None, "cannot_tell"}
+    shown = content["limits"] and outcomes == {"kept"}
+    return "nothing_seen" if level == "nothing_found" and not shown else level
+
+
 def _view(content, number, markup):
     """What the template needs beside the content itself."""
     attacks, data, verdict = content["attacks"], content["data"], content["verdict"]
@@ -122,6 +131,7 @@ def _view(content, number, markup):
         ],
         "lead": attacks[0],
         "level": _LEVEL_WORDS[verdict["level"]],
+        "colour": _colour(content),
         "roc": markup(
             legend(attacks)
             + roc_svg(attacks, data["n_members"], data["n_nonmembers"])
