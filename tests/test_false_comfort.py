@@ -52,6 +52,8 @@ def test_a_rate_that_ties_hide_is_no_measured_zero(leaking):
     text = str(report)
     assert "cannot be judged by" in text
     assert "recognises 0.0 %" not in text
+    lines = [line.split() for line in text.splitlines() if "TPR at FPR=0.01 " in line]
+    assert [line[3:6] for line in lines] == [["n/a", "not", "resolvable"]] * 2
     assert "not resolvable" in report.to_html()
 
 

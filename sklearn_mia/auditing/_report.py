@@ -542,13 +542,14 @@ def _rate_line(rate, attack):
         f"{rate['n_false_alarms']}/{attack['n_nonmembers']} "
         f"(FPR={rate['fpr']['estimate']:.4g})"
     )
-    ends = "not resolvable"
+    value, ends = percent(tpr["estimate"]), "not resolvable"
+    if rate["tied"]:
+        # A rate that ties hide is not the one attained, least of all a 0.
+        value = "n/a"
+        alarms += f", next {percent(rate['next_tpr'])} at {percent(rate['next_fpr'])}"
     if tpr["low"] is not None:
         ends = f"{100 * tpr['low']:.1f} to {100 * tpr['high']:.1f} %"
-    return (
-        f"  {'':<18}{name:<19}{percent(tpr['estimate']):>8}  {ends:<16}{found:>10}  "
-        f"{alarms}"
-    )
+    return f"  {'':<18}{name:<19}{value:>8}  {ends:<16}{found:>10}  {alarms}"
 
 
 def _slice_lines(slices):
