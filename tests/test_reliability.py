@@ -202,6 +202,10 @@ def test_r8_columns_are_chosen_by_kolmogorov_and_smirnov(monkeypatch):
     ]
     own = _blind._largest_gaps(table[train], is_member[train])
     np.testing.assert_allclose(own, gaps, atol=1e-12)
+    sparse = _blind._largest_gaps_of_sparse(
+        sp.csr_array(table[train]), is_member[train]
+    )
+    np.testing.assert_allclose(sparse, gaps, atol=1e-12)
     expected = np.sort(np.argsort(-own, kind="stable")[:5])
     for container in (table, sp.csr_array(table)):
         chosen = _blind._telling_columns(container, is_member, train)
