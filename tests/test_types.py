@@ -354,7 +354,7 @@ def test_an_empty_cell_that_could_be_both_is_refused(tmp_path, capsys):
 # The guard: an encoder knows the values of those it was trained on
 
 
-def test_members_whose_values_the_encoder_does_not_know_stop_the_audit(
+def test_f08_members_whose_values_the_encoder_does_not_know_stop_the_audit(
     tmp_path, capsys
 ):
     X = column(["j1", "j2", "j5"])

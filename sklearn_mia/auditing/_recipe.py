@@ -41,7 +41,7 @@ from sklearn_mia.tables import take
 from sklearn_mia.workers import check_timeout, temporary_folder
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RecipeReport:
     """What an audit of a training procedure found.
 
@@ -108,6 +108,11 @@ class RecipeReport:
             return text
         write_whole(path, text + "\n")
         return None
+
+    def __repr__(self):
+        """Return the class of the recipe and how many models were trained."""
+        name = visible(self.recipe).partition("(")[0]
+        return f"<RecipeReport of {name}: {self.n_targets} models>"
 
     def __str__(self):
         """Return the summary as plain text."""

@@ -85,6 +85,9 @@ class AuditReport:
     slices : list of dict
         The AUC within groups of records.
 
+    summary : DataFrame of shape (n_attacks * n_metrics, 5)
+        One row an attack and metric. Needs pandas.
+
     records : DataFrame of shape (n_records, n_columns)
         One row a record, in input order. Needs pandas.
 
@@ -147,6 +150,31 @@ class AuditReport:
     def attacks(self):
         """The numbers of each attack, strongest first."""
         return self._content["attacks"]
+
+    @property
+    def summary(self):
+        """One row an attack and metric, strongest attack first, as a pandas frame.
+
+        Columns: "attack", "metric" ("auc", "advantage" or "tpr@fpr=<fraction>"),
+        "estimate", "low" and "high", which are missing where there is no interval.
+        """
+        pd = check_pandas_support(
+            "AuditReport.summary (pip install sklearn-mia[report])"
+        )
+        rows = []
+        for attack in self.attacks:
+            found = {"auc": attack["auc"], "advantage": attack["advantage"]} | {
+                f"tpr@fpr={row['max_fpr']:g}": row["tpr"]
+                for row in attack["tpr_at_fpr"]
+            }
+            rows += [
+                {"attack": attack["name"], "metric": metric}
+                | {end: interval[end] for end in ("estimate", "low", "high")}
+                for metric, interval in found.items()
+            ]
+        return pd.DataFrame(rows).astype(
+            dict.fromkeys(("estimate", "low", "high"), float)
+        )
 
     @property
     def limits(self):
