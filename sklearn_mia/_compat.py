@@ -3,8 +3,14 @@
 Each entry names the version from which on it is not needed.
 """
 
+import inspect
 import sys
 from contextlib import nullcontext
+from numbers import Integral
+
+from sklearn.ensemble._base import _set_random_states
+from sklearn.model_selection import StratifiedKFold
+from sklearn.preprocessing import TargetEncoder
 
 __all__ = [
     "HAS_CALLBACKS",
@@ -12,6 +18,7 @@ __all__ = [
     "is_pandas_df",
     "is_polars_df",
     "pandas_copies_on_write",
+    "set_random_states",
 ]
 
 try:  # 1.9
@@ -57,3 +64,29 @@ def is_polars_df(X):  # 1.9: sklearn.utils._dataframe
     """Tell whether X is a polars frame, without importing polars."""
     polars = sys.modules.get("polars")
     return hasattr(polars, "DataFrame") and isinstance(X, polars.DataFrame)
+
+
+_SEED_IN_CV = (
+    inspect.signature(TargetEncoder).parameters["random_state"].default == "deprecated"
+)
+
+
+def set_random_states(estimator, random_state):  # 1.11, without random_state there
+    """Seed an estimator and all in it, target encoders by their folds.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+
+    random_state : RandomState instance or None
+    """
+    _set_random_states(estimator, random_state)
+    if not _SEED_IN_CV:
+        return
+    for part in (estimator, *estimator.get_params(deep=True).values()):
+        if isinstance(part, TargetEncoder):
+            seed = part.random_state
+            part.set_params(random_state="deprecated")
+            if isinstance(part.cv, Integral) and part.shuffle in ("deprecated", True):
+                folds = StratifiedKFold(part.cv, shuffle=True, random_state=seed)
+                part.set_params(cv=folds, shuffle="deprecated")

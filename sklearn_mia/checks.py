@@ -83,15 +83,15 @@ def check_membership(y_true, pos_label, name="y_true"):
     labels.sort(key=lambda label: (str(type(label)), label))
     if len(labels) > 2:
         raise ValueError(
-            f"{name} has {len(labels)!r} different labels, {labels[:3]!r} among them; "
-            f"expected members and non-members only: pass {name} == member_label."
+            f"{name} has {len(labels)!r} different labels; expected members and "
+            f"non-members only: pass {name} == member_label."
         )
     if pos_label is None:
         if not (set(labels) <= {0, 1} or set(labels) <= {-1, 1}):
             if name != "y_true":
                 raise ValueError(
-                    f"{name} has the labels {labels!r}; expected True for members and "
-                    f"False for non-members: pass {name} == member_label."
+                    f"{name} has other labels than True for members and False for "
+                    f"non-members: pass {name} == member_label."
                 )
             raise ValueError(
                 f"y_true has the labels {labels!r} and pos_label=None; expected "

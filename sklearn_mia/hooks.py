@@ -12,6 +12,9 @@ from sklearn_mia.tables import read_only
 
 _NUMBERS = "biuf"
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]*")
+# Their texts name what code lacks, in quotes.
+_ABOUT_CODE = (AttributeError, ImportError, NameError)
+_MOST_OF_A_TEXT = 500
 # What may be a value of a record: in quotes, in brackets, or a decimal number.
 _PERHAPS_A_VALUE = re.compile(
     r"(?<!\w)'[^']*'|\"[^\"]*\"|\[[^\]]*\]|[-+]?\d+(?:\.\d+(?:[eE][-+]?\d+)?|[eE][-+]?\d+)"
@@ -68,14 +71,16 @@ def cause_of(error, *tables):
     -------
     cause : str
         Its type and place, and the first line of its text in which all that may come
-        from a record is left out.
+        from a record is left out; names that code lacks stay.
     """
     text = str(error).strip()
     if tables:
         text = without_values(text, *tables)
-    else:
-        text = "" if isinstance(error, KeyError) else _PERHAPS_A_VALUE.sub("...", text)
-    text = text.split("\n")[0].rstrip(".")
+    elif isinstance(error, KeyError):
+        text = ""
+    elif not isinstance(error, _ABOUT_CODE):
+        text = _PERHAPS_A_VALUE.sub("...", text)
+    text = text.split("\n")[0][:_MOST_OF_A_TEXT].rstrip(".")
     frames = traceback.extract_tb(error.__traceback__)
     place = f" (in {frames[-1].name}, {_place(frames[-1])})" if frames else ""
     return f"{type(error).__name__}{f': {text}' if text else ''}{place}."

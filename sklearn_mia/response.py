@@ -141,7 +141,7 @@ def is_regressor_model(model):
         return getattr(model, "_estimator_type", None) == "regressor"
 
 
-def encode_labels(labels, classes):
+def encode_labels(labels, classes, what="records"):
     """Position of each label among the classes of the target.
 
     Numbers and booleans are compared by value, text by text: 1, 1.0 and True are one
@@ -155,6 +155,9 @@ def encode_labels(labels, classes):
     classes : ndarray of shape (n_classes,)
         Classes of the target.
 
+    what : str, default="records"
+        What has the labels, for the message.
+
     Returns
     -------
     codes : ndarray of shape (n_records,), dtype intp
@@ -163,19 +166,19 @@ def encode_labels(labels, classes):
     Raises
     ------
     ValueError
-        If a label is missing or not one of the classes.
+        If a label is missing or not one of the classes. It tells how many are, and
+        none of them: a column given by mistake holds something else.
     """
     position = {_plain(c): i for i, c in enumerate(classes)}
     unique, inverse = _unique_labels(labels)
     found = np.array([position.get(_plain(v), -1) for v in unique], dtype=np.intp)
     if np.any(found < 0):
-        unknown = [_plain(v) for v, i in zip(unique, found, strict=True) if i < 0]
         n_bad = int(np.sum(found[inverse] < 0))
+        shown = ", ".join(repr(_plain(c)) for c in classes[:10])
         raise ValueError(
-            f"{n_bad} records have a class label that the target does not know: "
-            f"{', '.join(repr(v) for v in unknown[:5])}. Its classes are "
-            f"{', '.join(repr(_plain(c)) for c in classes[:10])}. Check label_column, "
-            "encode the labels as for its training, or drop these records."
+            f"{n_bad} of {len(labels)} {what} have a class label that the target does "
+            f"not know. Its classes are {shown}. Check label_column, encode the labels "
+            "as for its training, or drop these records."
         )
     return found[inverse]
 

@@ -19,10 +19,10 @@ from joblib.parallel import get_active_backend
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import clone
-from sklearn.ensemble._base import _set_random_states
 from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
+from sklearn_mia._compat import set_random_states
 from sklearn_mia._warn import warn
 from sklearn_mia.hooks import cause_of, frozen
 from sklearn_mia.identity import cell_values, mix
@@ -30,7 +30,7 @@ from sklearn_mia.memory import answer_of_shadow, model_of_shadow, remembered
 from sklearn_mia.readers import read_true_log_proba, read_values
 from sklearn_mia.response import encode_labels
 from sklearn_mia.tables import take
-from sklearn_mia.workers import watch, watched
+from sklearn_mia.workers import end_with, watch, watched
 
 __all__ = [
     "ShadowFitError",
@@ -168,7 +168,7 @@ def prepare_recipe(recipe, shadow, seed, n_jobs=None):
     """
     estimator = clone(recipe)
     state = np.random.RandomState(int(_derived_seed(seed, shadow, 1) % 2**32))
-    _set_random_states(estimator, state)
+    set_random_states(estimator, state)
     if n_jobs is not None:
         names = [
             name
@@ -332,6 +332,8 @@ def _answer(work, shadow, members, trained=None):
 def _shadow_task(shadow, work, members, main_process, place=None):
     """Train and ask one shadow: the function that workers run."""
     inside = os.getpid() != main_process
+    if inside:
+        end_with(main_process)
     damaged, trained = [], None
 
     def kept(function, make):

@@ -1,14 +1,22 @@
 """Worker processes that train shadows, and the time that one may take."""
 
 import faulthandler
+import multiprocessing
 import os
 import tempfile
+import threading
+import time
 from contextlib import contextmanager
+from functools import cache
 from numbers import Real
 from pathlib import Path
 
 from joblib import effective_n_jobs
+from joblib.externals.loky.backend import resource_tracker
+from joblib.externals.loky.backend.process import LokyProcess
 from joblib.parallel import LokyBackend, get_active_backend
+
+_LOOKS_AFTER = 1.0  # seconds
 
 
 def check_timeout(timeout, n_jobs):
@@ -39,13 +47,51 @@ def check_timeout(timeout, n_jobs):
         )
 
 
+@cache
+def end_with(parent):
+    """End this worker soon after the process that started it is gone.
+
+    joblib lets workers go on until their fit ends, and wait for another five minutes.
+    A fit that never lets another thread run is not stopped before it ends.
+
+    Parameters
+    ----------
+    parent : int
+        Number of that process.
+    """
+    if not isinstance(multiprocessing.current_process(), LokyProcess):
+        return
+
+    def look():
+        while os.getppid() == parent:
+            time.sleep(_LOOKS_AFTER)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()
+
+
+@contextmanager
+def temporary_folder():
+    """Make a folder that is removed at the end, also if this process is killed.
+
+    In that case joblib's resource tracker removes it, a process that outlives this
+    one and its workers. If that is killed too, the folder stays.
+    """
+    with tempfile.TemporaryDirectory(prefix="sklearn_mia_") as folder:
+        resource_tracker.register(folder, "folder")
+        try:
+            yield folder
+        finally:
+            resource_tracker.unregister(folder, "folder")
+
+
 @contextmanager
 def watch(timeout):
     """Where shadows leave marks while they are trained, and their time."""
     if timeout is None:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="sklearn_mia_") as folder:
+    with temporary_folder() as folder:
         yield folder, timeout
 
 

@@ -271,7 +271,7 @@ def test_a_label_that_the_target_does_not_know_is_refused(cls):
     y = y.copy()
     y[[3, 7]] = 2
     message = (
-        "2 records have a class label that the target does not know: 2.0. Its "
+        f"2 of {len(y)} records have a class label that the target does not know. Its "
         "classes are 0, 1. Check label_column, encode the labels as for its "
         "training, or drop these records."
     )

@@ -148,3 +148,17 @@ def test_report_plots_every_attack(pyplot):
         "guessing",
     }
     assert scores.get_xlabel() == f"Score of {report.attacks[0]['name']}"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda *scored, **how: MembershipRocDisplay.from_predictions(*scored, **how),
+        lambda *scored, **how: RecordRiskDisplay.from_predictions(*scored, **how),
+    ],
+)
+def test_curves_on_one_plot_name_guessing_once(pyplot, scored, make):
+    ax = pyplot.subplots()[1]
+    for name in "abc":
+        make(*scored, ax=ax, name=name)
+    assert ax.get_legend_handles_labels()[1] == ["a", "guessing", "b", "c"]

@@ -24,6 +24,7 @@ from sklearn.model_selection import (
 import sklearn_mia
 from sklearn_mia import (
     RMIA,
+    as_records,
     audit,
     audit_predictions,
 )
@@ -279,3 +280,39 @@ def test_a_report_on_predictions_names_the_file_once(tmp_path, capsys):
 def test_one_probability_a_record_is_told_what_to_pass():
     with pytest.raises(ValueError, match=r"pass np.column_stack\(\[1 - p, p\]\)"):
         audit_predictions(small_forest().predict_proba(X)[:, 1], Y, IS_MEMBER)
+
+
+NAMES = np.array([f"patient {i}" for i in range(2 * N)])
+
+
+@pytest.mark.parametrize("option", ["--member", "--label"])
+def test_r10_a_column_given_by_mistake_is_named_and_not_quoted(
+    tmp_path, capsys, option
+):
+    arguments = predictions(tmp_path, answers(name=NAMES))
+    place = next(i for i, a in enumerate(arguments) if a.startswith(option))
+    arguments[place] = f"{option}=name"
+    assert main(arguments) == 2
+    message = capsys.readouterr().err
+    assert "olumn 'name' of " in message
+    assert "patient" not in message
+
+
+@pytest.mark.parametrize("values", [NAMES, np.where(IS_MEMBER, "f", "m"), X[:, 0]])
+def test_r10_membership_and_labels_given_by_mistake_are_not_quoted(values):
+    forest = small_forest()
+    proba = forest.predict_proba(X)
+    calls = {
+        "is_member has ": lambda: audit_predictions(proba, Y, values),
+        "80 of 80 records of y_train have a class label": lambda: quick(
+            forest, y=values.astype(object)
+        ),
+        "160 of 160 records have a class label": lambda: RMIA(forest).fit(
+            as_records(FRAME, values.astype(object))
+        ),
+    }
+    for start, call in calls.items():
+        with pytest.raises(ValueError, match=start) as caught:
+            call()
+        text = str(caught.value)
+        assert not any(re.search(rf"\b{re.escape(str(v))}\b", text) for v in values)

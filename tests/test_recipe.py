@@ -33,6 +33,7 @@ def test_recipe_over_several_models(half):
     assert "1000 non-members" in str(report)
     assert report.targets[0] != report.targets[1]
     assert '"schema": "sklearn_mia.recipe"' in report.to_json()
+    assert repr(report) == "<RecipeReport of DecisionTreeClassifier: 3 models>"
 
 
 def test_recipe_trains_shadows_once(half):

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import joblib
@@ -17,7 +18,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 import sklearn_mia
-from sklearn_mia import RMIA, LiRA, ThresholdAttack, as_records, audit, audit_recipe
+from sklearn_mia import (
+    RMIA,
+    LiRA,
+    ThresholdAttack,
+    as_records,
+    audit,
+    audit_recipe,
+    workers,
+)
 from sklearn_mia._interrupt import Stopped, stopped_by_signals
 from sklearn_mia.auditing import (
     AuditReport,
@@ -193,6 +202,10 @@ def test_r8_columns_are_chosen_by_kolmogorov_and_smirnov(monkeypatch):
     ]
     own = _blind._largest_gaps(table[train], is_member[train])
     np.testing.assert_allclose(own, gaps, atol=1e-12)
+    sparse = _blind._largest_gaps_of_sparse(
+        sp.csr_array(table[train]), is_member[train]
+    )
+    np.testing.assert_allclose(sparse, gaps, atol=1e-12)
     expected = np.sort(np.argsort(-own, kind="stable")[:5])
     for container in (table, sp.csr_array(table)):
         chosen = _blind._telling_columns(container, is_member, train)
@@ -363,15 +376,16 @@ def members_of(group):
     return found
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
-def test_r13_sigterm_ends_workers_and_removes_temporary_files(tmp_path):
-    script, mark, folder = (tmp_path / n for n in ("run.py", "begun", "tmp"))
+@contextmanager
+def audit_with_workers(folder):
+    """A process whose workers are in the middle of a fit, and its temporary folder."""
+    script, mark, temporary = (folder / n for n in ("run.py", "begun", "tmp"))
     script.write_text(TERMINATED.replace("MARK", repr(str(mark))))
-    folder.mkdir()
+    temporary.mkdir()
     package = str(Path(sklearn_mia.__file__).parents[1])
     process = subprocess.Popen(
         [sys.executable, script],
-        env=os.environ | {"TMPDIR": str(folder), "PYTHONPATH": package},
+        env=os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": package},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -381,21 +395,59 @@ def test_r13_sigterm_ends_workers_and_removes_temporary_files(tmp_path):
         while not mark.exists() and time.monotonic() < deadline:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
-        assert any(p.name.startswith("sklearn_mia_") for p in folder.iterdir())
+        assert any(p.name.startswith("sklearn_mia_") for p in temporary.iterdir())
+        yield process, temporary
+    finally:
+        # The session is this test's own.
+        for pid in members_of(process.pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def assert_all_ends(process, temporary, seconds):
+    deadline = time.monotonic() + seconds
+    while members_of(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert members_of(process.pid) == []
+    assert list(temporary.iterdir()) == []
+
+
+needs_proc = pytest.mark.skipif(
+    not os.path.exists("/proc/self/stat"), reason="needs /proc"
+)
+
+
+@needs_proc
+def test_r13_sigterm_ends_workers_and_removes_temporary_files(tmp_path):
+    with audit_with_workers(tmp_path) as (process, temporary):
         started = time.monotonic()
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=30)
         assert time.monotonic() - started < 15
         assert (process.returncode, out, err) == (143, b"", b"interrupted\n")
-        deadline = time.monotonic() + 10
-        while members_of(process.pid) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert members_of(process.pid) == []
-        assert list(folder.iterdir()) == []
-    finally:
-        # The session is this test's own.
-        for pid in members_of(process.pid):
-            os.kill(pid, signal.SIGKILL)
+        assert_all_ends(process, temporary, seconds=10)
+
+
+@needs_proc
+def test_r13_workers_end_and_clean_up_when_nobody_is_left_to_tell_them(tmp_path):
+    with audit_with_workers(tmp_path) as (process, temporary):
+        assert len(members_of(process.pid)) > 2
+        process.kill()
+        # Workers hold the pipes open until they end.
+        assert process.communicate(timeout=30)[0] == b""
+        assert_all_ends(process, temporary, seconds=15)
+
+
+def test_r13_a_temporary_folder_is_forgotten_when_it_is_removed(monkeypatch):
+    told = []
+    tracker = workers.resource_tracker
+    for name in ("register", "unregister"):
+        monkeypatch.setattr(
+            tracker, name, lambda *what, name=name: told.append((name, *what))
+        )
+    with workers.temporary_folder() as folder:
+        assert Path(folder).is_dir()
+    assert not Path(folder).exists()
+    assert told == [("register", folder, "folder"), ("unregister", folder, "folder")]
 
 
 @posix

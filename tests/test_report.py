@@ -265,7 +265,7 @@ def reads_whole_or_not_at_all(text):
 
 
 @pytest.mark.parametrize("damage", ["missing", "null", "of another type"])
-def test_a_report_damaged_in_one_place_is_refused_or_works(tiny, damage):
+def test_r11_a_report_damaged_in_one_place_is_refused_or_works(tiny, damage):
     pytest.importorskip("jinja2")
     whole = tiny.to_json()
     assert reads_whole_or_not_at_all(whole)
@@ -281,7 +281,7 @@ def test_a_report_damaged_in_one_place_is_refused_or_works(tiny, damage):
     assert ("attacks", 1, "roc", "tpr") in refused
 
 
-def test_a_report_damaged_at_random_is_refused_or_works(tiny):
+def test_r11_a_report_damaged_at_random_is_refused_or_works(tiny):
     pytest.importorskip("jinja2")
     whole, generator = tiny.to_json(), np.random.default_rng(0)
     every_place = list(places(json.loads(whole)))
@@ -344,7 +344,7 @@ def test_a_report_damaged_at_random_is_refused_or_works(tiny):
         ),
     ],
 )
-def test_what_is_missing_or_wrong_in_a_report_is_told(tiny, path, value, message):
+def test_r11_what_is_missing_or_wrong_in_a_report_is_told(tiny, path, value, message):
     tree = json.loads(tiny.to_json())
     put(tree, path, value)
     with pytest.raises(ValueError, match="damaged") as caught:
@@ -446,6 +446,24 @@ def test_a_failed_write_leaves_the_old_file(report, tmp_path, monkeypatch):
         write_whole(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_summary_is_a_frame_of_the_numbers_of_the_attacks(report):
+    pytest.importorskip("pandas")
+    found = report.summary
+    assert list(found.columns) == ["attack", "metric", "estimate", "low", "high"]
+    assert found["attack"].drop_duplicates().tolist() == [
+        a["name"] for a in report.attacks
+    ]
+    first = report.attacks[0]
+    rows = found[found["attack"] == first["name"]].set_index("metric")
+    assert rows.loc["auc", ["estimate", "low", "high"]].tolist() == [
+        first["auc"][end] for end in ("estimate", "low", "high")
+    ]
+    for row in first["tpr_at_fpr"]:
+        told = rows.loc[f"tpr@fpr={row['max_fpr']:g}"]
+        assert told["estimate"] == row["tpr"]["estimate"]
+        assert np.isnan(told["low"]) == (row["tpr"]["low"] is None)
 
 
 def test_without_pandas(report, pandas_not_installed):

@@ -219,33 +219,38 @@ def test_an_unfitted_target_is_told_from_a_fitted_one(name):
         (
             np.array([0, 2, 2, 5]),
             np.array([0, 1]),
-            "3 records have a class label that the target does not know: 2, 5. Its "
+            "3 of 4 records have a class label that the target does not know. Its "
             "classes are 0, 1. Check label_column, encode the labels as for its "
             "training, or drop these records.",
         ),
-        (np.array(["1"]), np.array([0, 1]), "does not know: '1'. Its classes are 0"),
-        (np.array([1]), np.array(["0", "1"]), "does not know: 1. Its classes are '0'"),
+        (np.array(["1"]), np.array([0, 1]), "1 of 1 records have a class label"),
+        (np.array([1]), np.array(["0", "1"]), "not know. Its classes are '0', '1'."),
         (
             np.array(["a", None, "a", np.nan], dtype=object),
             np.array(["a", "b"]),
-            "2 records have a class label that the target does not know: None.",
+            "2 of 4 records have a class label that the target does not know.",
         ),
         (
             np.array([0, np.nan]),
             np.array([0, 1]),
-            "1 records have a class label that the target does not know: None.",
+            "1 of 2 records have a class label that the target does not know.",
         ),
-        (np.array([0.5, 1]), np.array([0, 1]), "does not know: 0.5. Its classes"),
+        (np.array([0.25, 1]), np.array([0, 1]), "1 of 2 records have"),
     ],
 )
-def test_labels_that_the_target_does_not_know_are_refused(labels, classes, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
+def test_r10_labels_that_the_target_does_not_know_are_counted_and_not_shown(
+    labels, classes, message
+):
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
         encode_labels(labels, classes)
+    known = {*map(str, classes), *map(str, range(len(labels) + 1))}
+    for label in {*map(str, labels)} - known:
+        assert label not in str(caught.value)
 
 
 def test_missing_labels_of_pandas_are_refused():
     pd = pytest.importorskip("pandas")
     labels = np.array(["a", pd.NA, pd.NaT], dtype=object)
-    message = "2 records have a class label that the target does not know: None."
+    message = "2 of 3 records have a class label that the target does not know."
     with pytest.raises(ValueError, match=re.escape(message)):
         encode_labels(labels, np.array(["a", "b"]))

@@ -11,8 +11,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, TargetEncoder
 from threadpoolctl import threadpool_info
 
 from sklearn_mia import RMIA, LiRA, as_records
@@ -360,3 +361,41 @@ def test_a_killed_fit_goes_on_where_it_was(tmp_path, monkeypatch):
     run(99, "other", "b.npy")
     assert count_fits(folder) == 16
     assert_array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
+
+
+def levels(n=200):
+    """Two columns of codes, and a class that goes with them."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 9, (n, 2))
+    return X, (X.sum(axis=1) + rng.normal(size=n) > 8).astype(int)
+
+
+def test_a_target_encoder_is_seeded_by_its_folds_and_warns_of_nothing():
+    X, y = levels()
+    model = make_pipeline(TargetEncoder(cv=4), LogisticRegression()).fit(X, y)
+    attack = LiRA(model, n_shadows=2, random_state=0)
+    assert_array_equal(*(attack.fit_score(as_records(X, y)) for _ in range(2)))
+    encoders = [prepare_recipe(model, 3, seed=0).steps[0][1] for _ in range(2)]
+    found = [encoder.fit_transform(X, y) for encoder in encoders]
+    assert_array_equal(*found)
+    other = prepare_recipe(model, 4, seed=0).steps[0][1].fit_transform(X, y)
+    assert (found[0] != other).any()
+    # The folds are those of the seed alone.
+    seed = getattr(encoders[0].cv, "random_state", encoders[0].random_state)
+    train, test = next(StratifiedKFold(4, shuffle=True, random_state=seed).split(X, y))
+    inside = TargetEncoder().fit(X[train], y[train])
+    assert_array_equal(found[0][test], inside.transform(X[test]))
+
+
+def test_folds_of_a_target_encoder_that_were_given_stay():
+    folds = StratifiedKFold(3, shuffle=True, random_state=5)
+    for cv in (folds, list(folds.split(*levels()))):
+        encoder = TargetEncoder()
+        try:
+            encoder.set_params(cv=cv)
+            encoder.fit_transform(*levels())
+        except ValueError:
+            pytest.skip("before scikit-learn 1.9 cv is a number")
+        prepared = prepare_recipe(encoder, 0, seed=0)
+        assert repr(prepared.cv) == repr(cv)
+        assert prepared.random_state == "deprecated"

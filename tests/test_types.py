@@ -253,7 +253,6 @@ NO_NUMBER = "holds no numbers in {} of 80 records (the first is record {})"
         ("1_000", "--na-values"),
         ("?", "--na-values"),
         ("\u0663", "--na-values"),
-        ("inf", "pass Parquet"),
         ("yes", "such as 1 and 0"),
     ],
 )
@@ -309,6 +308,21 @@ def test_f08_blanks_are_stripped_where_the_model_knows_the_rest(tmp_path):
     assert read.remarks[0] in note["message"]
 
 
+def test_f08_values_that_are_new_lose_their_blanks_with_those_that_are_known(tmp_path):
+    X = column(["j1", "j2", "j5"])
+    model = encoded(X)
+    X["code"] = X["code"].mask(X.index >= 2 * N - 5, "new")
+    cells = X.assign(code=" " + X["code"])
+    read = assert_as_in_memory(tmp_path, model, cells, Y, as_given=X)
+    assert "blanks around 160 cells were left out" in read.remarks[0]
+    # Where some known values have blanks, a new one may have them too.
+    X = column([" j1", "j2", "j5"])
+    model = encoded(X)
+    X["code"] = X["code"].mask(X.index >= 2 * N - 5, " new")
+    read = assert_as_in_memory(tmp_path, model, X, Y)
+    assert read.remarks == []
+
+
 @pytest.mark.parametrize("word", ["?", " ?", "? "])
 def test_f08_a_word_for_gaps_may_have_blanks_around(tmp_path, word):
     X = column(["j1", np.nan, "j5"])
@@ -340,7 +354,7 @@ def test_an_empty_cell_that_could_be_both_is_refused(tmp_path, capsys):
 # The guard: an encoder knows the values of those it was trained on
 
 
-def test_members_whose_values_the_encoder_does_not_know_stop_the_audit(
+def test_f08_members_whose_values_the_encoder_does_not_know_stop_the_audit(
     tmp_path, capsys
 ):
     X = column(["j1", "j2", "j5"])
@@ -542,6 +556,98 @@ def test_codes_that_nothing_is_known_of_are_text_and_said_to_be(tmp_path):
         "column 'code' was read as text, because some of its cells, as 007 or 7E2, "
         "look like codes"
     ]
+
+
+DIGITS = {
+    "of one length": ["200", "201", "212"],
+    "of several": ["2", "20", "212"],
+    "with a point": ["1.10", "1.1", "2.0"],
+}
+GRADES = {"200": 1, "201": 5, "2": 1, "20": 5, "1.10": 1, "1.1": 5}
+
+
+def grades(X):
+    return X["code"].map(GRADES).astype(float).to_frame()
+
+
+def first_digits(X):
+    return X["code"].str[:3].map(GRADES).fillna(0).to_frame()
+
+
+def doubled(X):
+    return X * 2
+
+
+def graded(function, *, direct=False):
+    first = FunctionTransformer(function)
+    if not direct:
+        first = make_column_transformer((first, ["code"]), remainder="passthrough")
+    return make_pipeline(first, DecisionTreeClassifier(random_state=0))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("function", [grades, first_digits])
+@pytest.mark.parametrize("digits", DIGITS)
+def test_digits_that_only_a_function_reads_are_what_the_model_was_trained_on(
+    tmp_path, digits, function, suffix
+):
+    X = column(DIGITS[digits])
+    model = graded(function).fit(X[:N], Y[:N])
+    read = assert_as_in_memory(tmp_path, model, X, Y, suffix=suffix)
+    reason = (
+        "the model knows the classes of the members better so"
+        if function is grades
+        else "the model does not take it otherwise"
+    )
+    told = [f"column 'code' was read as text, because {reason}"]
+    assert read.remarks == (told if suffix == "csv" else [])
+
+
+def test_figures_of_digits_that_only_a_function_reads(tmp_path):
+    X = column(DIGITS["of several"])
+    model = graded(grades).fit(X[:N], Y[:N])
+    assert figures(from_files(tmp_path, model, X, Y)) == in_memory(model, X, Y)
+
+
+def test_numbers_that_a_function_would_take_as_text_stay_numbers(tmp_path):
+    X = column([2, 20, 212])
+    model = graded(doubled, direct=True).fit(X[:N], Y[:N])
+    read = assert_as_in_memory(tmp_path, model, X, Y)
+    assert all(remark.endswith("better so") for remark in read.remarks)
+    assert not any("read as text" in remark for remark in read.remarks)
+
+
+def test_numbers_that_a_function_only_takes_stay_numbers_without_a_remark(tmp_path):
+    X = column([2.5, 20, 212])
+    model = graded(halved, direct=True).fit(X[:N], Y[:N])
+    assert assert_as_in_memory(tmp_path, model, X, Y).remarks == []
+
+
+# Infinite numbers
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_infinite_numbers_are_as_in_memory_where_the_model_takes_them(tmp_path, suffix):
+    X = column([1.5, np.inf, -np.inf, 2.5])
+    model = HistGradientBoostingClassifier(max_iter=5).fit(X[:N], Y[:N])
+    read = assert_as_in_memory(tmp_path, model, X, Y, suffix=suffix)
+    assert read.remarks == []
+    words = X["code"].map({1.5: "1.5", 2.5: "2.5", np.inf: "Infinity", -np.inf: "-INF"})
+    assert_as_in_memory(tmp_path, model, X.assign(code=words), Y, as_given=X)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_infinite_numbers_that_the_model_refuses_are_told_by_file_and_column(
+    tmp_path, capsys, suffix
+):
+    X = column([1.5, 2.5])
+    model = DecisionTreeClassifier(random_state=0).fit(X[:N], Y[:N])
+    X.loc[N + 4, "code"] = np.inf
+    message = refusal(capsys, tmp_path, model, X, Y, suffix=suffix)
+    assert (
+        f"Column 'code' of {tmp_path / 'others'}.{suffix} holds infinite numbers in 1 "
+        "of 80 records (the first is record 5)."
+    ) in message
 
 
 def lengths(X):

@@ -5,10 +5,10 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.ensemble._base import _set_random_states
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 
+from sklearn_mia._compat import set_random_states
 from sklearn_mia.base import BaseAttack
 from sklearn_mia.identity import cell_values, find_ids, mix
 from sklearn_mia.shadows import root_seed
@@ -396,8 +396,8 @@ class QuantileRegressionAttack(BaseAttack):
             )
         random_state = np.random.RandomState(seed % 2**32)
         location, spread = clone(location), clone(spread)
-        _set_random_states(location, random_state)
-        _set_random_states(spread, random_state)
+        set_random_states(location, random_state)
+        set_random_states(spread, random_state)
         return location, spread
 
     def _signal(self, queries):

@@ -5,11 +5,11 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.ensemble._base import _set_random_states
 from sklearn.model_selection import GroupKFold
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
+from sklearn_mia._compat import set_random_states
 from sklearn_mia.attacks._supervised import membership_scores
 from sklearn_mia.base import BaseShadowAttack
 from sklearn_mia.shadows import root_seed
@@ -283,7 +283,7 @@ class ShadowModelAttack(BaseShadowAttack):
             estimator = HistGradientBoostingClassifier(early_stopping=False)
         estimator = clone(estimator)
         seed = root_seed(self.random_state) % 2**32
-        _set_random_states(estimator, np.random.RandomState(seed))
+        set_random_states(estimator, np.random.RandomState(seed))
         if not isinstance(estimator, BaseSearchCV):
             return estimator.fit(table, member)
         # Examples of one shadow are not independent: whole shadows make a fold.

@@ -3,11 +3,11 @@
 import numpy as np
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.ensemble._base import _set_random_states
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods
 
+from sklearn_mia._compat import set_random_states
 from sklearn_mia.attacks._signal_table import check_signals, signal_table
 from sklearn_mia.base import BaseAttack
 from sklearn_mia.base._target import target_tag
@@ -202,7 +202,7 @@ class SupervisedAttack(BaseAttack):
         estimator = clone(estimator)
         table = self._table(pool, estimator)
         random_state = check_random_state(self.random_state)
-        _set_random_states(estimator, random_state)
+        set_random_states(estimator, random_state)
         self._seed_of_folds = random_state.randint(2**31 - 1)
         self.estimator_ = estimator.fit(table, is_member)
         return membership_scores(self.estimator_, table)

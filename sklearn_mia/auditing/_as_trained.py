@@ -4,26 +4,33 @@ from dataclasses import replace
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils._optional_dependencies import check_pandas_support
 
 from sklearn_mia import tables
 from sklearn_mia.auditing import _typing
 from sklearn_mia.auditing._known import UnknownValuesError, check_known_values
-from sklearn_mia.auditing._words import other_version, told
+from sklearn_mia.auditing._words import other_version
 from sklearn_mia.columns import fitted_parts
+from sklearn_mia.hooks import cause_of
+from sklearn_mia.response import encode_labels, predicted_codes
 
 _HEAD = 200
+# Packages whose estimators say it when they get text where numbers are due.
+_TAKE_NUMBERS = ("sklearn", "lightgbm", "xgboost", "catboost")
 
 
 class _ChosenByTypeError(ValueError):
     """A model would choose other columns than in training."""
 
 
-def typed_as_trained(model, columns, sides, as_arrays, fitted_with=None):
+def typed_as_trained(model, columns, sides, as_arrays, fitted_with=None, labels=None):
     """Both tables, typed so that the model takes them.
 
     Where neither the model nor the cells tell what a column was, the kinds that it
-    may have been are tried until the model answers.
+    may have been are tried until the model answers. Digits that reach code which could
+    tell text from numbers are tried as both; if the model then answers otherwise, that
+    is taken by which it knows the classes of the members better.
 
     Parameters
     ----------
@@ -41,6 +48,9 @@ def typed_as_trained(model, columns, sides, as_arrays, fitted_with=None):
     fitted_with : str or None, default=None
         The version of scikit-learn that saved the model, if it is another.
 
+    labels : Series or None, default=None
+        Classes of the members; None takes digits for numbers if the model does.
+
     Returns
     -------
     features : pair of {DataFrame, ndarray}
@@ -50,29 +60,111 @@ def typed_as_trained(model, columns, sides, as_arrays, fitted_with=None):
     ValueError
         That names the files, and the columns in question.
     """
-    by_kind = {}
-    for name, column in columns.items():
-        for kind in _typing.alternatives(column):
-            by_kind.setdefault(kind, []).append(name)
+    open_to_text = _reaching_other_code(model, columns)
+    kinds = {name: _typing.alternatives(column) for name, column in columns.items()}
+    kinds = {
+        name: [kind for kind in found if kind != "text" or name in open_to_text]
+        for name, found in kinds.items()
+    }
     failure = None
-    for kinds in dict.fromkeys([(), *((kind,) for kind in by_kind), tuple(by_kind)]):
-        trial = {n: replace(c, remarks=list(c.remarks)) for n, c in columns.items()}
-        for kind in kinds:
-            for name in by_kind[kind]:
-                if trial[name].kind == "text":
-                    _typing.take_kind(trial[name], kind)
+    for choice in _choices(kinds):
+        trial = _with(columns, choice)
         try:
-            _fit_selectors(model, trial, sides)
-            features = tuple(_features(trial, side, as_arrays) for side in (0, 1))
-            check_known_values(model, features, [side.path for side in sides])
-            for table in features:
-                model.predict(tables.own_copy(tables.take(table, slice(_HEAD))))
+            features = _taken(model, trial, sides, as_arrays)
         except Exception as error:  # whatever a model does with what it does not know
             failure = failure or error
             continue
+        for name in open_to_text if labels is not None else ():
+            if trial[name].kind == "number" and "text" in kinds[name]:
+                trial, features = _better(
+                    model, (trial, features), name, sides, as_arrays, labels
+                )
         columns.update(trial)
         return features
     raise _explained(failure, columns, sides, fitted_with) from failure
+
+
+def _choices(kinds):
+    """Which columns to read as another kind: none, all of one kind, all, or one."""
+    tried = [
+        {},
+        *(
+            {name: kind for name, found in kinds.items() if kind in found}
+            for kind in ("date", "number", "text")
+        ),
+        {name: found[0] for name, found in kinds.items() if found},
+        *({name: "text"} for name, found in kinds.items() if "text" in found),
+    ]
+    return [choice for i, choice in enumerate(tried) if choice not in tried[:i]]
+
+
+def _with(columns, choice, **why):
+    trial = {n: replace(c, remarks=list(c.remarks)) for n, c in columns.items()}
+    for name, kind in choice.items():
+        _typing.take_kind(trial[name], kind, **why)
+    return trial
+
+
+def _taken(model, columns, sides, as_arrays):
+    """Both tables, if the model takes them."""
+    _fit_selectors(model, columns, sides)
+    features = tuple(_features(columns, side, as_arrays) for side in (0, 1))
+    check_known_values(model, features, [side.path for side in sides])
+    for side, table in enumerate(features):
+        rows = [np.arange(min(_HEAD, table.shape[0]))]
+        rows += [_infinite_rows(c, side)[:_HEAD] for c in columns.values()]
+        rows = np.unique(np.concatenate(rows))
+        model.predict(tables.own_copy(tables.take(table, rows)))
+    return features
+
+
+def _reaching_other_code(model, columns):
+    """Columns read as numbers that reach code which may want them as text."""
+    found = set()
+    for part in fitted_parts(model, list(columns)):
+        estimator = part.estimator
+        package = type(estimator).__module__.partition(".")[0]
+        is_open = package not in _TAKE_NUMBERS
+        if isinstance(estimator, FunctionTransformer):
+            is_open = estimator.func is not None
+        if is_open:
+            found.update(part.among)
+    return [
+        name
+        for name, column in columns.items()
+        if name in found and column.kind == "number" and not column.is_certain
+    ]
+
+
+def _better(model, taken, name, sides, as_arrays, labels):
+    """The tables as they are taken, or with one column as text if that is better."""
+    trial, features = taken
+    why = "the model knows the classes of the members better so"
+    other = _with(trial, {name: "text"}, why=why)
+    try:
+        as_text = _taken(model, other, sides, as_arrays)
+        n = min(_HEAD, len(labels))
+        found = [
+            _of_own_class(model, tables.take(pair[0], slice(n)), labels[:n])
+            for pair in (features, as_text)
+        ]
+    except Exception:  # whatever a model does with text
+        return taken
+    if np.array_equal(*found):
+        return taken
+    if found[1].mean() > found[0].mean():
+        return other, as_text
+    _typing.take_kind(trial[name], "number", why=why)
+    return taken
+
+
+def _of_own_class(model, features, labels):
+    """Probability that a model gives the class of each record, or whether it is it."""
+    features = tables.own_copy(features)
+    codes = encode_labels(labels.to_numpy(), np.asarray(model.classes_))
+    if not hasattr(model, "predict_proba"):
+        return predicted_codes(model, features) == codes
+    return np.asarray(model.predict_proba(features))[np.arange(len(codes)), codes]
 
 
 def _features(columns, side, as_arrays):
@@ -168,7 +260,7 @@ def _explained(error, columns, sides, fitted_with):
     if isinstance(error, (_ChosenByTypeError, UnknownValuesError)):
         return error
     paths = " or ".join(side.path for side in sides)
-    text = f"The model cannot be asked about {paths}: {told(error)} "
+    text = f"The model cannot be asked about {paths}: {cause_of(error)} "
     if fitted_with is not None:
         text += other_version(fitted_with)
     else:
@@ -176,8 +268,32 @@ def _explained(error, columns, sides, fitted_with):
     return ValueError(text.strip())
 
 
+def _infinite_rows(column, side):
+    """Records of one table that are infinite in a column of numbers."""
+    values = column.series(side)
+    if values.dtype.kind != "f":
+        return np.array([], dtype=int)
+    return np.flatnonzero(np.isinf(values.to_numpy(dtype=float, na_value=np.nan)))
+
+
+def _infinite_cells(column):
+    """Say where the cells of a column of numbers are infinite."""
+    for side, table in enumerate(column.sides):
+        rows = _infinite_rows(column, side)
+        if len(rows):
+            yield (
+                f"Column {column.name!r} of {table.path} holds infinite numbers in "
+                f"{len(rows)} of {len(table.frame)} records (the first is record "
+                f"{rows[0] + 1})."
+            )
+
+
 def _suspects(columns):
-    found = [line for c in columns.values() for line in _typing.odd_cells(c)]
+    found = [
+        line
+        for column in columns.values()
+        for line in (*_typing.odd_cells(column), *_infinite_cells(column))
+    ]
     if found:
         return " ".join(found[:3])
     text = [c.name for c in columns.values() if c.kind == "text" and not c.told]

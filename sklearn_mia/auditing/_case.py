@@ -264,7 +264,7 @@ def make_case(
     -------
     case : Case
     """
-    check_target(model)
+    classes = check_target(model)
     X_train = side_table(X_train, "X_train")
     _check_order(X_train, y_train, X_test, y_test)
     X_test = side_table(X_test, "X_test")
@@ -276,6 +276,9 @@ def make_case(
         if len(y) != X.shape[0]:
             raise ValueError(f"{name} has {len(y)} labels for {X.shape[0]} records.")
         labels.append(y)
+    stacked = _stacked_labels(*labels)
+    for y, name in zip(labels, ("y_train", "y_test"), strict=True):
+        encode_labels(y, classes, f"records of {name}")
     if (groups[0] is None) != (groups[1] is None):
         raise ValueError(
             "groups are given for one side only; pass groups_train and groups_test."
@@ -299,7 +302,7 @@ def make_case(
     return one_table(
         model,
         stack_tables(X_train, X_test),
-        _stacked_labels(*labels),
+        stacked,
         np.arange(sum(sizes)) < sizes[0],
         groups=groups,
         ids=names,

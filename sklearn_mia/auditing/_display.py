@@ -77,6 +77,11 @@ class _FromAttackMixin:
         )
 
 
+def _guessing(ax):
+    """Label of the line of guessing, once for all curves on the axes."""
+    return None if "guessing" in ax.get_legend_handles_labels()[1] else "guessing"
+
+
 class MembershipRocDisplay(_FromAttackMixin):
     """ROC curve on logarithmic axes, with a confidence band.
 
@@ -252,7 +257,7 @@ class MembershipRocDisplay(_FromAttackMixin):
         self.chance_level_ = None
         if plot_chance_level:
             (self.chance_level_,) = self.ax_.plot(
-                [lowest, 1], [lowest, 1], "k--", linewidth=1, label="guessing"
+                [lowest, 1], [lowest, 1], "k--", linewidth=1, label=_guessing(self.ax_)
             )
         self.ax_.set(
             xscale="log",
@@ -517,7 +522,7 @@ class RecordRiskDisplay(_FromAttackMixin):
         if plot_chance_level:
             grid = np.linspace(lowest, 1, 200)
             (self.chance_level_,) = self.ax_.plot(
-                grid, grid, "k--", linewidth=1, label="guessing"
+                grid, grid, "k--", linewidth=1, label=_guessing(self.ax_)
             )
         self.ax_.set(
             yscale="log",

@@ -199,7 +199,9 @@ def read_sides(paths, arguments, model, classes, fitted_with=None):
         _same_number(sides)
     known = known_columns(model, list(sides[0].frame.columns))
     columns = _typing.read_columns(sides, known, arguments.na_values)
-    features = typed_as_trained(model, columns, sides, names is None, fitted_with)
+    features = typed_as_trained(
+        model, columns, sides, names is None, fitted_with, labels[0]
+    )
     return Inputs(
         features=features,
         labels=labels,

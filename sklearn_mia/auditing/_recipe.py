@@ -1,7 +1,6 @@
 """Auditing a training procedure: several models, one statement."""
 
 import json
-import tempfile
 from dataclasses import dataclass
 
 import joblib
@@ -39,10 +38,10 @@ from sklearn_mia.shadows import (
     root_seed,
 )
 from sklearn_mia.tables import take
-from sklearn_mia.workers import check_timeout
+from sklearn_mia.workers import check_timeout, temporary_folder
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RecipeReport:
     """What an audit of a training procedure found.
 
@@ -109,6 +108,11 @@ class RecipeReport:
             return text
         write_whole(path, text + "\n")
         return None
+
+    def __repr__(self):
+        """Return the class of the recipe and how many models were trained."""
+        name = visible(self.recipe).partition("(")[0]
+        return f"<RecipeReport of {name}: {self.n_targets} models>"
 
     def __str__(self):
         """Return the summary as plain text."""
@@ -234,7 +238,7 @@ def audit_recipe(
         raise ValueError(f"y has {len(labels)} labels for {X.shape[0]} records.")
     units = _units(X, labels, groups)
     targets = []
-    with tempfile.TemporaryDirectory(prefix="sklearn_mia_") as folder:
+    with temporary_folder() as folder:
         memory = joblib.Memory(folder, verbose=0)
         for number in range(n_targets):
             generator = np.random.default_rng([seed, 2, number])

@@ -4,7 +4,6 @@ import datetime
 import json
 import math
 import reprlib
-import textwrap
 from html import escape
 from pathlib import Path
 
@@ -17,15 +16,13 @@ from sklearn.utils._optional_dependencies import (
 from sklearn_mia.auditing._findings import Finding
 from sklearn_mia.auditing._migration import from_version_1
 from sklearn_mia.auditing._shape import fault
-from sklearn_mia.auditing._verdict import percent
+from sklearn_mia.auditing._text import render_text
 from sklearn_mia.auditing._writing import check_outputs, visible, write_whole
 
 SCHEMA = "sklearn_mia.audit"
 SCHEMA_VERSION = 2
 
 _EXPECTED = "expected a file written by AuditReport.to_json."
-_WIDTH = 88
-_HARD_SPACE = "\N{NO-BREAK SPACE}"
 
 
 def plain(value):
@@ -89,6 +86,9 @@ class AuditReport:
         The AUC within groups of records, with the "outcome" beside the limit of the
         AUC; ``"cannot_tell"`` of a group that is too small to pass without a leak.
 
+    summary : DataFrame of shape (n_attacks * n_metrics, 5)
+        One row an attack and metric. Needs pandas.
+
     records : DataFrame of shape (n_records, n_columns)
         One row a record, in input order. Needs pandas.
 
@@ -151,6 +151,31 @@ class AuditReport:
     def attacks(self):
         """The numbers of each attack, strongest first."""
         return self._content["attacks"]
+
+    @property
+    def summary(self):
+        """One row an attack and metric, strongest attack first, as a pandas frame.
+
+        Columns: "attack", "metric" ("auc", "advantage" or "tpr@fpr=<fraction>"),
+        "estimate", "low" and "high", which are missing where there is no interval.
+        """
+        pd = check_pandas_support(
+            "AuditReport.summary (pip install sklearn-mia[report])"
+        )
+        rows = []
+        for attack in self.attacks:
+            found = {"auc": attack["auc"], "advantage": attack["advantage"]} | {
+                f"tpr@fpr={row['max_fpr']:g}": row["tpr"]
+                for row in attack["tpr_at_fpr"]
+            }
+            rows += [
+                {"attack": attack["name"], "metric": metric}
+                | {end: interval[end] for end in ("estimate", "low", "high")}
+                for metric, interval in found.items()
+            ]
+        return pd.DataFrame(rows).astype(
+            dict.fromkeys(("estimate", "low", "high"), float)
+        )
 
     @property
     def limits(self):
@@ -442,132 +467,3 @@ def _compact_lists(text):
 
 
 # Text
-
-
-def _wrapped(text, indent=""):
-    # A number and its sign stay on one line.
-    text = text.replace(" %", _HARD_SPACE + "%")
-    return textwrap.fill(
-        text,
-        _WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-    ).replace(_HARD_SPACE, " ")
-
-
-def render_text(content):
-    """The report as plain text.
-
-    Parameters
-    ----------
-    content : dict
-
-    Returns
-    -------
-    text : str
-    """
-    content = visible(content)
-    verdict, data = content["verdict"], content["data"]
-    confidence = percent(content["correction"]["confidence"]).replace(".0", "")
-    title = f"Membership audit of {content['model']['name']}"
-    lines = [
-        title,
-        "=" * len(title),
-        "",
-        _wrapped(f"{verdict['title']}"),
-        "",
-        *(_wrapped(sentence, "  ") for sentence in verdict["sentences"]),
-        "",
-        _wrapped(
-            f"{data['n_members']} members and {data['n_nonmembers']} non-members, "
-            f"class label {data['label_column']!r}; the model is right on "
-            f"{percent(data['accuracy_members'])} of the members and "
-            f"{percent(data['accuracy_nonmembers'])} of the non-members."
-        ),
-        "",
-        "Attacks (TPR: share of members recognised; FPR: share of non-members accused;",
-        f"intervals with {confidence} confidence, for all attacks together)",
-        "",
-        *_attack_lines(content),
-    ]
-    if content["slices"]:
-        lines += ["", "Slices (AUC of the strongest attack in each, corrected)", ""]
-        lines += _slice_lines(content["slices"])
-    lines += ["", "Findings"]
-    if not content["findings"]:
-        lines += ["", "  None."]
-    for finding in content["findings"]:
-        lines += [
-            "",
-            f"  {finding['code']} {finding['severity']}: {finding['title']}",
-            _wrapped(f"{finding['message']} {finding['advice']}", "    "),
-        ]
-    return "\n".join(lines)
-
-
-def _attack_lines(content):
-    header = f"  {'attack':<18}{'measure':<19}{'value':>8}  {'interval':<16}"
-    lines = [f"{header}{'found':>10}  false alarms"]
-    for attack in content["attacks"]:
-        p_value = f"{attack['p_corrected']:>8.3f}"
-        epsilon = f"{attack['epsilon']['low']:>8.2f}"
-        lines += [
-            _measure_line(attack["name"], "AUC", attack["auc"]),
-            *(_rate_line(rate, attack) for rate in attack["tpr_at_fpr"]),
-            _measure_line("", "advantage", attack["advantage"]),
-            f"  {'':<18}{'epsilon at least':<19}{epsilon}",
-            f"  {'':<18}{'corrected p-value':<19}{p_value}",
-        ]
-    lines += ["", _wrapped(content["attacks"][0]["epsilon"]["statement"], "  ")]
-    return lines
-
-
-def _measure_line(attack, measure, interval):
-    value = f"{interval['estimate']:>8.3f}"
-    return f"  {attack:<18}{measure:<19}{value}  {_ends(interval)}"
-
-
-def _ends(interval):
-    if interval["low"] is None:
-        return interval["note"]
-    return f"{interval['low']:.3f} to {interval['high']:.3f}"
-
-
-def _rate_line(rate, attack):
-    name = f"TPR at FPR={rate['max_fpr']:g}"
-    tpr = rate["tpr"]
-    found = f"{rate['n_found']}/{attack['n_members']}"
-    alarms = (
-        f"{rate['n_false_alarms']}/{attack['n_nonmembers']} "
-        f"(FPR={rate['fpr']['estimate']:.4g})"
-    )
-    value, ends = percent(tpr["estimate"]), "not resolvable"
-    if rate["tied"]:
-        # A rate that ties hide is not the one attained, least of all a 0.
-        value = "n/a"
-        alarms += f", next {percent(rate['next_tpr'])} at {percent(rate['next_fpr'])}"
-    if tpr["low"] is not None:
-        ends = f"{100 * tpr['low']:.1f} to {100 * tpr['high']:.1f} %"
-    return f"  {'':<18}{name:<19}{value:>8}  {ends:<16}{found:>10}  {alarms}"
-
-
-def _slice_lines(slices):
-    lines = [
-        f"  {'slice':<34}{'members':>8}{'others':>8}  {'AUC':>5}  {'interval':<16}"
-        f"corrected p"
-    ]
-    for row in slices:
-        label = textwrap.shorten(
-            f"{row['slice']} = {row['value']}", 33, placeholder="…"
-        )
-        start = f"  {label:<34}{row['n_members']:>8}{row['n_nonmembers']:>8}"
-        auc = row["auc"]
-        if auc is None:
-            lines.append(f"{start}  too few records")
-            continue
-        lines.append(
-            f"{start}  {auc['estimate']:.3f}  {_ends(auc):<16}"
-            f"{row['p_corrected']:>11.3f}"
-        )
-    return lines

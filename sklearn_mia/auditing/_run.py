@@ -1,6 +1,5 @@
 """The attacks of an audit: chosen, aimed at the model, fitted and scored."""
 
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from sklearn_mia.base import BaseAttack, BaseShadowAttack
 from sklearn_mia.hooks import shown
 from sklearn_mia.models import open_model, recipe_beside
 from sklearn_mia.tables import take
+from sklearn_mia.workers import temporary_folder
 
 # Cost 4 of 16: from there on it equals RMIA with 64 shadow models.
 _SHARE_OF_BAGGING = 25
@@ -356,7 +356,7 @@ def run_attacks(
     half = _half(case, seed)
     if callbacks is not None and not isinstance(callbacks, (list, tuple)):
         callbacks = [callbacks]
-    with tempfile.TemporaryDirectory(prefix="sklearn_mia_") as folder:
+    with temporary_folder() as folder:
         if memory is None:
             memory = joblib.Memory(folder, verbose=0)
         scored = {}

@@ -21,6 +21,7 @@ _WITH_COMMA = re.compile(
 _DATE = re.compile(
     r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
+_INFINITY = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE | re.ASCII)
 _TRUTH = {"true": True, "false": False}
 TRUTH_WORDS = (
     _TRUTH
@@ -100,6 +101,12 @@ class TypedColumn:
     values: dict = field(default_factory=dict)
     remarks: list = field(default_factory=list)
     told: bool = False
+
+    @property
+    def is_certain(self):
+        """Whether the model takes the column in no other way than it is read."""
+        by_function = self.kind == "number" and not self.known.sure
+        return self.told and not (by_function and not self.known.values)
 
     def counts(self, side):
         """How often each different text stands in one table."""
@@ -304,10 +311,9 @@ def alternatives(column):
     kinds : list of str
         To be tried when a model does not take the kind chosen.
     """
-    if column.told or column.kind != "text" or not column.texts:
-        return []
+    others = {"text": ("date", "number"), "number": ("text",)}.get(column.kind, ())
     found = []
-    for kind in ("date", "number"):
+    for kind in () if column.is_certain or not column.texts else others:
         values = _READERS[kind](column)
         if values is not None and all(value is not None for value in values):
             column.values[kind] = values
@@ -315,14 +321,11 @@ def alternatives(column):
     return found
 
 
-def take_kind(column, kind):
-    """Read a column as another kind, one of its `alternatives`."""
+def take_kind(column, kind, why="the model does not take it otherwise"):
+    """Read a column as another kind, one of its `alternatives`, and say why."""
     column.kind, column.form = kind, _FORMS[kind][0]
     what = {"date": "dates", "number": "numbers"}.get(kind, "text")
-    column.remarks = [
-        f"column {column.name!r} was read as {what}, because the model does not take "
-        "it otherwise"
-    ]
+    column.remarks = [f"column {column.name!r} was read as {what}, because {why}"]
 
 
 def other_forms(column):
@@ -352,13 +355,17 @@ def _gap_in_numbers(text, column):
 
 
 def _as_text(column):
-    known = column.known
+    known = column.known.values
+    # One cell that is known without blanks speaks for those that are not known at all.
+    strips = not any(isinstance(v, str) and v != v.strip() for v in known) and any(
+        text not in known and text.strip() in known for text in column.texts
+    )
     values = []
     for text in column.texts:
         stripped = text.strip()
-        if stripped in column.na_values or (not stripped and text not in known.values):
+        if stripped in column.na_values or (not stripped and text not in known):
             values.append(_gap_of_text(column))
-        elif text not in known.values and stripped in known.values:
+        elif text not in known and (strips or stripped in known):
             values.append(stripped)
         else:
             values.append(text)
@@ -384,6 +391,8 @@ def _as_numbers(column, codes=True):
         cell = text.strip()
         if _gap_in_numbers(text, column):
             values.append(np.nan)
+        elif _INFINITY.fullmatch(cell):
+            values.append(float(cell))
         elif not NUMBER.fullmatch(cell) or (not codes and _CODE.fullmatch(cell)):
             values.append(None)
         else:
@@ -536,8 +545,6 @@ def _way_out(texts):
         return (
             "Write numbers with a decimal point and without a separator of thousands."
         )
-    if any(t.lower().lstrip("+-") in ("inf", "infinity") for t in texts):
-        return "Infinite values are not read from a text file: pass Parquet."
     if all(t.lower() in TRUTH_WORDS for t in texts):
         return "Write truth values as in training, such as 1 and 0."
     return "Correct them, or pass --na-values with what stands for a gap."

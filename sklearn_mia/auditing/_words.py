@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import sklearn
 from sklearn.exceptions import NotFittedError
 
+from sklearn_mia.hooks import cause_of
+
 _OPTIONS = (
     (r"target_estimator", "the model"),
     (r"Pass what it answers to audit_predictions", "Pass its answers by --predictions"),
@@ -17,23 +19,6 @@ _OPTIONS = (
     (r"\blabel_column\b", "--label"),
     (r"blanks, gaps or coding", "blanks, gaps (see --na-values) or coding"),
 )
-
-
-def told(error):
-    """What an error says, without values of records.
-
-    Parameters
-    ----------
-    error : Exception
-
-    Returns
-    -------
-    text : str
-    """
-    text = " ".join(str(error).split())
-    if isinstance(error, (ValueError, TypeError)):
-        text = re.sub(r"'[^']*'|\"[^\"]*\"|\[[^]]*\]", "...", text)
-    return f"{type(error).__name__}: {text[:300].rstrip('.')}."
 
 
 def other_version(fitted_with):
@@ -75,7 +60,7 @@ def check_model(path, check, model, fitted_with):
     except (TypeError, ValueError):
         raise
     except Exception as error:
-        text = f"{path} holds a {name} that does not work: {told(error)} "
+        text = f"{path} holds a {name} that does not work: {cause_of(error)} "
         if fitted_with is not None:
             text += other_version(fitted_with)
         raise ValueError(text.strip()) from error
