@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import sklearn
-from helpers.selection import X, Y, forest, tree
+from helpers.selection import LOSS, X, Y, forest, tree
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
@@ -35,7 +35,13 @@ class CountingTree(DecisionTreeClassifier):
 
 def test_columns_of_cross_validation_equal_the_scorers():
     scores = cross_validate_leakage(
-        forest(), X, Y, cv=4, scoring=["accuracy", "roc_auc"], return_train_score=True
+        forest(),
+        X,
+        Y,
+        attack=LOSS,
+        cv=4,
+        scoring=["accuracy", "roc_auc"],
+        return_train_score=True,
     )
     plain = cross_validate(
         forest(), X, Y, cv=4, scoring=["accuracy", "roc_auc"], return_train_score=True
@@ -49,6 +55,7 @@ def test_columns_of_cross_validation_equal_the_scorers():
         "tpr_at_fpr_0.01": {"max_fpr": 0.01},
     }.items():
         scorer = make_leakage_scorer(
+            LOSS,
             metric=metric.removesuffix("_0.1").removesuffix("_0.01"),
             greater_is_better=True,
             **options,
@@ -133,7 +140,7 @@ class Fussy(ClassifierMixin, BaseEstimator):
 
 def test_a_fold_that_fails_is_nan():
     with pytest.warns(sklearn.exceptions.FitFailedWarning):
-        scores = cross_validate_leakage(Fussy(), X, Y, cv=KFold(2))
+        scores = cross_validate_leakage(Fussy(), X, Y, attack=LOSS, cv=KFold(2))
     assert np.isnan(scores["leakage_advantage"]).tolist() == [False, True]
     with pytest.raises(ValueError, match="no"):
         cross_validate_leakage(Fussy(), X, Y, cv=2, error_score="raise")
@@ -173,7 +180,7 @@ class PickyTree(DecisionTreeClassifier):
 
 def test_shadows_get_parameters_of_fit_and_groups():
     groups = np.repeat(np.arange(80), 5)
-    for attack in (None, RMIA(n_shadows=2, random_state=0)):
+    for attack in (LOSS, RMIA(n_shadows=2, random_state=0)):
         scores = cross_validate_leakage(
             PickyTree(random_state=0),
             X,
