@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import sklearn
 from helpers.selection import (
+    LOSS,
     MEMBERS,
     OTHERS,
     SCORING,
@@ -92,7 +93,7 @@ def test_sample_weight_is_routed():
         search = GridSearchCV(
             AuditableClassifier(asking),
             {"estimator__C": [0.1, 1.0]},
-            scoring={"leakage": make_leakage_scorer()},
+            scoring={"leakage": make_leakage_scorer(LOSS)},
             refit="leakage",
             cv=2,
         ).fit(X, Y, sample_weight=weight)

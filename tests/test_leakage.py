@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 import sklearn
 from helpers.selection import (
+    LOSS,
     MEMBERS,
     OTHERS,
     SCORING,
@@ -64,9 +65,9 @@ def test_the_scorer_equals_leakage_by_hand(options, metric):
         by_hand = tpr_at_fpr_score(is_member, scores, max_fpr=0.1)
     else:
         by_hand = metric(is_member, scores)
-    scorer = make_leakage_scorer(**options)
+    scorer = make_leakage_scorer(LOSS, **options)
     assert scorer(model, X[OTHERS], Y[OTHERS]) == pytest.approx(-by_hand, abs=1e-12)
-    positive = make_leakage_scorer(**options, greater_is_better=True)
+    positive = make_leakage_scorer(LOSS, **options, greater_is_better=True)
     assert positive(model, X[OTHERS], Y[OTHERS]) == pytest.approx(by_hand, abs=1e-12)
 
 
@@ -100,9 +101,9 @@ def test_the_larger_side_is_sampled_down(max_samples):
     np.testing.assert_array_equal(known, is_member)
     attack = ThresholdAttack(model.estimator_, signal="loss").fit(records)
     by_hand = membership_advantage_score(is_member, attack.score_samples(records))
-    scorer = make_leakage_scorer(max_samples=max_samples, random_state=3)
+    scorer = make_leakage_scorer(LOSS, max_samples=max_samples, random_state=3)
     assert scorer(model, X[test], Y[test]) == pytest.approx(-by_hand, abs=1e-12)
-    other = make_leakage_scorer(max_samples=max_samples, random_state=4)
+    other = make_leakage_scorer(LOSS, max_samples=max_samples, random_state=4)
     assert other(model, X[test], Y[test]) != scorer(model, X[test], Y[test])
 
 
@@ -147,7 +148,7 @@ def test_an_attack_without_labels():
 @pytest.mark.parametrize("container", ["pandas", "polars", "csr", "list", "text"])
 def test_any_container_scores_alike(container):
     data, labels = np.round(X, 3), Y
-    expected = make_leakage_scorer()(
+    expected = make_leakage_scorer(LOSS)(
         AuditableClassifier(tree(max_depth=6)).fit(data[MEMBERS], labels[MEMBERS]),
         data[OTHERS],
         labels[OTHERS],
@@ -164,7 +165,7 @@ def test_any_container_scores_alike(container):
     else:
         sides, labels = (data[:200], data[200:]), np.array(["no", "yes"])[Y]
     model = AuditableClassifier(tree(max_depth=6)).fit(sides[0], labels[:200])
-    assert make_leakage_scorer()(model, sides[1], labels[200:]) == expected
+    assert make_leakage_scorer(LOSS)(model, sides[1], labels[200:]) == expected
 
 
 def test_categories_and_a_shuffled_index():
@@ -228,7 +229,7 @@ def test_halving_keeps_the_candidate_that_leaks_least():
     search = HalvingGridSearchCV(
         AuditableClassifier(tree()),
         {"estimator__min_samples_leaf": [1, 5, 30]},
-        scoring=make_leakage_scorer(),
+        scoring=make_leakage_scorer(LOSS),
         cv=3,
         random_state=0,
         return_train_score=False,
@@ -238,8 +239,14 @@ def test_halving_keeps_the_candidate_that_leaks_least():
 
 
 def test_the_scorer_is_an_ordinary_scorer():
-    scorer = make_leakage_scorer(metric="tpr_at_fpr", max_fpr=0.05)
-    assert repr(scorer) == "make_leakage_scorer(metric='tpr_at_fpr', max_fpr=0.05)"
+    scorer = make_leakage_scorer(LOSS, metric="tpr_at_fpr", max_fpr=0.05)
+    assert repr(scorer) == (
+        "make_leakage_scorer(ThresholdAttack(signal='loss'), metric='tpr_at_fpr', "
+        "max_fpr=0.05)"
+    )
+    assert (
+        repr(make_leakage_scorer()) == "make_leakage_scorer('auto', metric='advantage')"
+    )
     copied = pickle.loads(pickle.dumps(scorer))
     model = fitted(LogisticRegression())
     assert copied(model, X[OTHERS], Y[OTHERS]) == scorer(model, X[OTHERS], Y[OTHERS])
@@ -271,7 +278,7 @@ def test_scoring_the_training_records_is_told():
     with pytest.raises(ValueError, match="No non-members: of 200 records, 200 are tra"):
         make_leakage_scorer()(fitted(), X[MEMBERS], Y[MEMBERS])
     with pytest.warns(UserWarning, match="100 of 200 test records equal a training"):
-        make_leakage_scorer()(fitted(), X[100:300], Y[100:300])
+        make_leakage_scorer(LOSS)(fitted(), X[100:300], Y[100:300])
 
 
 @pytest.mark.parametrize(
@@ -326,8 +333,8 @@ def test_a_search_says_why_scores_are_missing():
     ("attack", "error", "message"),
     [
         (RMIA, TypeError, "Pass an instance"),
-        ("loss", TypeError, "attack must be an attack"),
-        (tree(), TypeError, "attack must be an attack"),
+        ("loss", TypeError, "attack must be 'auto' or an attack"),
+        (tree(), TypeError, "attack must be 'auto' or an attack"),
         (ThresholdAttack(GaussianNB()), ValueError, "already has a target"),
         (ThresholdAttack(label_column=3), ValueError, "label_column=3"),
     ],
@@ -366,7 +373,7 @@ def test_leakage_does_not_depend_on_the_types_of_the_test_table(
     search = GridSearchCV(AuditableClassifier(boosting), {}, cv=2)
     search.fit(table[:200], labels[:200])
     others = retyped(table[200:])
-    for attack in (None, RMIA(n_shadows=2, random_state=0)):
+    for attack in (LOSS, RMIA(n_shadows=2, random_state=0)):
         scorer = make_leakage_scorer(attack)
         expected = scorer(search, table[200:], labels[200:])
         assert expected < 0
@@ -385,7 +392,7 @@ def test_leakage_does_not_depend_on_the_order_of_the_columns(people):
     model.fit(table[:200], labels[:200])
     turned = table[table.columns[::-1]]
     assert model.was_trained_on(turned, labels)[:200].all()
-    scorer = make_leakage_scorer()
+    scorer = make_leakage_scorer(LOSS)
     # Half of them are training records.
     with pytest.warns(UserWarning, match="of 300 test records equal a training record"):
         expected = scorer(model, table[100:], labels[100:])
@@ -412,7 +419,7 @@ def test_a_category_of_the_test_table_alone_comes_after_the_others(people):
                 n_estimators=5, min_child_samples=2, n_jobs=1, verbose=-1
             )
         ).fit(train, labels[:200])
-        leakage = make_leakage_scorer()(model, test, labels[200:])
+        leakage = make_leakage_scorer(LOSS)(model, test, labels[200:])
         expected = leakage if expected is None else expected
         assert leakage == expected
 
@@ -425,7 +432,7 @@ def test_leakage_on_polars_does_not_depend_on_the_types_of_the_test_table(
         pytest.skip("LightGBM takes no enumeration of polars")
     table, labels = enumerated
     model = AuditableClassifier(boosting).fit(table[:200], labels[:200])
-    scorer = make_leakage_scorer()
+    scorer = make_leakage_scorer(LOSS)
     expected = scorer(model, table[200:], labels[200:])
     assert expected < 0
     for types in (

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import sklearn
-from helpers.selection import X, Y, forest, tied_rates, tree
+from helpers.selection import LOSS, X, Y, forest, tied_rates, tree
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
@@ -39,7 +39,13 @@ class CountingTree(DecisionTreeClassifier):
 @pytest.mark.filterwarnings("ignore:max_fpr=.* cannot be resolved:UserWarning")
 def test_columns_of_cross_validation_equal_the_scorers():
     scores = cross_validate_leakage(
-        forest(), X, Y, cv=4, scoring=["accuracy", "roc_auc"], return_train_score=True
+        forest(),
+        X,
+        Y,
+        attack=LOSS,
+        cv=4,
+        scoring=["accuracy", "roc_auc"],
+        return_train_score=True,
     )
     plain = cross_validate(
         forest(), X, Y, cv=4, scoring=["accuracy", "roc_auc"], return_train_score=True
@@ -53,6 +59,7 @@ def test_columns_of_cross_validation_equal_the_scorers():
         "tpr_at_fpr_0.01": {"max_fpr": 0.01},
     }.items():
         scorer = make_leakage_scorer(
+            LOSS,
             metric=metric.removesuffix("_0.1").removesuffix("_0.01"),
             greater_is_better=True,
             **options,
@@ -140,7 +147,7 @@ class Fussy(ClassifierMixin, BaseEstimator):
 @tied_rates
 def test_a_fold_that_fails_is_nan():
     with pytest.warns(sklearn.exceptions.FitFailedWarning):
-        scores = cross_validate_leakage(Fussy(), X, Y, cv=KFold(2))
+        scores = cross_validate_leakage(Fussy(), X, Y, attack=LOSS, cv=KFold(2))
     assert np.isnan(scores["leakage_advantage"]).tolist() == [False, True]
     with pytest.raises(ValueError, match="no"):
         cross_validate_leakage(Fussy(), X, Y, cv=2, error_score="raise")
@@ -179,7 +186,9 @@ def test_a_rate_that_ties_hide_is_nan_and_the_next_one_told():
         r"fprs=0.6[0-9]* or more, or use an attack whose scores tie less."
     )
     with pytest.warns(UserWarning, match=wanted):
-        scores = cross_validate_leakage(tree(), X, Y, cv=2, fprs=[0.1, 0.9])
+        scores = cross_validate_leakage(
+            tree(), X, Y, attack=LOSS, cv=2, fprs=[0.1, 0.9]
+        )
     assert np.all(np.isnan(scores["leakage_tpr_at_fpr_0.1"]))
     assert_array_equal(scores["leakage_tpr_at_fpr_0.9"], 1)
     assert np.all(scores["leakage_advantage"] > 0.2)
@@ -196,7 +205,7 @@ class PickyTree(DecisionTreeClassifier):
 @tied_rates
 def test_shadows_get_parameters_of_fit_and_groups():
     groups = np.repeat(np.arange(80), 5)
-    for attack in (None, RMIA(n_shadows=2, random_state=0)):
+    for attack in (LOSS, RMIA(n_shadows=2, random_state=0)):
         scores = cross_validate_leakage(
             PickyTree(random_state=0),
             X,

@@ -262,18 +262,17 @@ class AuditableClassifier(BaseWrapper):
         is_member : ndarray of shape (2 * n,), dtype bool
             True for the first `n`.
         """
-        X, y, is_member = self._membership_sides(X, y, max_samples, random_state)
-        return join_records(X, y), is_member
+        X, y, rows, is_member = self._membership_sides(X, y, max_samples, random_state)
+        return join_records(take(X, rows), y[rows]), is_member
 
-    def _membership_sides(self, X, y, max_samples, random_state):
+    def _membership_sides(self, X, y, max_samples, random_state, whole=False):
+        """The sides, as rows of a table: of themselves, or of the `whole` of both."""
         check_is_fitted(self)
         ids = self._training.ids
         X_train, y_train = as_table(self._training.X), as_labels(self._training.y)
         X, y = in_order_of(X_train, as_table(X)), as_labels(y)
         kept = nonmember_rows(_identities(X, y), ids, y, check_target(self.estimator_))
         members, picked = balanced_rows(len(ids), len(kept), max_samples, random_state)
-        kept = kept[picked]
-        X_member, y_member = take(X_train, members), y_train[members]
         probe = members[:_PROBE_SIZE]
         if not np.array_equal(
             record_ids(take(X_train, probe), y_train[probe]), ids[probe]
@@ -282,9 +281,15 @@ class AuditableClassifier(BaseWrapper):
                 "The training data were changed in place after the fit of this "
                 "AuditableClassifier. Fit it on a copy."
             )
-        both = stack_tables(X_member, take(X, kept))
-        is_member = np.arange(2 * len(kept)) < len(kept)
-        return both, np.concatenate([y_member, y[kept]]), is_member
+        is_member = np.arange(2 * len(picked)) < len(picked)
+        if whole:
+            rows = np.concatenate([members, len(ids) + picked])
+        else:
+            rows = np.arange(len(is_member))
+            X_train, y_train = take(X_train, members), y_train[members]
+            kept = kept[picked]
+        both = stack_tables(X_train, take(X, kept))
+        return both, np.concatenate([y_train, y[kept]]), rows, is_member
 
     def _passes(self, name):
         # What fit has learned; a method that is not offered here stays out of reach.

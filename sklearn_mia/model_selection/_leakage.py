@@ -9,8 +9,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import get_tags
 
 from sklearn_mia._warn import warn
-from sklearn_mia.attacks import ThresholdAttack
-from sklearn_mia.metrics import membership_advantage_score
+from sklearn_mia.auditing._run import strongest_attack
+from sklearn_mia.metrics import membership_advantage_score, roc_auc_interval
 from sklearn_mia.metrics._rates import resolved_tpr_at_fpr_score
 from sklearn_mia.records import as_records, free_name
 from sklearn_mia.shadows import root_seed
@@ -24,27 +24,28 @@ METRICS = {
 
 _ODD_DUPLICATES = 0.1
 _N_FOLDS = 5
+# A search looks dozens of times.
+_REVERSED_LEVEL = 1e-4
 
 
 def check_attack(attack):
-    """Check the attack that the user gave, or make the default one.
+    """Check the attack that the user gave.
 
     Parameters
     ----------
-    attack : attack instance or None
-        None is a `ThresholdAttack(signal="loss")`.
+    attack : "auto" or attack instance
+        Without a target.
 
     Returns
     -------
-    attack : attack instance
-        Without a target.
+    attack : "auto" or attack instance
     """
-    if attack is None:
-        return ThresholdAttack(signal="loss")
+    if isinstance(attack, str) and attack == "auto":
+        return attack
     if inspect.isclass(attack) or not hasattr(attack, "score_samples"):
         raise TypeError(
-            f"attack must be an attack without a target, got {attack!r}. Pass an "
-            "instance, for example RMIA(n_shadows=8, random_state=0)."
+            f"attack must be 'auto' or an attack without a target, got {attack!r}. "
+            "Pass an instance, for example RMIA(n_shadows=8, random_state=0)."
         )
     params = attack.get_params(deep=False)
     if "target_estimator" not in params:
@@ -64,6 +65,57 @@ def check_attack(attack):
             "Expected 'auto', or None for an attack that must not see the label."
         )
     return attack
+
+
+def attack_for(attack, model, random_state):
+    """The attack on one candidate.
+
+    Parameters
+    ----------
+    attack : "auto" or attack instance
+        From :func:`check_attack`.
+
+    model : fitted classifier
+
+    random_state : int, RandomState instance or None
+        Seeds the shadows of "auto".
+
+    Returns
+    -------
+    attack : attack instance
+    """
+    if not isinstance(attack, str):
+        return attack
+    seed = root_seed(random_state) % 2**31
+    return strongest_attack(model, random_state=seed).set_params(target_estimator=None)
+
+
+def is_reversed(is_member, scores):
+    """Tell whether an attack clearly ranks the non-members above the members.
+
+    Without a leak it does so once in ten thousand measurements.
+
+    Parameters
+    ----------
+    is_member : ndarray of shape (n_records,), dtype bool
+
+    scores : ndarray of shape (n_records,)
+
+    Returns
+    -------
+    reversed : bool
+        After a warning.
+    """
+    interval = roc_auc_interval(is_member, scores, confidence=1 - 2 * _REVERSED_LEVEL)
+    if interval.high is None or interval.high >= 0.5:
+        return False
+    warn(
+        "The attack ranks the non-members above the members, AUC "
+        f"{interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f}): the "
+        "sides are exchanged, or differ in more than training. Leakage cannot be told "
+        "and is NaN. Look at where the two sides come from."
+    )
+    return True
 
 
 def has_shadows(attack):

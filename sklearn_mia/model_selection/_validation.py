@@ -1,7 +1,6 @@
 """Leakage as a scorer, and as columns of cross-validation."""
 
 import time
-from contextlib import contextmanager
 from numbers import Integral, Real
 from tempfile import TemporaryDirectory
 
@@ -30,9 +29,11 @@ from sklearn_mia.metrics._rates import unresolved_message
 from sklearn_mia.model_selection._auditable import AuditableClassifier
 from sklearn_mia.model_selection._leakage import (
     METRICS,
+    attack_for,
     balanced_rows,
     check_attack,
     has_shadows,
+    is_reversed,
     membership_scores,
     nonmember_rows,
 )
@@ -56,7 +57,10 @@ def _auditable(estimator):
     changer = changed[0] if changed else opened.classifier
     name = type(changer).__name__
     if not any(kinds):
-        advice = f"Wrap it before it is fitted: AuditableClassifier({name}(...))."
+        advice = (
+            f"Wrap it before it is fitted: pass AuditableClassifier({name}(...)) in "
+            "its place. Or call cross_validate_leakage, which takes it as it is."
+        )
     elif hasattr(changer, "steps"):
         advice = "Wrap the whole pipeline: AuditableClassifier(make_pipeline(...))."
     else:
@@ -85,26 +89,33 @@ class _LeakageScorer:
     def __call__(self, estimator, X, y_true, **kwargs):
         """Score a fitted auditable classifier on a test set."""
         auditable = _auditable(estimator)
-        X, y, is_member = auditable._membership_sides(
-            X, y_true, self._max_samples, self._random_state
-        )
-        attack = check_attack(self._attack)
+        check_is_fitted(auditable)
+        model = auditable.estimator_
+        check_target(model)
+        attack = attack_for(self._attack, model, self._random_state)
+        shadows = has_shadows(attack)
         metadata = auditable._training.metadata
-        if metadata and has_shadows(attack):
+        if metadata and shadows:
             raise ValueError(
                 f"The classifier was fitted with {', '.join(metadata)}, which the "
-                f"shadows of {attack.__class__.__name__} would not get. Use an attack "
-                "without shadows, such as ThresholdAttack."
+                f"shadows of {attack.__class__.__name__} would not get. Pass an attack "
+                "without shadows, such as ThresholdAttack(signal='loss'), which sees "
+                "less."
             )
-        scores = membership_scores(attack, auditable.estimator_, X, y, is_member)
+        X, y, rows, is_member = auditable._membership_sides(
+            X, y_true, self._max_samples, self._random_state, whole=shadows
+        )
+        scores = membership_scores(attack, model, X, y, is_member)[rows]
+        if is_reversed(is_member, scores):
+            return np.nan
         leakage = METRICS[self._metric](is_member, scores, **self._options)
         return self._sign * float(leakage)
 
     def __repr__(self):
         options = "".join(f", {k}={v!r}" for k, v in self._options.items())
-        attack = "" if self._attack is None else f"{self._attack!r}, "
         better = ", greater_is_better=True" if self._sign > 0 else ""
-        return f"make_leakage_scorer({attack}metric={self._metric!r}{options}{better})"
+        told = f"{self._attack!r}, metric={self._metric!r}{options}{better}"
+        return f"make_leakage_scorer({told})"
 
 
 @validate_params(
@@ -119,7 +130,7 @@ class _LeakageScorer:
     prefer_skip_nested_validation=True,
 )
 def make_leakage_scorer(
-    attack=None,
+    attack="auto",
     *,
     metric="advantage",
     max_fpr=0.01,
@@ -142,11 +153,16 @@ def make_leakage_scorer(
 
     Parameters
     ----------
-    attack : attack instance without target or None, default=None
-        The attack, cloned for each classifier. None is
-        ``ThresholdAttack(signal="loss")``, which trains no shadows: it costs one
-        prediction for each record compared. An attack with shadows trains them for
-        each fold and candidate; its pool are the two sides.
+    attack : "auto" or attack instance without target, default="auto"
+        The attack, cloned for each classifier. "auto" is the strongest default attack
+        of an audit, chosen by the classifier: BaggingAttack as an audit runs it for a
+        forest or bagging, LiRA for boosting of more than two classes, RMIA for the
+        rest, these with 4 shadows. It costs about four fits for each fold and candidate.
+
+        An attack with shadows trains them for each fold and candidate, on halves of
+        all training records and non-members. ``ThresholdAttack(signal="loss")`` trains
+        none and costs one prediction for each record compared, but it **sees less**:
+        what it calls safe, an audit may not.
 
     metric : {"advantage", "roc_auc", "tpr_at_fpr"}, default="advantage"
         The largest TPR - FPR of all thresholds, the area under the ROC curve, or the
@@ -177,7 +193,9 @@ def make_leakage_scorer(
         Called as ``scorer(auditable_classifier, X_test, y_test)``; a fitted search
         over auditable classifiers will do. Called with training rows it raises, so a
         search needs ``return_train_score=False``, which is not the default of
-        `HalvingGridSearchCV`.
+        `HalvingGridSearchCV`. NaN, with a warning, where the attack clearly ranks
+        non-members above members: the sides are then exchanged, or differ in more
+        than training, and a search does not choose the candidate.
 
     See Also
     --------
@@ -202,8 +220,7 @@ def make_leakage_scorer(
     {'estimator__max_depth': 1}
     """
     options = {"max_fpr": max_fpr} if metric == "tpr_at_fpr" else {}
-    if attack is not None:
-        check_attack(attack)
+    check_attack(attack)
     sign = 1 if greater_is_better else -1
     return _LeakageScorer(attack, metric, options, sign, max_samples, random_state)
 
@@ -225,7 +242,7 @@ def cross_validate_leakage(
     X,
     y,
     *,
-    attack=None,
+    attack="auto",
     fprs=(0.1, 0.01),
     random_state=0,
     groups=None,
@@ -262,9 +279,10 @@ def cross_validate_leakage(
     y : array-like of shape (n_records,)
         Their labels.
 
-    attack : attack instance without target or None, default=None
-        The attack, cloned for each fold. None is ``ThresholdAttack(signal="loss")``,
-        which trains no shadows.
+    attack : "auto" or attack instance without target, default="auto"
+        The attack, cloned for each fold. "auto" is the strongest default attack of an
+        audit, chosen by the classifier, as in :func:`make_leakage_scorer`.
+        ``ThresholdAttack(signal="loss")`` trains no shadows, and sees less.
 
     fprs : array-like of float, default=(0.1, 0.01)
         False-positive rates, fractions in [0, 1), at which to give the TPR.
@@ -321,11 +339,15 @@ def cross_validate_leakage(
         ``leakage_tpr_at_fpr_0.1``
             TPR at that false-positive rate; one key for each of `fprs`. NaN, with a
             warning, where tied scores keep the rate from being looked at
-            (:func:`~sklearn_mia.metrics.resolve_rate`).
+            (:func:`~sklearn_mia.metrics.resolve_rate`). It and the advantage are NaN,
+            with a warning, where the attack clearly ranks non-members above members:
+            the sides are then exchanged, or differ in more than training.
         ``leakage_n_members``
             Members, and as many non-members, that were compared.
         ``leakage_time``
             Seconds of the attack.
+        ``leakage_attack``
+            Name of the attack, text.
 
     See Also
     --------
@@ -373,9 +395,17 @@ def cross_validate_leakage(
     metadata = {"groups": groups, **(params or {})}
     fit_params = {k: v for k, v in metadata.items() if v is not None}
     X, y = as_table(X), as_labels(y)
-    with _sharing_shadows(attack, n_jobs, random_state) as attack:
+    with TemporaryDirectory() as folder:
+        # In one folder, shadows are trained once for all folds.
+        wanted = {
+            "n_jobs": n_jobs,
+            "random_state": root_seed(random_state) % 2**31,
+            "memory": folder,
+        }
         results.update(
-            _leakage_of_folds(attack, X, y, folds, fprs, random_state, fit_params)
+            _leakage_of_folds(
+                attack, wanted, X, y, folds, fprs, random_state, fit_params
+            )
         )
     if not return_estimator:
         del results["estimator"]
@@ -389,59 +419,55 @@ def _row_numbers(rows):
     return np.flatnonzero(rows) if rows.dtype == bool else rows
 
 
-@contextmanager
-def _sharing_shadows(attack, n_jobs, random_state):
-    """Give an attack with shadows what it needs to train them once for all folds."""
+def _completed(attack, wanted):
+    """Give an attack with shadows what its user left open."""
     if not has_shadows(attack):
-        yield attack
-        return
+        return attack
     given = attack.get_params(deep=False)
-    with TemporaryDirectory() as folder:
-        wanted = {
-            "n_jobs": n_jobs,
-            "random_state": root_seed(random_state) % 2**31,
-            "memory": folder,
-        }
-        changes = {k: v for k, v in wanted.items() if k in given and given[k] is None}
-        if "keep_models" in given:
-            changes["keep_models"] = False  # no record is outside the pool
-        yield clone(attack).set_params(**changes)
+    changes = {k: v for k, v in wanted.items() if k in given and given[k] is None}
+    if "keep_models" in given:
+        changes["keep_models"] = False  # no record is outside the pool
+    return clone(attack).set_params(**changes)
 
 
-def _leakage_of_folds(attack, X, y, folds, fprs, random_state, fit_params):
+def _leakage_of_folds(attack, wanted, X, y, folds, fprs, random_state, fit_params):
     names = ["roc_auc", "advantage", *(f"tpr_at_fpr_{fpr:g}" for fpr in fprs)]
     names += ["n_members", "time"]
     table = np.full((len(folds), len(names)), np.nan)
+    attackers = np.full(len(folds), None, dtype=object)
     ids = record_ids(X, y)
     unresolved = {}
-    for row, (model, train, test) in zip(table, folds, strict=True):
+    for fold, (model, train, test) in enumerate(folds):
         try:
             check_is_fitted(model)
         except NotFittedError:
             continue  # cross_validate has warned, and its scores are error_score too
+        check_target(model)
         start = time.perf_counter()
+        own = _completed(attack_for(attack, model, random_state), wanted)
+        attackers[fold] = own.__class__.__name__
         scores, is_member = _fold_scores(
-            attack, model, X, y, ids, train, test, random_state, fit_params
+            own, model, X, y, ids, train, test, random_state, fit_params
         )
         rates = [resolve_rate(is_member, scores, max_fpr=fpr) for fpr in fprs]
         for rate in rates:
             if not rate.resolvable:
                 unresolved.setdefault(rate.max_fpr, []).append(rate)
-        row[:] = [
+        table[fold] = [
             METRICS["roc_auc"](is_member, scores),
             membership_advantage_score(is_member, scores),
             *(rate.tpr if rate.resolvable else np.nan for rate in rates),
             is_member.sum(),
             time.perf_counter() - start,
         ]
+        if is_reversed(is_member, scores):
+            table[fold, 1:-2] = np.nan
     _warn_unresolvable(fprs, table[:, names.index("n_members")])
     for rates in unresolved.values():
         message = unresolved_message(rates[0], "fprs")
         warn(f"In {len(rates)} of {len(folds)} folds {message}")
-    return {
-        f"leakage_{name}": column
-        for name, column in zip(names, table.T.copy(), strict=True)
-    }
+    columns = dict(zip(names, table.T.copy(), strict=True)) | {"attack": attackers}
+    return {f"leakage_{name}": column for name, column in columns.items()}
 
 
 def _warn_unresolvable(fprs, n_nonmembers):

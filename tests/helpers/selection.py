@@ -15,7 +15,8 @@ X, Y = make_classification(400, 8, n_informative=5, flip_y=0.3, random_state=0)
 MEMBERS, OTHERS = slice(0, 200), slice(200, 400)
 # Small trees and forests tie: the default rates of folds can seldom be looked at.
 tied_rates = pytest.mark.filterwarnings("ignore:In . of . folds fprs=:UserWarning")
-SCORING = {"accuracy": "accuracy", "leakage": make_leakage_scorer()}
+LOSS = ThresholdAttack(signal="loss")
+SCORING = {"accuracy": "accuracy", "leakage": make_leakage_scorer(LOSS)}
 
 
 def tree(**params):
@@ -33,7 +34,7 @@ def fitted(estimator=None, **params):
 
 def advantage(model, X_members, y_members, X_others, y_others, attack=None):
     """Leakage by hand, from arrays."""
-    attack = ThresholdAttack(signal="loss") if attack is None else clone(attack)
+    attack = clone(LOSS if attack is None else attack)
     attack.set_params(target_estimator=model)
     records = as_records(
         np.vstack([X_members, X_others]), np.concatenate([y_members, y_others])
