@@ -157,7 +157,8 @@ def make_leakage_scorer(
         The attack, cloned for each classifier. "auto" is the strongest default attack
         of an audit, chosen by the classifier: BaggingAttack as an audit runs it for a
         forest or bagging, LiRA for boosting of more than two classes, RMIA for the
-        rest, these with 4 shadows. It costs about four fits for each fold and candidate.
+        rest, these with 4 shadows. It costs about four fits for each fold and
+        candidate.
 
         An attack with shadows trains them for each fold and candidate, on halves of
         all training records and non-members. ``ThresholdAttack(signal="loss")`` trains
