@@ -41,12 +41,13 @@ def german_credit():
 
 @pytest.fixture
 def small_examples(monkeypatch):
-    """A quarter of the shipped table, and forests of ten trees.
+    """A quarter of the shipped table, forests of ten trees, searches of two folds.
 
     For code that is run as a user would run it.
     """
     pytest.importorskip("pandas")
     from sklearn.ensemble import RandomForestClassifier
+    from sklearn.model_selection import GridSearchCV
 
     from sklearn_mia.datasets import load_german_credit
 
@@ -57,6 +58,8 @@ def small_examples(monkeypatch):
     forest = partial(RandomForestClassifier, n_estimators=10)
     monkeypatch.setattr("sklearn_mia.datasets.load_german_credit", every_fourth_record)
     monkeypatch.setattr("sklearn.ensemble.RandomForestClassifier", forest)
+    search = partial(GridSearchCV, cv=2)
+    monkeypatch.setattr("sklearn.model_selection.GridSearchCV", search)
 
 
 JOBS = ["smith", "clerk", "nurse"]
