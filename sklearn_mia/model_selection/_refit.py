@@ -68,9 +68,10 @@ def _first(candidates, *keys):
 class MostAccurateWithin:
     """Take the most accurate candidate that leaks no more than a limit.
 
-    For ``refit=`` of a search whose `scoring` has both scorers. Of equally accurate
-    candidates the one that leaks less is taken. If none keeps the limit, the one that
-    leaks least is taken, with a warning: an error would lose the search.
+    For ``refit=`` of a search whose `scoring` has both scorers. A candidate with a NaN
+    in either is never taken. Of equally accurate candidates the one that leaks less is
+    taken. If none keeps the limit, the one that leaks least is taken, with a warning:
+    an error would lose the search.
 
     Parameters
     ----------
@@ -137,8 +138,9 @@ class MostAccurateWithin:
 class LeastLeakageWithin:
     """Take the candidate that leaks least among those that are accurate enough.
 
-    For ``refit=`` of a search whose `scoring` has both scorers. Of candidates that
-    leak equally the more accurate one is taken.
+    For ``refit=`` of a search whose `scoring` has both scorers. A candidate with a NaN
+    in either is never taken. Of candidates that leak equally the more accurate one is
+    taken.
 
     Parameters
     ----------
