@@ -279,8 +279,7 @@ def cross_validate_leakage(
 
     attack : "auto" or attack instance without target, default="auto"
         The attack, cloned for each fold. "auto" is the strongest default attack of an
-        audit, chosen by the classifier, as in :func:`make_leakage_scorer`; its shadows
-        cost as much as 3 to 6 fits, once for all folds.
+        audit, chosen by the classifier, as in :func:`make_leakage_scorer`.
         ``ThresholdAttack(signal="loss")`` trains no shadows, and sees less.
 
     fprs : array-like of float, default=(0.1, 0.01)
