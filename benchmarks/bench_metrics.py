@@ -6,10 +6,8 @@ Half of the records are members, half a standard deviation higher; the smaller o
 runs. The goal is about a second in all.
 """
 
-import time
-
 import numpy as np
-from common import write_results
+from common import smaller_of_five, write_results
 
 from sklearn_mia.metrics import (
     compare_attacks,
@@ -29,15 +27,6 @@ METRICS = {
     "AUC of two": lambda y, s: compare_attacks(y, s, -s),
     "TPR of two": lambda y, s: compare_attacks(y, s, -s, metric="tpr_at_fpr"),
 }
-
-
-def smaller_of_five(function):
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def main():

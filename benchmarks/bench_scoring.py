@@ -6,10 +6,8 @@
 goal is 2 s for every attack.
 """
 
-import time
-
 import numpy as np
-from common import command_line, write_results
+from common import command_line, smaller_of_five, write_results
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -22,15 +20,6 @@ from sklearn_mia import (
     ShadowModelAttack,
     as_records,
 )
-
-
-def smaller_of_five(function):
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def main():

@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import sys
+import time
 from pathlib import Path
 
 import joblib
@@ -124,6 +125,16 @@ def environment(**settings):
         "command": " ".join(["python", *sys.argv]),
         **settings,
     }
+
+
+def smaller_of_five(function):
+    """Seconds of the fastest of five calls."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 def write_results(name, rows, **settings):

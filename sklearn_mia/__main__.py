@@ -22,6 +22,7 @@ from sklearn_mia.auditing._audit import (
 from sklearn_mia.auditing._case import make_case
 from sklearn_mia.auditing._html import check_jinja2
 from sklearn_mia.auditing._inputs import read_sides
+from sklearn_mia.auditing._judging import outcomes_of, together
 from sklearn_mia.auditing._predictions import read_predictions
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._words import check_model, words_of_options
@@ -244,12 +245,11 @@ def exit_code(report, *, gated=True):
         return EXIT_UNDECIDED
     if not gated:
         return EXIT_OK
-    outcomes = {row["outcome"] for row in (*report.limits, *report.slices)}
-    if "exceeded" in outcomes:
+    found = together(outcomes_of(report.limits), outcomes_of(report.slices))
+    if found == "exceeded":
         return EXIT_EXCEEDED
     only_predictions = any(f.code == "MIA017" for f in report.findings)
-    shown = report.limits and not outcomes & {"undecided", "unresolvable"}
-    return EXIT_OK if shown and not only_predictions else EXIT_UNDECIDED
+    return EXIT_OK if found == "kept" and not only_predictions else EXIT_UNDECIDED
 
 
 def limit(text):

@@ -7,7 +7,7 @@ import time
 
 from sklearn_mia.auditing import _writing, audit
 from sklearn_mia.auditing._html import check_jinja2, render_page
-from sklearn_mia.auditing._verdict import percent
+from sklearn_mia.auditing._percent import percent
 
 
 def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):

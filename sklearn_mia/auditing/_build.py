@@ -24,6 +24,7 @@ from sklearn_mia.auditing._judging import (
     SLICE_SHARE,
     confidence_of,
     judge_limits,
+    outcomes_of,
 )
 from sklearn_mia.auditing._multiplicity import MembershipPermuter, max_statistic_test
 from sklearn_mia.auditing._report import SCHEMA, SCHEMA_VERSION, AuditReport
@@ -33,7 +34,6 @@ from sklearn_mia.base._with_shadows import BaseShadowAttack
 from sklearn_mia.metrics import (
     EpsilonBound,
     epsilon_lower_bound,
-    roc_auc_interval,
 )
 from sklearn_mia.signals import loss
 from sklearn_mia.tables import (
@@ -325,11 +325,10 @@ def build_report(
     attacks = _attack_rows(
         scored, is_member, settings, level, labels, correction, checks
     )
-    p_value, p_reversed = (
-        min(p for (_, m), p in zip(labels, correction.adjusted, strict=True) if m in of)
-        for of in (("auc", "tpr"), ("reversed",))
+    p_value = min(row["p_corrected"] for row in attacks)
+    most_reversed = min(
+        attacks, key=lambda row: row["p_corrected_by_metric"]["reversed"]
     )
-    leak = p_value <= 1 - confidence
     power = _evaluation.what_would_be_seen(correction, labels, *n_sides)
     blind = checks.run(
         "the sides without the model", _blind, case, settings.confidence, seed
@@ -352,7 +351,7 @@ def build_report(
         normalised=normalised,
     )
 
-    def slices():
+    def sliced():
         difficulty = _difficulty(evidence, -loss(log_proba, case.codes))
         return _slices.evaluate_slices(
             _slicings(settings.slices, case, difficulty),
@@ -368,22 +367,32 @@ def build_report(
         )
 
     auc_limit = next((v for k, _, v in settings.limits if k == "auc"), None)
-    slices = checks.run("slices", slices, default=[])
+    slices = checks.run("slices", sliced, default=[])
     worst = _slices.worst_slice(slices, 1 - slice_confidence)
-    findings += [
-        _findings.check_reversed(
-            p_reversed, 1 - confidence, leak, _weakest(attacks), accuracy
+    of_numbers = [
+        checks.run(
+            "reversed rankings",
+            _findings.check_reversed,
+            most_reversed,
+            1 - confidence,
+            p_value <= 1 - confidence,
+            accuracy,
         ),
-        _findings.check_worst_slice(worst),
+        checks.run("the worst group", _findings.check_worst_slice, worst),
     ]
-    findings = [finding for finding in findings if finding is not None]
+    findings += [finding for finding in of_numbers if finding is not None]
     records = top_records = None
     if settings.per_record:
         records = checks.run("single records", _record_columns, case, scored)
     if records is not None:
         top_records = checks.run("the most exposed records", _top_records, records)
     findings = _by_severity([*findings, *extra_findings, *checks.failed])
-    auc_of, rate_of = _simultaneous(scored, is_member, level)
+    auc_of = {row["name"]: row["auc"] for row in attacks}.get
+
+    def rate_of(name, fpr):
+        rows = judged_rows(scored[name])
+        return _evaluation.tpr_row(is_member[rows], scores[name][rows], fpr, level)
+
     lead = attacks[0]["name"]
     headline = {
         "attack": lead,
@@ -420,7 +429,7 @@ def build_report(
             headline,
             model_content["name"],
             worst_slice=worst,
-            slice_outcomes=[row["outcome"] for row in slices],
+            slice_outcomes=outcomes_of(slices),
         ),
         "headline": headline,
         "limits": judged,
@@ -430,7 +439,7 @@ def build_report(
             f"the reversed ranking and TPR at FPR={_evaluation.HEADLINE_FPR:g} of "
             "every attack",
             "p_value": p_value,
-            "p_reversed": p_reversed,
+            "p_reversed": most_reversed["p_corrected_by_metric"]["reversed"],
             "confidence": confidence,
             "slice_confidence": slice_confidence,
             "n_permutations": correction.n_permutations,
@@ -495,10 +504,6 @@ def _attack_rows(scored, is_member, settings, level, labels, correction, checks)
     return [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
 
 
-def _weakest(attacks):
-    return min(attacks, key=lambda row: row["p_corrected_by_metric"]["reversed"])
-
-
 def _no_bound(confidence):
     """Stands where epsilon could not be bounded: 0, which is always true."""
     return EpsilonBound(0.0, 0.0, confidence, "none", "Epsilon was not bounded.")
@@ -516,23 +521,6 @@ def _blind(case, confidence, seed):
             confidence=confidence,
             seed=seed,
         )
-
-
-def _simultaneous(scored, is_member, level):
-    """Functions that give the AUC, and a TPR, of an attack at a confidence level."""
-
-    def judged(name):
-        rows = judged_rows(scored[name])
-        return is_member[rows], scored[name].scores[rows]
-
-    def auc_of(name):
-        interval = roc_auc_interval(*judged(name), confidence=level)
-        return _evaluation.plain_interval(interval)
-
-    def rate_of(name, fpr):
-        return _evaluation.tpr_row(*judged(name), fpr, level)
-
-    return auc_of, rate_of
 
 
 def _versions():

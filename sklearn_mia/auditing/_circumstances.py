@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from sklearn_mia.auditing._findings import Finding, _percent
+from sklearn_mia.auditing._findings import Finding
+from sklearn_mia.auditing._percent import in_percent
 from sklearn_mia.metrics import roc_auc_interval
 from sklearn_mia.redaction import without_values
 
@@ -42,8 +43,8 @@ def check_regime(regime):
         least = _LEAST_ACCURACY_GAP_THIN if regime["thin"] else _LEAST_ACCURACY_GAP
         if gap > max(least, 4 * regime[f"{shadow}_sd"]):
             odd.append(
-                f"right on {_percent(regime[shadow])} of {what} where the target is "
-                f"right on {_percent(regime[target])}"
+                f"right on {in_percent(regime[shadow])} of {what} where the target is "
+                f"right on {in_percent(regime[target])}"
             )
     if not odd:
         return None

@@ -10,6 +10,7 @@ from sklearn_mia.auditing._multiplicity import (
     AucStatistic,
     TprStatistic,
 )
+from sklearn_mia.auditing._percent import in_percent
 from sklearn_mia.metrics import (
     epsilon_lower_bound,
     membership_advantage_interval,
@@ -18,7 +19,6 @@ from sklearn_mia.metrics import (
     rate_interval,
     resolve_rate,
     roc_auc_interval,
-    threshold_at_fpr,
     tpr_at_fpr_interval,
 )
 from sklearn_mia.metrics._power import detectable_effect, null_auc_sd
@@ -71,9 +71,10 @@ def tpr_row(is_member, scores, fpr, confidence):
         Where ties hide the rate, "least" and "most" bound the TPR at it by the
         thresholds above and below.
     """
-    n0 = int(np.count_nonzero(~is_member))
+    n1, n0 = (int(np.count_nonzero(side)) for side in (is_member, ~is_member))
     permitted = is_resolvable(fpr, n0)
     attained = resolve_rate(is_member, scores, max_fpr=fpr)
+    n_alarms, n_found = round(attained.fpr * n0), round(attained.tpr * n1)
     resolvable = permitted and attained.resolvable
     least = most = None
     if resolvable:
@@ -84,24 +85,23 @@ def tpr_row(is_member, scores, fpr, confidence):
                 is_member, scores, max_fpr=fpr, confidence=confidence
             )
         tpr = plain_interval(interval)
-    threshold = threshold_at_fpr(scores[~is_member], fpr)
-    n_alarms = int(np.count_nonzero(scores[~is_member] > threshold))
-    n_found = int(np.count_nonzero(scores[is_member] > threshold))
-    if not resolvable:
+    else:
         note = (
             f"value at 0 of {n0} false alarms; a false-positive rate of {fpr:g} needs "
             f"at least {min_nonmembers_for_fpr(fpr)} non-members"
         )
         if permitted:
-            least, most = _bounds_beside(is_member, scores, attained, confidence)
+            least, most = _bounds_beside(
+                is_member, scores, attained, n_found, confidence
+            )
             note = (
                 "records with equal scores are accused together: at "
-                f"{100 * attained.fpr:.3g} % false alarms, then at "
-                f"{100 * attained.next_fpr:.3g} % with "
-                f"{100 * attained.next_tpr:.3g} % of the members"
+                f"{in_percent(attained.fpr)} false alarms, then at "
+                f"{in_percent(attained.next_fpr)} with "
+                f"{in_percent(attained.next_tpr)} of the members"
             )
         tpr = {
-            "estimate": n_found / int(is_member.sum()),
+            "estimate": attained.tpr,
             "low": None,
             "high": None,
             "confidence": confidence,
@@ -123,11 +123,9 @@ def tpr_row(is_member, scores, fpr, confidence):
     }
 
 
-def _bounds_beside(is_member, scores, attained, confidence):
+def _bounds_beside(is_member, scores, attained, n_found, confidence):
     """Bounds of the TPR at a hidden rate: it is between those of its neighbours."""
-    n1 = int(is_member.sum())
-    n_found = round(attained.tpr * n1)
-    least = rate_interval(n_found, n1, confidence=confidence).low
+    least = rate_interval(n_found, int(is_member.sum()), confidence=confidence).low
     if attained.next_fpr >= 1:
         return float(least), 1.0
     with warnings.catch_warnings():

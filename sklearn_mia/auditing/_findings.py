@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.stats import rankdata
 
+from sklearn_mia.auditing._percent import in_percent
+from sklearn_mia.auditing._slices import group_told
 from sklearn_mia.metrics import (
     min_nonmembers_for_fpr,
     rate_interval,
@@ -97,10 +99,6 @@ class Finding:
         return f"[{self.code} {self.severity}] {self.message} {self.advice}"
 
 
-def _percent(share):
-    return f"{100 * share:.3g} %"
-
-
 def check_blind(blind):
     """MIA001: members can be told from non-members without the model."""
     if blind is None or blind["low"] <= 0.5:
@@ -131,7 +129,7 @@ def check_duplicates(ids, is_member):
         "MIA002",
         "critical" if share > 0.5 else "warning",
         "Equal records on both sides",
-        f"{n_nonmembers} non-members ({_percent(share)}) equal one of {n_members} "
+        f"{n_nonmembers} non-members ({in_percent(share)}) equal one of {n_members} "
         "members in every column, label included: the model has seen them, so they "
         "raise false alarms and hide leakage.",
         "Drop them from the non-members (drop_shared=True, or --drop-shared) and "
@@ -179,9 +177,9 @@ def check_ties(name, scores, is_member, max_fpr=0.01):
         "MIA004",
         "note",
         "Tied scores",
-        f"{n_tied} non-members ({_percent(share)}) share the score of {name} at which "
-        f"{_percent(max_fpr)} false alarms would be reached: its rates there are at "
-        f"{n_above} false alarms of {len(nonmembers)}, and are attained, not "
+        f"{n_tied} non-members ({in_percent(share)}) share the score of {name} at "
+        f"which {in_percent(max_fpr)} false alarms would be reached: its rates there "
+        f"are at {n_above} false alarms of {len(nonmembers)}, and are attained, not "
         "interpolated.",
         "Read this attack at higher false-positive rates, or by its AUC.",
         {
@@ -200,14 +198,14 @@ def check_resolution(n_nonmembers, fprs, confidence=0.95):
         return None
     needed = min_nonmembers_for_fpr(min(fine))
     at_zero = rate_interval(0, n_nonmembers, confidence=confidence).high
-    rates = ", ".join(f"{fpr:g} ({_percent(fpr)})" for fpr in fine)
+    rates = ", ".join(f"{fpr:g} ({in_percent(fpr)})" for fpr in fine)
     return Finding(
         "MIA005",
         "warning",
         "False-positive rate not resolvable",
         f"{n_nonmembers} non-members cannot show a false-positive rate of {rates}: "
-        f"one false alarm is already {_percent(1 / n_nonmembers)}, and none at all "
-        f"proves no more than {_percent(at_zero)}.",
+        f"one false alarm is already {in_percent(1 / n_nonmembers)}, and none at all "
+        f"proves no more than {in_percent(at_zero)}.",
         f"Pass at least {needed} non-members, or ask for a higher rate.",
         {
             "fprs": fine,
@@ -266,7 +264,7 @@ def check_balance(n_members, n_nonmembers):
         "note",
         "Unequal sides",
         f"{n_members} members and {n_nonmembers} non-members: always answering with "
-        f"the larger side would be right on {_percent(majority)}, so accuracy says "
+        f"the larger side would be right on {in_percent(majority)}, so accuracy says "
         "nothing here; AUC and the rates reported do not depend on it.",
         f"Intervals are as wide as the smaller side makes them; fewer {larger} would "
         "do as well.",
@@ -291,8 +289,8 @@ def check_swapped(accuracy_members, accuracy_nonmembers, n_members, n_nonmembers
         "MIA012",
         "critical",
         "The sides look swapped",
-        f"The model is right on {_percent(accuracy_nonmembers)} of the non-members "
-        f"but only on {_percent(accuracy_members)} of the members, its own training "
+        f"The model is right on {in_percent(accuracy_nonmembers)} of the non-members "
+        f"but only on {in_percent(accuracy_members)} of the members, its own training "
         "records.",
         "Check that the records given as members are those the model was trained on, "
         "and that both tables were prepared alike.",
@@ -321,26 +319,24 @@ def check_units(units, grouped):
     )
 
 
-def check_reversed(p_value, alpha, leak, attack, accuracy):
+def check_reversed(attack, alpha, leak, accuracy):
     """MIA021: an attack ranks members below non-members, more than chance explains.
 
     Parameters
     ----------
-    p_value : float
-        Of all reversed rankings together.
+    attack : dict
+        The attack most reversed.
 
     alpha : float
-        Below it the ranking is reversed.
+        A corrected p-value no larger makes its ranking reversed.
 
     leak : bool
         Whether an attack found members the right way round.
 
-    attack : dict
-        The attack most reversed.
-
     accuracy : pair of float
         Of the model, on members and on non-members.
     """
+    p_value = attack["p_corrected_by_metric"]["reversed"]
     if p_value > alpha:
         return None
     auc = attack["auc"]["estimate"]
@@ -349,14 +345,14 @@ def check_reversed(p_value, alpha, leak, attack, accuracy):
         "warning" if leak else "critical",
         "Members rank below non-members",
         f"{attack['name']} ranks members below non-members (AUC {auc:.3f}; reversed, "
-        f"{1 - auc:.3f}); chance would do so in {_percent(p_value)} of audits. Either "
-        "the two sides were exchanged, or the model treats its own records in a way "
-        "that the attack reads the wrong way round: then it can be told all the same "
-        "who was in the data.",
+        f"{1 - auc:.3f}); chance would do so in {in_percent(p_value)} of audits. "
+        "Either the two sides were exchanged, or the model treats its own records in a "
+        "way that the attack reads the wrong way round: then it can be told all the "
+        "same who was in the data.",
         "Check which table the model was trained on (it is right on "
-        f"{_percent(accuracy[0])} of the members and {_percent(accuracy[1])} of the "
-        "non-members). If the sides are right, a leak is there: do not read a low AUC "
-        "as safety.",
+        f"{in_percent(accuracy[0])} of the members and {in_percent(accuracy[1])} of "
+        "the non-members). If the sides are right, a leak is there: do not read a low "
+        "AUC as safety.",
         {"attack": attack["name"], "auc": auc, "p_corrected": p_value},
     )
 
@@ -376,9 +372,7 @@ def check_worst_slice(row):
         "MIA022",
         "warning",
         "A group at a risk of its own",
-        f"In the group {row['slice']} {row['value']} ({row['n_members']} members), "
-        f"{row['attack']} has an AUC of {auc['estimate']:.3f} ({auc['low']:.3f} to "
-        f"{auc['high']:.3f}), corrected for all groups.",
+        f"In {group_told(row)}.",
         "Judge the model by its worst group, not by the average.",
         {
             "slice": row["slice"],

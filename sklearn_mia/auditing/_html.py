@@ -4,7 +4,8 @@ import functools
 from importlib import import_module, resources
 
 from sklearn_mia.auditing._charts import distribution_svg, interval_svg, legend, roc_svg
-from sklearn_mia.auditing._verdict import percent, rate
+from sklearn_mia.auditing._judging import outcomes_of, together
+from sklearn_mia.auditing._percent import percent, rate
 from sklearn_mia.auditing._writing import visible
 
 _SEVERITY_WORDS = {"critical": "Critical", "warning": "Warning", "note": "Note"}
@@ -103,10 +104,8 @@ def _value(value):
 def _colour(content):
     """Name of the colour of the verdict: green is for what was shown alone."""
     level = content["verdict"]["level"]
-    rows = [*content["limits"], *content["slices"]]
-    outcomes = {row["outcome"] for row in rows} - {None, "cannot_tell"}
-    shown = content["limits"] and outcomes == {"kept"}
-    return "nothing_seen" if level == "nothing_found" and not shown else level
+    found = together(outcomes_of(content["limits"]), outcomes_of(content["slices"]))
+    return level if level != "nothing_found" or found == "kept" else "nothing_seen"
 
 
 def _view(content, number, markup):

@@ -52,6 +52,32 @@ def outcome_of(low, high, limit):
     return "kept" if high <= limit else "undecided"
 
 
+def together(of_limits, of_slices=()):
+    """What all limits and groups of records say: the worst, or what was shown.
+
+    Parameters
+    ----------
+    of_limits, of_slices : iterable of (str or None)
+        Outcomes from :func:`judge_limits` and :func:`judge_slice`.
+
+    Returns
+    -------
+    outcome : {"exceeded", "undecided", "kept"}
+        "kept" only if there is a limit, and nothing that keeps it from being shown.
+    """
+    of_limits, of_slices = set(of_limits), set(of_slices)
+    outcomes = of_limits | of_slices
+    if "exceeded" in outcomes:
+        return "exceeded"
+    open_ = outcomes & {"undecided", "unresolvable"}
+    return "kept" if of_limits and not open_ else "undecided"
+
+
+def outcomes_of(rows):
+    """Outcomes of the limits, or of the slices, of a report."""
+    return [row["outcome"] for row in rows]
+
+
 def _judge_rate(row, limit):
     """Outcome of a rate; one that ties hide is bounded by the rates beside it."""
     if row["resolvable"]:

@@ -1,6 +1,6 @@
 """Reports of the first schema, read as those of today."""
 
-from sklearn_mia.auditing._judging import outcome_of
+from sklearn_mia.auditing._judging import outcome_of, outcomes_of, together
 
 
 def from_version_1(content):
@@ -41,11 +41,11 @@ def from_version_1(content):
             row["outcome"] = outcome_of(interval["low"], interval["high"], row["value"])
     verdict = content["verdict"]
     if verdict["level"] in ("above_limits", "below_limits"):
-        outcomes = {row["outcome"] for row in content["limits"]}
-        kept = outcomes == {"kept"}
-        verdict["level"] = "within_limits" if kept else "at_limits"
-        if "exceeded" in outcomes:
-            verdict["level"] = "above_limits"
+        verdict["level"] = {
+            "exceeded": "above_limits",
+            "undecided": "at_limits",
+            "kept": "within_limits",
+        }[together(outcomes_of(content["limits"]))]
     content["schema_version"] = 2
     return content
 

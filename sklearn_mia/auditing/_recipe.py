@@ -15,6 +15,7 @@ from sklearn_mia.auditing._case import (
     side_table,
 )
 from sklearn_mia.auditing._evaluation import is_resolvable, tpr_row
+from sklearn_mia.auditing._percent import percent
 from sklearn_mia.auditing._report import plain
 from sklearn_mia.auditing._run import (
     attacks_by_name,
@@ -24,7 +25,6 @@ from sklearn_mia.auditing._run import (
     run_attacks,
 )
 from sklearn_mia.auditing._settings import Settings
-from sklearn_mia.auditing._verdict import percent
 from sklearn_mia.auditing._writing import visible, write_whole
 from sklearn_mia.checks import check_count
 from sklearn_mia.hooks import shown

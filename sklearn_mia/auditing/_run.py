@@ -155,18 +155,15 @@ def attacks_by_name(
         "response_method": response_method,
         "random_state": random_state,
     }
-    if isinstance(attacks, str):
-        return [_attack_of_name(attacks, model, settings)]
+
+    def made(value):
+        is_name = isinstance(value, str)
+        return _attack_of_name(value, model, settings) if is_name else value
+
     if isinstance(attacks, Mapping):
-        return {
-            k: _attack_of_name(v, model, settings) if isinstance(v, str) else v
-            for k, v in attacks.items()
-        }
-    if isinstance(attacks, (list, tuple)):
-        return [
-            _attack_of_name(v, model, settings) if isinstance(v, str) else v
-            for v in attacks
-        ]
+        return {name: made(value) for name, value in attacks.items()}
+    if isinstance(attacks, (str, list, tuple)):
+        return [made(v) for v in ([attacks] if isinstance(attacks, str) else attacks)]
     return attacks
 
 

@@ -218,3 +218,13 @@ def worst_slice(slices, alpha):
     found = [row for row in slices if row["auc"] and row["p_corrected"] <= alpha]
     found = [row for row in found if row["auc"]["low"] is not None]
     return max(found, key=lambda row: row["auc"]["low"], default=None)
+
+
+def group_told(row):
+    """What was seen in a group of records, in the words of verdict and finding."""
+    auc = row["auc"]
+    return (
+        f"the group {row['slice']} {row['value']} ({row['n_members']} members), "
+        f"{row['attack']} has an AUC of {auc['estimate']:.3f} ({auc['low']:.3f} to "
+        f"{auc['high']:.3f}, corrected for all groups)"
+    )

@@ -2,7 +2,7 @@
 
 import textwrap
 
-from sklearn_mia.auditing._verdict import percent
+from sklearn_mia.auditing._percent import percent
 from sklearn_mia.auditing._writing import visible
 
 _WIDTH = 88

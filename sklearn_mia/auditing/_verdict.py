@@ -2,6 +2,9 @@
 
 import re
 
+from sklearn_mia.auditing._judging import outcomes_of, together
+from sklearn_mia.auditing._percent import percent, percent_interval, rate
+from sklearn_mia.auditing._slices import group_told
 from sklearn_mia.checks import check_probability
 from sklearn_mia.metrics import expected_fpr
 
@@ -56,30 +59,6 @@ def check_limits(limits):
     return checked
 
 
-def percent(share):
-    """A share as percent, for people."""
-    if share is None:
-        return "n/a"
-    value = 100 * share
-    if 0 < abs(value) < 0.1:
-        return f"{value:.2g} %"
-    return f"{value:.1f} %"
-
-
-def rate(fraction):
-    """A rate that was asked for, as percent: 0.01 is 1 %."""
-    return f"{100 * fraction:g} %"
-
-
-def percent_interval(interval):
-    """An estimate and its ends as percent, for people."""
-    text = percent(interval["estimate"])
-    if interval["low"] is None:
-        return text
-    low, high = f"{100 * interval['low']:.1f}", f"{100 * interval['high']:.1f}"
-    return f"{text} ({low} to {high} %)"
-
-
 def state_verdict(
     correction,
     judged,
@@ -127,15 +106,14 @@ def state_verdict(
     """
     p_value, alpha = correction["p_value"], 1 - correction["confidence"]
     leak = p_value <= alpha
-    outcomes = [row["outcome"] for row in judged]
-    in_slices = set(slice_outcomes)
-    kept = set(outcomes) == {"kept"} and "undecided" not in in_slices
+    of_limits = outcomes_of(judged)
+    found = together(of_limits, slice_outcomes)
+    kept = found == "kept"
     if critical:
         level = title = "not_interpretable"
-    elif "exceeded" in outcomes:
-        level = title = "above_limits"
-    elif "exceeded" in in_slices:
-        level, title = "above_limits", "slice_above"
+    elif found == "exceeded":
+        level = "above_limits"
+        title = level if "exceeded" in of_limits else "slice_above"
     elif leak or worst_slice is not None:
         level = "within_limits" if kept else "at_limits"
         title = level if judged else "no_limits"
@@ -146,13 +124,18 @@ def state_verdict(
         told.append(("power", _too_small_sentence(judged, power)))
     told += [("seen", sentence) for sentence in _what_was_seen(headline)]
     if worst_slice is not None:
-        told.append(("slice", _slice_sentence(worst_slice)))
+        told.append(
+            (
+                "slice",
+                f"Not all records are at the same risk: in {group_told(worst_slice)}.",
+            )
+        )
     told.append(("chance", _chance_sentence(p_value, alpha, bool(critical))))
     if not leak:
         told.append(("power", _power_sentence(power)))
     if not critical:
         told += [("limit", _limit_sentence(row)) for row in judged]
-        if "undecided" in in_slices:
+        if "undecided" in slice_outcomes:
             told.append(("limit", _undecided_slices(slice_outcomes)))
     told.append(
         (
@@ -230,16 +213,6 @@ def _undecided_slices(outcomes):
     return (
         f"In {groups}, large enough to tell, the interval of the AUC lies on both "
         "sides of the limit."
-    )
-
-
-def _slice_sentence(row):
-    auc = row["auc"]
-    return (
-        f"Not all records are at the same risk: in the group {row['slice']} "
-        f"{row['value']} ({row['n_members']} members), {row['attack']} has an AUC of "
-        f"{auc['estimate']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}, corrected for "
-        "all groups)."
     )
 
 
