@@ -1,7 +1,6 @@
 """The command line: ``python -m sklearn_mia``."""
 
 import argparse
-import re
 import sys
 import traceback
 import warnings
@@ -23,6 +22,7 @@ from sklearn_mia.auditing._case import make_case
 from sklearn_mia.auditing._html import check_jinja2
 from sklearn_mia.auditing._inputs import read_sides
 from sklearn_mia.auditing._judging import outcomes_of, together
+from sklearn_mia.auditing._options import fraction, gibibytes, limit, seconds
 from sklearn_mia.auditing._predictions import read_predictions
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._words import check_model, words_of_options
@@ -50,8 +50,8 @@ exit codes:
   3    --fail-above: an attack, or a group of records, is above a limit
   4    the numbers cannot be read as a leak: the two sides differ without the
        model, hold the same records or look swapped; with --fail-above also if an
-       interval reaches over a limit, a rate cannot be looked at, or only predictions
-       were given: they can fail a model, not clear it
+       interval reaches over a limit, a rate cannot be looked at, a check failed, or
+       only predictions were given: they can fail a model, not clear it
   130  interrupted; 143 or 129 if by SIGTERM or SIGHUP. Workers are ended and
        temporary files removed
 """
@@ -245,113 +245,12 @@ def exit_code(report, *, gated=True):
         return EXIT_UNDECIDED
     if not gated:
         return EXIT_OK
-    found = together(outcomes_of(report.limits), outcomes_of(report.slices))
+    codes = {finding.code for finding in report.findings}
+    found = together(outcomes_of(report.limits), outcomes_of(report.slices), codes)
     if found == "exceeded":
         return EXIT_EXCEEDED
-    only_predictions = any(f.code == "MIA017" for f in report.findings)
-    return EXIT_OK if found == "kept" and not only_predictions else EXIT_UNDECIDED
-
-
-def limit(text):
-    """Read a limit: ``tpr=0.05@fpr=0.01`` or ``auc=0.6``.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    key, value : str, float
-        As `limits` of :func:`sklearn_mia.audit` takes them.
-    """
-    match = re.fullmatch(r"(?:auc=(\S+)|tpr=(\S+)@fpr=(\S+))", text.strip())
-    if match is None:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a limit; expected tpr=0.05@fpr=0.01 or auc=0.6"
-        )
-    given = [part for part in match.groups() if part is not None]
-    rates = [_rate(part) for part in given]
-    if not all(0 < rate < 1 for rate in rates):
-        shown = [f"{rate / 100:g}" for rate in rates]
-        meant = all(1 <= rate < 100 for rate in rates)
-        words = "auc={}" if len(given) == 1 else "tpr={}@fpr={}"
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a limit; expected fractions between 0 and 1, such as "
-            "tpr=0.05@fpr=0.01 or auc=0.6, or percent with the sign, tpr=5%@fpr=1%"
-            + (f". Did you mean {words.format(*shown)}?" if meant else "")
-        )
-    if len(rates) == 1:
-        return "auc", rates[0]
-    return f"tpr@fpr={rates[1]:g}", rates[0]
-
-
-def _rate(text):
-    """A fraction, also of percent with the sign; -1 for what is none."""
-    number = text.strip()
-    try:
-        return float(number[:-1]) / 100 if number.endswith("%") else float(number)
-    except ValueError:
-        return -1.0
-
-
-def fraction(text):
-    """Read a rate: a fraction such as 0.01, or percent with the sign, as 1%.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    value : float
-    """
-    value = _rate(text)
-    if not 0 < value < 1:
-        meant = f". Did you mean {value / 100:g}?" if 1 <= value < 100 else ""
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a rate; expected a fraction between 0 and 1, such as "
-            f"0.01, or the same in percent with its sign, 1%{meant}"
-        )
-    return value
-
-
-def _positive(text, what):
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not {what} above 0")
-    return value
-
-
-def seconds(text):
-    """Read a time limit.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    value : float
-    """
-    return _positive(text, "a number of seconds")
-
-
-def gibibytes(text):
-    """Read a size in GiB.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    value : int
-        In bytes.
-    """
-    return int(_positive(text, "a number of GiB") * 2**30)
+    is_clear = found == "kept" and "MIA017" not in codes
+    return EXIT_OK if is_clear else EXIT_UNDECIDED
 
 
 class _Parser(argparse.ArgumentParser):

@@ -9,6 +9,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import RMIA, AuditReport, ThresholdAttack, audit, audit_predictions
 from sklearn_mia.__main__ import exit_code
+from sklearn_mia.auditing import _build, _findings, _slices
 from sklearn_mia.auditing._evaluation import tpr_row
 
 QUICK = {"n_permutations": 199, "random_state": 0}
@@ -154,6 +155,28 @@ def test_a_large_audit_of_a_model_that_does_not_leak_passes():
     assert report.verdict["level"] == "nothing_found"
     assert "would have been" in report.verdict["title"]
     assert "--level: var(--nothing_found)" in report.to_html()
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(_slices, "evaluate_slices"), (_build, "blind_auc"), (_findings, "check_swapped")],
+)
+def test_what_could_not_be_checked_is_not_passed(monkeypatch, module, name):
+    X, y = noisy(4000, random_state=1)
+    model = LogisticRegression(C=1e-3).fit(X[:200], y[:200])
+    members = sides(X[200:], y[200:])
+
+    def fail(*args, **kwargs):
+        raise IndexError
+
+    monkeypatch.setattr(module, name, fail)
+    report = audit(model, *members, attacks=ThresholdAttack(), **QUICK)
+    assert "MIA020" in [f.code for f in report.findings]
+    assert {row["outcome"] for row in report.limits} == {"kept"}
+    assert report.verdict["level"] == "nothing_found"
+    assert "could have been missed" in report.verdict["title"]
+    assert "--level: var(--nothing_found)" not in report.to_html()
+    assert exit_code(report) == 4
 
 
 def test_reports_of_the_first_schema_are_read_by_their_intervals(request):

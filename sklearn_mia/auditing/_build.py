@@ -430,6 +430,7 @@ def build_report(
             model_content["name"],
             worst_slice=worst,
             slice_outcomes=outcomes_of(slices),
+            codes=[finding.code for finding in findings],
         ),
         "headline": headline,
         "limits": judged,

@@ -104,7 +104,8 @@ def _value(value):
 def _colour(content):
     """Name of the colour of the verdict: green is for what was shown alone."""
     level = content["verdict"]["level"]
-    found = together(outcomes_of(content["limits"]), outcomes_of(content["slices"]))
+    limits, slices = (outcomes_of(content[key]) for key in ("limits", "slices"))
+    found = together(limits, slices, [f["code"] for f in content["findings"]])
     return level if level != "nothing_found" or found == "kept" else "nothing_seen"
 
 

@@ -12,6 +12,7 @@ SLICE_SHARE = 0.2
 # A slice without a leak passes with this probability, or it is too small to gate.
 _PASSES = 0.985
 _MOST_TIMES = 1000
+_NOT_CHECKED = "MIA020"
 
 OUTCOMES = ("kept", "exceeded", "undecided", "unresolvable", "cannot_tell")
 
@@ -52,13 +53,16 @@ def outcome_of(low, high, limit):
     return "kept" if high <= limit else "undecided"
 
 
-def together(of_limits, of_slices=()):
+def together(of_limits, of_slices=(), codes=()):
     """What all limits and groups of records say: the worst, or what was shown.
 
     Parameters
     ----------
     of_limits, of_slices : iterable of (str or None)
         Outcomes from :func:`judge_limits` and :func:`judge_slice`.
+
+    codes : iterable of str, default=()
+        Codes of the findings: what failed to be checked was not shown.
 
     Returns
     -------
@@ -69,8 +73,8 @@ def together(of_limits, of_slices=()):
     outcomes = of_limits | of_slices
     if "exceeded" in outcomes:
         return "exceeded"
-    open_ = outcomes & {"undecided", "unresolvable"}
-    return "kept" if of_limits and not open_ else "undecided"
+    is_open = outcomes & {"undecided", "unresolvable"} or _NOT_CHECKED in codes
+    return "kept" if of_limits and not is_open else "undecided"
 
 
 def outcomes_of(rows):

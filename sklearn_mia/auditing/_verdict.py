@@ -69,6 +69,7 @@ def state_verdict(
     *,
     worst_slice=None,
     slice_outcomes=(),
+    codes=(),
 ):
     """Write the verdict.
 
@@ -99,6 +100,9 @@ def state_verdict(
     slice_outcomes : iterable of (str or None), default=()
         Of all groups, from :func:`~sklearn_mia.auditing._judging.judge_slice`.
 
+    codes : iterable of str, default=()
+        Of all findings.
+
     Returns
     -------
     verdict : dict
@@ -107,7 +111,7 @@ def state_verdict(
     p_value, alpha = correction["p_value"], 1 - correction["confidence"]
     leak = p_value <= alpha
     of_limits = outcomes_of(judged)
-    found = together(of_limits, slice_outcomes)
+    found = together(of_limits, slice_outcomes, codes)
     kept = found == "kept"
     if critical:
         level = title = "not_interpretable"
@@ -278,7 +282,7 @@ def _too_small_sentence(judged, power):
         )
     return (
         "This audit cannot rule out a leak above the limits: the intervals below reach "
-        "over them, or a rate could not be looked at."
+        "over them, or a rate or a group could not be looked at."
     )
 
 

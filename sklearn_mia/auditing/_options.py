@@ -1,0 +1,106 @@
+"""Values of the options of the command line, as its parser reads them."""
+
+import argparse
+import re
+
+
+def limit(text):
+    """Read a limit: ``tpr=0.05@fpr=0.01`` or ``auc=0.6``.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    key, value : str, float
+        As `limits` of :func:`sklearn_mia.audit` takes them.
+    """
+    match = re.fullmatch(r"(?:auc=(\S+)|tpr=(\S+)@fpr=(\S+))", text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a limit; expected tpr=0.05@fpr=0.01 or auc=0.6"
+        )
+    given = [part for part in match.groups() if part is not None]
+    rates = [_rate(part) for part in given]
+    if not all(0 < rate < 1 for rate in rates):
+        shown = [f"{rate / 100:g}" for rate in rates]
+        meant = all(1 <= rate < 100 for rate in rates)
+        words = "auc={}" if len(given) == 1 else "tpr={}@fpr={}"
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a limit; expected fractions between 0 and 1, such as "
+            "tpr=0.05@fpr=0.01 or auc=0.6, or percent with the sign, tpr=5%@fpr=1%"
+            + (f". Did you mean {words.format(*shown)}?" if meant else "")
+        )
+    if len(rates) == 1:
+        return "auc", rates[0]
+    return f"tpr@fpr={rates[1]:g}", rates[0]
+
+
+def _rate(text):
+    """A fraction, also of percent with the sign; -1 for what is none."""
+    number = text.strip()
+    try:
+        return float(number[:-1]) / 100 if number.endswith("%") else float(number)
+    except ValueError:
+        return -1.0
+
+
+def fraction(text):
+    """Read a rate: a fraction such as 0.01, or percent with the sign, as 1%.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    value : float
+    """
+    value = _rate(text)
+    if not 0 < value < 1:
+        meant = f". Did you mean {value / 100:g}?" if 1 <= value < 100 else ""
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a rate; expected a fraction between 0 and 1, such as "
+            f"0.01, or the same in percent with its sign, 1%{meant}"
+        )
+    return value
+
+
+def _positive(text, what):
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what} above 0")
+    return value
+
+
+def seconds(text):
+    """Read a time limit.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    value : float
+    """
+    return _positive(text, "a number of seconds")
+
+
+def gibibytes(text):
+    """Read a size in GiB.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    value : int
+        In bytes.
+    """
+    return int(_positive(text, "a number of GiB") * 2**30)
