@@ -7,7 +7,6 @@ import time
 
 from sklearn_mia.auditing import _writing, audit
 from sklearn_mia.auditing._html import check_jinja2, render_page
-from sklearn_mia.auditing._percent import percent
 
 
 def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
@@ -92,14 +91,9 @@ def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
 
 
 def _in_plain_words(report):
-    headline = report.to_dict()["headline"]
-    found = headline["rate"]["tpr"]["estimate"]
-    return _filled(
-        f"{report.to_dict()['model']['name']}: {report.verdict['title']} An attacker "
-        "who wrongly accuses at most 1 % of the people who were not in its training "
-        f"data recognises {percent(found)} of the 500 who were; guessing would "
-        "recognise 1 %."
-    )
+    verdict = report.verdict
+    seen = verdict["sentences"][verdict["kinds"].index("seen")]
+    return _filled(f"{report.to_dict()['model']['name']}: {verdict['title']} {seen}")
 
 
 def _filled(text):

@@ -7,7 +7,14 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_mia import RMIA, AuditReport, ThresholdAttack, audit, audit_predictions
+from sklearn_mia import (
+    RMIA,
+    AuditReport,
+    ThresholdAttack,
+    audit,
+    audit_predictions,
+    audit_recipe,
+)
 from sklearn_mia.__main__ import exit_code
 from sklearn_mia.auditing import _build, _findings, _slices
 from sklearn_mia.auditing._evaluation import tpr_row
@@ -56,6 +63,24 @@ def test_a_rate_that_ties_hide_is_no_measured_zero(leaking):
     lines = [line.split() for line in text.splitlines() if "TPR at FPR=0.01 " in line]
     assert [line[3:6] for line in lines] == [["n/a", "not", "resolvable"]] * 2
     assert "not resolvable" in report.to_html()
+    pytest.importorskip("pandas")
+    rates = report.summary.query("metric == 'tpr@fpr=0.01'")
+    assert rates[["estimate", "low", "high"]].isna().all(axis=None)
+
+
+def test_a_recipe_takes_no_tied_rate_for_a_measured_zero():
+    X, y = noisy(600)
+    # Members are all right, and so are most others: nothing is between 0 and that.
+    tree = DecisionTreeClassifier(random_state=0)
+    report = audit_recipe(
+        tree, X, y, n_targets=2, attacks=ThresholdAttack(), fprs=[0.1], random_state=0
+    )
+    rows = {row["metric"]: row for row in report.summary}
+    assert rows["auc"]["mean"] > 0.55
+    assert rows["tpr@fpr=0.1"]["mean"] is None
+    assert rows["tpr@fpr=0.1"]["note"] == (
+        "needs 10 non-members, and scores that do not tie there"
+    )
 
 
 def test_scores_of_two_values_bound_a_rate_from_both_sides():

@@ -14,7 +14,7 @@ from sklearn_mia.auditing._case import (
     one_table,
     side_table,
 )
-from sklearn_mia.auditing._evaluation import is_resolvable, tpr_row
+from sklearn_mia.auditing._evaluation import tpr_row
 from sklearn_mia.auditing._percent import percent
 from sklearn_mia.auditing._report import plain
 from sklearn_mia.auditing._run import (
@@ -309,11 +309,9 @@ def _target_row(model, case, scored, fprs, confidence):
         sides, scores = case.is_member[rows], result.scores[rows]
         values = {"auc": roc_auc_interval(sides, scores).estimate}
         for fpr in fprs:
-            resolvable = is_resolvable(fpr, int((~sides).sum()))
+            rate = tpr_row(sides, scores, fpr, confidence)
             values[f"tpr@fpr={fpr:g}"] = (
-                tpr_row(sides, scores, fpr, confidence)["tpr"]["estimate"]
-                if resolvable
-                else None
+                rate["tpr"]["estimate"] if rate["resolvable"] else None
             )
         row["attacks"][name] = values
     return row
@@ -329,7 +327,10 @@ def _summary(targets, fprs, confidence):
             if None in values:
                 fpr = float(metric.partition("=")[2])
                 row |= dict.fromkeys(("mean", "low", "high"))
-                row["note"] = f"needs {min_nonmembers_for_fpr(fpr)} non-members"
+                row["note"] = (
+                    f"needs {min_nonmembers_for_fpr(fpr)} non-members, and scores that "
+                    "do not tie there"
+                )
                 continue
             mean, n = float(np.mean(values)), len(values)
             half = stats.t.ppf((1 + confidence) / 2, n - 1)

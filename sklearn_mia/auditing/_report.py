@@ -157,7 +157,8 @@ class AuditReport:
         """One row an attack and metric, strongest attack first, as a pandas frame.
 
         Columns: "attack", "metric" ("auc", "advantage" or "tpr@fpr=<fraction>"),
-        "estimate", "low" and "high", which are missing where there is no interval.
+        "estimate", "low" and "high". The ends are missing where there is no interval,
+        and all three where tied scores hide the rate.
         """
         pd = check_pandas_support(
             "AuditReport.summary (pip install sklearn-mia[report])"
@@ -166,6 +167,7 @@ class AuditReport:
         for attack in self.attacks:
             found = {"auc": attack["auc"], "advantage": attack["advantage"]} | {
                 f"tpr@fpr={row['max_fpr']:g}": row["tpr"]
+                | ({"estimate": None} if row["tied"] else {})
                 for row in attack["tpr_at_fpr"]
             }
             rows += [
