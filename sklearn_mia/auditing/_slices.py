@@ -5,7 +5,13 @@ from itertools import pairwise
 import numpy as np
 
 from sklearn_mia.auditing._evaluation import plain_interval
-from sklearn_mia.auditing._judging import can_tell, confidence_at, judge_slice, reach_of
+from sklearn_mia.auditing._judging import (
+    can_tell,
+    confidence_at,
+    is_reversed,
+    judge_slice,
+    reach_of,
+)
 from sklearn_mia.auditing._multiplicity import AucStatistic, max_statistic_test
 from sklearn_mia.identity import cell_values
 from sklearn_mia.metrics import roc_auc_interval
@@ -132,6 +138,7 @@ def evaluate_slices(
     -------
     rows : list of dict
         One a slice, with the attack that has the smallest corrected p-value in it;
+        "reversed", the attack and its AUC if its whole interval is below .5, or None;
         "outcome" as in `judge_slice`, "large" as in `can_tell`.
     """
     rows, statistics, places = [], [], []
@@ -145,6 +152,7 @@ def evaluate_slices(
                 "attack": None,
                 "auc": None,
                 "p_corrected": None,
+                "reversed": None,
                 "outcome": None if limit is None else "cannot_tell",
                 "large": False,
                 "note": "",
@@ -192,6 +200,10 @@ def evaluate_slices(
         _, p_value, name, interval = max(of_attacks, key=lambda row: row[0])
         row = rows[i]
         row.update(attack=name, auc=interval, p_corrected=p_value)
+        below = [(auc, name) for *_, name, auc in of_attacks if is_reversed(auc)]
+        if below:
+            auc, name = min(below, key=lambda pair: pair[0]["high"])
+            row["reversed"] = {"attack": name, "auc": auc}
         if limit is not None:
             row["large"] = can_tell(row["n_members"], row["n_nonmembers"], reach, limit)
             row["outcome"] = judge_slice(
@@ -218,6 +230,12 @@ def worst_slice(slices, alpha):
     found = [row for row in slices if row["auc"] and row["p_corrected"] <= alpha]
     found = [row for row in found if row["auc"]["low"] is not None]
     return max(found, key=lambda row: row["auc"]["low"], default=None)
+
+
+def most_reversed_slice(slices):
+    """The group in which an attack is surest to rank members below the others."""
+    found = [row for row in slices if row["reversed"]]
+    return min(found, key=lambda row: row["reversed"]["auc"]["high"], default=None)
 
 
 def group_told(row):
