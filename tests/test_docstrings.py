@@ -18,7 +18,9 @@ validation = pytest.importorskip("numpydoc.validate")
 docscrape = pytest.importorskip("numpydoc.docscrape")
 
 # What users meet, and the house's own helpers, where one line may say it all.
-USED = "attacks auditing base datasets metrics model_selection records risk signals"
+USED = (
+    "attacks auditing base datasets groups metrics model_selection records risk signals"
+)
 HELPERS = "checks hooks identity models response shadows tables"
 
 # In the signature None, so that an audit can set it; an attack cannot do without.
