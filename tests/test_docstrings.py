@@ -126,7 +126,8 @@ METRICS = {
     ),
     "n_nonmembers": ("a threshold was set on them", "expected_fpr"),
     "pos_label": ("an attack is given, not labels", "tpr_at_fpr_scorer"),
-    "random_state": ("other things are random", "compare_attacks"),
+    "prior": ("no default", "positive_predictive_value"),
+    "random_state": ("other things are random", "compare_attacks", "dataset_usage"),
     "tpr": ("as fpr", "gaussian_dp_mu"),
     "y_true": ("two scores", "compare_attacks"),
 }

@@ -21,6 +21,7 @@ from sklearn_mia.metrics import (
     roc_auc_interval,
     tpr_at_fpr_interval,
 )
+from sklearn_mia.metrics._exposed import ranks_among_nonmembers
 from sklearn_mia.metrics._power import detectable_effect, null_auc_sd
 
 HEADLINE_FPR = 0.01
@@ -425,11 +426,8 @@ def exposure(scores, is_member):
         In (0, 1]; NaN where the score is.
     """
     known = np.isfinite(scores)
-    reference = np.sort(scores[known & ~is_member])
-    above = len(reference) - np.searchsorted(reference, scores[known], side="left")
-    is_new = is_member[known]
     result = np.full(len(scores), np.nan)
-    result[known] = (above + is_new) / (len(reference) + is_new)
+    result[known] = ranks_among_nonmembers(scores[known], is_member[known])
     return result
 
 
