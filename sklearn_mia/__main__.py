@@ -22,7 +22,7 @@ from sklearn_mia.auditing._case import make_case
 from sklearn_mia.auditing._html import check_jinja2
 from sklearn_mia.auditing._inputs import read_sides
 from sklearn_mia.auditing._judging import outcomes_of, together
-from sklearn_mia.auditing._options import fraction, gibibytes, limit, seconds
+from sklearn_mia.auditing._options import fraction, gibibytes, limit, seconds, words
 from sklearn_mia.auditing._predictions import read_predictions
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._words import check_model, words_of_options
@@ -114,6 +114,7 @@ def _audit_of_model(arguments, limits):
             inputs.labels[1],
             groups=inputs.groups,
             ids=inputs.ids,
+            aside=inputs.aside,
         )
         findings = [
             _circumstances.check_version(fitted_with, sklearn.__version__),
@@ -126,7 +127,7 @@ def _audit_of_model(arguments, limits):
         return audit_case(
             model,
             case,
-            _settings(arguments, limits, (*Settings.slices, *arguments.slice)),
+            _settings(arguments, limits, (Settings.slices, *arguments.slice)),
             callbacks=None if progress is None else progress(),
             n_jobs=arguments.n_jobs,
             timeout=arguments.timeout,
@@ -148,6 +149,7 @@ def _settings(arguments, limits, slices):
         slices=slices,
         n_shadows=arguments.n_shadows,
         drop_shared=arguments.drop_shared,
+        group_name=arguments.group_name,
         response_method=arguments.response_method,
         per_record=not arguments.no_records,
         seed=root_seed(arguments.seed) % 2**31,
@@ -167,7 +169,7 @@ def _audit_of_predictions(arguments, limits):
     return predictions_report(
         case,
         log_proba,
-        _settings(arguments, limits, ("class",)),
+        _settings(arguments, limits, Settings.slices),
         model_name=f"the model behind {Path(path).name}",
         sources={"predictions": Path(path).name},
     )
@@ -332,7 +334,17 @@ def _add_column_options(command):
     group = command.add_argument_group("columns")
     group.add_argument("--id", metavar="COLUMN", help="names the records")
     group.add_argument(
-        "--group", metavar="COLUMN", help="the person, or other group, of a record"
+        "--group",
+        metavar="COLUMN",
+        help="the person, or other group, of a record: the report is then about them, "
+        "each with all records; no feature, unless the model was trained on it",
+    )
+    group.add_argument(
+        "--group-name",
+        type=words,
+        default=Settings.group_name,
+        metavar="WORD",
+        help="what the report calls one of them: patient, or child/children",
     )
     group.add_argument(
         "--drop", action="append", default=[], metavar="COLUMN", help="leave out"

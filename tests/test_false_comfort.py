@@ -177,7 +177,9 @@ def test_a_group_that_is_ranked_the_wrong_way_round_is_told():
     assert by_value["rare"]["reversed"]["auc"]["high"] < 0.3
     assert by_value["rare"]["outcome"] == "exceeded"
     finding = next(f for f in report.findings if f.code == "MIA023")
-    assert finding.message.startswith("In the group class rare, loss ranks members")
+    assert finding.message.startswith(
+        "Among the records with class rare, loss ranks members"
+    )
     assert exit_code(report) != 0
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from helpers.laws import clustered
+from helpers.subjects import subjects_of_scores
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from sklearn.metrics import roc_auc_score
@@ -91,15 +92,13 @@ def test_best_of_many_attacks_is_corrected():
     # Uncorrected, the best of 20 is "significant" in 64 % of runs.
     rng = np.random.default_rng(0)
     is_member = np.arange(400) < 200
-    permuter = MembershipPermuter(is_member, np.arange(400))
     alarms = 0
     for seed in range(100):
         scores = {str(i): rng.normal(size=400) for i in range(20)}
-        _, statistics = headline_statistics(
-            scores, dict.fromkeys(scores), dict.fromkeys(scores, 200)
-        )
+        subjects = subjects_of_scores(is_member, scores)
+        _, statistics = headline_statistics(subjects, list(scores))
         result = max_statistic_test(
-            statistics, is_member, permuter, n_permutations=99, seed=seed
+            statistics, is_member, subjects.permuter, n_permutations=99, seed=seed
         )
         alarms += result.p_value <= 0.05
     assert alarms <= 12
@@ -107,13 +106,14 @@ def test_best_of_many_attacks_is_corrected():
 
 def headline_p_value(scores, is_member, seed, n_permutations=99):
     scores = {str(i): s for i, s in enumerate(scores)}
-    n_nonmembers = int(np.sum(~is_member))
-    labels, statistics = headline_statistics(
-        scores, dict.fromkeys(scores), dict.fromkeys(scores, n_nonmembers)
-    )
-    permuter = MembershipPermuter(is_member, np.arange(len(is_member)))
+    subjects = subjects_of_scores(is_member, scores)
+    labels, statistics = headline_statistics(subjects, list(scores))
     return max_statistic_test(
-        statistics, is_member, permuter, n_permutations=n_permutations, seed=seed
+        statistics,
+        is_member,
+        subjects.permuter,
+        n_permutations=n_permutations,
+        seed=seed,
     ), labels
 
 

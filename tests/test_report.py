@@ -211,7 +211,7 @@ def tiny():
 
 
 MISSING = object()
-NULLABLE = {"blind", "top_records", "records"}
+NULLABLE = {"blind", "top_records", "records", "groups", "sizes", "exposed"}
 
 
 def places(tree, path=()):

@@ -249,8 +249,9 @@ def test_an_audit_too_small_for_the_limit_says_so_first():
 def test_the_worst_group_is_in_the_verdict():
     told = verdict(0.001, ["kept"], worst=WORST, slices=["cannot_tell"])
     assert (
-        "Not all records are at the same risk: in the group loss tenth 10 (500 "
-        "members), A has an AUC of 0.710 (0.687 to 0.735, corrected for all groups)."
+        "Not all records are at the same risk: among the records of tenth 10 by "
+        "difficulty (500 members), A has an AUC of 0.710 (0.687 to 0.735, corrected "
+        "for all groups)."
     ) in told["sentences"]
 
 

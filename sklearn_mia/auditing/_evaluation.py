@@ -124,6 +124,27 @@ def tpr_row(is_member, scores, fpr, confidence, *, seed=0):
     }
 
 
+def bare_rate(is_member, scores, fpr):
+    """TPR at a false-positive rate without an interval; None where it cannot be seen.
+
+    Parameters
+    ----------
+    is_member : ndarray of shape (n_records,), dtype bool
+
+    scores : ndarray of shape (n_records,)
+
+    fpr : float
+
+    Returns
+    -------
+    row : dict
+        "max_fpr" and "tpr".
+    """
+    attained = resolve_rate(is_member, scores, max_fpr=fpr)
+    seen = attained.resolvable and is_resolvable(fpr, int((~is_member).sum()))
+    return {"max_fpr": fpr, "tpr": attained.tpr if seen else None}
+
+
 def _bounds_beside(is_member, scores, attained, n_found, confidence):
     """Bounds of the TPR at a hidden rate: it is between those of its neighbours."""
     least = rate_interval(n_found, int(is_member.sum()), confidence=confidence).low
@@ -298,21 +319,17 @@ def evaluate_scores(
     }
 
 
-def headline_statistics(scores, used, n_nonmembers):
+def headline_statistics(subjects, attacks):
     """Statistics of the corrected headline: AUC, its reverse, and TPR@1% of each.
 
     An attack that ranks members below non-members tells them apart, too.
 
     Parameters
     ----------
-    scores : dict
-        Name of each attack mapped to its scores, of shape (n_records,).
+    subjects : Subjects
 
-    used : dict
-        Name of each attack mapped to the records that it is judged on.
-
-    n_nonmembers : dict
-        Name of each attack mapped to the number of non-members among them.
+    attacks : list of str
+        Names.
 
     Returns
     -------
@@ -322,14 +339,16 @@ def headline_statistics(scores, used, n_nonmembers):
     statistics : list of callable
     """
     labels, statistics = [], []
-    for name, values in scores.items():
+    for name in attacks:
+        values, used = subjects.judged(name)
         labels.append((name, "auc"))
-        statistics.append(AucStatistic(values, used[name]))
+        statistics.append(AucStatistic(values, used))
         labels.append((name, "reversed"))
-        statistics.append(AucStatistic(-values, used[name]))
-        if is_resolvable(HEADLINE_FPR, n_nonmembers[name]):
+        statistics.append(AucStatistic(-values, used))
+        others = ~subjects.is_member if used is None else ~subjects.is_member & used
+        if is_resolvable(HEADLINE_FPR, int(others.sum())):
             labels.append((name, "tpr"))
-            statistics.append(TprStatistic(values, HEADLINE_FPR, used[name]))
+            statistics.append(TprStatistic(values, HEADLINE_FPR, used))
     return labels, statistics
 
 

@@ -9,6 +9,7 @@ from sklearn_mia.metrics._power import null_auc_sd
 HEADLINE_SHARE = 0.6
 SLICE_SHARE = 0.2
 SWAPPED_SHARE = 0.1
+DIFFERENCE_SHARE = 0.05
 
 # A slice without a leak passes with this probability, or it is too small to gate.
 _PASSES = 0.985

@@ -6,6 +6,7 @@ from sklearn_mia.auditing._judging import (
     outcomes_of,
     together,
 )
+from sklearn_mia.auditing._nouns import RECORDS
 
 
 def from_version_1(content):
@@ -25,7 +26,17 @@ def from_version_1(content):
     -------
     content : dict
     """
+    data = content["data"]
+    data |= {"unit": "record", "n_mixed": 0}
+    data |= {f"n_{s}_records": data[f"n_{s}s"] for s in ("member", "nonmember")}
+    content |= {
+        "nouns": RECORDS._asdict(),
+        "groups": None,
+        "sizes": None,
+        "exposed": None,
+    }
     for attack in content["attacks"]:
+        attack["of_records"] = None
         for row in attack["tpr_at_fpr"]:
             _upgrade_rate(row)
     headline, correction = content["headline"], content["correction"]
@@ -36,9 +47,11 @@ def from_version_1(content):
         "p_reversed": 1.0,
         "confidence": confidence,
         "slice_confidence": confidence,
+        "difference_confidence": confidence,
     }
     for row in content["slices"]:
-        row |= {"reversed": None, "outcome": None, "large": False}
+        row |= dict.fromkeys(("reversed", "difference", "outcome"))
+        row["large"] = False
     for row in content["limits"]:
         interval = row["interval"]
         row |= {"times": None, "note": row.get("note", "")}

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sklearn_mia.auditing._findings import SEVERITIES, Finding
 from sklearn_mia.auditing._html import KINDS
 from sklearn_mia.auditing._judging import OUTCOMES
+from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._verdict import LEVELS
 
 # Far from where sums, percentages and axes overflow.
@@ -126,6 +127,13 @@ _ATTACK = {
     "epsilon": {"low": NUMBER, "statement": TEXT},
     "roc": _ROC,
     "distribution": _DISTRIBUTION,
+    "of_records": Maybe(
+        {
+            **_SIDES,
+            "auc": _INTERVAL,
+            "tpr_at_fpr": [{"max_fpr": SHARE, "tpr": Maybe(SHARE)}],
+        }
+    ),
 }
 
 _SLICE = Ruled(
@@ -137,6 +145,16 @@ _SLICE = Ruled(
         "auc": Maybe(_INTERVAL),
         "p_corrected": Maybe(SHARE),
         "reversed": Maybe({"attack": TEXT, "auc": _INTERVAL}),
+        "difference": Maybe(
+            {
+                "difference": Maybe(NUMBER),
+                "low": Maybe(NUMBER),
+                "high": Maybe(NUMBER),
+                "p_corrected": Maybe(SHARE),
+                "detectable": Maybe(SHARE),
+                "note": TEXT,
+            }
+        ),
         "outcome": Maybe(_one_of(*OUTCOMES)),
         "large": FLAG,
         "note": TEXT,
@@ -157,8 +175,9 @@ _FINDING = Ruled(
 )
 
 _TOP_RECORDS = Ruled(
-    [{"id": ANY, "class": ANY, "risk": Maybe(SHARE), "risk_rank": COUNT}],
+    [{"risk": Maybe(SHARE), "risk_rank": COUNT}],
     {
+        "a row names no one": lambda v: all({"id", "key"} & set(r) for r in v),
         "the rows differ in their keys": lambda v: len({frozenset(r) for r in v}) < 2,
         "a percentile is no number from 0 to 1": lambda v: all(
             value is None or SHARE.holds(value)
@@ -169,13 +188,19 @@ _TOP_RECORDS = Ruled(
     },
 )
 
-_RECORDS = Ruled(
-    {"id": LIST, "member": LIST, "class": LIST, "risk": LIST, "risk_rank": LIST},
-    {
-        "a column is no list": lambda v: all(map(LIST.holds, v.values())),
-        "the columns differ in length": lambda v: _same_length(*v)(v),
-    },
-)
+
+def _table(*names):
+    return Ruled(
+        dict.fromkeys(names, LIST),
+        {
+            "a column is no list": lambda v: all(map(LIST.holds, v.values())),
+            "the columns differ in length": lambda v: _same_length(*v)(v),
+        },
+    )
+
+
+_RECORDS = _table("id", "member", "class", "risk", "risk_rank")
+_GROUPS = _table("key", "member", "n_records", "risk", "risk_rank")
 
 REPORT = {
     "schema": TEXT,
@@ -185,13 +210,21 @@ REPORT = {
     "model": {"name": TEXT, "description": TEXT},
     "sources": MAPPING,
     "data": {
+        "unit": _one_of("record", "group"),
         **_SIDES,
+        "n_mixed": COUNT,
+        "n_member_records": COUNT,
+        "n_nonmember_records": COUNT,
         "label_column": ANY,
         "classes": [TEXT],
         "accuracy_members": Maybe(SHARE),
         "accuracy_nonmembers": Maybe(SHARE),
         "n_dropped": COUNT,
     },
+    "nouns": Ruled(
+        dict.fromkeys(Nouns._fields, TEXT),
+        {"there is another key": lambda v: set(v) == set(Nouns._fields)},
+    ),
     "settings": {"confidence": SHARE, "prior": SHARE, "seed": COUNT},
     "verdict": Ruled(
         {
@@ -227,15 +260,39 @@ REPORT = {
         "p_reversed": SHARE,
         "confidence": SHARE,
         "slice_confidence": SHARE,
+        "difference_confidence": SHARE,
         "n_permutations": COUNT,
         "n_statistics": COUNT,
     },
     "power": {"power": SHARE, "auc": NUMBER, "exposed_share": Maybe(NUMBER)},
     "blind": Maybe({"learner": TEXT, "auc": NUMBER, "low": NUMBER, "high": NUMBER}),
     "slices": [_SLICE],
+    "sizes": Maybe(
+        [
+            {
+                "n_records": TEXT,
+                **_SIDES,
+                "tpr": Maybe(_INTERVAL),
+                "fpr": Maybe(_INTERVAL),
+            }
+        ]
+    ),
+    "exposed": Maybe(
+        {
+            "attack": TEXT,
+            "n_named": COUNT,
+            "n_false_alarms": COUNT,
+            "false_discoveries": SHARE,
+            "fewest": COUNT,
+            "max_fdr": SHARE,
+            "prior": SHARE,
+            "note": TEXT,
+        }
+    ),
     "findings": [_FINDING],
     "top_records": Maybe(_TOP_RECORDS),
     "records": Maybe(_RECORDS),
+    "groups": Maybe(_GROUPS),
 }
 
 
@@ -288,7 +345,9 @@ def _shown(value, place):
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    if isinstance(value, str) and place.startswith(("records", "top_records")):
+    if isinstance(value, str) and place.startswith(
+        ("records", "groups", "top_records")
+    ):
         return "text"
     text = json.dumps(value)
     return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
