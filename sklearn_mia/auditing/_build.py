@@ -451,6 +451,7 @@ def build_report(
         "slices": slices,
         "findings": [vars(f) for f in findings],
         "top_records": top_records,
+        "baseline": None,
     }
     return AuditReport(content, records)
 

@@ -5,9 +5,11 @@ from scipy.special import ndtr, ndtri
 from sklearn_mia.metrics._power import null_auc_sd
 
 # All that an audit states is wrong in no more than 1 - confidence of the audits: three
-# fifths are for the headline, one for the slices, one for what is beside them.
+# fifths are for the headline, one for the slices, one for what is beside them: the
+# change since a baseline.
 HEADLINE_SHARE = 0.6
 SLICE_SHARE = 0.2
+REST_SHARE = 0.2
 
 # A slice without a leak passes with this probability, or it is too small to gate.
 _PASSES = 0.985
@@ -15,6 +17,9 @@ _MOST_TIMES = 1000
 _NOT_CHECKED = "MIA020"
 
 OUTCOMES = ("kept", "exceeded", "undecided", "unresolvable", "cannot_tell")
+# Of one value since a baseline, and of all of them.
+CHANGES = ("more", "less", "open", "unknown")
+COMPARED = ("more", "not_shown", "not_interpretable")
 
 
 def confidence_of(share, confidence):
@@ -51,6 +56,13 @@ def outcome_of(low, high, limit):
     if low > limit:
         return "exceeded"
     return "kept" if high <= limit else "undecided"
+
+
+def change_of(low, high):
+    """Say what an interval of new less old shows: an increase, a decrease, neither."""
+    if low > 0:
+        return "more"
+    return "less" if high < 0 else "open"
 
 
 def together(of_limits, of_slices=(), codes=()):

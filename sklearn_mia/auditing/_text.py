@@ -50,6 +50,7 @@ def render_text(content):
             f"{percent(data['accuracy_members'])} of the members and "
             f"{percent(data['accuracy_nonmembers'])} of the non-members."
         ),
+        *_baseline_lines(content["baseline"]),
         "",
         "Attacks (TPR: share of members recognised; FPR: share of non-members accused;",
         f"intervals with {confidence} confidence, for all attacks together)",
@@ -69,6 +70,13 @@ def render_text(content):
             _wrapped(f"{finding['message']} {finding['advice']}", "    "),
         ]
     return "\n".join(lines)
+
+
+def _baseline_lines(baseline):
+    if baseline is None:
+        return []
+    sentences = (_wrapped(sentence, "  ") for sentence in baseline["sentences"])
+    return ["", _wrapped(baseline["title"]), "", *sentences]
 
 
 def _attack_lines(content):
