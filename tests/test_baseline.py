@@ -285,9 +285,9 @@ def test_a_paired_comparison_is_sharper(made):
 def test_one_error_is_shared_by_all_that_is_compared(made):
     baseline = compare_with_baseline(*pair(made)).baseline
     assert len(baseline["changes"]) == 4
-    assert baseline["confidence"] == pytest.approx(0.99)
+    assert baseline["confidence"] == pytest.approx(0.995)
     confidences = [row["difference"]["confidence"] for row in baseline["changes"]]
-    assert confidences == pytest.approx([1 - 0.01 / 4] * 4)
+    assert confidences == pytest.approx([1 - 0.005 / 4] * 4)
 
 
 def test_what_changed_is_in_every_form_of_the_report(made):
@@ -399,18 +399,60 @@ def test_reports_without_records_are_compared_by_their_tables(made):
         assert 1 <= width(other) / width(one) < 1.4
 
 
-def test_a_rate_that_ties_hide_is_not_compared(made):
+def test_a_rate_that_ties_hide_is_that_of_lots(made):
     new, old = pair(made)
     tied = np.where(np.asarray(new._records["score_loss"]) > 0, 1.0, 0.0)
     new._records["score_loss"] = tied
     report = compare_with_baseline(new, old)
     rate = report.baseline["changes"][1]
-    assert (rate["metric"], rate["outcome"]) == ("tpr@fpr=0.01", "unknown")
-    assert rate["difference"] is rate["now"] is None
-    assert "the change cannot be told: in this audit, records with equal scores" in str(
-        report
-    ).replace("\n ", "")
+    assert (rate["metric"], rate["outcome"]) == ("tpr@fpr=0.01", "open")
+    assert rate["difference"]["method"] == "Newcombe, unpaired"
+    assert (
+        "loss at 1 % false alarms (in this audit, picking among equals by lot): "
+        in (" ".join(str(report).split()))
+    )
+    # Reports of 0.1.0 do not hold that rate.
+    rows = [
+        row | {"tpr_at_fpr": [rate | {"by_lot": None, "resolvable": False}]}
+        for row in made.attacks
+        for rate in row["tpr_at_fpr"][1:2]
+    ]
+    before = AuditReport(made._content | {"attacks": rows}, None)
+    report = compare_with_baseline(new, before)
+    rate = report.baseline["changes"][1]
+    assert rate["outcome"] == "unknown"
+    assert rate["difference"] is rate["now"] is rate["then"] is None
+    assert "the change cannot be told: in " in " ".join(str(report).split())
     assert AuditReport.from_json(report.to_json()).baseline == report.baseline
+
+
+def test_a_reversed_ranking_is_read_the_other_way_round(made):
+    plain, old = pair(made)
+    is_member = np.asarray(plain._records["member"])
+    weak, strong = (
+        with_scores(
+            made, is_member, *(old._records["score_entropy"] - shift * is_member,) * 2
+        )
+        for shift in (0.6, 1.5)
+    )
+    for report in (weak, strong):
+        for row in report.attacks:
+            own = roc_auc_interval(is_member, report._records["score_loss"])
+            row["auc"] = plain_interval(own)
+            assert own.high < 0.5
+    more = compare_with_baseline(strong, weak)
+    assert auc_of(more)["outcome"] == "more"
+    assert auc_of(more)["now"] > auc_of(more)["then"] > 0.5
+    assert "(in this audit, read the other way round; in the baseline, read" in (
+        " ".join(str(more).split())
+    )
+    less = compare_with_baseline(weak, strong)
+    assert auc_of(less)["outcome"] == "less"
+    # From the table it is the same.
+    table = compare_with_baseline(AuditReport(strong._content, None), weak)
+    assert auc_of(table)["now"] == pytest.approx(auc_of(more)["now"])
+    assert auc_of(compare_with_baseline(strong, plain))["outcome"] == "more"
+    assert auc_of(compare_with_baseline(plain, strong))["outcome"] == "less"
 
 
 def test_numbers_that_cannot_be_read_as_a_leak_show_no_increase(made):
@@ -427,7 +469,7 @@ def test_numbers_that_cannot_be_read_as_a_leak_show_no_increase(made):
 @pytest.mark.filterwarnings("ignore:max_fpr")
 @pytest.mark.parametrize("join_ids", [True, False])
 @pytest.mark.parametrize("correlation", [0.0, 0.9])
-def test_an_increase_is_seen_in_half_a_percent_of_equal_models(
+def test_an_increase_is_seen_in_no_more_than_a_quarter_percent_of_equal_models(
     made, correlation, join_ids
 ):
     n = 1500
@@ -439,7 +481,7 @@ def test_an_increase_is_seen_in_half_a_percent_of_equal_models(
         for seed in range(n)
     )
     print(f"{correlation} {join_ids}: {seen / n}")
-    assert seen / n <= most(0.005, n)
+    assert seen / n <= most(0.0025, n)
 
 
 @pytest.mark.slow

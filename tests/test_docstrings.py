@@ -18,7 +18,9 @@ validation = pytest.importorskip("numpydoc.validate")
 docscrape = pytest.importorskip("numpydoc.docscrape")
 
 # What users meet, and the house's own helpers, where one line may say it all.
-USED = "attacks auditing base datasets metrics model_selection records risk signals"
+USED = (
+    "attacks auditing base datasets groups metrics model_selection records risk signals"
+)
 HELPERS = "checks hooks identity models response shadows tables"
 
 # In the signature None, so that an audit can set it; an attack cannot do without.
@@ -124,7 +126,8 @@ METRICS = {
     ),
     "n_nonmembers": ("a threshold was set on them", "expected_fpr"),
     "pos_label": ("an attack is given, not labels", "tpr_at_fpr_scorer"),
-    "random_state": ("other things are random", "compare_attacks"),
+    "prior": ("no default", "positive_predictive_value"),
+    "random_state": ("other things are random", "compare_attacks", "dataset_usage"),
     "tpr": ("as fpr", "gaussian_dp_mu"),
     "y_true": ("two scores", "compare_attacks"),
 }

@@ -27,6 +27,7 @@ ORDER = (
     "response",
     "signals",
     "metrics",
+    "groups",
     "readers",
     "memory",
     "workers",

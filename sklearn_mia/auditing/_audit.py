@@ -24,11 +24,6 @@ from sklearn_mia.tables import take
 from sklearn_mia.workers import check_timeout
 
 
-def _accuracies(model, case):
-    right = predicted_codes(model, case.asked, case.classes) == case.codes
-    return float(right[case.is_member].mean()), float(right[~case.is_member].mean())
-
-
 def audit(
     model,
     X_train,
@@ -310,7 +305,7 @@ def audit_case(
         else attacks_by_name(attacks, model, **asked)
     )
     chosen, fitted_before = check_attacks(attacks, model)
-    accuracy = _accuracies(model, case)
+    right = predicted_codes(model, case.asked, case.classes) == case.codes
     responder, log_proba = make_responder(
         model, case.asked, case.classes, settings.response_method
     )
@@ -336,7 +331,7 @@ def audit_case(
             "response": responder.kind,
         },
         log_proba=log_proba,
-        accuracy=accuracy,
+        right=right,
         response=responder.kind,
         normalised=responder.kind == "predict_proba"
         and models.is_one_against_rest(model),
@@ -502,7 +497,6 @@ def predictions_report(case, log_proba, settings, *, model_name, sources=None):
         name: Scored(SIGNALS[name](log_proba, case.codes), None, f"{name} of the model")
         for name in names
     }
-    right = log_proba.argmax(axis=1) == case.codes
     return build_report(
         case,
         scored,
@@ -514,10 +508,7 @@ def predictions_report(case, log_proba, settings, *, model_name, sources=None):
             "response": "predictions",
         },
         log_proba=log_proba,
-        accuracy=(
-            float(right[case.is_member].mean()),
-            float(right[~case.is_member].mean()),
-        ),
+        right=log_proba.argmax(axis=1) == case.codes,
         extra_findings=[_circumstances.only_predictions()],
         sources=sources,
     )

@@ -1,27 +1,36 @@
 """Whether a model leaks more than an earlier one, the baseline."""
 
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy.special import ndtri
 
+from sklearn_mia.auditing._baseline_words import (
+    closing_sentence,
+    other_attacks,
+    other_settings,
+    paired_sentence,
+    sentence_of,
+    title,
+    unpaired_sentence,
+)
 from sklearn_mia.auditing._evaluation import plain_interval, tpr_row
 from sklearn_mia.auditing._judging import (
-    REST_SHARE,
+    BASELINE_SHARE,
+    READ_REVERSED,
     change_of,
     confidence_of,
+    is_reversed,
     outcomes_of,
+    turned_round,
 )
-from sklearn_mia.auditing._percent import percent, rate
 from sklearn_mia.auditing._reading import check_size
 from sklearn_mia.auditing._report import AuditReport, plain
 from sklearn_mia.auditing._verdict import check_limits
 from sklearn_mia.metrics import roc_auc_interval
 from sklearn_mia.metrics._difference import (
-    UNPAIRED,
     auc_correlation,
     difference_interval,
     tpr_correlation,
@@ -30,6 +39,8 @@ from sklearn_mia.metrics._intervals import Interval
 
 _ONLY_PREDICTIONS = "MIA017"
 _MAKE_ANOTHER = "Make a new baseline"
+_BY_LOT = "picking among equals by lot"
+_NO_INTERVAL = "it has no interval"
 
 
 @dataclass(frozen=True, repr=False)
@@ -196,9 +207,12 @@ def compare_with_baseline(new, old, *, join_ids=True):
     comparison of DeLong. Records of only one of them count, too, in its value. A TPR
     with fewer than 10 false alarms gets no help from pairs.
 
-    All intervals together use a fifth of the error that the new report may make (0.01
+    All intervals together use a tenth of the error that the new report may make (0.005
     at a `confidence` of 0.95), shared equally by the values compared. Values of a
-    report without records are taken from its table, and their intervals widened.
+    report without records are taken from its table, and their intervals widened. Where
+    a ranking is clearly reversed in one of the reports, AUCs below 0.5 are those of the
+    ranking turned round; where ties hide a rate, it is that of someone who picks among
+    equals by lot.
 
     This is about two trained models. Both may come of one procedure: training again
     moves the values, too.
@@ -233,7 +247,7 @@ def compare_with_baseline(new, old, *, join_ids=True):
     apart = apart or next(filter(None, (_why_apart(*pair) for pair in pairs)), "")
     joined = [None if apart else _joined(*pair) for pair in pairs]
     fprs = [None, *sorted({fpr for _, fpr, _ in limits if fpr is not None})]
-    confidence = confidence_of(REST_SHARE, new._content["settings"]["confidence"])
+    confidence = confidence_of(BASELINE_SHARE, new._content["settings"]["confidence"])
     each = 1 - (1 - confidence) / (len(pairs) * len(fprs))
     changes = [
         _change(*pair, rows, fpr, each)
@@ -246,17 +260,13 @@ def compare_with_baseline(new, old, *, join_ids=True):
     model, created = old._content["model"]["name"], old._content["created"]
     content = {
         "outcome": outcome,
-        "title": _title(outcome, f"the baseline ({model}, {created[:10]})"),
+        "title": title(outcome, f"the baseline ({model}, {created[:10]})"),
         "sentences": [
-            *map(_sentence, changes),
-            _unpaired_sentence(apart)
-            if apart
-            else _paired_sentence(pairs, joined, changes),
-            *_other_attacks(names, before),
-            *_other_settings(pairs),
-            f"These intervals hold together with {rate(round(confidence, 6))} "
-            "confidence. They are about two trained models; training either again "
-            "moves its values, too.",
+            *map(sentence_of, changes),
+            unpaired_sentence(apart) if apart else paired_sentence(pairs, joined),
+            *other_attacks(names, before),
+            *other_settings(pairs),
+            closing_sentence(confidence),
         ],
         "model": model,
         "created": created,
@@ -377,25 +387,42 @@ def stretched(interval, confidence):
     )
 
 
-def _value(audited, fpr, confidence):
-    """The AUC, or the TPR at a rate: an `Interval`, or why there is none."""
-    row, sample = audited.row, audited.sample
-    if sample is not None and fpr is None:
-        found = roc_auc_interval(sample.is_member, sample.scores, confidence=confidence)
-        return found if found.low is not None else found.note
-    interval = row["auc"]
-    if fpr is not None:
-        of_rate = (
-            _row_at(audited, fpr)
-            if sample is None
-            else tpr_row(sample.is_member, sample.scores, fpr, confidence)
+def _auc(audited, confidence, turn):
+    """The AUC as an `Interval` or None, what to say of it, and the scores behind it."""
+    interval, sample = audited.row["auc"], audited.sample
+    note = READ_REVERSED if turn else ""
+    if sample is not None:
+        scores = -sample.scores if turn else sample.scores
+        found = roc_auc_interval(sample.is_member, scores, confidence=confidence)
+        return (None, found.note, None) if found.low is None else (found, note, scores)
+    if not _has_ends(interval):
+        return None, interval["note"] or _NO_INTERVAL, None
+    interval = turned_round(interval) if turn else interval
+    return stretched(interval, confidence), note, None
+
+
+def _tpr(audited, fpr, confidence):
+    """The TPR at a rate as an `Interval` or None, and so on as :func:`_auc`."""
+    sample, scores = audited.sample, None
+    if sample is None:
+        row = _row_at(audited, fpr)
+    else:
+        row, scores = (
+            tpr_row(sample.is_member, sample.scores, fpr, confidence),
+            sample.scores,
         )
-        if of_rate is None:
-            return "the table does not hold this rate (--fpr), nor is there any record"
-        interval = of_rate["tpr"]
-    if interval["low"] is None or not 0 < interval["confidence"] < 1:
-        return interval["note"] or "it has no interval"
-    return stretched(interval, confidence)
+    if row is None:
+        note = "the table does not hold this rate (--fpr), nor is there any record"
+        return None, note, None
+    if row["resolvable"] and _has_ends(row["tpr"]):
+        return stretched(row["tpr"], confidence), "", scores
+    if row["by_lot"] is not None and _has_ends(row["by_lot"]):
+        return stretched(row["by_lot"], confidence), _BY_LOT, None
+    return None, row["tpr"]["note"] or _NO_INTERVAL, None
+
+
+def _has_ends(interval):
+    return interval["low"] is not None and 0 < interval["confidence"] < 1
 
 
 def _row_at(audited, fpr):
@@ -406,7 +433,18 @@ def _row_at(audited, fpr):
 
 def _change(new, old, rows, fpr, confidence):
     """Compare one value of one attack; `rows` are the common ones, None if unpaired."""
-    values = [_value(audited, fpr, confidence) for audited in (new, old)]
+    if fpr is None:
+        aucs = [audited.row["auc"] for audited in (new, old)]
+        either = any(map(is_reversed, aucs))
+        turns = [either and auc["estimate"] < 0.5 for auc in aucs]
+        values = [
+            _auc(audited, confidence, turn)
+            for audited, turn in zip((new, old), turns, strict=True)
+        ]
+    else:
+        values = [_tpr(audited, fpr, confidence) for audited in (new, old)]
+    intervals, notes, scores = zip(*values, strict=True)
+    told = zip(("this audit", "the baseline"), notes, strict=True)
     change = {
         "attack": new.row["name"],
         "metric": "auc" if fpr is None else f"tpr@fpr={fpr:g}",
@@ -414,14 +452,14 @@ def _change(new, old, rows, fpr, confidence):
         "then": None,
         "difference": None,
         "outcome": "unknown",
-        "note": "",
+        "note": "; ".join(f"in {whose}, {note}" for whose, note in told if note),
     }
-    for whose, value in zip(("this audit", "the baseline"), values, strict=True):
-        if not isinstance(value, Interval):
-            return change | {"note": f"in {whose}, {value}"}
+    if None in intervals:
+        return change
     correlation = 0.0
-    if rows is not None:
-        audits = [(a.sample.is_member, a.sample.scores) for a in (new, old)]
+    if rows is not None and not any(s is None for s in scores):
+        sides = new.sample.is_member, old.sample.is_member
+        audits = zip(sides, scores, strict=True)
         correlation = (
             auc_correlation(*audits, *rows)
             if fpr is None
@@ -429,104 +467,11 @@ def _change(new, old, rows, fpr, confidence):
         )
     sizes = (a.row[n] for a in (new, old) for n in ("n_members", "n_nonmembers"))
     difference = difference_interval(
-        *values, correlation=correlation, n_fewest=max(1, min(sizes))
+        *intervals, correlation=correlation, n_fewest=max(1, min(sizes))
     )
     return change | {
-        "now": values[0].estimate,
-        "then": values[1].estimate,
+        "now": intervals[0].estimate,
+        "then": intervals[1].estimate,
         "difference": plain_interval(difference),
         "outcome": change_of(difference.low, difference.high),
     }
-
-
-# What is said of it
-
-
-def _title(outcome, baseline):
-    if outcome == "more":
-        return f"The model leaks more than {baseline}."
-    if outcome == "not_shown":
-        return (
-            f"That the model leaks more than {baseline} was not shown. How much more "
-            "it may leak all the same stands with each value."
-        )
-    return (
-        f"Compared with {baseline}: the numbers of this audit cannot be read as "
-        "leakage of the model, so no change of them can."
-    )
-
-
-def _sentence(change):
-    fpr = change["metric"].partition("=")[2]
-    attack = change["attack"] + (f" at {rate(float(fpr))} false alarms" if fpr else "")
-    if change["outcome"] == "unknown":
-        return f"{attack}: the change cannot be told: {change['note']}."
-    d = change["difference"]
-    if fpr:
-        then, now = percent(change["then"]), percent(change["now"])
-        what, unit = f"{then} of the members then, {now} now", " points"
-        told = [f"{100 * d[end]:+.1f}" for end in ("estimate", "low", "high")]
-    else:
-        what = f"AUC {change['then']:.3f} then, {change['now']:.3f} now"
-        unit = ""
-        told = [f"{d[end]:+.3f}" for end in ("estimate", "low", "high")]
-    text = f"{attack}: {what}, a change of {told[0]}{unit} ({told[1]} to {told[2]})"
-    if change["outcome"] == "more":
-        return f"{text}: an increase."
-    if change["outcome"] == "less":
-        return f"{text}: a decrease."
-    return (
-        f"{text}: no increase was shown, and one of {told[2].lstrip('+')}{unit} cannot "
-        "be excluded."
-    )
-
-
-def _unpaired_sentence(why):
-    return (
-        f"The comparison is unpaired, since {why}: it takes both audits for "
-        "independent, and is less sharp than a paired one of the same records."
-    )
-
-
-def _paired_sentence(pairs, joined, changes):
-    # An attack that learned from membership has fewer.
-    (new, old), rows = max(
-        zip(pairs, joined, strict=True), key=lambda pair: len(pair[1][0])
-    )
-    moved = new.sample.is_member[rows[0]] != old.sample.is_member[rows[1]]
-    text = (
-        f"The comparison is paired by id: {len(moved)} records are in both, of "
-        f"{len(new.sample.names)} in this audit and {len(old.sample.names)} in the "
-        "baseline"
-    )
-    if moved.any():
-        text += f"; {np.count_nonzero(moved)} of them are members in one alone"
-    text += "."
-    methods = {c["difference"]["method"] for c in changes if c["difference"]}
-    if UNPAIRED in methods:
-        text += " Rates with few false alarms gain nothing from that."
-    return text
-
-
-def _other_attacks(new, old):
-    lone = [f"{name} (this audit)" for name in new if name not in old]
-    lone += [f"{name} (baseline)" for name in old if name not in new]
-    if not lone:
-        return []
-    return [f"Of one audit alone, and not compared: {', '.join(lone)}."]
-
-
-def _other_settings(pairs):
-    told = []
-    for new, old in pairs:
-        now, then = (_without_seed(a.row["description"]) for a in (new, old))
-        if now != then:
-            told.append(
-                f"{new.row['name']} had other settings, {then} then and {now} now: "
-                "what it finds may differ for that reason."
-            )
-    return told
-
-
-def _without_seed(description):
-    return re.sub(r"(?<=\()random_state=\w+, |(, )?random_state=\w+", "", description)

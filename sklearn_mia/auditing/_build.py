@@ -22,6 +22,7 @@ from sklearn_mia.auditing._blind import blind_auc, blind_table
 from sklearn_mia.auditing._judging import (
     HEADLINE_SHARE,
     SLICE_SHARE,
+    SWAPPED_SHARE,
     confidence_of,
     judge_limits,
     outcomes_of,
@@ -109,7 +110,10 @@ def collect_findings(
     blind,
     response,
     log_proba,
-    accuracy,
+    right,
+    permuter,
+    alpha_swapped,
+    seed,
     fitted_before,
     model,
     response_asked=False,
@@ -157,13 +161,20 @@ def collect_findings(
             *_unscored(scored),
         ),
         "columns that give membership away": lambda: _findings.check_giveaways(
-            _columns_as_numbers(case), is_member
+            _columns_as_numbers(case), is_member, case.units
         ),
         "sides of unequal size": lambda: _findings.check_balance(n1, n0),
         "attacks chosen on the records": lambda: _circumstances.check_choice(
             fitted_before
         ),
-        "swapped sides": lambda: _findings.check_swapped(*accuracy, n1, n0),
+        "swapped sides": lambda: _findings.check_swapped(
+            right,
+            -loss(log_proba, case.codes),
+            is_member,
+            permuter,
+            alpha=alpha_swapped,
+            seed=seed,
+        ),
         "a model without probabilities": lambda: _circumstances.check_response(
             "one_against_rest" if normalised else response,
             model,
@@ -251,7 +262,7 @@ def build_report(
     *,
     model_content,
     log_proba,
-    accuracy,
+    right,
     response=None,
     normalised=False,
     fitted_before=(),
@@ -276,8 +287,8 @@ def build_report(
     log_proba : ndarray of shape (n_records, n_classes)
         What the model answered.
 
-    accuracy : pair of float
-        On members and on non-members.
+    right : ndarray of shape (n_records,), dtype bool
+        Whether the model is right about each record.
 
     response : str or None, default=None
 
@@ -303,6 +314,7 @@ def build_report(
     slice_confidence = confidence_of(SLICE_SHARE, settings.confidence)
     is_member = case.is_member
     n_sides = int(is_member.sum()), int((~is_member).sum())
+    accuracy = tuple(float(right[side].mean()) for side in (is_member, ~is_member))
     scores = {name: s.scores for name, s in scored.items()}
     used = {name: s.used for name, s in scored.items()}
     permuter = _permuter(case, used)
@@ -326,6 +338,7 @@ def build_report(
         scored, is_member, settings, level, labels, correction, checks
     )
     p_value = min(row["p_corrected"] for row in attacks)
+    leak = p_value <= 1 - confidence
     most_reversed = min(
         attacks, key=lambda row: row["p_corrected_by_metric"]["reversed"]
     )
@@ -344,7 +357,10 @@ def build_report(
         blind=blind,
         response=response,
         log_proba=log_proba,
-        accuracy=accuracy,
+        right=right,
+        permuter=permuter,
+        alpha_swapped=1 - confidence_of(SWAPPED_SHARE, settings.confidence),
+        seed=seed + 2,
         fitted_before=fitted_before,
         model=model_content["name"],
         response_asked=settings.response_method != "auto",
@@ -375,8 +391,14 @@ def build_report(
             _findings.check_reversed,
             most_reversed,
             1 - confidence,
-            p_value <= 1 - confidence,
+            leak,
             accuracy,
+        ),
+        checks.run(
+            "reversed rankings of groups",
+            _findings.check_reversed_slice,
+            _slices.most_reversed_slice(slices),
+            leak,
         ),
         checks.run("the worst group", _findings.check_worst_slice, worst),
     ]
@@ -391,7 +413,8 @@ def build_report(
 
     def rate_of(name, fpr):
         rows = judged_rows(scored[name])
-        return _evaluation.tpr_row(is_member[rows], scores[name][rows], fpr, level)
+        sides, judged = is_member[rows], scores[name][rows]
+        return _evaluation.tpr_row(sides, judged, fpr, level, seed=seed)
 
     lead = attacks[0]["name"]
     headline = {
@@ -520,6 +543,7 @@ def _blind(case, confidence, seed):
             blind_table(case.features, case.codes),
             case.is_member,
             case.units,
+            grouped=case.groups is not None,
             confidence=confidence,
             seed=seed,
         )

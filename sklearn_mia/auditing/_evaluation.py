@@ -21,6 +21,7 @@ from sklearn_mia.metrics import (
     roc_auc_interval,
     tpr_at_fpr_interval,
 )
+from sklearn_mia.metrics._exposed import ranks_among_nonmembers
 from sklearn_mia.metrics._power import detectable_effect, null_auc_sd
 
 HEADLINE_FPR = 0.01
@@ -49,7 +50,7 @@ def is_resolvable(fpr, n_nonmembers):
     return n_nonmembers >= min_nonmembers_for_fpr(fpr)
 
 
-def tpr_row(is_member, scores, fpr, confidence):
+def tpr_row(is_member, scores, fpr, confidence, *, seed=0):
     """TPR at a false-positive rate, with the rate attained.
 
     A rate too fine for the non-members is answered at no false alarm at all, one that
@@ -65,26 +66,24 @@ def tpr_row(is_member, scores, fpr, confidence):
 
     confidence : float
 
+    seed : int, default=0
+        Of the lots.
+
     Returns
     -------
     row : dict
         Where ties hide the rate, "least" and "most" bound the TPR at it by the
-        thresholds above and below.
+        thresholds above and below, and "by_lot" is the TPR of someone who picks among
+        equal scores by lot.
     """
     n1, n0 = (int(np.count_nonzero(side)) for side in (is_member, ~is_member))
     permitted = is_resolvable(fpr, n0)
     attained = resolve_rate(is_member, scores, max_fpr=fpr)
     n_alarms, n_found = round(attained.fpr * n0), round(attained.tpr * n1)
     resolvable = permitted and attained.resolvable
-    least = most = None
+    least = most = by_lot = None
     if resolvable:
-        with warnings.catch_warnings():
-            # The number of false alarms is in the row.
-            warnings.simplefilter("ignore", UserWarning)
-            interval = tpr_at_fpr_interval(
-                is_member, scores, max_fpr=fpr, confidence=confidence
-            )
-        tpr = plain_interval(interval)
+        tpr = _tpr_interval(is_member, scores, fpr, confidence)
     else:
         note = (
             f"value at 0 of {n0} false alarms; a false-positive rate of {fpr:g} needs "
@@ -94,6 +93,7 @@ def tpr_row(is_member, scores, fpr, confidence):
             least, most = _bounds_beside(
                 is_member, scores, attained, n_found, confidence
             )
+            by_lot = _tpr_by_lot(is_member, scores, fpr, confidence, seed)
             note = (
                 "records with equal scores are accused together: at "
                 f"{in_percent(attained.fpr)} false alarms, then at "
@@ -116,6 +116,7 @@ def tpr_row(is_member, scores, fpr, confidence):
         "next_tpr": attained.next_tpr,
         "least": least,
         "most": most,
+        "by_lot": by_lot,
         "tpr": tpr,
         "n_found": n_found,
         "n_false_alarms": n_alarms,
@@ -128,12 +129,28 @@ def _bounds_beside(is_member, scores, attained, n_found, confidence):
     least = rate_interval(n_found, int(is_member.sum()), confidence=confidence).low
     if attained.next_fpr >= 1:
         return float(least), 1.0
+    beside = _tpr_interval(is_member, scores, attained.next_fpr, confidence)
+    return float(least), 1.0 if beside["high"] is None else beside["high"]
+
+
+def _tpr_by_lot(is_member, scores, fpr, confidence, seed):
+    """TPR if equal scores are put in an order that is drawn."""
+    # Sorted first, so that the order of the records does not matter.
+    known = np.lexsort((is_member, scores))
+    is_member, scores = is_member[known], scores[known]
+    lots = np.random.default_rng([seed, 2]).permutation(len(scores))
+    order = np.empty(len(scores))
+    order[np.lexsort((lots, scores))] = np.arange(len(scores))
+    return _tpr_interval(is_member, order, fpr, confidence)
+
+
+def _tpr_interval(is_member, scores, fpr, confidence):
     with warnings.catch_warnings():
+        # The number of false alarms is in the row.
         warnings.simplefilter("ignore", UserWarning)
-        beside = tpr_at_fpr_interval(
-            is_member, scores, max_fpr=attained.next_fpr, confidence=confidence
+        return plain_interval(
+            tpr_at_fpr_interval(is_member, scores, max_fpr=fpr, confidence=confidence)
         )
-    return float(least), 1.0 if beside.high is None else float(beside.high)
 
 
 def roc_points(is_member, scores, confidence):
@@ -237,7 +254,7 @@ def evaluate_scores(
     -------
     row : dict
     """
-    rates = [tpr_row(is_member, scores, fpr, confidence) for fpr in fprs]
+    rates = [tpr_row(is_member, scores, fpr, confidence, seed=seed) for fpr in fprs]
     for rate in rates:
         tpr, fpr = rate["tpr"]["estimate"], rate["fpr"]["estimate"]
         rate["ppv"] = (
@@ -409,11 +426,8 @@ def exposure(scores, is_member):
         In (0, 1]; NaN where the score is.
     """
     known = np.isfinite(scores)
-    reference = np.sort(scores[known & ~is_member])
-    above = len(reference) - np.searchsorted(reference, scores[known], side="left")
-    is_new = is_member[known]
     result = np.full(len(scores), np.nan)
-    result[known] = (above + is_new) / (len(reference) + is_new)
+    result[known] = ranks_among_nonmembers(scores[known], is_member[known])
     return result
 
 

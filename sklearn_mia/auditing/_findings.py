@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.stats import rankdata
 
+from sklearn_mia.auditing._multiplicity import MeanGapStatistic, max_statistic_test
 from sklearn_mia.auditing._percent import in_percent
 from sklearn_mia.auditing._slices import group_told
 from sklearn_mia.metrics import (
@@ -17,6 +18,11 @@ SEVERITIES = ("critical", "warning", "note")
 _SEPARATING_AUC = 0.95
 _MOST_UNEQUAL = 4.0
 _TIED_SHARE = 0.05
+_TWO_REASONS = (
+    "Either the two sides were exchanged, or the model treats its own records in a way "
+    "that the attack reads the wrong way round: then it can be told all the same who "
+    "was in the data."
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ class Finding:
     MIA020  a check that failed, so that it is not known        warning
     MIA021  an attack ranks members below non-members           critical, warning
     MIA022  a group of records is at a risk of its own          warning
+    MIA023  members of a group rank below its non-members       critical, warning
     ======  ==================================================  =================
 
     Attributes
@@ -216,7 +223,7 @@ def check_resolution(n_nonmembers, fprs, confidence=0.95):
     )
 
 
-def check_giveaways(columns, is_member):
+def check_giveaways(columns, is_member, units):
     """MIA009: a column, or the order of the records, gives membership away.
 
     Parameters
@@ -225,9 +232,12 @@ def check_giveaways(columns, is_member):
         Name of each column mapped to its values as numbers, of shape (n_records,).
 
     is_member : ndarray of shape (n_records,), dtype bool
+
+    units : ndarray of shape (n_records,)
+        Codes of the records that belong together.
     """
     n1, n0 = int(is_member.sum()), int((~is_member).sum())
-    if min(n1, n0) < 10:
+    if min(len(np.unique(units[side])) for side in (is_member, ~is_member)) < 10:
         return None
     found = {}
     for name, values in columns.items():
@@ -276,27 +286,60 @@ def check_balance(n_members, n_nonmembers):
     )
 
 
-def check_swapped(accuracy_members, accuracy_nonmembers, n_members, n_nonmembers):
-    """MIA012: the model is better on the non-members than on its own records."""
-    gap = accuracy_nonmembers - accuracy_members
-    pooled = (accuracy_members * n_members + accuracy_nonmembers * n_nonmembers) / (
-        n_members + n_nonmembers
-    )
-    sd = np.sqrt(pooled * (1 - pooled) * (1 / n_members + 1 / n_nonmembers))
-    if gap <= max(0.02, 3.3 * sd):
+def check_swapped(right, losses, is_member, permuter, *, alpha, seed=0):
+    """MIA012: the model is worse on its own records than on the non-members.
+
+    Its errors and its losses are compared, corrected for both.
+
+    Parameters
+    ----------
+    right : ndarray of shape (n_records,), dtype bool
+        Whether the model is right about each record.
+
+    losses : ndarray of shape (n_records,)
+
+    is_member : ndarray of shape (n_records,), dtype bool
+
+    permuter : MembershipPermuter
+
+    alpha : float
+        Of both comparisons together.
+
+    seed : int, default=0
+    """
+    sides = is_member, ~is_member
+    accuracy, loss = ([float(v[s].mean()) for s in sides] for v in (right, losses))
+    if accuracy[0] >= accuracy[1] and loss[0] <= loss[1]:
         return None
+    statistics = [MeanGapStatistic(~right), MeanGapStatistic(losses)]
+    p_values = max_statistic_test(statistics, is_member, permuter, seed=seed).adjusted
+    if p_values.min() > alpha:
+        return None
+    said = []
+    if p_values[0] <= alpha:
+        said.append(
+            f"is right on {in_percent(accuracy[1])} of the non-members but only on "
+            f"{in_percent(accuracy[0])} of the members, its own training records"
+        )
+    if p_values[1] <= alpha:
+        said.append(
+            f"has a mean loss of {loss[1]:.3g} on the non-members but of {loss[0]:.3g} "
+            "on the members"
+        )
     return Finding(
         "MIA012",
         "critical",
         "The sides look swapped",
-        f"The model is right on {in_percent(accuracy_nonmembers)} of the non-members "
-        f"but only on {in_percent(accuracy_members)} of the members, its own training "
-        "records.",
+        f"The model {' and '.join(said)}.",
         "Check that the records given as members are those the model was trained on, "
         "and that both tables were prepared alike.",
         {
-            "accuracy_members": accuracy_members,
-            "accuracy_nonmembers": accuracy_nonmembers,
+            "accuracy_members": accuracy[0],
+            "accuracy_nonmembers": accuracy[1],
+            "loss_members": loss[0],
+            "loss_nonmembers": loss[1],
+            "p_accuracy": float(p_values[0]),
+            "p_loss": float(p_values[1]),
         },
     )
 
@@ -346,14 +389,45 @@ def check_reversed(attack, alpha, leak, accuracy):
         "Members rank below non-members",
         f"{attack['name']} ranks members below non-members (AUC {auc:.3f}; reversed, "
         f"{1 - auc:.3f}); chance would do so in {in_percent(p_value)} of audits. "
-        "Either the two sides were exchanged, or the model treats its own records in a "
-        "way that the attack reads the wrong way round: then it can be told all the "
-        "same who was in the data.",
+        f"{_TWO_REASONS}",
         "Check which table the model was trained on (it is right on "
         f"{in_percent(accuracy[0])} of the members and {in_percent(accuracy[1])} of "
         "the non-members). If the sides are right, a leak is there: do not read a low "
         "AUC as safety.",
         {"attack": attack["name"], "auc": auc, "p_corrected": p_value},
+    )
+
+
+def check_reversed_slice(row, leak):
+    """MIA023: an attack ranks members of a group below its non-members.
+
+    Parameters
+    ----------
+    row : dict or None
+        Of the group in which that is surest.
+
+    leak : bool
+        Whether an attack found members the right way round, in all records.
+    """
+    if row is None:
+        return None
+    name, auc = row["reversed"]["attack"], row["reversed"]["auc"]
+    return Finding(
+        "MIA023",
+        "warning" if leak else "critical",
+        "Members of a group rank below non-members",
+        f"In the group {row['slice']} {row['value']}, {name} ranks members below "
+        f"non-members (AUC {auc['estimate']:.3f}, {auc['low']:.3f} to "
+        f"{auc['high']:.3f}, corrected for all groups). {_TWO_REASONS}",
+        "Check how the records of this group came to their sides. If the sides are "
+        "right, a leak is there: do not read a low AUC as safety.",
+        {
+            "slice": row["slice"],
+            "value": row["value"],
+            "attack": name,
+            "auc": auc["estimate"],
+            "high": auc["high"],
+        },
     )
 
 

@@ -1,6 +1,11 @@
 """Reports of the first schema, read as those of today."""
 
-from sklearn_mia.auditing._judging import outcome_of, outcomes_of, together
+from sklearn_mia.auditing._judging import (
+    either_way,
+    outcome_of,
+    outcomes_of,
+    together,
+)
 
 
 def from_version_1(content):
@@ -33,11 +38,13 @@ def from_version_1(content):
         "slice_confidence": confidence,
     }
     for row in content["slices"]:
-        row |= {"outcome": None, "large": False}
+        row |= {"reversed": None, "outcome": None, "large": False}
     for row in content["limits"]:
         interval = row["interval"]
         row |= {"times": None, "note": row.get("note", "")}
         if interval is not None:
+            if row["limit"] == "auc":
+                interval = either_way(interval)
             row["outcome"] = outcome_of(interval["low"], interval["high"], row["value"])
     verdict = content["verdict"]
     if verdict["level"] in ("above_limits", "below_limits"):
@@ -53,5 +60,6 @@ def from_version_1(content):
 def _upgrade_rate(row):
     fpr, tpr = row["fpr"]["estimate"], row["tpr"]["estimate"]
     tied = row["resolvable"] and fpr < row["max_fpr"] / 2
-    row |= {"tied": tied, "next_fpr": fpr, "next_tpr": tpr, "least": None, "most": None}
+    row |= {"tied": tied, "next_fpr": fpr, "next_tpr": tpr}
+    row |= dict.fromkeys(("least", "most", "by_lot"))
     row["resolvable"] = row["resolvable"] and not tied

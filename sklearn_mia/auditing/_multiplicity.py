@@ -8,6 +8,7 @@ from scipy.stats import rankdata
 
 _CHUNK_CELLS = 4_000_000
 _ROUNDING = 1e-9
+_PRIOR_RECORDS = 10
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,25 @@ class AucStatistic:
         )
 
 
+class MeanGapStatistic:
+    """Mean of values over members less that over the others, of many memberships.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_records,)
+    """
+
+    def __init__(self, values):
+        self._values = values - values.mean()
+
+    def __call__(self, members):
+        """Value for each row of a boolean (n_permutations, n_records) table."""
+        n1 = members.sum(axis=1)
+        n0 = members.shape[1] - n1
+        # The values sum to 0.
+        return (members @ self._values) * (1 / n1 + 1 / n0)
+
+
 class TprStatistic:
     """TPR at a false-positive rate of fixed scores under many memberships at a time.
 
@@ -124,6 +144,123 @@ class TprStatistic:
             block = self._block[np.searchsorted(row, permitted[i] + 1)]
             found[i] = (seen[i, block - 1] if block else 0) / n1[i]
         return found
+
+
+class SliceDifferences:
+    """How far the AUC of each slice of the records is from that of the rest.
+
+    In standard deviations, once upwards and once downwards: the difference over the
+    root of the sum of both variances, as DeLong estimates them. So slices whose scores
+    differ in more than the AUC are compared fairly, too. A side of few records counts
+    as if `_PRIOR_RECORDS` more had the variance of all records of that side: a slice
+    whose AUC is 1 by chance is not thought to have none.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_records,)
+
+    is_member : ndarray of shape (n_records,), dtype bool
+
+    inside : ndarray of shape (n_slices, n_records), dtype bool
+        The records of each slice; in each and outside are 2 of either side or more.
+    """
+
+    def __init__(self, scores, is_member, inside):
+        self._inside = inside
+        sides = [np.flatnonzero(is_member), np.flatnonzero(~is_member)]
+        # Ascending by score.
+        self._rows = [side[np.argsort(scores[side], kind="stable")] for side in sides]
+        ranked = [scores[rows] for rows in self._rows]
+        # How many of the other side lie below each record, and how many not above it.
+        self._ends = [
+            [np.searchsorted(others, own, side=end) for end in ("left", "right")]
+            for own, others in zip(ranked, ranked[::-1], strict=True)
+        ]
+        self._below = [(low + high) / 2 for low, high in self._ends]
+        self._spread = [
+            np.var(below / len(others), ddof=1)
+            for below, others in zip(self._below, ranked[::-1], strict=True)
+        ]
+
+    def __call__(self, orders):
+        """Values upwards of all slices, then downwards, for each row of a table.
+
+        A row of `orders` tells whose slices each record gets, see `SlicePermuter`.
+        """
+        rows = [orders[:, side] for side in self._rows]
+        upwards = np.array([self._studentised(inside, rows) for inside in self._inside])
+        return np.concatenate([upwards, -upwards])
+
+    def describe(self):
+        """AUC of each slice, of the rest, and the sd of their difference."""
+        rows = [side[None] for side in self._rows]
+        return np.array([self._compared(row, rows) for row in self._inside])[:, :, 0]
+
+    def _studentised(self, inside, rows):
+        auc, auc_rest, sd = self._compared(inside, rows)
+        difference = auc - auc_rest
+        return np.divide(difference, sd, out=np.zeros_like(sd), where=sd > _ROUNDING)
+
+    def _compared(self, inside, rows):
+        chosen = [inside[of_side] for of_side in rows]
+        n = [np.count_nonzero(of_side[0]) for of_side in chosen]
+        n_rest = [of_side.shape[1] - k for of_side, k in zip(chosen, n, strict=True)]
+        aucs, variance = [], 0.0
+        for side in (0, 1):
+            own = chosen[side].astype(np.float64)
+            # Of the slice's records of the other side, how many lie below.
+            below = self._slice_below(chosen[1 - side], *self._ends[side])
+            of_all = self._below[side]
+            both = own * below
+            first = both.sum(axis=1)
+            second = np.einsum("ij,ij->i", both, below)
+            # The rest has those below that the slice has not.
+            first_rest = of_all.sum() - own @ of_all - below.sum(axis=1) + first
+            second_rest = (
+                (of_all @ of_all - own @ of_all**2 + 2 * (both @ of_all) - second)
+                + np.einsum("ij,ij->i", below, below)
+                - 2 * (below @ of_all)
+            )
+            for total, squares, k, k_others in (
+                (first, second, n[side], n[1 - side]),
+                (first_rest, second_rest, n_rest[side], n_rest[1 - side]),
+            ):
+                spread = (squares - total**2 / k) / k_others**2
+                spread = spread.clip(0) + _PRIOR_RECORDS * self._spread[side]
+                variance = variance + spread / (k - 1 + _PRIOR_RECORDS) / k
+                aucs.append(total / k / k_others)
+        return aucs[0], aucs[1], np.sqrt(variance)
+
+    @staticmethod
+    def _slice_below(chosen, low, high):
+        below = np.zeros((len(chosen), chosen.shape[1] + 1))
+        np.cumsum(chosen, axis=1, out=below[:, 1:])
+        if np.array_equal(low, high):
+            return below[:, low]
+        return (below[:, low] + below[:, high]) / 2
+
+
+class SlicePermuter:
+    """Draw which record's slices each record gets, members apart from non-members.
+
+    As likely as what was observed if slices have no part in the scores of either side.
+
+    Parameters
+    ----------
+    is_member : ndarray of shape (n_records,), dtype bool
+    """
+
+    def __init__(self, is_member):
+        self._sides = [np.flatnonzero(is_member), np.flatnonzero(~is_member)]
+
+    def draw(self, n_permutations, generator):
+        """Return a table of shape (n_permutations, n_records) of records."""
+        orders = np.empty((n_permutations, sum(map(len, self._sides))), dtype=np.intp)
+        for side in self._sides:
+            orders[:, side] = generator.permuted(
+                np.broadcast_to(side, (n_permutations, len(side))), axis=1
+            )
+        return orders
 
 
 class MembershipPermuter:
@@ -200,11 +337,14 @@ def max_statistic_test(
     Parameters
     ----------
     statistics : list of callable
-        Each maps a boolean (n_permutations, n_records) table to values.
+        Each maps a boolean (n_permutations, n_records) table to values, or to one row
+        of values for each of several statistics.
 
     is_member : ndarray of shape (n_records,), dtype bool
+        The row of that table that was observed. For another permuter than that of
+        memberships it is a row of what that draws.
 
-    permuter : MembershipPermuter
+    permuter : MembershipPermuter or SlicePermuter
 
     n_permutations : int, default=999
 
@@ -218,10 +358,10 @@ def max_statistic_test(
     """
     generator = np.random.default_rng(seed)
     chunk = int(np.clip(_CHUNK_CELLS // len(is_member), 1, 128))
-    tables = [np.array([s(is_member[None]) for s in statistics])]
+    tables = [np.vstack([s(is_member[None]) for s in statistics])]
     for start in range(0, n_permutations, chunk):
         members = permuter.draw(min(chunk, n_permutations - start), generator)
-        tables.append(np.array([s(members) for s in statistics]))
+        tables.append(np.vstack([s(members) for s in statistics]))
     values = np.concatenate(tables, axis=1)
     mean, sd = values.mean(axis=1), values.std(axis=1)
     usable = sd > _ROUNDING
@@ -251,51 +391,3 @@ def _exceeded_in(share, values):
     """The value that one more draw exceeds with no more than this probability."""
     place = math.ceil((len(values) + 1) * (1 - share) - _ROUNDING)
     return float(np.sort(values)[min(place, len(values)) - 1])
-
-
-def unit_permutation_test(
-    statistic,
-    is_member,
-    units,
-    *,
-    two_sided=False,
-    n_permutations=999,
-    seed=0,
-):
-    """P-value of one statistic by permuting the membership of whole units.
-
-    For a check that has to hold by group: records of one person go together, so a test
-    that takes them for independent alarms without cause.
-
-    Parameters
-    ----------
-    statistic : callable
-        Maps a boolean (n_permutations, n_records) table to values, as `AucStatistic`.
-
-    is_member : ndarray of shape (n_records,), dtype bool
-
-    units : ndarray of shape (n_records,)
-        Codes from 0 to n_units - 1 of records that belong together.
-
-    two_sided : bool, default=False
-        Whether a value below chance counts as well.
-
-    n_permutations : int, default=999
-
-    seed : int, default=0
-
-    Returns
-    -------
-    p_value : float
-        1 for a statistic that cannot vary.
-    """
-    statistics = [statistic]
-    if two_sided:
-        statistics.append(lambda members: -statistic(members))
-    return max_statistic_test(
-        statistics,
-        is_member,
-        MembershipPermuter(is_member, units),
-        n_permutations=n_permutations,
-        seed=seed,
-    ).p_value

@@ -5,10 +5,22 @@ from itertools import pairwise
 import numpy as np
 
 from sklearn_mia.auditing._evaluation import plain_interval
-from sklearn_mia.auditing._judging import can_tell, confidence_at, judge_slice, reach_of
-from sklearn_mia.auditing._multiplicity import AucStatistic, max_statistic_test
+from sklearn_mia.auditing._judging import (
+    can_tell,
+    confidence_at,
+    is_reversed,
+    judge_slice,
+    reach_of,
+)
+from sklearn_mia.auditing._multiplicity import (
+    AucStatistic,
+    SliceDifferences,
+    SlicePermuter,
+    max_statistic_test,
+)
 from sklearn_mia.identity import cell_values
 from sklearn_mia.metrics import roc_auc_interval
+from sklearn_mia.metrics._power import detectable_effect
 from sklearn_mia.tables import as_numbers
 
 _MOST_CATEGORIES = 12
@@ -132,6 +144,7 @@ def evaluate_slices(
     -------
     rows : list of dict
         One a slice, with the attack that has the smallest corrected p-value in it;
+        "reversed", the attack and its AUC if its whole interval is below .5, or None;
         "outcome" as in `judge_slice`, "large" as in `can_tell`.
     """
     rows, statistics, places = [], [], []
@@ -145,6 +158,7 @@ def evaluate_slices(
                 "attack": None,
                 "auc": None,
                 "p_corrected": None,
+                "reversed": None,
                 "outcome": None if limit is None else "cannot_tell",
                 "large": False,
                 "note": "",
@@ -192,11 +206,118 @@ def evaluate_slices(
         _, p_value, name, interval = max(of_attacks, key=lambda row: row[0])
         row = rows[i]
         row.update(attack=name, auc=interval, p_corrected=p_value)
+        below = [(auc, name) for *_, name, auc in of_attacks if is_reversed(auc)]
+        if below:
+            auc, name = min(below, key=lambda pair: pair[0]["high"])
+            row["reversed"] = {"attack": name, "auc": auc}
         if limit is not None:
             row["large"] = can_tell(row["n_members"], row["n_nonmembers"], reach, limit)
             row["outcome"] = judge_slice(
                 [interval for *_, interval in of_attacks], limit, row["large"]
             )
+    return rows
+
+
+def slice_differences(
+    slicings, scores, is_member, *, min_size, confidence, n_permutations, seed
+):
+    """Whether the AUC of a slice differs from that of the rest by more than chance.
+
+    Over many small slices the largest difference is large without a cause. So each is
+    measured in standard deviations, and the largest of all compared with what it is
+    when the slices of the members are dealt out anew among the members, and those of
+    the non-members among the non-members: slices then have no part in any score, and
+    overlap, share columns and leave gaps as before. Each record has to be a draw of its
+    own: of groups give the scores of groups.
+
+    Parameters
+    ----------
+    slicings : dict
+        Name of each slicing mapped to its groups, from :func:`slice_groups`.
+
+    scores : ndarray of shape (n_records,)
+        Of one attack, finite.
+
+    is_member : ndarray of shape (n_records,), dtype bool
+
+    min_size : int
+        Members, and non-members, that a slice and the rest of the records need.
+
+    confidence : float
+        Of all intervals together.
+
+    n_permutations, seed : int
+
+    Returns
+    -------
+    rows : list of dict
+        One a slice: its "auc" and "auc_rest", "difference" with "low" and "high",
+        "p_corrected" for having looked at all, two-sided, and "detectable", the
+        smallest difference in that direction or the other that would have been found
+        with a probability of .8. All of these are None, and "note" says why, where the
+        slice or the rest is too small.
+    """
+    rows, tested = [], []
+    for slicing, groups in slicings.items():
+        for label, inside in groups:
+            counts = [
+                int(np.count_nonzero(part & side))
+                for part in (inside, ~inside)
+                for side in (is_member, ~is_member)
+            ]
+            rows.append(
+                {
+                    "slice": slicing,
+                    "value": label,
+                    "n_members": counts[0],
+                    "n_nonmembers": counts[1],
+                    "auc": None,
+                    "auc_rest": None,
+                    "difference": None,
+                    "low": None,
+                    "high": None,
+                    "p_corrected": None,
+                    "detectable": None,
+                    "note": "",
+                }
+            )
+            if min(counts) >= max(min_size, 2):
+                tested.append((rows[-1], inside))
+            else:
+                what = "in the slice" if min(counts[:2]) < min_size else "outside it"
+                rows[-1]["note"] = (
+                    f"fewer than {min_size} members or {min_size} non-members {what}: "
+                    "too few to say anything"
+                )
+    if not tested:
+        return rows
+    statistic = SliceDifferences(
+        scores, is_member, np.array([inside for _, inside in tested])
+    )
+    correction = max_statistic_test(
+        [statistic],
+        np.arange(len(scores)),
+        SlicePermuter(is_member),
+        n_permutations=n_permutations,
+        confidence=confidence,
+        seed=seed,
+    )
+    # Few permutations could put it below that of a single test.
+    reach = max(correction.reach, reach_of(confidence))
+    up, down = np.split(correction.adjusted, 2)
+    for (row, _), (auc, auc_rest, sd), of_sd, p_up, p_down in zip(
+        tested, statistic.describe(), correction.sd, up, down, strict=False
+    ):
+        difference, unit = auc - auc_rest, float(sd * of_sd)
+        row.update(
+            auc=float(auc),
+            auc_rest=float(auc_rest),
+            difference=float(difference),
+            low=max(-1.0, float(difference - reach * unit)),
+            high=min(1.0, float(difference + reach * unit)),
+            p_corrected=float(min(p_up, p_down)),
+            detectable=min(1.0, detectable_effect(unit, reach)),
+        )
     return rows
 
 
@@ -218,6 +339,12 @@ def worst_slice(slices, alpha):
     found = [row for row in slices if row["auc"] and row["p_corrected"] <= alpha]
     found = [row for row in found if row["auc"]["low"] is not None]
     return max(found, key=lambda row: row["auc"]["low"], default=None)
+
+
+def most_reversed_slice(slices):
+    """The group in which an attack is surest to rank members below the others."""
+    found = [row for row in slices if row["reversed"]]
+    return min(found, key=lambda row: row["reversed"]["auc"]["high"], default=None)
 
 
 def group_told(row):

@@ -194,9 +194,11 @@ def _limit_sentence(row):
     if row["outcome"] == "unresolvable":
         return f"{limit}; it cannot be judged by {row['attack']}: {row['note']}."
     if row["outcome"] == "exceeded":
-        return f"{limit}; {row['attack']} is above it, and so is its whole interval."
+        name = row["attack"] + (f", {row['note']}," if row["note"] else "")
+        return f"{limit}; {name} is above it, and so is its whole interval."
     if row["outcome"] == "kept":
-        return f"{limit}; every attack is below it, intervals included."
+        note = f" ({row['note']})" if row["note"] else ""
+        return f"{limit}; every attack is below it, intervals included{note}."
     return f"{limit}; the interval of {row['attack']} lies on both sides of it. " + (
         _times_sentence(row["times"])
     )

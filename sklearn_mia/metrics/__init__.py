@@ -15,6 +15,11 @@ from sklearn_mia.metrics._epsilon import (
     epsilon_lower_bound,
     gaussian_dp_mu,
 )
+from sklearn_mia.metrics._exposed import (
+    ExposedMembers,
+    exposed_members,
+    min_nonmembers_to_name,
+)
 from sklearn_mia.metrics._intervals import (
     Interval,
     membership_advantage_interval,
@@ -35,21 +40,26 @@ from sklearn_mia.metrics._scorers import (
     membership_advantage_scorer,
     tpr_at_fpr_scorer,
 )
+from sklearn_mia.metrics._usage import dataset_usage
 
 __all__ = [
     "AttainedRate",
     "Comparison",
     "EpsilonBound",
+    "ExposedMembers",
     "Interval",
     "compare_attacks",
+    "dataset_usage",
     "detectable_auc",
     "epsilon_lower_bound",
     "expected_fpr",
+    "exposed_members",
     "gaussian_dp_mu",
     "membership_advantage_interval",
     "membership_advantage_score",
     "membership_advantage_scorer",
     "min_nonmembers_for_fpr",
+    "min_nonmembers_to_name",
     "positive_predictive_value",
     "rate_interval",
     "resolve_rate",

@@ -10,7 +10,7 @@ from sklearn_mia.metrics._rates import check_permitted, share_above, threshold_a
 
 # With fewer false alarms the thresholds are too uncertain to count on how they go
 # together: with 1 or 2, .012 of equal pairs left an interval that .001 should leave.
-_FEWEST_ALARMS = 10
+FEWEST_ALARMS = 10
 
 PAIRED, UNPAIRED = "Newcombe, paired", "Newcombe, unpaired"
 
@@ -138,7 +138,7 @@ def tpr_correlation(new, old, rows_new, rows_old, max_fpr):
     influences = (tpr_influence(*audit, max_fpr) for audit in (new, old))
     found = shared_correlation(*influences, rows_new, rows_old)
     n_nonmembers = min(np.count_nonzero(~is_member) for is_member, _ in (new, old))
-    enough = check_permitted(max_fpr, n_nonmembers) >= _FEWEST_ALARMS
+    enough = check_permitted(max_fpr, n_nonmembers) >= FEWEST_ALARMS
     return found if enough else min(found, 0.0)
 
 

@@ -1,7 +1,9 @@
 """Laws of scores whose AUC, advantage and rates are known, for tests of coverage."""
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
+
+from sklearn_mia.groups import group_scores
 
 
 class Levels:
@@ -80,3 +82,52 @@ def held(metric, law, true, n1, n0, n_draws, seed=0):
         interval = metric(is_member, law.draw(rng, n1, n0))
         hits += interval.low - 1e-9 <= true <= interval.high + 1e-9
     return hits
+
+
+class Persons:
+    """Persons of 1 to 40 records that resemble each other; their scores are summed.
+
+    A record scores ``shift`` above 0 if it is a member's and as far below if not, and
+    shares a part of its noise, of variance `alike`, with all records of the person.
+    """
+
+    def __init__(self, shift, alike):
+        self.shift, self.alike = shift, alike
+        self.sizes = np.arange(1, 41)
+        self.weights = self.sizes**-2.0 / np.sum(self.sizes**-2.0)
+        self._means = shift * self.sizes
+        self._sds = np.sqrt(alike * self.sizes**2 + (1 - alike) * self.sizes)
+
+    def rows(self, rng, n1, n0):
+        """Scores, membership and persons of the records."""
+        sizes = rng.choice(self.sizes, size=n1 + n0, p=self.weights)
+        person = np.repeat(np.arange(n1 + n0), sizes)
+        is_member = person < n1
+        common = np.sqrt(self.alike) * rng.normal(size=n1 + n0)[person]
+        own = np.sqrt(1 - self.alike) * rng.normal(size=person.size)
+        return np.where(is_member, 1, -1) * self.shift + common + own, is_member, person
+
+    def draw(self, rng, n1, n0):
+        scores, _, person = self.rows(rng, n1, n0)
+        return group_scores(scores, person)[1]
+
+    def auc(self):
+        gap = self._means[:, None] + self._means
+        sd = np.hypot(self._sds[:, None], self._sds)
+        return float(self.weights @ stats.norm.cdf(gap / sd) @ self.weights)
+
+    def rates(self, thresholds):
+        """FPR and TPR above each threshold."""
+        thresholds = np.reshape(thresholds, (-1, 1))
+        return [
+            stats.norm.sf((thresholds - mean) / self._sds) @ self.weights
+            for mean in (-self._means, self._means)
+        ]
+
+    def tpr_at(self, fpr):
+        threshold = optimize.brentq(lambda t: self.rates(t)[0][0] - fpr, -500, 500)
+        return float(self.rates(threshold)[1][0])
+
+    def advantage(self):
+        fpr, tpr = self.rates(np.linspace(-50, 50, 200_001))
+        return float(np.max(tpr - fpr))
