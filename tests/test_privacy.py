@@ -21,6 +21,7 @@ from sklearn.tree import DecisionTreeClassifier
 import sklearn_mia
 from sklearn_mia import LiRA, as_records, audit, audit_recipe
 from sklearn_mia.__main__ import _parser
+from sklearn_mia.auditing._baseline import _audited
 from sklearn_mia.auditing._case import _Answers, make_case
 from sklearn_mia.auditing._circumstances import Checks
 from sklearn_mia.auditing._inputs import read_sides
@@ -202,12 +203,14 @@ def instances(table, tmp_path_factory):
         list(fitted_parts(encoded, list(X), X)),
     ]
     numbers, forest = X[["size", "width"]].to_numpy(), forest[-1]
+    report = audit(tree, *sides, attacks=attacks, n_permutations=99, random_state=0)
     roots += [
         case,
         Checks(case),
         scored,
         subjects_of(case, scored),
-        audit(tree, *sides, attacks=attacks, n_permutations=99, random_state=0),
+        report,
+        _audited(report, "LiRA"),
         audit_recipe(tree, X, y, n_targets=2, attacks=LiRA(n_shadows=2)),
         open_model(tree, X),
         ShadowWork(

@@ -307,6 +307,7 @@ def build_report(
         "exposed": exposed,
         "findings": [vars(f) for f in findings],
         "top_records": top,
+        "baseline": None,
     }
     return AuditReport(content, records, groups)
 

@@ -10,6 +10,7 @@ HEADLINE_SHARE = 0.6
 SLICE_SHARE = 0.2
 SWAPPED_SHARE = 0.1
 DIFFERENCE_SHARE = 0.05
+BASELINE_SHARE = 0.05
 
 # A slice without a leak passes with this probability, or it is too small to gate.
 _PASSES = 0.985
@@ -20,6 +21,9 @@ READ_REVERSED = "read the other way round"
 _TURNED = {"estimate": "estimate", "low": "high", "high": "low"}
 
 OUTCOMES = ("kept", "exceeded", "undecided", "unresolvable", "cannot_tell")
+# Of one value since a baseline, and of all of them.
+CHANGES = ("more", "less", "open", "unknown")
+COMPARED = ("more", "not_shown", "not_interpretable")
 
 
 def confidence_of(share, confidence):
@@ -58,16 +62,26 @@ def outcome_of(low, high, limit):
     return "kept" if high <= limit else "undecided"
 
 
+def change_of(low, high):
+    """Say what an interval of new less old shows: an increase, a decrease, neither."""
+    if low > 0:
+        return "more"
+    return "less" if high < 0 else "open"
+
+
 def is_reversed(auc):
     """Tell whether a whole interval of the AUC is below that of guessing."""
     return auc["high"] is not None and auc["high"] < 0.5
 
 
+def turned_round(auc):
+    """The AUC of the reversed ranking."""
+    return auc | {name: 1 - auc[end] for name, end in _TURNED.items()}
+
+
 def either_way(auc):
     """The AUC, or that of the ranking turned round if the ranking is reversed."""
-    if not is_reversed(auc):
-        return auc
-    return auc | {name: 1 - auc[end] for name, end in _TURNED.items()}
+    return turned_round(auc) if is_reversed(auc) else auc
 
 
 def together(of_limits, of_slices=(), codes=()):

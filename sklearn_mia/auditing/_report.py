@@ -90,6 +90,11 @@ class AuditReport:
         The AUC within groups of records, with the "outcome" beside the limit of the
         AUC; ``"cannot_tell"`` of a group that is too small to pass without a leak.
 
+    baseline : dict or None
+        What changed since an earlier model, from :func:`compare_with_baseline`:
+        "outcome" is ``"more"`` (some value clearly rose), ``"not_shown"`` or
+        ``"not_interpretable"``; "changes" has a row an attack and value.
+
     summary : DataFrame of shape (n_attacks * n_metrics, 5)
         One row an attack and metric. Needs pandas.
 
@@ -102,6 +107,7 @@ class AuditReport:
     See Also
     --------
     audit : Runs an audit of a trained model.
+    compare_with_baseline : Tells whether a model leaks more than an earlier one.
 
     Notes
     -----
@@ -132,6 +138,7 @@ class AuditReport:
     exposed             how many members can be named with few of them wrong
     findings            code, severity, title, message, advice, numbers
     top_records         the members most exposed
+    baseline            changes since an earlier model; null without one
     nouns               what those are called whom the report is about
     records, groups     one list a column, a row a record in input order, or a group;
                         null if not wanted
@@ -202,6 +209,11 @@ class AuditReport:
     def slices(self):
         """The AUC within groups of records."""
         return self._content["slices"]
+
+    @property
+    def baseline(self):
+        """What changed since an earlier model; None without one."""
+        return self._content.get("baseline")
 
     @property
     def findings(self):
@@ -368,6 +380,7 @@ class AuditReport:
             )
         if version == 1:
             content = _upgraded(content)
+        content.setdefault("baseline", None)
         wrong = fault(content)
         if wrong is not None:
             raise ValueError(f"{name} is damaged: {wrong}; {_EXPECTED}")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sklearn_mia.auditing._findings import SEVERITIES, Finding
 from sklearn_mia.auditing._html import KINDS
-from sklearn_mia.auditing._judging import OUTCOMES
+from sklearn_mia.auditing._judging import CHANGES, COMPARED, OUTCOMES
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._verdict import LEVELS
 
@@ -166,6 +166,28 @@ _SLICE = Ruled(
     },
 )
 
+_BASELINE = {
+    "outcome": _one_of(*COMPARED),
+    "title": TEXT,
+    "sentences": [TEXT],
+    "model": TEXT,
+    "created": TEXT,
+    "paired": FLAG,
+    "n_joined": COUNT,
+    "confidence": SHARE,
+    "changes": [
+        {
+            "attack": TEXT,
+            "metric": TEXT,
+            "now": Maybe(SHARE),
+            "then": Maybe(SHARE),
+            "difference": Maybe(_INTERVAL),
+            "outcome": _one_of(*CHANGES),
+            "note": TEXT,
+        }
+    ],
+}
+
 _FINDING = Ruled(
     {f.name: TEXT for f in fields(Finding)}
     | {"severity": _one_of(*SEVERITIES), "numbers": MAPPING},
@@ -291,6 +313,7 @@ REPORT = {
     ),
     "findings": [_FINDING],
     "top_records": Maybe(_TOP_RECORDS),
+    "baseline": Maybe(_BASELINE),
     "records": Maybe(_RECORDS),
     "groups": Maybe(_GROUPS),
 }

@@ -55,6 +55,7 @@ def render_text(content):
             f"{percent(data['accuracy_nonmembers'])} of the "
             f"{records_of(data, nouns.nonmembers)}."
         ),
+        *_baseline_lines(content["baseline"]),
         "",
         _wrapped(
             f"Attacks (TPR: share of the {nouns.members} recognised; FPR: share of the "
@@ -87,6 +88,13 @@ def render_text(content):
             _wrapped(f"{finding['message']} {finding['advice']}", "    "),
         ]
     return "\n".join(lines)
+
+
+def _baseline_lines(baseline):
+    if baseline is None:
+        return []
+    sentences = (_wrapped(sentence, "  ") for sentence in baseline["sentences"])
+    return ["", _wrapped(baseline["title"]), "", *sentences]
 
 
 def _attack_lines(content):
