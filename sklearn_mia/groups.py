@@ -29,25 +29,34 @@ def group_scores(scores, groups):
     not)``, adds up over records that are independent once membership is known: the sum
     is the log-likelihood ratio of the group, however many records it has, and no other
     ranking finds more members at any false-positive rate (Neyman and Pearson). Dividing
-    by the number of records or its root, standardising, the mean and the maximum all
-    lose. On hospital stays (1,500 patients of 3 to 5 stays, half of them members,
-    gradient boosting, RMIA with 8 shadows drawn by patient) the share of members found
-    at a false-positive rate of 1 % was .181 for single stays, and for patients .581 by
-    the sum, .535 by the mean, .444 by the maximum.
+    by the number of records or its root, standardising, the mean and the maximum lose
+    or, where all groups have about as many records, change nothing. Share of members
+    found at a false-positive rate of 1 %, of hospital stays and of patients, for
+    gradient boosting and a forest with leaves of 5 (RMIA with 8 shadows drawn by
+    patient, mean over three draws; ``benchmarks/bench_persons.py``):
+
+    ====================  ==========================  =============================
+    score                 1,500 patients of 3 to 5    4,000 of any number of stays
+    ====================  ==========================  =============================
+    of single stays              .17  .21                      .14  .35
+    sum                          .56  .70                      .23  .44
+    mean                         .57  .68                      .14  .37
+    maximum                      .40  .48                      .16  .36
+    ====================  ==========================  =============================
 
     Where the records of a group resemble each other beyond their membership, the sum
     counts the same evidence several times. It is then no longer a likelihood ratio, but
     a ranking that stays useful: discounting by an estimated correlation found no more.
-    Groups of many records reach both ends of the ranking more often than others, false
-    alarms included, see :func:`rates_by_size` and :func:`thresholds_by_size`.
+    False alarms may then depend on the number of records, see :func:`rates_by_size` and
+    :func:`thresholds_by_size`.
 
     Parameters
     ----------
     scores : array-like of shape (n_records,)
         Finite scores on the scale of a log-likelihood ratio: 0 for a record that says
-        nothing, higher for a likelier member. Those of LiRA, RMIA and BaggingAttack
-        are; bring others there by :func:`centred_scores`, since sums of scores that lie
-        about another level rank groups by their number of records.
+        nothing, higher for a likelier member. Those of LiRA, RMIA and BaggingAttack add
+        up as they are; bring others there by :func:`centred_scores`, since sums of
+        scores that lie about another level rank groups by their number of records.
 
     groups : array-like of shape (n_records,)
         Key of the group of each record, of one kind: numbers, text, or dates.
@@ -266,9 +275,17 @@ def rates_by_size(scores, is_member, n_records, threshold, *, confidence=0.95):
     """TPR and FPR of groups by their number of records.
 
     One threshold for all does not treat groups alike: the more records, the more
-    members are found, and the more often a non-member is accused. Of hospital patients
-    (RMIA with 8 shadows, gradient boosting and others) with 1, 2, 3 to 5 and more stays
-    .7, 1.2, 1.8 and 2.3 % of non-members lay above a common 1 % threshold.
+    members are found, and non-members are accused more often, or less often. Share of
+    hospital patients who are no members above a threshold set on others, the same for
+    all, at a false-positive rate of 1 % (RMIA, ``benchmarks/bench_persons.py``):
+
+    ===================  =====  =====  ======  ==========
+    stays                  1      2    3 to 5  6 and more
+    ===================  =====  =====  ======  ==========
+    gradient boosting     .8 %  1.5 %   1.4 %    1.3 %
+    forest, leaf 5       1.3 %   .8 %    .6 %     .0 %
+    logistic regression   .3 %  1.5 %   5.9 %   11.5 %
+    ===================  =====  =====  ======  ==========
 
     Parameters
     ----------
