@@ -25,10 +25,10 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_mia import RMIA, AuditReport, ThresholdAttack, audit, audit_predictions
+from sklearn_mia import AuditReport, audit, audit_predictions
 from sklearn_mia.__main__ import exit_code, main
 
 LEAKING = {
@@ -115,32 +115,36 @@ def from_files():
 
 
 def null():
-    """Audits of models that saw neither side."""
-    attacks = {"loss": ThresholdAttack}
+    """Audits of models that saw neither side, by the attacks of an audit."""
     rng = np.random.default_rng(0)
     tables = [load_table(table, 12_000) for table in TABLES]
-    models = [LogisticRegression(max_iter=50), DecisionTreeClassifier(max_depth=5)]
+    scaled = make_pipeline(StandardScaler(), LogisticRegression())
+    models = {
+        "logistic regression": scaled,
+        "tree of depth 5": DecisionTreeClassifier(max_depth=5, random_state=0),
+        "forest, leaf 20": RandomForestClassifier(
+            10, min_samples_leaf=20, random_state=0
+        ),
+    }
     for number in range(N_NULL):
         X, y = tables[number % 2]
         order = rng.permutation(len(y))
         n = (100, 300, 1000, 2000)[number // 2 % 4]
-        model = models[number // 8 % 2]
-        model.fit(X[order[:500]], y[order[:500]])
+        name = list(models)[number // 8 % 3]
+        model = models[name].fit(X[order[:500]], y[order[:500]])
         sides = halves(X[order[500:]], y[order[500:]], n)
-        chosen = {name: cls() for name, cls in attacks.items()}
-        if number % 8 == 7:
-            chosen["RMIA"] = RMIA(n_shadows=2, random_state=number)
         params = {"n_permutations": 199, "random_state": number, "per_record": False}
-        report = audit(model, *sides, attacks=chosen, **params)
+        report = audit(model, *sides, n_shadows=4, **params)
         codes = {f.code for f in report.findings}
         level = report.verdict["level"]
         said = level in ("above_limits", "at_limits", "within_limits")
         yield {
             "number": number,
+            "model": name,
             "n": n,
             "level": level,
             "exit": exit_code(report),
-            "any leak": said or bool(codes & {"MIA021", "MIA022"}),
+            "any leak": said or bool(codes & {"MIA021", "MIA022", "MIA023"}),
         }
 
 
@@ -157,24 +161,42 @@ def run_situations():
 
 
 def run_null():
-    rows = list(null())
-    alarms = np.mean([row["any leak"] for row in rows])
-    passes = {
-        str(n): float(np.mean([row["exit"] == 0 for row in rows if row["n"] == n]))
-        for n in (100, 300, 1000, 2000)
-    }
-    print(f"any statement of a leak: {alarms:.4f}; the gate passes: {passes}")
+    rows = []
+    for row in null():
+        rows.append(row)
+        if row["number"] % 50 == 49:
+            print(row["number"] + 1, flush=True)
+
+    def share(wanted, **where):
+        chosen = [r for r in rows if all(r[k] == v for k, v in where.items())]
+        return float(np.mean([wanted(row) for row in chosen]))
+
+    def passes(row):
+        return row["exit"] == 0
+
+    def alarms(row):
+        return row["any leak"]
+
     summary = [
         {
+            "model": model,
             "n": n,
-            "pass": share,
-            "any leak": float(
-                np.mean([row["any leak"] for row in rows if row["n"] == int(n)])
-            ),
+            "pass": share(passes, model=model, n=n),
+            "any leak": share(alarms, model=model, n=n),
         }
-        for n, share in passes.items()
+        for model in dict.fromkeys(row["model"] for row in rows)
+        for n in (100, 300, 1000, 2000)
     ]
-    write_results("false_comfort_null", summary, n_audits=len(rows))
+    for row in summary:
+        print(*row.values(), sep="  ")
+    large = [passes(row) for row in rows if row["n"] >= 1000]
+    of_all = {
+        "any leak": share(alarms),
+        "not interpretable": share(lambda row: row["level"] == "not_interpretable"),
+        "pass of 1,000 a side or more": float(np.mean(large)),
+    }
+    print(of_all)
+    write_results("false_comfort_null", summary, n_audits=len(rows), **of_all)
 
 
 if __name__ == "__main__":

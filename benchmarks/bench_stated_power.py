@@ -14,6 +14,8 @@ from scipy import stats
 
 from sklearn_mia.auditing._evaluation import headline_statistics, what_would_be_seen
 from sklearn_mia.auditing._multiplicity import MembershipPermuter, max_statistic_test
+from sklearn_mia.auditing._run import Scored
+from sklearn_mia.auditing._subjects import Subjects
 
 N_DRAWS = 400
 
@@ -48,10 +50,10 @@ SETS = {
 
 def audit(scores, is_member, seed, n_permutations):
     scores = {str(i): s for i, s in enumerate(scores)}
-    labels, statistics = headline_statistics(
-        scores, dict.fromkeys(scores), dict.fromkeys(scores, int((~is_member).sum()))
-    )
     permuter = MembershipPermuter(is_member, np.arange(is_member.size))
+    scored = {name: Scored(values, None, name) for name, values in scores.items()}
+    subjects = Subjects(is_member, permuter, scored)
+    labels, statistics = headline_statistics(subjects, list(scores))
     result = max_statistic_test(
         statistics, is_member, permuter, n_permutations=n_permutations, seed=seed
     )

@@ -24,6 +24,7 @@ from sklearn_mia.auditing import (
     audit,
     audit_predictions,
     audit_recipe,
+    compare_with_baseline,
     default_attacks,
 )
 from sklearn_mia.model_selection import (
@@ -67,6 +68,7 @@ __all__ = [
     "audit",
     "audit_predictions",
     "audit_recipe",
+    "compare_with_baseline",
     "cross_validate_leakage",
     "default_attacks",
     "leave_one_out_risk",

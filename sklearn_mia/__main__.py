@@ -18,12 +18,18 @@ from sklearn_mia.auditing._audit import (
     audit_case,
     predictions_report,
 )
+from sklearn_mia.auditing._baseline import (
+    check_baseline,
+    compare_with_baseline,
+    read_baseline,
+)
 from sklearn_mia.auditing._case import make_case
 from sklearn_mia.auditing._html import check_jinja2
 from sklearn_mia.auditing._inputs import read_sides
 from sklearn_mia.auditing._judging import outcomes_of, together
-from sklearn_mia.auditing._options import fraction, gibibytes, limit, seconds
+from sklearn_mia.auditing._options import fraction, gibibytes, limit, seconds, words
 from sklearn_mia.auditing._predictions import read_predictions
+from sklearn_mia.auditing._run import default_attacks
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._words import check_model, words_of_options
 from sklearn_mia.models import trained_names
@@ -47,7 +53,8 @@ exit codes:
   1    the audit failed in a way that nobody foresaw (see --debug)
   2    something given cannot be used, or a file cannot be written; one line on
        stderr says what. The report is on stdout all the same, if it was made
-  3    --fail-above: an attack, or a group of records, is above a limit
+  3    --fail-above: an attack, or a group of records, is above a limit;
+       --baseline: an attack clearly finds more than it did then
   4    the numbers cannot be read as a leak: the two sides differ without the
        model, hold the same records or look swapped; with --fail-above also if an
        interval reaches over a limit, a rate cannot be looked at, a check failed, or
@@ -81,11 +88,25 @@ def _audit(arguments):
     limits = dict(arguments.fail_above) or None
     _check_outputs(arguments)
     check_timeout(arguments.timeout, arguments.n_jobs)
+    if arguments.baseline is not None:
+        arguments.old = read_baseline(arguments.baseline, max_bytes=arguments.max_size)
+        check_baseline(
+            arguments.old,
+            _settings(arguments, limits, ()).limits,
+            of_predictions=arguments.predictions is not None,
+            unit=_unit(arguments),
+        )
     if arguments.predictions is None:
         report = _audit_of_model(arguments, limits)
     else:
         report = _audit_of_predictions(arguments, limits)
-    _deliver(report, arguments)
+    try:
+        if arguments.baseline is not None:
+            report = compare_with_baseline(
+                report, arguments.old, join_ids=arguments.id is not None
+            )
+    finally:
+        _deliver(report, arguments)
     return exit_code(report, gated=bool(limits))
 
 
@@ -114,6 +135,7 @@ def _audit_of_model(arguments, limits):
             inputs.labels[1],
             groups=inputs.groups,
             ids=inputs.ids,
+            aside=inputs.aside,
         )
         findings = [
             _circumstances.check_version(fitted_with, sklearn.__version__),
@@ -122,11 +144,21 @@ def _audit_of_model(arguments, limits):
             ),
             _circumstances.check_reading(inputs.remarks),
         ]
+        settings = _settings(arguments, limits, (Settings.slices, *arguments.slice))
+        if arguments.baseline is not None:
+            asked = {n: getattr(settings, n) for n in ("n_shadows", "response_method")}
+            check_baseline(
+                arguments.old,
+                settings.limits,
+                of_predictions=False,
+                unit=_unit(arguments),
+                attacks=list(default_attacks(model, **asked)),
+            )
         progress = _progress(arguments)
         return audit_case(
             model,
             case,
-            _settings(arguments, limits, (*Settings.slices, *arguments.slice)),
+            settings,
             callbacks=None if progress is None else progress(),
             n_jobs=arguments.n_jobs,
             timeout=arguments.timeout,
@@ -139,6 +171,10 @@ def _audit_of_model(arguments, limits):
         )
 
 
+def _unit(arguments):
+    return "record" if arguments.group is None else "group"
+
+
 def _settings(arguments, limits, slices):
     return Settings(
         fprs=arguments.fpr or Settings.fprs,
@@ -148,6 +184,7 @@ def _settings(arguments, limits, slices):
         slices=slices,
         n_shadows=arguments.n_shadows,
         drop_shared=arguments.drop_shared,
+        group_name=arguments.group_name,
         response_method=arguments.response_method,
         per_record=not arguments.no_records,
         seed=root_seed(arguments.seed) % 2**31,
@@ -167,7 +204,7 @@ def _audit_of_predictions(arguments, limits):
     return predictions_report(
         case,
         log_proba,
-        _settings(arguments, limits, ("class",)),
+        _settings(arguments, limits, Settings.slices),
         model_name=f"the model behind {Path(path).name}",
         sources={"predictions": Path(path).name},
     )
@@ -176,8 +213,9 @@ def _audit_of_predictions(arguments, limits):
 def _check_outputs(arguments):
     """Raise an error now for what could not be written when the audit is made."""
     outputs = [(f"--{n}", getattr(arguments, n)) for n in ("html", "json", "records")]
-    inputs = ("model", "members", "nonmembers", "predictions")
-    _writing.check_outputs(outputs, [(n, getattr(arguments, n)) for n in inputs])
+    names = ("model", "members", "nonmembers", "predictions")
+    inputs = [(name, getattr(arguments, name)) for name in names]
+    _writing.check_outputs(outputs, [*inputs, ("--baseline", arguments.baseline)])
     if arguments.records is not None and arguments.no_records:
         raise ValueError("--records and --no-records contradict each other.")
     _check_suffix(arguments.records, (".csv", ".parquet", ".pq"), "--records")
@@ -239,10 +277,13 @@ def exit_code(report, *, gated=True):
     -------
     status : int
         0: all intervals, also of groups large enough to tell, are below the limits;
-        3: one is above; 4: neither. Predictions can fail a model, not clear it.
+        3: one is above, or a value is clearly above that of the baseline; 4: neither.
+        Predictions can fail a model, not clear it.
     """
     if report.verdict["level"] == "not_interpretable":
         return EXIT_UNDECIDED
+    if report.baseline is not None and report.baseline["outcome"] == "more":
+        return EXIT_EXCEEDED
     if not gated:
         return EXIT_OK
     codes = {finding.code for finding in report.findings}
@@ -332,7 +373,17 @@ def _add_column_options(command):
     group = command.add_argument_group("columns")
     group.add_argument("--id", metavar="COLUMN", help="names the records")
     group.add_argument(
-        "--group", metavar="COLUMN", help="the person, or other group, of a record"
+        "--group",
+        metavar="COLUMN",
+        help="the person, or other group, of a record: the report is then about them, "
+        "each with all records; no feature, unless the model was trained on it",
+    )
+    group.add_argument(
+        "--group-name",
+        type=words,
+        default=Settings.group_name,
+        metavar="WORD",
+        help="what the report calls one of them: patient, or child/children",
     )
     group.add_argument(
         "--drop", action="append", default=[], metavar="COLUMN", help="leave out"
@@ -373,6 +424,14 @@ def _add_output_options(command):
         help="tpr=0.05@fpr=0.01 or auc=0.6: end with exit code 3 if a leak was found "
         "that is above it, for use in a build; may be repeated, and replaces the "
         "default limits of the report",
+    )
+    group.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="the --json report of an earlier model, at the same limits: end with exit "
+        "code 3, also without --fail-above, if an attack clearly finds more than it "
+        "did then; sharper with --id, and records in both reports",
     )
 
 

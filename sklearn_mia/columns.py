@@ -83,6 +83,35 @@ def fitted_parts(model, names, features=None):
     yield from _parts(FittedPart(model, list(names), list(names), features))
 
 
+def dropped_columns(model, names):
+    """Columns that the model gets and leaves out at once, by a ColumnTransformer.
+
+    Parameters
+    ----------
+    model : fitted estimator
+
+    names : list
+        Names of the columns that the model gets.
+
+    Returns
+    -------
+    dropped : list
+    """
+    names = list(names)
+    for part in fitted_parts(model, names):
+        first = part.estimator
+        if isinstance(first, ColumnTransformer) and part.names == names:
+            places = first._transformer_to_input_indices
+            kept = {
+                i
+                for name, branch, _ in first.transformers_
+                if branch != "drop"
+                for i in places[name]
+            }
+            return [name for i, name in enumerate(names) if i not in kept]
+    return []
+
+
 def _parts(part):
     fitted = part.estimator
     if fitted is None or isinstance(fitted, str):

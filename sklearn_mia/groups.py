@@ -243,8 +243,23 @@ def centred_scores(scores, out_scores=None):
         scores = scores - np.nansum(out_scores, axis=0) / np.maximum(n_out, 1)
     if not known.any():
         return np.zeros(scores.size)
-    level = math.fsum(scores[known].tolist()) / np.count_nonzero(known)
-    return np.where(known, scores - level, 0.0)
+    return np.where(known, scores - level_of(scores[known]), 0.0)
+
+
+def level_of(scores):
+    """Mean of the scores of a pool, rounded once: their order does not matter.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_records,)
+        Finite scores of the pool, at least one.
+
+    Returns
+    -------
+    level : float
+        What :func:`centred_scores` takes off.
+    """
+    return math.fsum(scores.tolist()) / len(scores)
 
 
 @dataclass(frozen=True)

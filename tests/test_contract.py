@@ -161,14 +161,10 @@ def test_one_hot_membership_is_refused(cls):
 
 
 @every_attack
-def test_records_of_one_person_stay_together_or_groups_are_refused(cls):
+def test_records_of_one_person_stay_together(cls):
     X, y = table()
     records, persons = as_records(X, y), np.repeat(np.arange(32), 5)
     attack = make(cls, train(model_for(cls), X, y))
-    if "groups" not in inspect.signature(cls.fit).parameters:
-        with pytest.raises(TypeError, match="groups"):
-            attack.fit(records, half(X), groups=persons)
-        return
     attack.fit(records, half(X), groups=persons)
     if hasattr(attack, "shadow_members_"):
         members = attack.shadow_members_.reshape(-1, 32, 5)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from helpers.subjects import subjects_of_scores
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 
@@ -13,8 +14,9 @@ from sklearn_mia.auditing._evaluation import (
     tpr_row,
     what_would_be_seen,
 )
-from sklearn_mia.auditing._multiplicity import Correction, MembershipPermuter
-from sklearn_mia.auditing._slices import evaluate_slices, loss_groups, slice_groups
+from sklearn_mia.auditing._multiplicity import Correction
+from sklearn_mia.auditing._partitions import loss_groups, slice_groups
+from sklearn_mia.auditing._slices import evaluate_slices
 from sklearn_mia.metrics import (
     epsilon_lower_bound,
     membership_advantage_interval,
@@ -127,10 +129,8 @@ def test_slices_too_small_to_be_tested_do_not_widen_the_others():
     }
     rows = evaluate_slices(
         {"kind": [(value, kind == value) for value in "abc"]},
-        scores,
-        dict.fromkeys(scores),
-        is_member,
-        MembershipPermuter(is_member, np.arange(400)),
+        subjects_of_scores(is_member, scores),
+        list(scores),
         min_size=30,
         confidence=0.9,
         n_permutations=999,
@@ -199,10 +199,10 @@ def test_below_200_records_a_side_no_share_of_exposed_records_is_stated():
 
 @pytest.mark.parametrize(("n_nonmembers", "metrics"), [(99, 1), (100, 2)])
 def test_a_rate_is_tested_where_it_permits_a_false_alarm(n_nonmembers, metrics):
+    is_member = np.arange(300) >= n_nonmembers
     scores = {"A": np.arange(300.0), "B": np.arange(300.0)}
-    labels, statistics = headline_statistics(
-        scores, dict.fromkeys(scores), dict.fromkeys(scores, n_nonmembers)
-    )
+    subjects = subjects_of_scores(is_member, scores)
+    labels, statistics = headline_statistics(subjects, list(scores))
     kinds = ["auc", "reversed", "tpr"][: metrics + 1]
     assert labels == [(name, kind) for name in "AB" for kind in kinds]
     assert [s.chance for s in statistics] == [0.5, 0.5, 0.01][: metrics + 1] * 2

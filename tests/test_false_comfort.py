@@ -91,6 +91,9 @@ def test_scores_of_two_values_bound_a_rate_from_both_sides():
     assert (row["resolvable"], row["next_fpr"], row["next_tpr"]) == (False, 0.05, 0.9)
     assert row["least"] == 0.0
     assert 0.9 < row["most"] < 0.93
+    # By lot a fifth of the block is accused: .2 x .9, give or take the lots.
+    assert 0.05 < row["by_lot"]["estimate"] < 0.35
+    assert row["by_lot"]["low"] < 0.2 < row["by_lot"]["high"]
     exposed = np.r_[np.full(100, 2.0), right[100:1000], right[1000:]]
     row = tpr_row(is_member, exposed, 0.01, 0.95)
     assert not row["resolvable"]
@@ -151,9 +154,33 @@ def test_sides_that_were_exchanged_are_never_nothing():
     finding = next(f for f in swapped.findings if f.code == "MIA021")
     assert finding.severity == "critical"
     assert finding.numbers["auc"] < 0.4
-    assert "MIA012" not in [f.code for f in swapped.findings]
+    # Four errors of 400 against none are no sign, the mean loss is.
+    finding = next(f for f in swapped.findings if f.code == "MIA012")
+    assert finding.numbers["p_accuracy"] > 0.01 > finding.numbers["p_loss"]
     assert swapped.verdict["level"] == "not_interpretable"
     assert exit_code(swapped) == exit_code(swapped, gated=False) == 4
+
+
+def test_a_group_that_is_ranked_the_wrong_way_round_is_told():
+    rng = np.random.default_rng(0)
+    is_member = np.arange(8000) < 4000
+    rare = np.arange(8000) % 4 == 0
+    y = np.where(rare, "rare", "usual")
+    right = 0.6 + 0.1 * rng.normal(size=8000) - 0.15 * (is_member & rare)
+    right = (right + 0.06 * (is_member & ~rare)).clip(0.01, 0.99)
+    proba = np.where(rare[:, None], np.c_[right, 1 - right], np.c_[1 - right, right])
+    report = audit_predictions(
+        proba, y, is_member, classes=["rare", "usual"], limits={"auc": 0.7}, **QUICK
+    )
+    by_value = {row["value"]: row for row in report.slices}
+    assert by_value["usual"]["reversed"] is None
+    assert by_value["rare"]["reversed"]["auc"]["high"] < 0.3
+    assert by_value["rare"]["outcome"] == "exceeded"
+    finding = next(f for f in report.findings if f.code == "MIA023")
+    assert finding.message.startswith(
+        "Among the records with class rare, loss ranks members"
+    )
+    assert exit_code(report) != 0
 
 
 def test_one_model_far_above_and_one_at_the_limit_have_different_titles(leaking):

@@ -58,6 +58,13 @@ def told_ids(folder, X, *options, **how):
 def test_f01_ids_and_groups_are_those_of_the_file(tmp_path, ids, suffix):
     X = column([1, 2]).assign(pid=IDS[ids])
     for option in ("--id=pid", "--group=pid"):
+        if option == "--group=pid" and ids == "an empty one":
+            message = (
+                r"members\.\w+ has no value in the column 'pid' \(--group\) for 1 of"
+            )
+            with pytest.raises(ValueError, match=message):
+                told_ids(tmp_path, X, option, suffix=suffix)
+            continue
         read = told_ids(tmp_path, X, option, suffix=suffix)
         found = read.ids if option == "--id=pid" else read.groups
         assert [*found[0], *found[1]] == IDS[ids]

@@ -371,8 +371,10 @@ def test_bad_input_is_refused_before_anything_is_asked(data):
         LabelOnlyAttack(model, categorical_features=["age"]).fit(records)
     with pytest.raises(ValueError, match="names a column twice"):
         LabelOnlyAttack(model, one_hot_groups=[[0, 1], [1, 2]]).fit(records)
-    with pytest.raises(ValueError, match="groups passed to fit with n_shadows=0"):
-        LabelOnlyAttack(model).fit(records, groups=np.arange(400))
+    with pytest.raises(
+        ValueError, match="sample_weight passed to fit with n_shadows=0"
+    ):
+        LabelOnlyAttack(model).fit(records, sample_weight=np.ones(400))
     with pytest.raises(ValueError, match="n_shadows=3 is odd"):
         LabelOnlyAttack(model, n_shadows=3).fit(records)
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from helpers.laws import clustered
+from helpers.subjects import subjects_of_scores
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from sklearn.metrics import roc_auc_score
@@ -8,10 +9,10 @@ from sklearn.metrics import roc_auc_score
 from sklearn_mia.auditing._evaluation import headline_statistics, what_would_be_seen
 from sklearn_mia.auditing._multiplicity import (
     AucStatistic,
+    MeanGapStatistic,
     MembershipPermuter,
     TprStatistic,
     max_statistic_test,
-    unit_permutation_test,
 )
 from sklearn_mia.metrics import tpr_at_fpr_score
 
@@ -91,15 +92,13 @@ def test_best_of_many_attacks_is_corrected():
     # Uncorrected, the best of 20 is "significant" in 64 % of runs.
     rng = np.random.default_rng(0)
     is_member = np.arange(400) < 200
-    permuter = MembershipPermuter(is_member, np.arange(400))
     alarms = 0
     for seed in range(100):
         scores = {str(i): rng.normal(size=400) for i in range(20)}
-        _, statistics = headline_statistics(
-            scores, dict.fromkeys(scores), dict.fromkeys(scores, 200)
-        )
+        subjects = subjects_of_scores(is_member, scores)
+        _, statistics = headline_statistics(subjects, list(scores))
         result = max_statistic_test(
-            statistics, is_member, permuter, n_permutations=99, seed=seed
+            statistics, is_member, subjects.permuter, n_permutations=99, seed=seed
         )
         alarms += result.p_value <= 0.05
     assert alarms <= 12
@@ -107,13 +106,14 @@ def test_best_of_many_attacks_is_corrected():
 
 def headline_p_value(scores, is_member, seed, n_permutations=99):
     scores = {str(i): s for i, s in enumerate(scores)}
-    n_nonmembers = int(np.sum(~is_member))
-    labels, statistics = headline_statistics(
-        scores, dict.fromkeys(scores), dict.fromkeys(scores, n_nonmembers)
-    )
-    permuter = MembershipPermuter(is_member, np.arange(len(is_member)))
+    subjects = subjects_of_scores(is_member, scores)
+    labels, statistics = headline_statistics(subjects, list(scores))
     return max_statistic_test(
-        statistics, is_member, permuter, n_permutations=n_permutations, seed=seed
+        statistics,
+        is_member,
+        subjects.permuter,
+        n_permutations=n_permutations,
+        seed=seed,
     ), labels
 
 
@@ -266,36 +266,25 @@ def test_a_permutation_of_whole_units_keeps_its_level_where_records_go_together(
     rng, alarms = np.random.default_rng(0), np.zeros(2)
     for seed in range(200):
         is_member, scores, units = clustered(rng, 20, 8, 0)
-        statistic = AucStatistic(scores)
+        statistics = [AucStatistic(scores), AucStatistic(-scores)]
         for i, codes in enumerate((units, np.arange(units.size))):
-            p_value = unit_permutation_test(
-                statistic,
+            found = max_statistic_test(
+                statistics,
                 is_member,
-                codes,
-                two_sided=True,
+                MembershipPermuter(is_member, codes),
                 n_permutations=99,
                 seed=seed,
             )
-            alarms[i] += p_value <= 0.05
+            alarms[i] += found.p_value <= 0.05
     assert alarms[0] <= 20
     assert alarms[1] >= 60
 
 
-def test_one_statistic_by_units_is_a_share_of_permutations():
-    is_member, scores, units = clustered(np.random.default_rng(1), 15, 4, 0.3)
-    statistic = AucStatistic(scores)
-    drawn = MembershipPermuter(is_member, units).draw(199, np.random.default_rng(5))
-    auc = statistic(np.vstack([is_member, drawn]))
-    one_sided = unit_permutation_test(
-        statistic, is_member, units, n_permutations=199, seed=5
-    )
-    assert one_sided == pytest.approx(np.mean(auc >= auc[0] - 1e-12))
-    away = np.abs(auc - auc.mean())
-    both = unit_permutation_test(
-        statistic, is_member, units, two_sided=True, n_permutations=199, seed=5
-    )
-    assert both == pytest.approx(np.mean(away >= away[0] - 1e-12))
-    assert both > one_sided
+def test_the_gap_of_means_is_that_of_numpy():
+    rng = np.random.default_rng(0)
+    values, members = rng.exponential(size=50) ** 3, rng.random((4, 50)) < 0.3
+    expected = [values[row].mean() - values[~row].mean() for row in members]
+    assert_allclose(MeanGapStatistic(values)(members), expected)
 
 
 ATTACKS = {

@@ -21,11 +21,13 @@ from sklearn.tree import DecisionTreeClassifier
 import sklearn_mia
 from sklearn_mia import LiRA, as_records, audit, audit_recipe
 from sklearn_mia.__main__ import _parser
+from sklearn_mia.auditing._baseline import _audited
 from sklearn_mia.auditing._case import _Answers, make_case
 from sklearn_mia.auditing._circumstances import Checks
 from sklearn_mia.auditing._inputs import read_sides
 from sklearn_mia.auditing._known import known_columns
 from sklearn_mia.auditing._run import check_attacks, run_attacks
+from sklearn_mia.auditing._subjects import subjects_of
 from sklearn_mia.auditing._typing import Side, read_columns
 from sklearn_mia.columns import fitted_parts
 from sklearn_mia.models import open_model
@@ -108,6 +110,7 @@ WITHOUT_RECORDS = {
     "Comparison",
     "Correction",
     "EpsilonBound",
+    "ExposedMembers",
     "Finding",
     "Interval",
     "Kind",
@@ -116,14 +119,20 @@ WITHOUT_RECORDS = {
     "MembershipRocDisplay",
     "MembershipScorer",
     "Maybe",
+    "MeanGapStatistic",
     "ModelError",
     "MostAccurateWithin",
+    "Nouns",
     "PrivacyUtilityDisplay",
     "RecordRiskDisplay",
     "Ruled",
     "ScoreDistributionDisplay",
     "Settings",
     "ShadowCounter",
+    "SizeRates",
+    "SizeThresholds",
+    "SliceDifferences",
+    "SlicePermuter",
     "ShadowFitError",
     "Stopped",
     "StructuralFinding",
@@ -173,8 +182,12 @@ def instances(table, tmp_path_factory):
         if hasattr(attack, "shadow_evidence"):
             roots.append(attack.shadow_evidence())
     sides = X[:50], y[:50], X[50:], y[50:]
-    case = make_case(tree, *sides, ids=([f"id {i}" for i in range(50)],) * 2)
+    people = [np.arange(50) // 5, 10 + np.arange(50) // 5]
+    case = make_case(
+        tree, *sides, ids=([f"id {i}" for i in range(50)],) * 2, groups=people
+    )
     attacks, _ = check_attacks(LiRA(n_shadows=2), tree)
+    scored = run_attacks(attacks, case, seed=0)
     lira = next(a for a in roots if isinstance(a, LiRA))
     work = {"features": X, "codes": y, "classes": np.array([0, 1])}
     encoded = make_pipeline(OneHotEncoder(), DecisionTreeClassifier()).fit(X, y)
@@ -190,11 +203,14 @@ def instances(table, tmp_path_factory):
         list(fitted_parts(encoded, list(X), X)),
     ]
     numbers, forest = X[["size", "width"]].to_numpy(), forest[-1]
+    report = audit(tree, *sides, attacks=attacks, n_permutations=99, random_state=0)
     roots += [
         case,
         Checks(case),
-        run_attacks(attacks, case, seed=0),
-        audit(tree, *sides, attacks=attacks, n_permutations=99, random_state=0),
+        scored,
+        subjects_of(case, scored),
+        report,
+        _audited(report, "LiRA"),
         audit_recipe(tree, X, y, n_targets=2, attacks=LiRA(n_shadows=2)),
         open_model(tree, X),
         ShadowWork(

@@ -13,12 +13,13 @@ def interval(estimate, low, high):
     return {"estimate": estimate, "low": low, "high": high, "note": ""}
 
 
-def tied(least, most):
+def tied(least, most, by_lot=(0.03, 0.0, 1.0)):
     return {
         "resolvable": False,
         "tied": True,
         "least": least,
         "most": most,
+        "by_lot": interval(*by_lot),
         "tpr": interval(0.0, None, None) | {"note": "ties"},
     }
 
@@ -66,6 +67,39 @@ def test_a_rate_that_ties_hide_is_judged_by_those_beside_it(least, most, outcome
     assert row["note"] == ("ties" if outcome == "unresolvable" else "")
 
 
+def seen(estimate, low, high):
+    shown = {"resolvable": True, "tied": False, "by_lot": None}
+    return shown | {"tpr": interval(estimate, low, high)}
+
+
+@pytest.mark.parametrize(
+    ("by_lot", "other", "outcome"),
+    [
+        # Who picks among equals by lot has no more than the limit, and another attack
+        # shows that its rate is below.
+        ((0.01, 0.005, 0.03), (0.02, 0.01, 0.04), "kept"),
+        ((0.01, 0.005, 0.03), (0.02, 0.01, 0.06), "undecided"),
+        ((0.01, 0.005, 0.03), None, "unresolvable"),
+        ((0.04, 0.02, 0.06), (0.02, 0.01, 0.04), "unresolvable"),
+        # Picking by lot is an attack like any other.
+        ((0.08, 0.06, 0.1), (0.02, 0.01, 0.04), "exceeded"),
+        ((0.08, 0.06, 0.1), None, "exceeded"),
+    ],
+)
+def test_a_hidden_rate_does_not_stand_against_one_that_can_be_seen(
+    by_lot, other, outcome
+):
+    rates = {"trees": tied(0.0, 1.0, by_lot)}
+    if other is not None:
+        rates["shadows"] = seen(*other)
+    (row,) = judge_limits(RATE, list(rates), None, lambda name, fpr: rates[name])
+    assert row["outcome"] == outcome
+    assert row["note"] == {
+        "kept": "trees if picking among equal scores by lot",
+        "unresolvable": "ties",
+    }.get(outcome, "")
+
+
 @pytest.mark.parametrize(
     ("found", "times"),
     [
@@ -80,6 +114,27 @@ def test_how_many_more_records_would_decide(found, times):
     (row,) = judge_limits(AUC, ["A"], lambda name: found, None)
     assert row["outcome"] == "undecided"
     assert row["times"] == (None if times is None else pytest.approx(times))
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome"),
+    [
+        ((0.3, 0.25, 0.35), "exceeded"),
+        ((0.42, 0.36, 0.48), "undecided"),
+        ((0.45, 0.42, 0.49), "kept"),
+        ((0.45, 0.35, 0.55), "kept"),
+    ],
+)
+def test_a_reversed_ranking_tells_as_much_as_one_that_is_not(found, outcome):
+    (row,) = judge_limits(AUC, ["A"], lambda name: interval(*found), None)
+    assert row["outcome"] == outcome
+    is_reversed = found[2] < 0.5
+    assert row["note"] == ("read the other way round" if is_reversed else "")
+    low, high = found[1:]
+    if is_reversed:
+        low, high = 1 - high, 1 - low
+    assert (row["interval"]["low"], row["interval"]["high"]) == (low, high)
+    assert judge_slice([interval(*found)], 0.6, large=True) == outcome
 
 
 def test_a_slice_is_large_by_its_sizes_alone():
@@ -194,8 +249,9 @@ def test_an_audit_too_small_for_the_limit_says_so_first():
 def test_the_worst_group_is_in_the_verdict():
     told = verdict(0.001, ["kept"], worst=WORST, slices=["cannot_tell"])
     assert (
-        "Not all records are at the same risk: in the group loss tenth 10 (500 "
-        "members), A has an AUC of 0.710 (0.687 to 0.735, corrected for all groups)."
+        "Not all records are at the same risk: among the records of tenth 10 by "
+        "difficulty (500 members), A has an AUC of 0.710 (0.687 to 0.735, corrected "
+        "for all groups)."
     ) in told["sentences"]
 
 

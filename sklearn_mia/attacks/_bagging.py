@@ -301,6 +301,8 @@ class BaggingAttack(BaseShadowAttack):
     }
     response_method = "predict_proba"
 
+    _gives_log_ratios = True
+
     def __init__(
         self,
         target_estimator=None,
@@ -427,9 +429,9 @@ class BaggingAttack(BaseShadowAttack):
                 n_out, members, pool.codes, per_shadow, q, n_classes
             )
 
-    def _null_scores(self, pool, scores, is_member):
+    def _references(self, pool, scores, is_member):
         if is_member is not None:
-            return super()._null_scores(pool, scores, is_member)
+            return super()._references(pool, scores, is_member)
         # What the vote model expects of targets without the record.
         votes, n_out, _ = np.moveaxis(self.shadow_signals_, 2, 0)
         alpha, beta = self.vote_model_.beta(votes, n_out, pool.codes)
@@ -438,7 +440,8 @@ class BaggingAttack(BaseShadowAttack):
             self._n_target_trees, beta, alpha, random_state=generator
         )
         share = 1 - n_wrong / self._n_target_trees
-        return self._ratio(share, alpha, beta, pool.codes, None)
+        values = self._ratio(share, alpha, beta, pool.codes, None)
+        return [(np.arange(len(values)), values)]
 
     def _log_proba_of_shadows(self):
         votes, n_out, in_votes = np.moveaxis(self.shadow_signals_, 2, 0)

@@ -263,6 +263,10 @@ class LiRA(BaseShadowAttack):
         self.timeout = timeout
         self.random_state = random_state
 
+    @property
+    def _gives_log_ratios(self):
+        return self.mode != "offline"
+
     def _calibrate(self, pool, signals, members):
         means = [side_mean(signals, members, inside) for inside in (True, False)]
         self._gap = MeanGap(*means)

@@ -328,15 +328,16 @@ class QuantileRegressionAttack(BaseAttack):
 
     def _fit_scores(self, pool, is_member):
         self._function = as_signal(self.signal)
-        signal = self._signal(pool)
+        signal, units = self._signal(pool), pool.units
         # A record without a signal teaches nothing and gets no score.
         usable = np.isfinite(signal)
-        n_different = len(np.unique(pool.ids[usable]))
+        n_different = len(np.unique(units[usable]))
         if n_different < 2 * self.n_folds:
+            what = "records" if pool.groups is None else "groups"
             which = "" if usable.all() else " with a finite signal"
             raise ValueError(
                 f"n_folds={self.n_folds!r}, but the pool has only {n_different} "
-                f"different records{which}; at least 2 a fold are expected. Pass a "
+                f"different {what}{which}; at least 2 a fold are expected. Pass a "
                 "larger pool or fewer folds."
             )
         self._seed = seed = root_seed(self.random_state)
@@ -346,7 +347,7 @@ class QuantileRegressionAttack(BaseAttack):
         table = self._table.transform(pool.features, pool.codes)
         # By content, so that the order of the pool does not matter.
         order = np.argsort(pool.ids, kind="stable")
-        folds = draw_folds(pool.ids, self.n_folds, seed)
+        folds = draw_folds(units, self.n_folds, seed)
         estimators = self._estimators(seed, len(order))
         training = [
             order[usable[order] & (folds[order] != f)] for f in range(self.n_folds)
@@ -357,7 +358,7 @@ class QuantileRegressionAttack(BaseAttack):
                 self.head,
                 table[rows],
                 signal[rows],
-                draw_folds(pool.ids[rows], 2, seed + 1) == 0,
+                draw_folds(units[rows], 2, seed + 1) == 0,
             )
             for rows in training
         )

@@ -223,6 +223,8 @@ class RMIA(BaseShadowAttack):
         ],
     }
 
+    _gives_log_ratios = True
+
     def __init__(
         self,
         target_estimator=None,

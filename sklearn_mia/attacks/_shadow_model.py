@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from sklearn_mia._compat import set_random_states
 from sklearn_mia.attacks._supervised import membership_scores
-from sklearn_mia.base import BaseShadowAttack
+from sklearn_mia.base import BaseAttack, BaseShadowAttack
 from sklearn_mia.shadows import root_seed
 
 _FEWEST_PER_SIDE = 20
@@ -248,12 +248,11 @@ class ShadowModelAttack(BaseShadowAttack):
     def _score(self, target, signals, members, in_pool):
         return self._scored(target[:, :-1], target[:, -1].astype(int))
 
-    def _null_scores(self, pool, scores, is_member):
+    def _references(self, pool, scores, is_member):
         if is_member is None:
-            signals, members = self.shadow_signals_, self.shadow_members_
-            crossed = self._cross_fitted(signals, members, pool.codes)
-            return scores if crossed is None else crossed
-        return super()._null_scores(pool, scores, is_member)
+            crossed = self._cross_fitted(pool.codes)
+            return crossed or BaseAttack._references(self, pool, scores, None)
+        return super()._references(pool, scores, is_member)
 
     def _fitted_models(self, signals, members, codes):
         """Attack model of each class, from the examples of all shadows."""
@@ -303,21 +302,23 @@ class ShadowModelAttack(BaseShadowAttack):
             scores[own] = membership_scores(model, table)
         return scores
 
-    def _cross_fitted(self, signals, members, codes):
-        """Scores of OUT examples by attack models that saw other shadows only."""
+    def _cross_fitted(self, codes):
+        """OUT examples, scored by attack models that saw other shadows only."""
+        signals, members = self.shadow_signals_, self.shadow_members_
         half = np.arange(len(members)) // 2 % 2 == 0
         if half.all():
-            return None
-        kept, scores = (self.attack_models_, self._pooled), []
+            return []
+        kept, found = (self.attack_models_, self._pooled), []
         for train in (half, ~half):
             self.attack_models_ = self._fitted_models(
                 signals[train], members[train], codes
             )
             shadow = np.flatnonzero(~train)[0]
             out = ~members[shadow] & np.isfinite(signals[shadow]).all(axis=1)
-            scores.append(self._scored(signals[shadow][out], codes[out]))
+            values = self._scored(signals[shadow][out], codes[out])
+            found.append((np.flatnonzero(out), values))
         self.attack_models_, self._pooled = kept
-        return np.concatenate(scores)
+        return found
 
     def _score_queries(self, queries):
         return self._score(self._target_signal(queries), None, None, None)

@@ -207,12 +207,12 @@ class SupervisedAttack(BaseAttack):
         self.estimator_ = estimator.fit(table, is_member)
         return membership_scores(self.estimator_, table)
 
-    def _null_scores(self, pool, scores, is_member):
+    def _references(self, pool, scores, is_member):
         # By models that did not see the record.
-        ids = pool.ids
+        ids = pool.units
         n_folds = min(5, np.sum(is_member), np.sum(~is_member), len(np.unique(ids)))
         if n_folds < 2:
-            return super()._null_scores(pool, scores, is_member)
+            return super()._references(pool, scores, is_member)
         folds = StratifiedGroupKFold(
             n_folds, shuffle=True, random_state=self._seed_of_folds
         )
@@ -223,7 +223,8 @@ class SupervisedAttack(BaseAttack):
         scores = cross_val_predict(
             estimator, table, is_member, groups=ids, cv=folds, method=method
         )
-        return (scores if has_decision else _log_odds(scores[:, 1]))[~is_member]
+        scores = scores if has_decision else _log_odds(scores[:, 1])
+        return [(np.flatnonzero(~is_member), scores[~is_member])]
 
     def _score_queries(self, queries):
         return membership_scores(self.estimator_, self._table(queries, self.estimator_))

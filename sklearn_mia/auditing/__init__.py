@@ -1,6 +1,7 @@
 """The answer a person reads: audits of trained models and their reports."""
 
 from sklearn_mia.auditing._audit import audit, audit_predictions
+from sklearn_mia.auditing._baseline import compare_with_baseline
 from sklearn_mia.auditing._display import (
     MembershipRocDisplay,
     RecordRiskDisplay,
@@ -21,5 +22,6 @@ __all__ = [
     "audit",
     "audit_predictions",
     "audit_recipe",
+    "compare_with_baseline",
     "default_attacks",
 ]

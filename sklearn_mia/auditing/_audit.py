@@ -4,9 +4,10 @@ import numpy as np
 
 from sklearn_mia import models
 from sklearn_mia.auditing import _circumstances
-from sklearn_mia.auditing._build import build_report, slice_column
+from sklearn_mia.auditing._build import build_report
 from sklearn_mia.auditing._case import case_of_predictions, make_case
 from sklearn_mia.auditing._known import check_known_values, spread
+from sklearn_mia.auditing._partitions import check_slices
 from sklearn_mia.auditing._run import (
     Scored,
     attacks_by_name,
@@ -15,6 +16,7 @@ from sklearn_mia.auditing._run import (
     run_attacks,
 )
 from sklearn_mia.auditing._settings import Settings
+from sklearn_mia.groups import centred_scores
 from sklearn_mia.hooks import without_addresses
 from sklearn_mia.metrics import epsilon_lower_bound
 from sklearn_mia.response import make_responder, predicted_codes
@@ -22,11 +24,6 @@ from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import SIGNALS
 from sklearn_mia.tables import take
 from sklearn_mia.workers import check_timeout
-
-
-def _accuracies(model, case):
-    right = predicted_codes(model, case.asked, case.classes) == case.codes
-    return float(right[case.is_member].mean()), float(right[~case.is_member].mean())
 
 
 def audit(
@@ -45,6 +42,7 @@ def audit(
     min_slice_size=Settings.min_slice_size,
     groups_train=None,
     groups_test=None,
+    group_name=Settings.group_name,
     ids_train=None,
     ids_test=None,
     drop_shared=Settings.drop_shared,
@@ -103,16 +101,26 @@ def audit(
         What is too much: ``"auc"`` and ``"tpr@fpr=<fraction>"`` mapped to a fraction.
         None is ``{"auc": 0.6, "tpr@fpr=0.01": 0.05}``; see Notes of :func:`audit`.
 
-    slices : tuple, default=("class", "loss")
-        Groups of records to look at: ``"class"``, ``"loss"`` (tenths by the loss of the
-        model), names of columns or, in an array, their positions.
+    slices : str or tuple, default="auto"
+        Groups of records to look at: ``"class"``; ``"loss"``, tenths by the loss of
+        models that did not train on the record; ``"rarity"``, by how many records share
+        the rarest combination of two values that a record has; with groups ``"size"``,
+        by the number of records of a group; names of columns or, in an array, their
+        positions. "auto" is the first three, and the fourth with groups.
 
     min_slice_size : int, default=30
         Members, and non-members, below which a slice is not evaluated.
 
     groups_train, groups_test : array-like or None, default=None
-        Group of each record, such as the person. Shadow models draw whole groups, and
-        the corrected test permutes them.
+        Key of the group of each record, of the person say. The whole report is then
+        about groups: a group is a member or not with all of its records, its score is
+        the sum over them, and every rate, interval and p-value counts groups. What an
+        attack does record by record stands beside it. Shadow models draw whole groups;
+        groups with records on both sides are left out of the numbers.
+
+    group_name : str or pair of str, default="group"
+        What the report calls a group, as ``"patient"``; a pair has the plural, as
+        ``("child", "children")``.
 
     ids_train, ids_test : array-like or None, default=None
         Names of the records in `report.records`; None takes the index of a pandas
@@ -229,6 +237,7 @@ def audit(
         n_permutations=n_permutations,
         n_shadows=n_shadows,
         drop_shared=drop_shared,
+        group_name=group_name,
         per_record=per_record,
         response_method=response_method,
         seed=root_seed(random_state) % 2**31,
@@ -278,9 +287,7 @@ def audit_case(
     report : AuditReport
     """
     check_timeout(timeout, n_jobs)
-    for name in settings.slices:
-        if not (isinstance(name, str) and name in ("class", "loss")):
-            slice_column(case, name)
+    check_slices(settings.slices, case)
     if settings.inclusion_probability is not None:
         # Refuses a probability that the number of members contradicts.
         epsilon_lower_bound(
@@ -310,7 +317,7 @@ def audit_case(
         else attacks_by_name(attacks, model, **asked)
     )
     chosen, fitted_before = check_attacks(attacks, model)
-    accuracy = _accuracies(model, case)
+    right = predicted_codes(model, case.asked, case.classes) == case.codes
     responder, log_proba = make_responder(
         model, case.asked, case.classes, settings.response_method
     )
@@ -329,6 +336,7 @@ def audit_case(
         case,
         scored,
         settings,
+        model=model,
         model_content={
             "name": models.model_name(model),
             "class": f"{type(model).__module__}.{type(model).__qualname__}",
@@ -336,7 +344,7 @@ def audit_case(
             "response": responder.kind,
         },
         log_proba=log_proba,
-        accuracy=accuracy,
+        right=right,
         response=responder.kind,
         normalised=responder.kind == "predict_proba"
         and models.is_one_against_rest(model),
@@ -357,9 +365,10 @@ def audit_predictions(
     fprs=Settings.fprs,
     confidence=Settings.confidence,
     limits=Settings.limits,
-    slices=("class",),
+    slices=Settings.slices,
     min_slice_size=Settings.min_slice_size,
     groups=None,
+    group_name=Settings.group_name,
     ids=None,
     inclusion_probability=Settings.inclusion_probability,
     prior=Settings.prior,
@@ -403,14 +412,22 @@ def audit_predictions(
         What is too much: ``"auc"`` and ``"tpr@fpr=<fraction>"`` mapped to a fraction.
         None is ``{"auc": 0.6, "tpr@fpr=0.01": 0.05}``; see Notes of :func:`audit`.
 
-    slices : tuple, default=("class",)
-        ``"class"`` and ``"loss"`` are possible.
+    slices : str or tuple, default="auto"
+        ``"class"``, ``"loss"`` and, with groups, ``"size"``; "auto" is the first and
+        the last.
 
     min_slice_size : int, default=30
         Members, and non-members, below which a slice is not evaluated.
 
-    groups, ids : array-like of shape (n_records,) or None, default=None
-        Group and name of each record.
+    groups : array-like of shape (n_records,) or None, default=None
+        Key of the group of each record; see :func:`audit`.
+
+    group_name : str or pair of str, default="group"
+        What the report calls a group, as ``"patient"``; a pair has the plural, as
+        ``("child", "children")``.
+
+    ids : array-like of shape (n_records,) or None, default=None
+        Name of each record.
 
     inclusion_probability : float or None, default=None
         The probability with which each record entered the training data by its own
@@ -489,20 +506,15 @@ def predictions_report(case, log_proba, settings, *, model_name, sources=None):
     -------
     report : AuditReport
     """
-    for name in settings.slices:
-        if name not in ("class", "loss"):
-            raise ValueError(
-                f"slices holds {name!r}; without records only 'class' and 'loss' are "
-                "possible."
-            )
+    check_slices(settings.slices, case)
     names = ["loss", "entropy"]
     if log_proba.shape[1] > 2:
         names += ["modified_entropy", "margin"]
-    scored = {
-        name: Scored(SIGNALS[name](log_proba, case.codes), None, f"{name} of the model")
-        for name in names
-    }
-    right = log_proba.argmax(axis=1) == case.codes
+    scored = {}
+    for name in names:
+        values = SIGNALS[name](log_proba, case.codes)
+        ratios = None if case.groups is None else centred_scores(values)
+        scored[name] = Scored(values, None, f"{name} of the model", ratios=ratios)
     return build_report(
         case,
         scored,
@@ -514,10 +526,7 @@ def predictions_report(case, log_proba, settings, *, model_name, sources=None):
             "response": "predictions",
         },
         log_proba=log_proba,
-        accuracy=(
-            float(right[case.is_member].mean()),
-            float(right[~case.is_member].mean()),
-        ),
+        right=log_proba.argmax(axis=1) == case.codes,
         extra_findings=[_circumstances.only_predictions()],
         sources=sources,
     )

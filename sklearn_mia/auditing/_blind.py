@@ -8,6 +8,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
 from sklearn_mia.auditing._case import half_of_units
+from sklearn_mia.auditing._multiplicity import (
+    AucStatistic,
+    MembershipPermuter,
+    max_statistic_test,
+)
 from sklearn_mia.metrics import roc_auc_interval
 from sklearn_mia.tables import as_dense, as_numbers, columns_of
 
@@ -61,7 +66,7 @@ def _logistic():
     return LogisticRegression(C=0.1, max_iter=1000)
 
 
-def blind_auc(table, is_member, units, *, confidence=0.95, seed=0):
+def blind_auc(table, is_member, units, *, grouped=False, confidence=0.95, seed=0):
     """How well members are told from non-members without the model.
 
     Gradient boosting and logistic regression learn membership from the records alone
@@ -80,6 +85,10 @@ def blind_auc(table, is_member, units, *, confidence=0.95, seed=0):
 
     units : ndarray of shape (n_records,)
         Records of one unit stay on one side of each split.
+
+    grouped : bool, default=False
+        Whether a unit is one observation, as a person with several records is: the ends
+        then lie as far off as permutations of whole units do.
 
     confidence : float, default=0.95
 
@@ -115,8 +124,12 @@ def blind_auc(table, is_member, units, *, confidence=0.95, seed=0):
                 data = data[:, _has_values(data[train])]
             learner.fit(data[train], is_member[train])
             scores = learner.decision_function(data[~train])
-            interval = roc_auc_interval(is_member[~train], scores, confidence=level)
-            ends[name].append((interval.estimate, interval.low, interval.high))
+            sides = is_member[~train]
+            ends[name].append(
+                _ends_by_group(sides, scores, units[~train], level, seed)
+                if grouped
+                else _ends(roc_auc_interval(sides, scores, confidence=level))
+            )
     medians = {name: np.median(values, axis=0) for name, values in ends.items()}
     name = max(medians, key=lambda n: medians[n][1])
     auc, low, high = (float(v) for v in medians[name])
@@ -127,6 +140,25 @@ def blind_auc(table, is_member, units, *, confidence=0.95, seed=0):
         "high": high,
         "n_records": len(is_member),
     }
+
+
+def _ends(interval):
+    return interval.estimate, interval.low, interval.high
+
+
+def _ends_by_group(is_member, scores, units, confidence, seed):
+    """AUC and its ends by permuting units, which holds for a few of them, too."""
+    codes = np.unique(units, return_inverse=True)[1]
+    statistic = AucStatistic(scores)
+    found = max_statistic_test(
+        [statistic],
+        is_member,
+        MembershipPermuter(is_member, codes),
+        confidence=confidence,
+        seed=seed,
+    )
+    auc, reach = statistic(is_member[None])[0], found.reach * found.sd[0]
+    return auc, max(auc - reach, 0.0), min(auc + reach, 1.0)
 
 
 def _has_values(table):

@@ -3,11 +3,9 @@
 import datetime
 import warnings
 from functools import partial
-from numbers import Integral
 
 import numpy as np
 import scipy
-import scipy.sparse as sp
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
 
@@ -15,176 +13,33 @@ from sklearn_mia.auditing import (
     _circumstances,
     _evaluation,
     _findings,
+    _partitions,
+    _ranking,
     _slices,
     _verdict,
 )
 from sklearn_mia.auditing._blind import blind_auc, blind_table
+from sklearn_mia.auditing._checking import collect_findings, what_shadows_say
 from sklearn_mia.auditing._judging import (
+    DIFFERENCE_SHARE,
     HEADLINE_SHARE,
     SLICE_SHARE,
     confidence_of,
     judge_limits,
     outcomes_of,
 )
-from sklearn_mia.auditing._multiplicity import MembershipPermuter, max_statistic_test
+from sklearn_mia.auditing._multiplicity import max_statistic_test
+from sklearn_mia.auditing._nouns import nouns_of
 from sklearn_mia.auditing._report import SCHEMA, SCHEMA_VERSION, AuditReport
-from sklearn_mia.auditing._run import judged_rows
-from sklearn_mia.base._evidence import shadows_without_class
-from sklearn_mia.base._with_shadows import BaseShadowAttack
+from sklearn_mia.auditing._subjects import subjects_of
+from sklearn_mia.groups import rates_by_size
 from sklearn_mia.metrics import (
     EpsilonBound,
     epsilon_lower_bound,
+    roc_auc_interval,
+    threshold_at_fpr,
 )
 from sklearn_mia.signals import loss
-from sklearn_mia.tables import (
-    as_numbers,
-    column_names,
-    columns_of,
-    is_frame,
-)
-
-_ORDER = "record order"
-_DECIMALS = 6
-
-
-def _shadow_evidence(scored):
-    """What shadows say, of the first attack whose shadows gave probabilities."""
-    attacks = [s.fitted for s in scored.values() if s.used is None]
-    shadowed = [a for a in attacks if isinstance(a, BaseShadowAttack)]
-    found = [e for a in shadowed if (e := a.shadow_evidence()) is not None]
-    with_answers = (e for e in found if e.log_proba is not None)
-    return next(with_answers, found[0] if found else None)
-
-
-def _regime(evidence, case, log_proba, response):
-    """How like the target the shadows are; see `_circumstances.check_regime`."""
-    if evidence is None or evidence.log_proba is None or evidence.response != response:
-        return None
-    members, even = evidence.members, np.log(0.5)
-    right = evidence.log_proba > even
-    inside = np.array([r[m].mean() for r, m in zip(right, members, strict=True)])
-    outside = np.array([r[~m].mean() for r, m in zip(right, members, strict=True)])
-    target = loss(log_proba, case.codes) > even
-    return {
-        "target_size": int(case.is_member.sum()),
-        "shadow_size": float(members.sum(axis=1).mean()),
-        "thin": evidence.thin,
-        "target_members": float(target[case.is_member].mean()),
-        "target_nonmembers": float(target[~case.is_member].mean()),
-        "shadow_in": float(inside.mean()),
-        "shadow_in_sd": float(inside.std(ddof=1)),
-        "shadow_out": float(outside.mean()),
-        "shadow_out_sd": float(outside.std(ddof=1)),
-    }
-
-
-def _lost_classes(evidence, case):
-    if evidence is None or evidence.log_proba is None:
-        return {}
-    classes = case.classes.tolist()
-    n_without = shadows_without_class(evidence.log_proba, case.codes, len(classes))
-    return {
-        str(label): n for label, n in zip(classes, n_without.tolist(), strict=True) if n
-    }
-
-
-def _unscored(scored):
-    """Records without a score by attack: for want of shadows, and of itself."""
-    by_shadows, by_itself = {}, {}
-    for name, s in scored.items():
-        if s.n_unscored:
-            lost = getattr(s.fitted, "_loses_classes", False)
-            (by_shadows if lost else by_itself)[name] = s.n_unscored
-    return by_shadows, by_itself
-
-
-def collect_findings(
-    case,
-    scored,
-    evidence,
-    checks,
-    *,
-    fprs,
-    confidence,
-    blind,
-    response,
-    log_proba,
-    accuracy,
-    fitted_before,
-    model,
-    response_asked=False,
-    normalised=False,
-):
-    """Run every check.
-
-    Returns
-    -------
-    findings : list of Finding
-    """
-    is_member = case.is_member
-    n1, n0 = int(is_member.sum()), int((~is_member).sum())
-
-    def ties(scored):
-        rows = judged_rows(scored)
-        return scored.scores[rows], is_member[rows]
-
-    wanted = {
-        "members and non-members differ without the model": lambda: (
-            _findings.check_blind(blind)
-        ),
-        "equal records on both sides": lambda: _findings.check_duplicates(
-            case.content_ids, is_member
-        ),
-        "groups on both sides": lambda: _findings.check_groups(case.groups, is_member),
-        **{
-            f"tied scores of {name}": lambda name=name, s=s: _findings.check_ties(
-                name, *ties(s)
-            )
-            for name, s in scored.items()
-        },
-        "false-positive rates that are not resolvable": lambda: (
-            _findings.check_resolution(n0, fprs, confidence)
-        ),
-        "shadow models unlike the target": lambda: _circumstances.check_regime(
-            _regime(evidence, case, log_proba, response)
-        ),
-        "the target among the shadow models": lambda: _circumstances.check_twins(
-            None if evidence is None else evidence.members, is_member
-        ),
-        "classes lost in shadow models": lambda: _circumstances.check_lost_classes(
-            _lost_classes(evidence, case),
-            0 if evidence is None else len(evidence.members),
-            *_unscored(scored),
-        ),
-        "columns that give membership away": lambda: _findings.check_giveaways(
-            _columns_as_numbers(case), is_member
-        ),
-        "sides of unequal size": lambda: _findings.check_balance(n1, n0),
-        "attacks chosen on the records": lambda: _circumstances.check_choice(
-            fitted_before
-        ),
-        "swapped sides": lambda: _findings.check_swapped(*accuracy, n1, n0),
-        "a model without probabilities": lambda: _circumstances.check_response(
-            "one_against_rest" if normalised else response,
-            model,
-            asked=response_asked,
-        ),
-        "records that come in groups": lambda: _findings.check_units(
-            case.units, case.groups is not None
-        ),
-    }
-    found = [checks.run(what, check) for what, check in wanted.items()]
-    return [finding for finding in found if finding is not None]
-
-
-def _columns_as_numbers(case):
-    """Columns of a table by name, none of a sparse one; the order of the records."""
-    features, columns = case.features, {}
-    if features is not None and not sp.issparse(features):
-        prefix = "" if is_frame(features) else "column "
-        names = (f"{prefix}{name}" for name in column_names(features))
-        columns = dict(zip(names, map(as_numbers, columns_of(features)), strict=True))
-    return columns if case.order is None else columns | {_ORDER: case.order}
 
 
 def _by_severity(findings):
@@ -192,66 +47,15 @@ def _by_severity(findings):
     return sorted(findings, key=lambda f: (order[f.severity], f.code))
 
 
-def _difficulty(evidence, losses):
-    """Loss of models that did not train on a record.
-
-    Groups of records must not depend on what the audited model learned of them, so
-    the shadow models are asked, if there are any.
-    """
-    if evidence is None or evidence.log_proba is None:
-        return losses
-    out = ~evidence.members & np.isfinite(evidence.log_proba)
-    total = np.where(out, -evidence.log_proba, 0.0).sum(axis=0)
-    count = out.sum(axis=0)
-    spare = total.sum() / max(count.sum(), 1)
-    return np.divide(total, count, out=np.full(len(count), spare), where=count > 0)
-
-
-def _slicings(slices, case, difficulty):
-    slicings = {}
-    for name in slices:
-        if isinstance(name, str) and name == "class":
-            slicings["class"] = _slices.slice_groups(
-                np.array([str(v) for v in case.labels.tolist()])
-            )
-        elif isinstance(name, str) and name == "loss":
-            slicings["loss"] = _slices.loss_groups(difficulty)
-        else:
-            slicings[str(name)] = _slices.slice_groups(slice_column(case, name))
-    return slicings
-
-
-def slice_column(case, name):
-    """Values of one feature column, by name or position."""
-    features = case.features
-    if is_frame(features) and name in features.columns:
-        return features[name]
-    if (
-        not is_frame(features)
-        and not sp.issparse(features)
-        and isinstance(name, Integral)
-        and not isinstance(name, bool)
-        and 0 <= name < features.shape[1]
-    ):
-        return features[:, name]
-    known = (
-        f"columns {list(features.columns)!r}"
-        if is_frame(features)
-        else f"column positions 0 to {features.shape[1] - 1}"
-    )
-    raise ValueError(
-        f"slices holds {name!r}; expected 'class', 'loss' or one of the {known}."
-    )
-
-
 def build_report(
     case,
     scored,
     settings,
     *,
+    model=None,
     model_content,
     log_proba,
-    accuracy,
+    right,
     response=None,
     normalised=False,
     fitted_before=(),
@@ -270,14 +74,16 @@ def build_report(
 
     settings : Settings
 
+    model : classifier or None, default=None
+
     model_content : dict
         "name" and what else is to be shown.
 
     log_proba : ndarray of shape (n_records, n_classes)
         What the model answered.
 
-    accuracy : pair of float
-        On members and on non-members.
+    right : ndarray of shape (n_records,), dtype bool
+        Whether the model is right about each record.
 
     response : str or None, default=None
 
@@ -299,22 +105,19 @@ def build_report(
     report : AuditReport
     """
     seed = settings.seed
+    nouns = nouns_of(None if case.groups is None else settings.group_name)
     confidence = confidence_of(HEADLINE_SHARE, settings.confidence)
     slice_confidence = confidence_of(SLICE_SHARE, settings.confidence)
-    is_member = case.is_member
-    n_sides = int(is_member.sum()), int((~is_member).sum())
-    scores = {name: s.scores for name, s in scored.items()}
-    used = {name: s.used for name, s in scored.items()}
-    permuter = _permuter(case, used)
-    labels, statistics = _evaluation.headline_statistics(
-        scores,
-        used,
-        {n: int((~is_member[judged_rows(s)]).sum()) for n, s in scored.items()},
+    accuracy = tuple(
+        float(right[side].mean()) for side in (case.is_member, ~case.is_member)
     )
+    subjects = subjects_of(case, scored)
+    n_sides = subjects.sides
+    labels, statistics = _evaluation.headline_statistics(subjects, list(scored))
     correction = max_statistic_test(
         statistics,
-        is_member,
-        permuter,
+        subjects.is_member,
+        subjects.permuter,
         n_permutations=settings.n_permutations,
         confidence=confidence,
         seed=seed,
@@ -323,9 +126,10 @@ def build_report(
     # The strongest of several attacks is quoted: intervals hold for all together.
     level = 1 - (1 - confidence) / len(scored)
     attacks = _attack_rows(
-        scored, is_member, settings, level, labels, correction, checks
+        case, scored, subjects, settings, level, labels, correction, checks
     )
     p_value = min(row["p_corrected"] for row in attacks)
+    leak = p_value <= 1 - confidence
     most_reversed = min(
         attacks, key=lambda row: row["p_corrected_by_metric"]["reversed"]
     )
@@ -333,40 +137,55 @@ def build_report(
     blind = checks.run(
         "the sides without the model", _blind, case, settings.confidence, seed
     )
-    evidence = checks.run("what shadow models say", _shadow_evidence, scored)
+    evidence = checks.run("what shadow models say", what_shadows_say, scored)
     findings = collect_findings(
         case,
         scored,
+        subjects,
         evidence,
         checks,
-        fprs=settings.fprs,
+        settings=settings,
         confidence=level,
         blind=blind,
         response=response,
         log_proba=log_proba,
-        accuracy=accuracy,
+        right=right,
         fitted_before=fitted_before,
         model=model_content["name"],
-        response_asked=settings.response_method != "auto",
+        target=model,
         normalised=normalised,
+        nouns=nouns,
     )
+    auc_limit = next((v for k, _, v in settings.limits if k == "auc"), None)
+
+    lead = attacks[0]["name"]
 
     def sliced():
-        difficulty = _difficulty(evidence, -loss(log_proba, case.codes))
-        return _slices.evaluate_slices(
-            _slicings(settings.slices, case, difficulty),
-            scores,
-            used,
-            is_member,
-            permuter,
+        difficulty = _partitions.difficulty_of(evidence, -loss(log_proba, case.codes))
+        slicings = _partitions.slicings_of(settings.slices, case, difficulty)
+        rows = _slices.evaluate_slices(
+            slicings,
+            subjects,
+            list(scored),
             min_size=settings.min_slice_size,
             confidence=slice_confidence,
             limit=auc_limit,
+            nouns=nouns,
             n_permutations=settings.n_permutations,
             seed=seed + 1,
         )
+        differences = _slices.slice_differences(
+            *subjects.sliced(slicings, lead),
+            min_size=settings.min_slice_size,
+            confidence=confidence_of(DIFFERENCE_SHARE, settings.confidence),
+            nouns=nouns,
+            n_permutations=settings.n_permutations,
+            seed=seed + 3,
+        )
+        for row, difference in zip(rows, differences, strict=True):
+            row["difference"] = difference
+        return rows
 
-    auc_limit = next((v for k, _, v in settings.limits if k == "auc"), None)
     slices = checks.run("slices", sliced, default=[])
     worst = _slices.worst_slice(slices, 1 - slice_confidence)
     of_numbers = [
@@ -375,25 +194,47 @@ def build_report(
             _findings.check_reversed,
             most_reversed,
             1 - confidence,
-            p_value <= 1 - confidence,
+            leak,
             accuracy,
+            nouns,
         ),
-        checks.run("the worst group", _findings.check_worst_slice, worst),
+        checks.run(
+            "reversed rankings of groups",
+            _findings.check_reversed_slice,
+            _slices.most_reversed_slice(slices),
+            leak,
+            nouns,
+        ),
+        checks.run("the worst group", _findings.check_worst_slice, worst, nouns),
     ]
     findings += [finding for finding in of_numbers if finding is not None]
-    records = top_records = None
+    sizes = None
+    if case.groups is not None:
+        sizes = checks.run(
+            f"{nouns.many} by their number of records", _sizes, subjects, lead
+        )
+    exposed = checks.run(
+        f"the {nouns.many} that can be named", _ranking.exposed_told, subjects, lead
+    )
+    records = groups = top = None
     if settings.per_record:
-        records = checks.run("single records", _record_columns, case, scored)
-    if records is not None:
-        top_records = checks.run("the most exposed records", _top_records, records)
+        records = checks.run("single records", _ranking.record_columns, case, scored)
+        if case.groups is not None:
+            groups = checks.run(
+                f"single {nouns.many}",
+                _ranking.group_columns,
+                subjects,
+                list(scored),
+            )
+    named = records if groups is None else groups
+    if named is not None:
+        top = checks.run(f"the most exposed {nouns.many}", _ranking.most_exposed, named)
     findings = _by_severity([*findings, *extra_findings, *checks.failed])
     auc_of = {row["name"]: row["auc"] for row in attacks}.get
 
     def rate_of(name, fpr):
-        rows = judged_rows(scored[name])
-        return _evaluation.tpr_row(is_member[rows], scores[name][rows], fpr, level)
+        return _evaluation.tpr_row(*subjects.rows(name), fpr, level, seed=seed)
 
-    lead = attacks[0]["name"]
     headline = {
         "attack": lead,
         "n_attacks": len(scored),
@@ -401,6 +242,9 @@ def build_report(
         "auc": auc_of(lead),
         "rate": rate_of(lead, _evaluation.HEADLINE_FPR),
     }
+    named = ""
+    if exposed is not None and exposed["n_named"]:
+        named = _ranking.named_sentence(exposed, attacks[0]["n_members"], nouns)
     judged = judge_limits(settings.limits, list(scored), auc_of, rate_of)
     content = {
         "schema": SCHEMA,
@@ -410,8 +254,12 @@ def build_report(
         "model": model_content,
         "sources": sources or {},
         "data": {
+            "unit": "record" if case.groups is None else "group",
             "n_members": n_sides[0],
             "n_nonmembers": n_sides[1],
+            "n_mixed": subjects.n_mixed,
+            "n_member_records": int(case.is_member.sum()),
+            "n_nonmember_records": int((~case.is_member).sum()),
             "n_features": None if case.features is None else case.features.shape[1],
             "n_distinct": int(case.units.max() + 1),
             "label_column": case.label_name,
@@ -420,6 +268,7 @@ def build_report(
             "accuracy_nonmembers": accuracy[1],
             "n_dropped": n_dropped,
         },
+        "nouns": nouns._asdict(),
         "settings": settings.told(),
         "verdict": _verdict.state_verdict(
             {"p_value": p_value, "confidence": confidence},
@@ -431,6 +280,8 @@ def build_report(
             worst_slice=worst,
             slice_outcomes=outcomes_of(slices),
             codes=[finding.code for finding in findings],
+            named=named,
+            nouns=nouns,
         ),
         "headline": headline,
         "limits": judged,
@@ -443,34 +294,28 @@ def build_report(
             "p_reversed": most_reversed["p_corrected_by_metric"]["reversed"],
             "confidence": confidence,
             "slice_confidence": slice_confidence,
+            "difference_confidence": confidence_of(
+                DIFFERENCE_SHARE, settings.confidence
+            ),
             "n_permutations": correction.n_permutations,
             "n_statistics": len(labels),
         },
         "power": power,
         "blind": blind,
         "slices": slices,
+        "sizes": sizes,
+        "exposed": exposed,
         "findings": [vars(f) for f in findings],
-        "top_records": top_records,
+        "top_records": top,
+        "baseline": None,
     }
-    return AuditReport(content, records)
+    return AuditReport(content, records, groups)
 
 
-def _permuter(case, used):
-    """Permutations that respect groups, duplicates and the halves of learners."""
-    half = next((u for u in used.values() if u is not None), None)
-    return MembershipPermuter(
-        case.is_member,
-        case.units,
-        blocks=None if half is None else half.astype(int),
-        by_size=case.groups is None,
-    )
-
-
-def _attack_rows(scored, is_member, settings, level, labels, correction, checks):
+def _attack_rows(case, scored, subjects, settings, level, labels, correction, checks):
     """The numbers of each attack, strongest first."""
     rows = []
     for name, result in scored.items():
-        judged = judged_rows(result)
         own = [i for i, (attack, _) in enumerate(labels) if attack == name]
         p_values = {labels[i][1]: float(correction.adjusted[i]) for i in own}
         row = {
@@ -482,10 +327,12 @@ def _attack_rows(scored, is_member, settings, level, labels, correction, checks)
             if result.used is None
             else "learned from the membership of a random half of the records; judged "
             "on the other half",
+            "of_records": None
+            if case.groups is None
+            else _of_records(case, result, settings.fprs, level),
         }
         row |= _evaluation.evaluate_scores(
-            is_member[judged],
-            result.scores[judged],
+            *subjects.rows(name),
             fprs=settings.fprs,
             confidence=level,
             prior=settings.prior,
@@ -505,6 +352,48 @@ def _attack_rows(scored, is_member, settings, level, labels, correction, checks)
     return [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
 
 
+def _of_records(case, result, fprs, confidence):
+    """What the attack does record by record, beside what it does by group.
+
+    Records of a group are no draws of their own: the AUC has an interval by group, the
+    rates have none.
+    """
+    rows = slice(None) if result.used is None else result.used
+    is_member, scores = case.is_member[rows], result.scores[rows]
+    auc = roc_auc_interval(
+        is_member, scores, confidence=confidence, groups=case.groups[rows]
+    )
+    return {
+        "n_members": int(is_member.sum()),
+        "n_nonmembers": int((~is_member).sum()),
+        "auc": _evaluation.plain_interval(auc),
+        "tpr_at_fpr": [
+            _evaluation.bare_rate(is_member, scores, max_fpr) for max_fpr in fprs
+        ],
+    }
+
+
+def _sizes(subjects, name):
+    """Rates by number of records, at the headline's threshold for all."""
+    scores, used = subjects.judged(name)
+    kept = slice(None) if used is None else used
+    is_member, scores = subjects.is_member[kept], scores[kept]
+    threshold = threshold_at_fpr(scores[~is_member], _evaluation.HEADLINE_FPR)
+    rates = rates_by_size(scores, is_member, subjects.n_records[kept], threshold)
+    if len(rates) == 1:
+        return None
+    return [
+        {
+            "n_records": row.size,
+            "n_members": row.n_members,
+            "n_nonmembers": row.n_nonmembers,
+            "tpr": row.tpr and _evaluation.plain_interval(row.tpr),
+            "fpr": row.fpr and _evaluation.plain_interval(row.fpr),
+        }
+        for row in rates
+    ]
+
+
 def _no_bound(confidence):
     """Stands where epsilon could not be bounded: 0, which is always true."""
     return EpsilonBound(0.0, 0.0, confidence, "none", "Epsilon was not bounded.")
@@ -519,6 +408,7 @@ def _blind(case, confidence, seed):
             blind_table(case.features, case.codes),
             case.is_member,
             case.units,
+            grouped=case.groups is not None,
             confidence=confidence,
             seed=seed,
         )
@@ -533,28 +423,3 @@ def _versions():
         "numpy": np.__version__,
         "scipy": scipy.__version__,
     }
-
-
-def _record_columns(case, scored):
-    columns = {
-        "id": case.ids,
-        "member": case.is_member,
-        "class": case.labels,
-    }
-    exposures = []
-    for name, result in scored.items():
-        columns[f"score_{name}"] = result.scores
-        percentile = _evaluation.percentiles(result.scores, case.is_member)
-        columns[f"percentile_{name}"] = percentile.round(_DECIMALS)
-        exposures.append(_evaluation.exposure(result.scores, case.is_member))
-    risk, rank = _evaluation.consensus(np.array(exposures))
-    return columns | {"risk": risk.round(_DECIMALS), "risk_rank": rank}
-
-
-def _top_records(records, n_most=25):
-    """The members most exposed, for the page."""
-    members = np.flatnonzero(records["member"])
-    order = members[np.argsort(records["risk_rank"][members], kind="stable")]
-    return [
-        {name: column[i] for name, column in records.items()} for i in order[:n_most]
-    ]

@@ -1,12 +1,13 @@
 """Both sides of an audit, checked and put in one table."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 
 import numpy as np
 
 from sklearn_mia.checks import check_membership
+from sklearn_mia.groups import group_codes, group_members
 from sklearn_mia.identity import check_cells, record_ids
 from sklearn_mia.records import RecordSchema, as_labels, as_records, free_name
 from sklearn_mia.response import check_target, encode_labels, make_responder
@@ -19,6 +20,7 @@ from sklearn_mia.tables import (
     take,
 )
 
+_FEWEST_GROUPS = 2
 _WHOLE = re.compile(r"\d+", re.ASCII)
 
 
@@ -52,11 +54,18 @@ class Case:
         Identity by content.
 
     groups : ndarray of shape (n_records,) or None
+        Place of the group of each record among the keys.
+
+    group_keys : ndarray of shape (n_groups,) or None
+        The caller's, ascending.
 
     order : ndarray of shape (n_records,) or None
         Ids that are numbers and differ, as numbers.
 
     label_name : str
+
+    aside : dict
+        Columns that are no features by name, each of shape (n_records,).
     """
 
     features: object
@@ -69,8 +78,10 @@ class Case:
     ids: np.ndarray
     content_ids: np.ndarray
     groups: np.ndarray | None
+    group_keys: np.ndarray | None
     order: np.ndarray | None
     label_name: str
+    aside: dict = field(default_factory=dict)
 
     @property
     def units(self):
@@ -95,8 +106,10 @@ class Case:
             ids=self.ids[kept],
             content_ids=self.content_ids[kept],
             groups=take(self.groups, kept),
+            group_keys=self.group_keys,
             order=take(self.order, kept),
             label_name=self.label_name,
+            aside={name: take(v, kept) for name, v in self.aside.items()},
         )
 
 
@@ -187,8 +200,46 @@ def _order_of(ids):
         return None
 
 
+def _keys_and_codes(groups, is_member):
+    """Keys of the groups, and the place among them of each record's."""
+    if groups is None:
+        return None, None
+    keys, codes = group_codes(groups, len(is_member))
+    check_sides_of_groups(*group_members(is_member, codes)[1:3])
+    return keys, codes
+
+
+def check_sides_of_groups(is_member, is_mixed):
+    """Raise ValueError if too few groups lie wholly on a side.
+
+    Parameters
+    ----------
+    is_member, is_mixed : ndarray of shape (n_groups,), dtype bool
+    """
+    for name, side in {
+        "members": is_member & ~is_mixed,
+        "non-members": ~is_member,
+    }.items():
+        n_whole = int(side.sum())
+        if n_whole < _FEWEST_GROUPS:
+            raise ValueError(
+                f"groups has {n_whole} of {len(is_member)} groups wholly among the "
+                f"{name}, and {int(is_mixed.sum())} with records on both sides; "
+                f"expected at least {_FEWEST_GROUPS}. Split by group, so that each is "
+                "wholly in or out, or audit without groups."
+            )
+
+
 def one_table(
-    model, features, labels, is_member, *, groups=None, ids=None, label_name=None
+    model,
+    features,
+    labels,
+    is_member,
+    *,
+    groups=None,
+    ids=None,
+    label_name=None,
+    aside=None,
 ):
     """Check records whose sides are known, in any order.
 
@@ -206,6 +257,9 @@ def one_table(
 
     label_name : object, default=None
 
+    aside : dict or None, default=None
+        Columns that are no features, by name.
+
     Returns
     -------
     case : Case
@@ -217,10 +271,7 @@ def one_table(
     records = as_records(features, labels, label_name=column)
     schema = RecordSchema(model, records, "auto" if column is None else column)
     asked, _ = schema.split(records)
-    if groups is not None:
-        # Not of fixed width: one long name would make all of them as long.
-        names = np.array([str(g) for g in groups], dtype=object)
-        groups = np.unique(names, return_inverse=True)[1]
+    keys, groups = _keys_and_codes(groups, is_member)
     ids = _record_names(features, ids, "ids")
     return Case(
         features=features,
@@ -233,8 +284,10 @@ def one_table(
         ids=ids,
         content_ids=record_ids(features, labels),
         groups=groups,
+        group_keys=keys,
         order=_order_of(ids),
         label_name=label_name,
+        aside=aside or {},
     )
 
 
@@ -247,6 +300,7 @@ def make_case(
     *,
     groups=(None, None),
     ids=(None, None),
+    aside=None,
 ):
     """Check both sides and put them in one table.
 
@@ -259,6 +313,9 @@ def make_case(
     y_train, y_test : array-like of shape (n_records,)
 
     groups, ids : pair of array-like or None
+
+    aside : dict or None, default=None
+        Columns of both sides that are no features, by name; None takes the ids.
 
     Returns
     -------
@@ -299,6 +356,12 @@ def make_case(
             _record_names(X_test, ids[1], "ids_test"),
         ]
     )
+    if aside is None and ids[0] is not None and ids[1] is not None:
+        aside = {"ids": names}
+    aside = {
+        name: _one_column(column, sum(sizes), str(name))
+        for name, column in (aside or {}).items()
+    }
     return one_table(
         model,
         stack_tables(X_train, X_test),
@@ -307,6 +370,7 @@ def make_case(
         groups=groups,
         ids=names,
         label_name=name_of_labels(y_train),
+        aside=aside,
     )
 
 
@@ -418,9 +482,7 @@ def case_of_predictions(
     _, log_proba = make_responder(
         _Answers(proba, classes), None, classes, "predict_proba"
     )
-    if groups is not None:
-        groups = _one_column(groups, len(proba), "groups").astype(str)
-        groups = np.unique(groups, return_inverse=True)[1]
+    keys, groups = _keys_and_codes(groups, sides)
     case = Case(
         features=None,
         records=None,
@@ -432,6 +494,7 @@ def case_of_predictions(
         ids=_one_column(range(len(proba)) if ids is None else ids, len(proba), "ids"),
         content_ids=np.arange(len(proba), dtype=np.uint64),
         groups=groups,
+        group_keys=keys,
         order=None,
         label_name="y" if label_name is None else str(label_name),
     )

@@ -50,7 +50,7 @@ def is_resolvable(fpr, n_nonmembers):
     return n_nonmembers >= min_nonmembers_for_fpr(fpr)
 
 
-def tpr_row(is_member, scores, fpr, confidence):
+def tpr_row(is_member, scores, fpr, confidence, *, seed=0):
     """TPR at a false-positive rate, with the rate attained.
 
     A rate too fine for the non-members is answered at no false alarm at all, one that
@@ -66,26 +66,24 @@ def tpr_row(is_member, scores, fpr, confidence):
 
     confidence : float
 
+    seed : int, default=0
+        Of the lots.
+
     Returns
     -------
     row : dict
         Where ties hide the rate, "least" and "most" bound the TPR at it by the
-        thresholds above and below.
+        thresholds above and below, and "by_lot" is the TPR of someone who picks among
+        equal scores by lot.
     """
     n1, n0 = (int(np.count_nonzero(side)) for side in (is_member, ~is_member))
     permitted = is_resolvable(fpr, n0)
     attained = resolve_rate(is_member, scores, max_fpr=fpr)
     n_alarms, n_found = round(attained.fpr * n0), round(attained.tpr * n1)
     resolvable = permitted and attained.resolvable
-    least = most = None
+    least = most = by_lot = None
     if resolvable:
-        with warnings.catch_warnings():
-            # The number of false alarms is in the row.
-            warnings.simplefilter("ignore", UserWarning)
-            interval = tpr_at_fpr_interval(
-                is_member, scores, max_fpr=fpr, confidence=confidence
-            )
-        tpr = plain_interval(interval)
+        tpr = _tpr_interval(is_member, scores, fpr, confidence)
     else:
         note = (
             f"value at 0 of {n0} false alarms; a false-positive rate of {fpr:g} needs "
@@ -95,6 +93,7 @@ def tpr_row(is_member, scores, fpr, confidence):
             least, most = _bounds_beside(
                 is_member, scores, attained, n_found, confidence
             )
+            by_lot = _tpr_by_lot(is_member, scores, fpr, confidence, seed)
             note = (
                 "records with equal scores are accused together: at "
                 f"{in_percent(attained.fpr)} false alarms, then at "
@@ -117,6 +116,7 @@ def tpr_row(is_member, scores, fpr, confidence):
         "next_tpr": attained.next_tpr,
         "least": least,
         "most": most,
+        "by_lot": by_lot,
         "tpr": tpr,
         "n_found": n_found,
         "n_false_alarms": n_alarms,
@@ -124,17 +124,54 @@ def tpr_row(is_member, scores, fpr, confidence):
     }
 
 
+def bare_rate(is_member, scores, fpr):
+    """TPR at a false-positive rate without an interval; None where it cannot be seen.
+
+    Parameters
+    ----------
+    is_member : ndarray of shape (n_records,), dtype bool
+
+    scores : ndarray of shape (n_records,)
+
+    fpr : float
+
+    Returns
+    -------
+    row : dict
+        "max_fpr" and "tpr".
+    """
+    attained = resolve_rate(is_member, scores, max_fpr=fpr)
+    seen = attained.resolvable and is_resolvable(fpr, int((~is_member).sum()))
+    return {"max_fpr": fpr, "tpr": attained.tpr if seen else None}
+
+
 def _bounds_beside(is_member, scores, attained, n_found, confidence):
     """Bounds of the TPR at a hidden rate: it is between those of its neighbours."""
     least = rate_interval(n_found, int(is_member.sum()), confidence=confidence).low
     if attained.next_fpr >= 1:
         return float(least), 1.0
+    beside = _tpr_interval(is_member, scores, attained.next_fpr, confidence)
+    return float(least), 1.0 if beside["high"] is None else beside["high"]
+
+
+def _tpr_by_lot(is_member, scores, fpr, confidence, seed):
+    """TPR if equal scores are put in an order that is drawn."""
+    # Sorted first, so that the order of the records does not matter.
+    known = np.lexsort((is_member, scores))
+    is_member, scores = is_member[known], scores[known]
+    lots = np.random.default_rng([seed, 2]).permutation(len(scores))
+    order = np.empty(len(scores))
+    order[np.lexsort((lots, scores))] = np.arange(len(scores))
+    return _tpr_interval(is_member, order, fpr, confidence)
+
+
+def _tpr_interval(is_member, scores, fpr, confidence):
     with warnings.catch_warnings():
+        # The number of false alarms is in the row.
         warnings.simplefilter("ignore", UserWarning)
-        beside = tpr_at_fpr_interval(
-            is_member, scores, max_fpr=attained.next_fpr, confidence=confidence
+        return plain_interval(
+            tpr_at_fpr_interval(is_member, scores, max_fpr=fpr, confidence=confidence)
         )
-    return float(least), 1.0 if beside.high is None else float(beside.high)
 
 
 def roc_points(is_member, scores, confidence):
@@ -238,7 +275,7 @@ def evaluate_scores(
     -------
     row : dict
     """
-    rates = [tpr_row(is_member, scores, fpr, confidence) for fpr in fprs]
+    rates = [tpr_row(is_member, scores, fpr, confidence, seed=seed) for fpr in fprs]
     for rate in rates:
         tpr, fpr = rate["tpr"]["estimate"], rate["fpr"]["estimate"]
         rate["ppv"] = (
@@ -282,21 +319,17 @@ def evaluate_scores(
     }
 
 
-def headline_statistics(scores, used, n_nonmembers):
+def headline_statistics(subjects, attacks):
     """Statistics of the corrected headline: AUC, its reverse, and TPR@1% of each.
 
     An attack that ranks members below non-members tells them apart, too.
 
     Parameters
     ----------
-    scores : dict
-        Name of each attack mapped to its scores, of shape (n_records,).
+    subjects : Subjects
 
-    used : dict
-        Name of each attack mapped to the records that it is judged on.
-
-    n_nonmembers : dict
-        Name of each attack mapped to the number of non-members among them.
+    attacks : list of str
+        Names.
 
     Returns
     -------
@@ -306,14 +339,16 @@ def headline_statistics(scores, used, n_nonmembers):
     statistics : list of callable
     """
     labels, statistics = [], []
-    for name, values in scores.items():
+    for name in attacks:
+        values, used = subjects.judged(name)
         labels.append((name, "auc"))
-        statistics.append(AucStatistic(values, used[name]))
+        statistics.append(AucStatistic(values, used))
         labels.append((name, "reversed"))
-        statistics.append(AucStatistic(-values, used[name]))
-        if is_resolvable(HEADLINE_FPR, n_nonmembers[name]):
+        statistics.append(AucStatistic(-values, used))
+        others = ~subjects.is_member if used is None else ~subjects.is_member & used
+        if is_resolvable(HEADLINE_FPR, int(others.sum())):
             labels.append((name, "tpr"))
-            statistics.append(TprStatistic(values, HEADLINE_FPR, used[name]))
+            statistics.append(TprStatistic(values, HEADLINE_FPR, used))
     return labels, statistics
 
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.stats import rankdata
 
+from sklearn_mia.auditing._multiplicity import MeanGapStatistic, max_statistic_test
+from sklearn_mia.auditing._nouns import RECORDS
 from sklearn_mia.auditing._percent import in_percent
-from sklearn_mia.auditing._slices import group_told
+from sklearn_mia.auditing._slices import group_told, records_told
 from sklearn_mia.metrics import (
     min_nonmembers_for_fpr,
     rate_interval,
@@ -17,6 +19,16 @@ SEVERITIES = ("critical", "warning", "note")
 _SEPARATING_AUC = 0.95
 _MOST_UNEQUAL = 4.0
 _TIED_SHARE = 0.05
+# What tells the key of a person from a category and from the number of a record.
+_FEWEST_KEYS = 20
+_MOST_RECORDS_OF_KEY = 50
+_LEAST_REPEATED = 0.2
+_LARGEST_KEY = 500
+_TWO_REASONS = (
+    "Either the two sides were exchanged, or the model treats its own records in a way "
+    "that the attack reads the wrong way round: then it can be told all the same who "
+    "was in the data."
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,9 @@ class Finding:
     MIA020  a check that failed, so that it is not known        warning
     MIA021  an attack ranks members below non-members           critical, warning
     MIA022  a group of records is at a risk of its own          warning
+    MIA023  members of a group rank below its non-members       critical, warning
+    MIA024  records counted where persons may be meant          warning
+    MIA025  the model was trained on the key of the groups      warning
     ======  ==================================================  =================
 
     Attributes
@@ -138,7 +153,7 @@ def check_duplicates(ids, is_member):
     )
 
 
-def check_groups(groups, is_member):
+def check_groups(groups, is_member, nouns=RECORDS):
     """MIA003: the same person (or other group) is on both sides."""
     if groups is None:
         return None
@@ -151,10 +166,10 @@ def check_groups(groups, is_member):
         "MIA003",
         "warning",
         "Groups on both sides",
-        f"{len(shared)} of {n_groups} groups have records on both sides, "
-        f"{n_records} non-members among them: what the model learned of a group "
-        "shows in its non-members too.",
-        "Split by group, so that each is wholly in or out.",
+        f"{len(shared)} of {n_groups} {nouns.many} have records on both sides, "
+        f"{n_records} records that the model was not trained on among them: what it "
+        f"learned of a {nouns.one} shows there too. They count on neither side.",
+        f"Split by {nouns.one}, so that each is wholly in or out.",
         {
             "n_shared_groups": len(shared),
             "n_groups": n_groups,
@@ -163,7 +178,72 @@ def check_groups(groups, is_member):
     )
 
 
-def check_ties(name, scores, is_member, max_fpr=0.01):
+def check_keys(columns):
+    """MIA024: a column looks like the key of persons, but records are counted.
+
+    Parameters
+    ----------
+    columns : dict
+        Name of each column that the model does not use mapped to its values, of shape
+        (n_records,).
+    """
+    found = {}
+    for name, values in columns.items():
+        keys, counts = np.unique([str(v) for v in values], return_counts=True)
+        repeated = counts[counts > 1].sum() / counts.sum()
+        many = len(keys) >= max(_FEWEST_KEYS, counts.sum() / _MOST_RECORDS_OF_KEY)
+        if many and repeated >= _LEAST_REPEATED and counts.max() <= _LARGEST_KEY:
+            found[str(name)] = len(keys)
+    if not found:
+        return None
+    shown = ", ".join(f"{name!r} ({n} values)" for name, n in found.items())
+    n_records = len(next(iter(columns.values())))
+    return Finding(
+        "MIA024",
+        "warning",
+        "Records counted where persons may be meant",
+        f"Of the columns that are no features, {shown} look like keys of persons: each "
+        f"value stands on several of the {n_records} records. Whoever asks whether a "
+        "person was in the data asks all of their records at once, and is right more "
+        "often than the numbers of single records say.",
+        "Audit by person: pass groups_train and groups_test, or --group COLUMN.",
+        {"n_keys": found, "n_records": n_records},
+    )
+
+
+def check_used_keys(columns, groups, nouns=RECORDS):
+    """MIA025: a feature of the model is the key of the groups.
+
+    Parameters
+    ----------
+    columns : dict
+        Name of each feature mapped to its values as numbers, of shape (n_records,).
+
+    groups : ndarray of shape (n_records,) or None
+        Codes.
+    """
+    if groups is None:
+        return None
+    n_groups, found = len(np.unique(groups)), []
+    for name, values in columns.items():
+        codes = np.unique(values, return_inverse=True)[1].ravel()
+        pairs = np.unique(codes.astype(np.int64) * (groups.max() + 1) + groups)
+        if codes.max() + 1 == n_groups == len(pairs):
+            found.append(str(name))
+    if not found:
+        return None
+    return Finding(
+        "MIA025",
+        "warning",
+        "The model was trained on a key",
+        f"{', '.join(found)} tells of every record which {nouns.one} it is of, and the "
+        "model was trained on it: it can recognise by it whose records it has seen.",
+        f"Train without it: a key says nothing of a {nouns.one} who comes later.",
+        {"columns": found},
+    )
+
+
+def check_ties(name, is_member, scores, max_fpr=0.01, nouns=RECORDS):
     """MIA004: many non-members share the score at the operating point."""
     nonmembers = np.sort(scores[~is_member])[::-1]
     permitted = int(np.floor(max_fpr * len(nonmembers) + 1e-9))
@@ -177,10 +257,10 @@ def check_ties(name, scores, is_member, max_fpr=0.01):
         "MIA004",
         "note",
         "Tied scores",
-        f"{n_tied} non-members ({in_percent(share)}) share the score of {name} at "
-        f"which {in_percent(max_fpr)} false alarms would be reached: its rates there "
-        f"are at {n_above} false alarms of {len(nonmembers)}, and are attained, not "
-        "interpolated.",
+        f"{n_tied} {nouns.nonmembers} ({in_percent(share)}) share the score of {name} "
+        f"at which {in_percent(max_fpr)} false alarms would be reached: its rates "
+        f"there are at {n_above} false alarms of {len(nonmembers)}, and are attained, "
+        "not interpolated.",
         "Read this attack at higher false-positive rates, or by its AUC.",
         {
             "attack": name,
@@ -191,7 +271,7 @@ def check_ties(name, scores, is_member, max_fpr=0.01):
     )
 
 
-def check_resolution(n_nonmembers, fprs, confidence=0.95):
+def check_resolution(n_nonmembers, fprs, confidence=0.95, nouns=RECORDS):
     """MIA005: a false-positive rate is finer than the non-members can show."""
     fine = [fpr for fpr in fprs if fpr * n_nonmembers < 1 - 1e-9]
     if not fine:
@@ -203,10 +283,10 @@ def check_resolution(n_nonmembers, fprs, confidence=0.95):
         "MIA005",
         "warning",
         "False-positive rate not resolvable",
-        f"{n_nonmembers} non-members cannot show a false-positive rate of {rates}: "
-        f"one false alarm is already {in_percent(1 / n_nonmembers)}, and none at all "
-        f"proves no more than {in_percent(at_zero)}.",
-        f"Pass at least {needed} non-members, or ask for a higher rate.",
+        f"{n_nonmembers} {nouns.nonmembers} cannot show a false-positive rate of "
+        f"{rates}: one false alarm is already {in_percent(1 / n_nonmembers)}, and none "
+        f"at all proves no more than {in_percent(at_zero)}.",
+        f"Pass at least {needed} {nouns.nonmembers}, or ask for a higher rate.",
         {
             "fprs": fine,
             "n_nonmembers": n_nonmembers,
@@ -216,7 +296,7 @@ def check_resolution(n_nonmembers, fprs, confidence=0.95):
     )
 
 
-def check_giveaways(columns, is_member):
+def check_giveaways(columns, is_member, units):
     """MIA009: a column, or the order of the records, gives membership away.
 
     Parameters
@@ -225,9 +305,12 @@ def check_giveaways(columns, is_member):
         Name of each column mapped to its values as numbers, of shape (n_records,).
 
     is_member : ndarray of shape (n_records,), dtype bool
+
+    units : ndarray of shape (n_records,)
+        Codes of the records that belong together.
     """
     n1, n0 = int(is_member.sum()), int((~is_member).sum())
-    if min(n1, n0) < 10:
+    if min(len(np.unique(units[side])) for side in (is_member, ~is_member)) < 10:
         return None
     found = {}
     for name, values in columns.items():
@@ -252,20 +335,20 @@ def check_giveaways(columns, is_member):
     )
 
 
-def check_balance(n_members, n_nonmembers):
+def check_balance(n_members, n_nonmembers, nouns=RECORDS):
     """MIA010: one side is much larger than the other."""
     ratio = max(n_members, n_nonmembers) / min(n_members, n_nonmembers)
     if ratio < _MOST_UNEQUAL:
         return None
     majority = max(n_members, n_nonmembers) / (n_members + n_nonmembers)
-    larger = "members" if n_members > n_nonmembers else "non-members"
+    larger = nouns.members if n_members > n_nonmembers else nouns.nonmembers
     return Finding(
         "MIA010",
         "note",
         "Unequal sides",
-        f"{n_members} members and {n_nonmembers} non-members: always answering with "
-        f"the larger side would be right on {in_percent(majority)}, so accuracy says "
-        "nothing here; AUC and the rates reported do not depend on it.",
+        f"{n_members} {nouns.members} and {n_nonmembers} {nouns.nonmembers}: always "
+        f"answering with the larger side would be right on {in_percent(majority)}, so "
+        "accuracy says nothing here; AUC and the rates reported do not depend on it.",
         f"Intervals are as wide as the smaller side makes them; fewer {larger} would "
         "do as well.",
         {
@@ -276,50 +359,83 @@ def check_balance(n_members, n_nonmembers):
     )
 
 
-def check_swapped(accuracy_members, accuracy_nonmembers, n_members, n_nonmembers):
-    """MIA012: the model is better on the non-members than on its own records."""
-    gap = accuracy_nonmembers - accuracy_members
-    pooled = (accuracy_members * n_members + accuracy_nonmembers * n_nonmembers) / (
-        n_members + n_nonmembers
-    )
-    sd = np.sqrt(pooled * (1 - pooled) * (1 / n_members + 1 / n_nonmembers))
-    if gap <= max(0.02, 3.3 * sd):
+def check_swapped(right, losses, is_member, permuter, *, alpha, seed=0):
+    """MIA012: the model is worse on its own records than on the non-members.
+
+    Its errors and its losses are compared, corrected for both.
+
+    Parameters
+    ----------
+    right : ndarray of shape (n_records,), dtype bool
+        Whether the model is right about each record.
+
+    losses : ndarray of shape (n_records,)
+
+    is_member : ndarray of shape (n_records,), dtype bool
+
+    permuter : MembershipPermuter
+
+    alpha : float
+        Of both comparisons together.
+
+    seed : int, default=0
+    """
+    sides = is_member, ~is_member
+    accuracy, loss = ([float(v[s].mean()) for s in sides] for v in (right, losses))
+    if accuracy[0] >= accuracy[1] and loss[0] <= loss[1]:
         return None
+    statistics = [MeanGapStatistic(~right), MeanGapStatistic(losses)]
+    p_values = max_statistic_test(statistics, is_member, permuter, seed=seed).adjusted
+    if p_values.min() > alpha:
+        return None
+    said = []
+    if p_values[0] <= alpha:
+        said.append(
+            f"is right on {in_percent(accuracy[1])} of the non-members but only on "
+            f"{in_percent(accuracy[0])} of the members, its own training records"
+        )
+    if p_values[1] <= alpha:
+        said.append(
+            f"has a mean loss of {loss[1]:.3g} on the non-members but of {loss[0]:.3g} "
+            "on the members"
+        )
     return Finding(
         "MIA012",
         "critical",
         "The sides look swapped",
-        f"The model is right on {in_percent(accuracy_nonmembers)} of the non-members "
-        f"but only on {in_percent(accuracy_members)} of the members, its own training "
-        "records.",
+        f"The model {' and '.join(said)}.",
         "Check that the records given as members are those the model was trained on, "
         "and that both tables were prepared alike.",
         {
-            "accuracy_members": accuracy_members,
-            "accuracy_nonmembers": accuracy_nonmembers,
+            "accuracy_members": accuracy[0],
+            "accuracy_nonmembers": accuracy[1],
+            "loss_members": loss[0],
+            "loss_nonmembers": loss[1],
+            "p_accuracy": float(p_values[0]),
+            "p_loss": float(p_values[1]),
         },
     )
 
 
-def check_units(units, grouped):
-    """MIA016: records come in groups, but intervals count records."""
+def check_units(units):
+    """MIA016: records repeat, but intervals count records."""
     n_units, n_records = len(np.unique(units)), len(units)
     if n_units > 0.9 * n_records:
         return None
-    what = "groups" if grouped else "different records"
     return Finding(
         "MIA016",
         "note",
         "Intervals count records",
-        f"{n_records} records are {n_units} {what}. The corrected p-value permutes "
-        "whole groups, but intervals treat each record as a draw of its own and are "
-        "too narrow.",
-        "Judge by the corrected p-value, or audit one record a group.",
+        f"{n_records} records are {n_units} different records. The corrected p-value "
+        "permutes equal records together, but intervals treat each as a draw of its "
+        "own and are too narrow.",
+        "Judge by the corrected p-value; or pass groups, under which a person with "
+        "several records counts once.",
         {"n_units": n_units, "n_records": n_records},
     )
 
 
-def check_reversed(attack, alpha, leak, accuracy):
+def check_reversed(attack, alpha, leak, accuracy, nouns=RECORDS):
     """MIA021: an attack ranks members below non-members, more than chance explains.
 
     Parameters
@@ -344,11 +460,9 @@ def check_reversed(attack, alpha, leak, accuracy):
         "MIA021",
         "warning" if leak else "critical",
         "Members rank below non-members",
-        f"{attack['name']} ranks members below non-members (AUC {auc:.3f}; reversed, "
-        f"{1 - auc:.3f}); chance would do so in {in_percent(p_value)} of audits. "
-        "Either the two sides were exchanged, or the model treats its own records in a "
-        "way that the attack reads the wrong way round: then it can be told all the "
-        "same who was in the data.",
+        f"{attack['name']} ranks {nouns.members} below {nouns.nonmembers} (AUC "
+        f"{auc:.3f}; reversed, {1 - auc:.3f}); chance would do so in "
+        f"{in_percent(p_value)} of audits. {_TWO_REASONS}",
         "Check which table the model was trained on (it is right on "
         f"{in_percent(accuracy[0])} of the members and {in_percent(accuracy[1])} of "
         "the non-members). If the sides are right, a leak is there: do not read a low "
@@ -357,7 +471,41 @@ def check_reversed(attack, alpha, leak, accuracy):
     )
 
 
-def check_worst_slice(row):
+def check_reversed_slice(row, leak, nouns=RECORDS):
+    """MIA023: an attack ranks members of a group below its non-members.
+
+    Parameters
+    ----------
+    row : dict or None
+        Of the group in which that is surest.
+
+    leak : bool
+        Whether an attack found members the right way round, in all records.
+    """
+    if row is None:
+        return None
+    name, auc = row["reversed"]["attack"], row["reversed"]["auc"]
+    return Finding(
+        "MIA023",
+        "warning" if leak else "critical",
+        "Members of a group rank below non-members",
+        f"Among {records_told(row, nouns)}, {name} ranks "
+        f"{nouns.members} below {nouns.nonmembers} (AUC {auc['estimate']:.3f}, "
+        f"{auc['low']:.3f} to {auc['high']:.3f}, corrected for all groups). "
+        f"{_TWO_REASONS}",
+        "Check how the records of this group came to their sides. If the sides are "
+        "right, a leak is there: do not read a low AUC as safety.",
+        {
+            "slice": row["slice"],
+            "value": row["value"],
+            "attack": name,
+            "auc": auc["estimate"],
+            "high": auc["high"],
+        },
+    )
+
+
+def check_worst_slice(row, nouns=RECORDS):
     """MIA022: members of one group of records are told better than by chance.
 
     Parameters
@@ -372,7 +520,7 @@ def check_worst_slice(row):
         "MIA022",
         "warning",
         "A group at a risk of its own",
-        f"In {group_told(row)}.",
+        f"Among {group_told(row, nouns)}.",
         "Judge the model by its worst group, not by the average.",
         {
             "slice": row["slice"],

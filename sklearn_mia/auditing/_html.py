@@ -5,7 +5,11 @@ from importlib import import_module, resources
 
 from sklearn_mia.auditing._charts import distribution_svg, interval_svg, legend, roc_svg
 from sklearn_mia.auditing._judging import outcomes_of, together
+from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, rate
+from sklearn_mia.auditing._ranking import named_sentence
+from sklearn_mia.auditing._slices import differences_told, slicing_told
+from sklearn_mia.auditing._text import records_of
 from sklearn_mia.auditing._writing import visible
 
 _SEVERITY_WORDS = {"critical": "Critical", "warning": "Warning", "note": "Note"}
@@ -71,6 +75,8 @@ def _template():
         "together": _together,
         "ends": _ends,
         "value": _value,
+        "records_of": records_of,
+        "slicing_told": lambda slicing, nouns: slicing_told(slicing, Nouns(**nouns)),
     }
     page = resources.files("sklearn_mia.auditing") / "report.html"
     return environment.from_string(page.read_text("utf-8"))
@@ -144,6 +150,17 @@ def _view(content, number, markup):
             (attack["name"], markup(distribution_svg(attack))) for attack in attacks
         ],
         "slicings": slicings,
+        "differences": differences_told(
+            content["slices"],
+            content["correction"]["difference_confidence"],
+            content["headline"]["attack"],
+            Nouns(**content["nouns"]),
+        ),
+        "named": named_sentence(
+            content["exposed"], attacks[0]["n_members"], Nouns(**content["nouns"])
+        )
+        if content["exposed"]
+        else "",
         "n_unresolved": sum(not r["resolvable"] for r in attacks[0]["tpr_at_fpr"]),
         "percentiles": [c for c in (top or [{}])[0] if c.startswith("percentile_")],
     }

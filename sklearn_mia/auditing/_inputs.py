@@ -31,6 +31,9 @@ class Inputs:
 
     remarks : list of str
         How cells were read that could have been read otherwise.
+
+    aside : dict
+        Columns that are no features, of both sides together, by name.
     """
 
     features: tuple
@@ -39,6 +42,7 @@ class Inputs:
     ids: tuple
     reordered: bool
     remarks: list = field(default_factory=list)
+    aside: dict = field(default_factory=dict)
 
 
 # Tables
@@ -136,6 +140,25 @@ def untyped(frame, name, path):
     return ["" if gap else v for v, gap in zip(column.tolist(), gaps, strict=True)]
 
 
+def keys_of_groups(frame, name, path):
+    """The key of the group of each record, as the file has it.
+
+    Raises
+    ------
+    ValueError
+        If a record has none.
+    """
+    keys = untyped(frame, name, path)
+    n_missing = 0 if keys is None else sum(key == "" for key in keys)
+    if n_missing:
+        raise ValueError(
+            f"{path} has no value in the column {name!r} (--group) for {n_missing} of "
+            f"{len(keys)} records; expected one for each. Give a record that belongs "
+            "to no one else a key of its own, or leave it out."
+        )
+    return keys
+
+
 # Sides
 
 
@@ -178,9 +201,10 @@ def read_sides(paths, arguments, model, classes, fitted_with=None):
         )
         for frame, path in zip(frames, paths, strict=True)
     )
-    groups, ids = (
-        tuple(untyped(f, name, p) for f, p in zip(frames, paths, strict=True))
-        for name in (arguments.group, arguments.id)
+    ids = tuple(untyped(f, arguments.id, p) for f, p in zip(frames, paths, strict=True))
+    groups = tuple(
+        keys_of_groups(f, arguments.group, p)
+        for f, p in zip(frames, paths, strict=True)
     )
     names = trained_names(model)
     # An id or a group is no feature, unless the model was trained on it.
@@ -202,6 +226,7 @@ def read_sides(paths, arguments, model, classes, fitted_with=None):
     features = typed_as_trained(
         model, columns, sides, names is None, fitted_with, labels[0]
     )
+    aside = dict.fromkeys([*arguments.drop, arguments.id])
     return Inputs(
         features=features,
         labels=labels,
@@ -209,15 +234,20 @@ def read_sides(paths, arguments, model, classes, fitted_with=None):
         ids=ids,
         reordered=any(reordered for _, reordered in matched),
         remarks=[remark for column in columns.values() for remark in column.remarks],
+        aside={
+            name: [value for frame in frames for value in frame[name].tolist()]
+            for name in aside
+            if name is not None
+        },
     )
 
 
 def _check_slices(slices, columns):
     for name in slices:
-        if name not in ("class", "loss") and name not in columns:
+        if name not in ("class", "loss", "rarity", "size") and name not in columns:
             raise ValueError(
                 f"--slice names {name!r}, which is no feature of the model; expected "
-                f"class, loss or one of {', '.join(map(repr, columns))}."
+                f"class, loss, rarity, size or one of {', '.join(map(repr, columns))}."
             )
 
 
@@ -247,7 +277,7 @@ def _matched(model, names, features, path):
         found.append(
             "has columns that the model was not trained on: "
             f"{', '.join(map(repr, extra))} (leave each out with --drop, or name the "
-            "one that identifies a record with --id)"
+            "one that identifies a record with --id, or its person with --group)"
         )
     if found:
         raise ValueError(f"{path} {' and '.join(found)}.")

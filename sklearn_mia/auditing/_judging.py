@@ -8,13 +8,22 @@ from sklearn_mia.metrics._power import null_auc_sd
 # fifths are for the headline, one for the slices, one for what is beside them.
 HEADLINE_SHARE = 0.6
 SLICE_SHARE = 0.2
+SWAPPED_SHARE = 0.1
+DIFFERENCE_SHARE = 0.05
+BASELINE_SHARE = 0.05
 
 # A slice without a leak passes with this probability, or it is too small to gate.
 _PASSES = 0.985
 _MOST_TIMES = 1000
 _NOT_CHECKED = "MIA020"
 
+READ_REVERSED = "read the other way round"
+_TURNED = {"estimate": "estimate", "low": "high", "high": "low"}
+
 OUTCOMES = ("kept", "exceeded", "undecided", "unresolvable", "cannot_tell")
+# Of one value since a baseline, and of all of them.
+CHANGES = ("more", "less", "open", "unknown")
+COMPARED = ("more", "not_shown", "not_interpretable")
 
 
 def confidence_of(share, confidence):
@@ -53,6 +62,28 @@ def outcome_of(low, high, limit):
     return "kept" if high <= limit else "undecided"
 
 
+def change_of(low, high):
+    """Say what an interval of new less old shows: an increase, a decrease, neither."""
+    if low > 0:
+        return "more"
+    return "less" if high < 0 else "open"
+
+
+def is_reversed(auc):
+    """Tell whether a whole interval of the AUC is below that of guessing."""
+    return auc["high"] is not None and auc["high"] < 0.5
+
+
+def turned_round(auc):
+    """The AUC of the reversed ranking."""
+    return auc | {name: 1 - auc[end] for name, end in _TURNED.items()}
+
+
+def either_way(auc):
+    """The AUC, or that of the ranking turned round if the ranking is reversed."""
+    return turned_round(auc) if is_reversed(auc) else auc
+
+
 def together(of_limits, of_slices=(), codes=()):
     """What all limits and groups of records say: the worst, or what was shown.
 
@@ -83,20 +114,37 @@ def outcomes_of(rows):
 
 
 def _judge_rate(row, limit):
-    """Outcome of a rate; one that ties hide is bounded by the rates beside it."""
+    """Outcome of a rate, and the interval that tells it.
+
+    One that ties hide is bounded by the rates beside it, and shown to be above by
+    someone who picks among equals by lot.
+    """
+    tpr, by_lot = row["tpr"], row["by_lot"]
     if row["resolvable"]:
-        return outcome_of(row["tpr"]["low"], row["tpr"]["high"], limit)
+        return outcome_of(tpr["low"], tpr["high"], limit), tpr
     if row["least"] is not None and row["least"] > limit:
-        return "exceeded"
+        return "exceeded", tpr
+    if by_lot is not None and outcome_of(by_lot["low"], 1.0, limit) == "exceeded":
+        return "exceeded", by_lot
     if row["most"] is not None and row["most"] <= limit:
-        return "kept"
-    return "unresolvable"
+        return "kept", tpr
+    return "unresolvable", tpr
+
+
+def _kept_by_lot(row, limit):
+    """Whether a hidden rate is within the limit for who picks among equals by lot."""
+    by_lot = row["by_lot"]
+    if by_lot is None:
+        return False
+    return outcome_of(by_lot["low"], by_lot["high"], limit) == "kept"
 
 
 def judge_limits(limits, attacks, auc_of, rate_of):
     """Compare all attacks with each limit.
 
-    A limit is kept only if the whole interval of every attack is.
+    A limit is kept only if the whole interval of every attack is. An attack whose rate
+    is hidden by ties does not stand against it if, picking among equals by lot, it is
+    within the limit, and another attack whose rate can be seen is.
 
     Parameters
     ----------
@@ -121,16 +169,10 @@ def judge_limits(limits, attacks, auc_of, rate_of):
     """
     judged = []
     for key, fpr, limit in limits:
-        rows = []
-        for name in attacks:
-            if fpr is None:
-                interval = auc_of(name)
-                found = outcome_of(interval["low"], interval["high"], limit)
-                rows.append((found, name, interval, ""))
-            else:
-                rate = rate_of(name, fpr)
-                found = _judge_rate(rate, limit)
-                rows.append((found, name, rate["tpr"], rate["tpr"]["note"]))
+        if fpr is None:
+            rows = [_auc_row(name, auc_of(name), limit) for name in attacks]
+        else:
+            rows = _rate_rows({n: rate_of(n, fpr) for n in attacks}, limit)
         for wanted in ("exceeded", "undecided", "unresolvable", "kept"):
             alike = [row for row in rows if row[0] == wanted]
             if alike:
@@ -147,10 +189,30 @@ def judge_limits(limits, attacks, auc_of, rate_of):
                 "times": times_to_decide(interval, limit)
                 if wanted == "undecided"
                 else None,
-                "note": note if wanted == "unresolvable" else "",
+                "note": note,
             }
         )
     return judged
+
+
+def _auc_row(name, auc, limit):
+    note = READ_REVERSED if is_reversed(auc) else ""
+    auc = either_way(auc)
+    return outcome_of(auc["low"], auc["high"], limit), name, auc, note
+
+
+def _rate_rows(rates, limit):
+    seen = {n: row for n, row in rates.items() if not _kept_by_lot(row, limit)}
+    notes = {"unresolvable": lambda row: row["tpr"]["note"]}
+    if 0 < len(seen) < len(rates):
+        hidden = " and ".join(n for n in rates if n not in seen)
+        notes["kept"] = lambda row: f"{hidden} if picking among equal scores by lot"
+    rows = []
+    for name, row in (seen or rates).items():
+        outcome, interval = _judge_rate(row, limit)
+        note = notes[outcome](row) if outcome in notes else ""
+        rows.append((outcome, name, interval, note))
+    return rows
 
 
 def _end(interval, end):
@@ -223,7 +285,8 @@ def judge_slice(intervals, limit, large):
     """
     if limit is None:
         return None
-    found = {outcome_of(i["low"], i["high"], limit) for i in intervals}
+    turned = map(either_way, intervals)
+    found = {outcome_of(auc["low"], auc["high"], limit) for auc in turned}
     if "exceeded" in found:
         return "exceeded"
     if not large:

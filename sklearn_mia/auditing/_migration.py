@@ -1,6 +1,12 @@
 """Reports of the first schema, read as those of today."""
 
-from sklearn_mia.auditing._judging import outcome_of, outcomes_of, together
+from sklearn_mia.auditing._judging import (
+    either_way,
+    outcome_of,
+    outcomes_of,
+    together,
+)
+from sklearn_mia.auditing._nouns import RECORDS
 
 
 def from_version_1(content):
@@ -20,7 +26,17 @@ def from_version_1(content):
     -------
     content : dict
     """
+    data = content["data"]
+    data |= {"unit": "record", "n_mixed": 0}
+    data |= {f"n_{s}_records": data[f"n_{s}s"] for s in ("member", "nonmember")}
+    content |= {
+        "nouns": RECORDS._asdict(),
+        "groups": None,
+        "sizes": None,
+        "exposed": None,
+    }
     for attack in content["attacks"]:
+        attack["of_records"] = None
         for row in attack["tpr_at_fpr"]:
             _upgrade_rate(row)
     headline, correction = content["headline"], content["correction"]
@@ -31,13 +47,17 @@ def from_version_1(content):
         "p_reversed": 1.0,
         "confidence": confidence,
         "slice_confidence": confidence,
+        "difference_confidence": confidence,
     }
     for row in content["slices"]:
-        row |= {"outcome": None, "large": False}
+        row |= dict.fromkeys(("reversed", "difference", "outcome"))
+        row["large"] = False
     for row in content["limits"]:
         interval = row["interval"]
         row |= {"times": None, "note": row.get("note", "")}
         if interval is not None:
+            if row["limit"] == "auc":
+                interval = either_way(interval)
             row["outcome"] = outcome_of(interval["low"], interval["high"], row["value"])
     verdict = content["verdict"]
     if verdict["level"] in ("above_limits", "below_limits"):
@@ -53,5 +73,6 @@ def from_version_1(content):
 def _upgrade_rate(row):
     fpr, tpr = row["fpr"]["estimate"], row["tpr"]["estimate"]
     tied = row["resolvable"] and fpr < row["max_fpr"] / 2
-    row |= {"tied": tied, "next_fpr": fpr, "next_tpr": tpr, "least": None, "most": None}
+    row |= {"tied": tied, "next_fpr": fpr, "next_tpr": tpr}
+    row |= dict.fromkeys(("least", "most", "by_lot"))
     row["resolvable"] = row["resolvable"] and not tied

@@ -78,6 +78,25 @@ class AucStatistic:
         )
 
 
+class MeanGapStatistic:
+    """Mean of values over members less that over the others, of many memberships.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_records,)
+    """
+
+    def __init__(self, values):
+        self._values = values - values.mean()
+
+    def __call__(self, members):
+        """Value for each row of a boolean (n_permutations, n_records) table."""
+        n1 = members.sum(axis=1)
+        n0 = members.shape[1] - n1
+        # The values sum to 0.
+        return (members @ self._values) * (1 / n1 + 1 / n0)
+
+
 class TprStatistic:
     """TPR at a false-positive rate of fixed scores under many memberships at a time.
 
@@ -372,51 +391,3 @@ def _exceeded_in(share, values):
     """The value that one more draw exceeds with no more than this probability."""
     place = math.ceil((len(values) + 1) * (1 - share) - _ROUNDING)
     return float(np.sort(values)[min(place, len(values)) - 1])
-
-
-def unit_permutation_test(
-    statistic,
-    is_member,
-    units,
-    *,
-    two_sided=False,
-    n_permutations=999,
-    seed=0,
-):
-    """P-value of one statistic by permuting the membership of whole units.
-
-    For a check that has to hold by group: records of one person go together, so a test
-    that takes them for independent alarms without cause.
-
-    Parameters
-    ----------
-    statistic : callable
-        Maps a boolean (n_permutations, n_records) table to values, as `AucStatistic`.
-
-    is_member : ndarray of shape (n_records,), dtype bool
-
-    units : ndarray of shape (n_records,)
-        Codes from 0 to n_units - 1 of records that belong together.
-
-    two_sided : bool, default=False
-        Whether a value below chance counts as well.
-
-    n_permutations : int, default=999
-
-    seed : int, default=0
-
-    Returns
-    -------
-    p_value : float
-        1 for a statistic that cannot vary.
-    """
-    statistics = [statistic]
-    if two_sided:
-        statistics.append(lambda members: -statistic(members))
-    return max_statistic_test(
-        statistics,
-        is_member,
-        MembershipPermuter(is_member, units),
-        n_permutations=n_permutations,
-        seed=seed,
-    ).p_value

@@ -3,6 +3,8 @@
 import argparse
 import re
 
+from sklearn_mia.auditing._nouns import check_group_name
+
 
 def limit(text):
     """Read a limit: ``tpr=0.05@fpr=0.01`` or ``auc=0.6``.
@@ -104,3 +106,24 @@ def gibibytes(text):
         In bytes.
     """
     return int(_positive(text, "a number of GiB") * 2**30)
+
+
+def words(text):
+    """Read what a group is called: one word, or one and many as child/children.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    name : tuple of str
+        As `group_name` of :func:`sklearn_mia.audit`.
+    """
+    try:
+        return check_group_name(tuple(text.split("/")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no word; expected one such as patient, or with its plural, "
+            "child/children"
+        ) from None

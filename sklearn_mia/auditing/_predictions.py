@@ -4,7 +4,7 @@ import numpy as np
 
 from sklearn_mia.auditing import _typing
 from sklearn_mia.auditing._case import case_of_predictions
-from sklearn_mia.auditing._inputs import has_types, read_named, untyped
+from sklearn_mia.auditing._inputs import has_types, keys_of_groups, read_named, untyped
 from sklearn_mia.auditing._labels import membership, typed_labels
 
 
@@ -38,7 +38,8 @@ def read_predictions(path, arguments):
         classes, proba = _both_classes(labels, classes[0], proba, path, columns[0])
     _check_classes(labels, classes, columns, arguments, path)
     labels = typed_labels(labels, classes, table=str(path))
-    ids, groups = (untyped(frame, n, path) for n in (arguments.id, arguments.group))
+    ids = untyped(frame, arguments.id, path)
+    groups = keys_of_groups(frame, arguments.group, path)
     return case_of_predictions(
         proba,
         labels.astype(str),

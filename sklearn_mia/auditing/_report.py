@@ -18,6 +18,7 @@ from sklearn_mia.auditing._migration import from_version_1
 from sklearn_mia.auditing._shape import fault
 from sklearn_mia.auditing._text import render_text
 from sklearn_mia.auditing._writing import check_outputs, visible, write_whole
+from sklearn_mia.metrics import exposed_members
 
 SCHEMA = "sklearn_mia.audit"
 SCHEMA_VERSION = 2
@@ -63,6 +64,9 @@ class AuditReport:
         Column name mapped to an array of shape (n_records,), in input order; None if
         the audit was asked to keep nothing per record.
 
+    groups : dict or None, default=None
+        The same by group, in the order of the keys; None without groups.
+
     Attributes
     ----------
     verdict : dict
@@ -86,15 +90,24 @@ class AuditReport:
         The AUC within groups of records, with the "outcome" beside the limit of the
         AUC; ``"cannot_tell"`` of a group that is too small to pass without a leak.
 
+    baseline : dict or None
+        What changed since an earlier model, from :func:`compare_with_baseline`:
+        "outcome" is ``"more"`` (some value clearly rose), ``"not_shown"`` or
+        ``"not_interpretable"``; "changes" has a row an attack and value.
+
     summary : DataFrame of shape (n_attacks * n_metrics, 5)
         One row an attack and metric. Needs pandas.
 
     records : DataFrame of shape (n_records, n_columns)
         One row a record, in input order. Needs pandas.
 
+    groups : DataFrame of shape (n_groups, n_columns)
+        One row a group, if there are groups. Needs pandas.
+
     See Also
     --------
     audit : Runs an audit of a trained model.
+    compare_with_baseline : Tells whether a model leaks more than an earlier one.
 
     Notes
     -----
@@ -108,7 +121,8 @@ class AuditReport:
     schema_version      a whole number
     created, versions   when, and with which packages
     model, sources      what was audited, and the names of its files
-    data                sizes of both sides, classes, accuracies
+    data                sizes of both sides, in groups if there are any ("unit") and
+                        in records; classes, accuracies
     settings            confidence, rates, prior, permutations, seed
     verdict             level, title and sentences
     headline            the strongest attack; intervals that hold for all attacks
@@ -118,10 +132,16 @@ class AuditReport:
                         p-values, ROC curve with band, distribution of scores
     correction, power   of the headline test
     blind               members against non-members without the model
-    slices              AUC within groups of records
+    slices              AUC within groups of records, and its difference from that of
+                        the rest
+    sizes               rates by number of records of a group; null without groups
+    exposed             how many members can be named with few of them wrong
     findings            code, severity, title, message, advice, numbers
     top_records         the members most exposed
-    records             one list a column, in input order; null if not wanted
+    baseline            changes since an earlier model; null without one
+    nouns               what those are called whom the report is about
+    records, groups     one list a column, a row a record in input order, or a group;
+                        null if not wanted
     ==================  ==========================================================
 
     Examples
@@ -138,9 +158,10 @@ class AuditReport:
     ('above_limits', ['loss', 'entropy'])
     """
 
-    def __init__(self, content, records=None):
+    def __init__(self, content, records=None, groups=None):
         self._content = plain(content)
         self._records = records
+        self._groups = groups
 
     @property
     def verdict(self):
@@ -190,6 +211,11 @@ class AuditReport:
         return self._content["slices"]
 
     @property
+    def baseline(self):
+        """What changed since an earlier model; None without one."""
+        return self._content.get("baseline")
+
+    @property
     def findings(self):
         """What a reader has to know, most severe first."""
         return [Finding(**finding) for finding in self._content["findings"]]
@@ -209,8 +235,58 @@ class AuditReport:
         return pd.DataFrame(self._record_columns())
 
     @property
+    def groups(self):
+        """One row a group, in the order of the keys, as a pandas frame.
+
+        Columns: "key" (the caller's), "member", "n_records"; for each attack the score
+        of the group and "percentile", the share of the groups of non-members below it;
+        "risk" and "risk_rank" as of :attr:`records`.
+        """
+        pd = check_pandas_support(
+            "AuditReport.groups (pip install sklearn-mia[report])"
+        )
+        if self._groups is None:
+            raise ValueError(
+                "This report holds nothing per group, because it was made without "
+                "groups or with per_record=False. Audit again with groups_train and "
+                "groups_test."
+            )
+        return pd.DataFrame(self._groups)
+
+    def exposed(self, max_fdr=0.1, *, prior=0.5):
+        """Members that can be named with few of those named wrong, surest first.
+
+        By the attack that the report leads with, on its scores of groups if there are
+        groups, else of records; see :func:`~sklearn_mia.metrics.exposed_members` for
+        the procedure and what it guarantees.
+
+        Parameters
+        ----------
+        max_fdr : float, default=0.1
+            The share of those named that may be wrong, a fraction in (0, 1).
+
+        prior : float, default=0.5
+            Share of members among the candidates, in (0, 1).
+
+        Returns
+        -------
+        named : DataFrame
+            Rows of :attr:`groups` or :attr:`records`, with "fpr", the false-positive
+            rate at which each is accused. Empty if nobody can be named.
+        """
+        table = self.records if self._groups is None else self.groups
+        scores = table[f"score_{self.attacks[0]['name']}"].to_numpy()
+        judged = np.isfinite(scores)
+        table = table[judged]
+        found = exposed_members(
+            table["member"].to_numpy(), scores[judged], max_fdr=max_fdr, prior=prior
+        )
+        named = table.assign(fpr=found.p_values)[found.named]
+        return named.sort_values("fpr", kind="stable").reset_index(drop=True)
+
+    @property
     def _tells_of_records(self):
-        return bool(self._records or self._content.get("top_records"))
+        return bool(self._records or self._groups or self._content.get("top_records"))
 
     def _record_columns(self):
         if self._records is None:
@@ -226,13 +302,13 @@ class AuditReport:
         Returns
         -------
         content : dict
-            With "records" mapping each column to a list, or None.
+            With "records" and "groups" mapping each column to a list, or None.
         """
-        records = self._records
         return self._content | {
-            "records": None
-            if records is None
-            else {name: plain(np.asarray(column)) for name, column in records.items()}
+            name: None
+            if table is None
+            else {key: plain(np.asarray(column)) for key, column in table.items()}
+            for name, table in (("records", self._records), ("groups", self._groups))
         }
 
     def to_json(self, path=None):
@@ -304,13 +380,18 @@ class AuditReport:
             )
         if version == 1:
             content = _upgraded(content)
+        content.setdefault("baseline", None)
         wrong = fault(content)
         if wrong is not None:
             raise ValueError(f"{name} is damaged: {wrong}; {_EXPECTED}")
-        records = content.pop("records")
-        if records is not None:
-            records = {name: _column(values) for name, values in records.items()}
-        return cls(content, records)
+        tables = [content.pop(name) for name in ("records", "groups")]
+        return cls(
+            content,
+            *(
+                None if t is None else {name: _column(v) for name, v in t.items()}
+                for t in tables
+            ),
+        )
 
     def to_html(self, path=None, *, title=None):
         """Write the report as one self-contained page, without network access.

@@ -26,6 +26,7 @@ from sklearn_mia.attacks import (
 )
 from sklearn_mia.auditing._case import half_of_units
 from sklearn_mia.base import BaseAttack, BaseShadowAttack
+from sklearn_mia.groups import centred_scores
 from sklearn_mia.hooks import shown
 from sklearn_mia.models import open_model, recipe_beside
 from sklearn_mia.response import check_target
@@ -222,6 +223,9 @@ class Scored:
 
     fitted : object
         The fitted attack, or None.
+
+    ratios : ndarray of shape (n_records,) or None
+        Scores on the scale on which those of a group add up, if there are groups.
     """
 
     scores: np.ndarray
@@ -229,6 +233,7 @@ class Scored:
     description: str
     n_unscored: int = 0
     fitted: object = None
+    ratios: np.ndarray | None = None
 
 
 def _named(attacks):
@@ -327,23 +332,33 @@ def _equip(attack, *, memory, seed, n_jobs, timeout, callbacks):
 
 
 def _run_attack(attack, case, half):
-    records = case.records
+    records, groups = case.records, case.groups
     describe = getattr(attack, "describe", partial(shown, attack))
     description = " ".join(describe().split())
+    by_group = {}
     if not _learns_membership(attack):
+        if groups is not None:
+            by_group["groups"] = groups
         with warnings.catch_warnings():
             # Counted in a finding.
             warnings.filterwarnings("ignore", ".*could not be scored", UserWarning)
-            groups = {}
-            if case.groups is not None and isinstance(attack, BaseShadowAttack):
-                groups["groups"] = case.groups
-            scores = attack.fit_score(records, **groups)
-        return Scored(scores, None, description, attack.n_unscored_, attack)
+            scores = attack.fit_score(records, **by_group)
+        ratios = None if groups is None else attack._log_ratios(scores)
+        return Scored(scores, None, description, attack.n_unscored_, attack, ratios)
     train, judged = np.flatnonzero(half), np.flatnonzero(~half)
-    attack.fit(take(records, train), case.is_member[train])
+    is_attack = isinstance(attack, BaseAttack)
+    if groups is not None and is_attack:
+        by_group["groups"] = groups[train]
+    attack.fit(take(records, train), case.is_member[train], **by_group)
     scores = np.full(len(half), np.nan)
-    scores[judged] = _scores_of(attack, take(records, judged))
-    return Scored(scores, ~half, description, 0, attack)
+    scores[judged] = values = _scores_of(attack, take(records, judged))
+    ratios = None
+    if groups is not None:
+        ratios = np.full(len(half), np.nan)
+        ratios[judged] = (
+            attack._log_ratios(values) if is_attack else centred_scores(values)
+        )
+    return Scored(scores, ~half, description, 0, attack, ratios)
 
 
 def _scores_of(attack, records):

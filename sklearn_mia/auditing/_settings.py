@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from sklearn_mia.auditing._nouns import check_group_name
 from sklearn_mia.auditing._verdict import check_limits
 from sklearn_mia.checks import check_count, check_fraction, check_fractions
 from sklearn_mia.response import RESPONSE_METHODS
@@ -37,13 +38,14 @@ class Settings:
     confidence: float = 0.95
     prior: float = 0.5
     limits: tuple | None = None
-    slices: tuple = ("class", "loss")
+    slices: str | tuple = "auto"
     min_slice_size: int = 30
     inclusion_probability: float | None = None
     n_permutations: int = 999
     n_shadows: int = 16
     response_method: str = "auto"
     drop_shared: bool = False
+    group_name: str | tuple = "group"
     per_record: bool = True
     seed: int = 0
 
@@ -54,6 +56,7 @@ class Settings:
             "prior": check_fraction(self.prior, "prior"),
             "limits": tuple(check_limits(self.limits)),
             "slices": _several(self.slices),
+            "group_name": check_group_name(self.group_name),
             "response_method": _way_to_ask(self.response_method),
             "min_slice_size": check_count(self.min_slice_size, "min_slice_size", 2),
             "n_permutations": check_count(self.n_permutations, "n_permutations", 99),

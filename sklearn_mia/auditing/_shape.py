@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from sklearn_mia.auditing._findings import SEVERITIES, Finding
 from sklearn_mia.auditing._html import KINDS
-from sklearn_mia.auditing._judging import OUTCOMES
+from sklearn_mia.auditing._judging import CHANGES, COMPARED, OUTCOMES
+from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._verdict import LEVELS
 
 # Far from where sums, percentages and axes overflow.
@@ -79,6 +80,7 @@ _RATE = {
     "next_tpr": SHARE,
     "least": Maybe(SHARE),
     "most": Maybe(SHARE),
+    "by_lot": Maybe(_INTERVAL),
     "tpr": _INTERVAL,
     "n_found": COUNT,
     "n_false_alarms": COUNT,
@@ -125,6 +127,13 @@ _ATTACK = {
     "epsilon": {"low": NUMBER, "statement": TEXT},
     "roc": _ROC,
     "distribution": _DISTRIBUTION,
+    "of_records": Maybe(
+        {
+            **_SIDES,
+            "auc": _INTERVAL,
+            "tpr_at_fpr": [{"max_fpr": SHARE, "tpr": Maybe(SHARE)}],
+        }
+    ),
 }
 
 _SLICE = Ruled(
@@ -135,6 +144,17 @@ _SLICE = Ruled(
         "attack": Maybe(TEXT),
         "auc": Maybe(_INTERVAL),
         "p_corrected": Maybe(SHARE),
+        "reversed": Maybe({"attack": TEXT, "auc": _INTERVAL}),
+        "difference": Maybe(
+            {
+                "difference": Maybe(NUMBER),
+                "low": Maybe(NUMBER),
+                "high": Maybe(NUMBER),
+                "p_corrected": Maybe(SHARE),
+                "detectable": Maybe(SHARE),
+                "note": TEXT,
+            }
+        ),
         "outcome": Maybe(_one_of(*OUTCOMES)),
         "large": FLAG,
         "note": TEXT,
@@ -146,6 +166,28 @@ _SLICE = Ruled(
     },
 )
 
+_BASELINE = {
+    "outcome": _one_of(*COMPARED),
+    "title": TEXT,
+    "sentences": [TEXT],
+    "model": TEXT,
+    "created": TEXT,
+    "paired": FLAG,
+    "n_joined": COUNT,
+    "confidence": SHARE,
+    "changes": [
+        {
+            "attack": TEXT,
+            "metric": TEXT,
+            "now": Maybe(SHARE),
+            "then": Maybe(SHARE),
+            "difference": Maybe(_INTERVAL),
+            "outcome": _one_of(*CHANGES),
+            "note": TEXT,
+        }
+    ],
+}
+
 _FINDING = Ruled(
     {f.name: TEXT for f in fields(Finding)}
     | {"severity": _one_of(*SEVERITIES), "numbers": MAPPING},
@@ -155,8 +197,9 @@ _FINDING = Ruled(
 )
 
 _TOP_RECORDS = Ruled(
-    [{"id": ANY, "class": ANY, "risk": Maybe(SHARE), "risk_rank": COUNT}],
+    [{"risk": Maybe(SHARE), "risk_rank": COUNT}],
     {
+        "a row names no one": lambda v: all({"id", "key"} & set(r) for r in v),
         "the rows differ in their keys": lambda v: len({frozenset(r) for r in v}) < 2,
         "a percentile is no number from 0 to 1": lambda v: all(
             value is None or SHARE.holds(value)
@@ -167,13 +210,19 @@ _TOP_RECORDS = Ruled(
     },
 )
 
-_RECORDS = Ruled(
-    {"id": LIST, "member": LIST, "class": LIST, "risk": LIST, "risk_rank": LIST},
-    {
-        "a column is no list": lambda v: all(map(LIST.holds, v.values())),
-        "the columns differ in length": lambda v: _same_length(*v)(v),
-    },
-)
+
+def _table(*names):
+    return Ruled(
+        dict.fromkeys(names, LIST),
+        {
+            "a column is no list": lambda v: all(map(LIST.holds, v.values())),
+            "the columns differ in length": lambda v: _same_length(*v)(v),
+        },
+    )
+
+
+_RECORDS = _table("id", "member", "class", "risk", "risk_rank")
+_GROUPS = _table("key", "member", "n_records", "risk", "risk_rank")
 
 REPORT = {
     "schema": TEXT,
@@ -183,13 +232,21 @@ REPORT = {
     "model": {"name": TEXT, "description": TEXT},
     "sources": MAPPING,
     "data": {
+        "unit": _one_of("record", "group"),
         **_SIDES,
+        "n_mixed": COUNT,
+        "n_member_records": COUNT,
+        "n_nonmember_records": COUNT,
         "label_column": ANY,
         "classes": [TEXT],
         "accuracy_members": Maybe(SHARE),
         "accuracy_nonmembers": Maybe(SHARE),
         "n_dropped": COUNT,
     },
+    "nouns": Ruled(
+        dict.fromkeys(Nouns._fields, TEXT),
+        {"there is another key": lambda v: set(v) == set(Nouns._fields)},
+    ),
     "settings": {"confidence": SHARE, "prior": SHARE, "seed": COUNT},
     "verdict": Ruled(
         {
@@ -225,15 +282,40 @@ REPORT = {
         "p_reversed": SHARE,
         "confidence": SHARE,
         "slice_confidence": SHARE,
+        "difference_confidence": SHARE,
         "n_permutations": COUNT,
         "n_statistics": COUNT,
     },
     "power": {"power": SHARE, "auc": NUMBER, "exposed_share": Maybe(NUMBER)},
     "blind": Maybe({"learner": TEXT, "auc": NUMBER, "low": NUMBER, "high": NUMBER}),
     "slices": [_SLICE],
+    "sizes": Maybe(
+        [
+            {
+                "n_records": TEXT,
+                **_SIDES,
+                "tpr": Maybe(_INTERVAL),
+                "fpr": Maybe(_INTERVAL),
+            }
+        ]
+    ),
+    "exposed": Maybe(
+        {
+            "attack": TEXT,
+            "n_named": COUNT,
+            "n_false_alarms": COUNT,
+            "false_discoveries": SHARE,
+            "fewest": COUNT,
+            "max_fdr": SHARE,
+            "prior": SHARE,
+            "note": TEXT,
+        }
+    ),
     "findings": [_FINDING],
     "top_records": Maybe(_TOP_RECORDS),
+    "baseline": Maybe(_BASELINE),
     "records": Maybe(_RECORDS),
+    "groups": Maybe(_GROUPS),
 }
 
 
@@ -286,7 +368,9 @@ def _shown(value, place):
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    if isinstance(value, str) and place.startswith(("records", "top_records")):
+    if isinstance(value, str) and place.startswith(
+        ("records", "groups", "top_records")
+    ):
         return "text"
     text = json.dumps(value)
     return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."

@@ -1,108 +1,35 @@
 """The same numbers within groups of records: an average hides unequal risks."""
 
-from itertools import pairwise
-
 import numpy as np
 
 from sklearn_mia.auditing._evaluation import plain_interval
-from sklearn_mia.auditing._judging import can_tell, confidence_at, judge_slice, reach_of
+from sklearn_mia.auditing._judging import (
+    can_tell,
+    confidence_at,
+    is_reversed,
+    judge_slice,
+    reach_of,
+)
 from sklearn_mia.auditing._multiplicity import (
     AucStatistic,
     SliceDifferences,
     SlicePermuter,
     max_statistic_test,
 )
-from sklearn_mia.identity import cell_values
+from sklearn_mia.auditing._nouns import RECORDS
 from sklearn_mia.metrics import roc_auc_interval
 from sklearn_mia.metrics._power import detectable_effect
-from sklearn_mia.tables import as_numbers
-
-_MOST_CATEGORIES = 12
-_QUANTILE_BINS = 5
-_LOSS_BINS = 10
-
-
-def slice_groups(values, n_bins=_QUANTILE_BINS):
-    """Group the records by one column: categories, or quantile bins of a number.
-
-    Parameters
-    ----------
-    values : array-like of shape (n_records,)
-
-    n_bins : int, default=5
-
-    Returns
-    -------
-    groups : list of (str, ndarray of shape (n_records,), dtype bool)
-        Label and records of each group.
-    """
-    numbers = as_numbers(values)
-    array = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
-    is_number = array.dtype.kind in "iuf"
-    if is_number and len(np.unique(cell_values(array))) > _MOST_CATEGORIES:
-        return _quantile_groups(numbers, n_bins)
-    text = np.array([_shown_value(v) for v in array.tolist()], dtype=object)
-    labels, counts = np.unique(text.astype(str), return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    kept = sorted(order[:_MOST_CATEGORIES], key=lambda i: labels[i])
-    groups = [(str(labels[i]), text == labels[i]) for i in kept]
-    if len(order) > _MOST_CATEGORIES:
-        rest = np.isin(text.astype(str), labels[order[_MOST_CATEGORIES:]])
-        n_rest = len(order) - _MOST_CATEGORIES
-        groups.append((f"{n_rest} other values", rest))
-    return groups
-
-
-def _shown_value(value):
-    if value is None or value != value:
-        return "missing"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _quantile_groups(numbers, n_bins):
-    known = np.isfinite(numbers)
-    edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, n_bins + 1)))
-    groups = []
-    for i, (low, high) in enumerate(pairwise(edges)):
-        last = i == len(edges) - 2
-        inside = (
-            known & (numbers >= low) & (numbers <= high if last else numbers < high)
-        )
-        groups.append((f"{low:.4g} to {'' if last else 'below '}{high:.4g}", inside))
-    if not known.all():
-        groups.append(("missing", ~known))
-    return groups
-
-
-def loss_groups(loss):
-    """Ten groups of about equal size by loss, smallest first; ties go together."""
-    # Rounded, so that ties do not depend on the order of a sum.
-    loss = np.round(loss, 12)
-    _, place, counts = np.unique(loss, return_inverse=True, return_counts=True)
-    middle = np.cumsum(counts) - counts / 2
-    decile = (middle * _LOSS_BINS / len(loss)).astype(int)[place]
-    return [
-        (
-            f"tenth {d + 1}: {loss[decile == d].min():.2g} to "
-            f"{loss[decile == d].max():.2g}",
-            decile == d,
-        )
-        for d in np.unique(decile)
-    ]
 
 
 def evaluate_slices(
     slicings,
-    scores,
-    used,
-    is_member,
-    permuter,
+    subjects,
+    attacks,
     *,
     min_size,
     confidence,
     limit=None,
+    nouns=RECORDS,
     n_permutations,
     seed,
 ):
@@ -116,12 +43,11 @@ def evaluate_slices(
     slicings : dict
         Name of each slicing mapped to its groups, from :func:`slice_groups`.
 
-    scores, used : dict
-        As in :func:`headline_statistics`.
+    subjects : Subjects
+        Groups of records count in a slice by their records in it.
 
-    is_member : ndarray of shape (n_records,), dtype bool
-
-    permuter : MembershipPermuter
+    attacks : list of str
+        Names.
 
     min_size : int
         Members, and non-members, that a slice needs.
@@ -132,17 +58,22 @@ def evaluate_slices(
     limit : float or None, default=None
         Of the AUC.
 
+    nouns : Nouns, default=RECORDS
+
     n_permutations, seed : int
 
     Returns
     -------
     rows : list of dict
         One a slice, with the attack that has the smallest corrected p-value in it;
+        "reversed", the attack and its AUC if its whole interval is below .5, or None;
         "outcome" as in `judge_slice`, "large" as in `can_tell`.
     """
+    is_member = subjects.is_member
     rows, statistics, places = [], [], []
     for slicing, groups in slicings.items():
-        for label, inside in groups:
+        for label, records in groups:
+            inside = subjects.labels(records)
             row = {
                 "slice": slicing,
                 "value": label,
@@ -151,32 +82,33 @@ def evaluate_slices(
                 "attack": None,
                 "auc": None,
                 "p_corrected": None,
+                "reversed": None,
                 "outcome": None if limit is None else "cannot_tell",
                 "large": False,
                 "note": "",
             }
             rows.append(row)
-            judged = {
-                name: inside & (True if u is None else u) for name, u in used.items()
-            }
-            for name, rows_used in judged.items():
-                sides = is_member[rows_used]
+            for name in attacks:
+                scores, judged = subjects.judged(name, records)
+                if judged is None:
+                    judged = inside
+                sides = is_member[judged]
                 if min(sides.sum(), (~sides).sum()) >= min_size:
-                    statistics.append(AucStatistic(scores[name], rows_used))
-                    places.append((len(rows) - 1, name, rows_used))
-    tested = {i for i, _, _ in places}
+                    statistics.append(AucStatistic(scores, judged))
+                    places.append((len(rows) - 1, name, scores[judged], judged))
+    tested = {i for i, *_ in places}
     for i, row in enumerate(rows):
         if i not in tested:
             row["note"] = (
-                f"fewer than {min_size} members or {min_size} non-members: too few "
-                "to say anything"
+                f"fewer than {min_size} {nouns.members} or {min_size} "
+                f"{nouns.nonmembers}: too few to say anything"
             )
     if not statistics:
         return rows
     correction = max_statistic_test(
         statistics,
         is_member,
-        permuter,
+        subjects.permuter,
         n_permutations=n_permutations,
         confidence=confidence,
         seed=seed,
@@ -185,12 +117,10 @@ def evaluate_slices(
     reach = max(correction.reach, reach_of(confidence))
     level = confidence_at(reach)
     found = {}
-    for (i, name, inside), p_value, z in zip(
+    for (i, name, scores, inside), p_value, z in zip(
         places, correction.adjusted, correction.studentised, strict=True
     ):
-        interval = roc_auc_interval(
-            is_member[inside], scores[name][inside], confidence=level
-        )
+        interval = roc_auc_interval(is_member[inside], scores, confidence=level)
         found.setdefault(i, []).append(
             (z, float(p_value), name, plain_interval(interval))
         )
@@ -198,6 +128,10 @@ def evaluate_slices(
         _, p_value, name, interval = max(of_attacks, key=lambda row: row[0])
         row = rows[i]
         row.update(attack=name, auc=interval, p_corrected=p_value)
+        below = [(auc, name) for *_, name, auc in of_attacks if is_reversed(auc)]
+        if below:
+            auc, name = min(below, key=lambda pair: pair[0]["high"])
+            row["reversed"] = {"attack": name, "auc": auc}
         if limit is not None:
             row["large"] = can_tell(row["n_members"], row["n_nonmembers"], reach, limit)
             row["outcome"] = judge_slice(
@@ -207,7 +141,15 @@ def evaluate_slices(
 
 
 def slice_differences(
-    slicings, scores, is_member, *, min_size, confidence, n_permutations, seed
+    slicings,
+    scores,
+    is_member,
+    *,
+    min_size,
+    confidence,
+    nouns=RECORDS,
+    n_permutations,
+    seed,
 ):
     """Whether the AUC of a slice differs from that of the rest by more than chance.
 
@@ -223,18 +165,20 @@ def slice_differences(
     Parameters
     ----------
     slicings : dict
-        Name of each slicing mapped to its groups, from :func:`slice_groups`.
+        Name of each slicing mapped to a list of labels and of the subjects in each.
 
-    scores : ndarray of shape (n_records,)
+    scores : ndarray of shape (n_subjects,)
         Of one attack, finite.
 
-    is_member : ndarray of shape (n_records,), dtype bool
+    is_member : ndarray of shape (n_subjects,), dtype bool
 
     min_size : int
         Members, and non-members, that a slice and the rest of the records need.
 
     confidence : float
         Of all intervals together.
+
+    nouns : Nouns, default=RECORDS
 
     n_permutations, seed : int
 
@@ -276,8 +220,8 @@ def slice_differences(
             else:
                 what = "in the slice" if min(counts[:2]) < min_size else "outside it"
                 rows[-1]["note"] = (
-                    f"fewer than {min_size} members or {min_size} non-members {what}: "
-                    "too few to say anything"
+                    f"fewer than {min_size} {nouns.members} or {min_size} "
+                    f"{nouns.nonmembers} {what}: too few to say anything"
                 )
     if not tested:
         return rows
@@ -331,11 +275,95 @@ def worst_slice(slices, alpha):
     return max(found, key=lambda row: row["auc"]["low"], default=None)
 
 
-def group_told(row):
+def most_reversed_slice(slices):
+    """The group in which an attack is surest to rank members below the others."""
+    found = [row for row in slices if row["reversed"]]
+    return min(found, key=lambda row: row["reversed"]["auc"]["high"], default=None)
+
+
+def records_told(row, nouns=RECORDS):
+    """Which records a slice has, in words."""
+    value = row["value"]
+    if row["slice"] == "loss":
+        tenth, _, ends = value.partition(": ")
+        return f"the records of {tenth} by difficulty" + (
+            f" (a loss of {ends})" if ends else ""
+        )
+    if row["slice"] == "rarity":
+        has = "has" if value == "no one else" else "have"
+        return f"the records with a combination of two values that {value} {has}"
+    if row["slice"] == "size":
+        return f"the {nouns.many} with {value} record{'' if value == '1' else 's'}"
+    return f"the records with {row['slice']} {value}"
+
+
+def slicing_told(slicing, nouns):
+    """What the records of a slicing are told apart by."""
+    return {
+        "loss": "by the loss of models that were not trained on the record, in tenths "
+        "(easy records first)",
+        "rarity": "by how many share the rarest combination of two values that a "
+        "record has",
+        "size": f"by the number of records of a {nouns.one}",
+    }.get(slicing, f"by {slicing}")
+
+
+def differences_told(slices, confidence, attack, nouns=RECORDS):
+    """Whether slices differ by more than chance, in a sentence.
+
+    Parameters
+    ----------
+    slices : list of dict
+        With "difference" from :func:`slice_differences`.
+
+    confidence : float
+        Of all of them together.
+
+    attack : str
+        The one whose AUC is compared.
+
+    nouns : Nouns, default=RECORDS
+
+    Returns
+    -------
+    sentence : str
+        Empty if no slice could be compared.
+    """
+    compared = [
+        r for r in slices if r["difference"] and r["difference"]["low"] is not None
+    ]
+    if not compared:
+        return ""
+    found = [
+        row for row in compared if row["difference"]["p_corrected"] <= 1 - confidence
+    ]
+    detectable = [row["difference"]["detectable"] for row in compared]
+    power = (
+        f"With probability 0.8 a difference of {min(detectable):.3f} to "
+        f"{max(detectable):.3f} would have been found, depending on the group."
+    )
+    if not found:
+        return (
+            f"In none of {len(compared)} groups does the AUC of {attack} differ from "
+            f"that of the rest by more than chance. {power}"
+        )
+    found.sort(key=lambda row: -abs(row["difference"]["difference"]))
+    shown = "; ".join(
+        f"{records_told(row, nouns)} ({row['difference']['difference']:+.3f}, "
+        f"{row['difference']['low']:+.3f} to {row['difference']['high']:+.3f})"
+        for row in found
+    )
+    return (
+        f"By more than chance, corrected for having compared {len(compared)} groups "
+        f"with the rest, the AUC of {attack} differs for {shown}. {power}"
+    )
+
+
+def group_told(row, nouns=RECORDS):
     """What was seen in a group of records, in the words of verdict and finding."""
     auc = row["auc"]
     return (
-        f"the group {row['slice']} {row['value']} ({row['n_members']} members), "
+        f"{records_told(row, nouns)} ({row['n_members']} {nouns.members}), "
         f"{row['attack']} has an AUC of {auc['estimate']:.3f} ({auc['low']:.3f} to "
         f"{auc['high']:.3f}, corrected for all groups)"
     )

@@ -2,7 +2,10 @@
 
 import textwrap
 
-from sklearn_mia.auditing._percent import percent
+from sklearn_mia.auditing._evaluation import HEADLINE_FPR
+from sklearn_mia.auditing._nouns import Nouns
+from sklearn_mia.auditing._percent import percent, percent_interval
+from sklearn_mia.auditing._slices import differences_told
 from sklearn_mia.auditing._writing import visible
 
 _WIDTH = 88
@@ -34,6 +37,7 @@ def render_text(content):
     """
     content = visible(content)
     verdict, data = content["verdict"], content["data"]
+    nouns = Nouns(**content["nouns"])
     confidence = percent(content["correction"]["confidence"]).replace(".0", "")
     title = f"Membership audit of {content['model']['name']}"
     lines = [
@@ -45,20 +49,35 @@ def render_text(content):
         *(_wrapped(sentence, "  ") for sentence in verdict["sentences"]),
         "",
         _wrapped(
-            f"{data['n_members']} members and {data['n_nonmembers']} non-members, "
-            f"class label {data['label_column']!r}; the model is right on "
-            f"{percent(data['accuracy_members'])} of the members and "
-            f"{percent(data['accuracy_nonmembers'])} of the non-members."
+            f"{sides_told(data, nouns)}, class label {data['label_column']!r}; the "
+            f"model is right on {percent(data['accuracy_members'])} of the "
+            f"{records_of(data, nouns.members)} and "
+            f"{percent(data['accuracy_nonmembers'])} of the "
+            f"{records_of(data, nouns.nonmembers)}."
         ),
+        *_baseline_lines(content["baseline"]),
         "",
-        "Attacks (TPR: share of members recognised; FPR: share of non-members accused;",
-        f"intervals with {confidence} confidence, for all attacks together)",
+        _wrapped(
+            f"Attacks (TPR: share of the {nouns.members} recognised; FPR: share of the "
+            f"{nouns.nonmembers} accused; intervals with {confidence} confidence, for "
+            "all attacks together)"
+        ),
         "",
         *_attack_lines(content),
     ]
     if content["slices"]:
         lines += ["", "Slices (AUC of the strongest attack in each, corrected)", ""]
-        lines += _slice_lines(content["slices"])
+        lines += _slice_lines(content["slices"], nouns)
+        told = differences_told(
+            content["slices"],
+            content["correction"]["difference_confidence"],
+            content["headline"]["attack"],
+            nouns,
+        )
+        if told:
+            lines += ["", _wrapped(told, "  ")]
+    if content["sizes"]:
+        lines += ["", *_size_lines(content["sizes"], content["headline"], nouns)]
     lines += ["", "Findings"]
     if not content["findings"]:
         lines += ["", "  None."]
@@ -71,6 +90,13 @@ def render_text(content):
     return "\n".join(lines)
 
 
+def _baseline_lines(baseline):
+    if baseline is None:
+        return []
+    sentences = (_wrapped(sentence, "  ") for sentence in baseline["sentences"])
+    return ["", _wrapped(baseline["title"]), "", *sentences]
+
+
 def _attack_lines(content):
     header = f"  {'attack':<18}{'measure':<19}{'value':>8}  {'interval':<16}"
     lines = [f"{header}{'found':>10}  false alarms"]
@@ -81,11 +107,42 @@ def _attack_lines(content):
             _measure_line(attack["name"], "AUC", attack["auc"]),
             *(_rate_line(rate, attack) for rate in attack["tpr_at_fpr"]),
             _measure_line("", "advantage", attack["advantage"]),
+            *_record_lines(attack["of_records"]),
             f"  {'':<18}{'epsilon at least':<19}{epsilon}",
             f"  {'':<18}{'corrected p-value':<19}{p_value}",
         ]
     lines += ["", _wrapped(content["attacks"][0]["epsilon"]["statement"], "  ")]
     return lines
+
+
+def sides_told(data, nouns):
+    """Sizes of both sides, and of how many records they are."""
+    sides = (
+        (data["n_members"], nouns.members, data["n_member_records"]),
+        (data["n_nonmembers"], nouns.nonmembers, data["n_nonmember_records"]),
+    )
+    return " and ".join(
+        f"{n} {many}" + (f" ({k} records)" if data["unit"] == "group" else "")
+        for n, many, k in sides
+    )
+
+
+def records_of(data, side):
+    """What a share is of, where it counts records."""
+    return f"records of {side}" if data["unit"] == "group" else side
+
+
+def _record_lines(of_records):
+    if of_records is None:
+        return []
+    rates = (
+        f"{percent(r['tpr'])} at FPR={r['max_fpr']:g}"
+        for r in of_records["tpr_at_fpr"]
+        if r["tpr"] is not None
+    )
+    lines = [_measure_line("", "AUC by record", of_records["auc"])]
+    told = ", ".join(rates)
+    return lines + ([f"  {'':<18}{'TPR by record':<19}{told}"] if told else [])
 
 
 def _measure_line(attack, measure, interval):
@@ -120,7 +177,28 @@ def _rate_line(rate, attack):
     return f"  {'':<18}{name:<19}{value:>8}  {ends:<16}{found:>10}  {alarms}"
 
 
-def _slice_lines(slices):
+def _size_lines(sizes, headline, nouns):
+    lines = [
+        _wrapped(
+            f"{nouns.many.capitalize()} by number of records ({headline['attack']}, "
+            f"one threshold for all, {percent(HEADLINE_FPR)} false alarms)"
+        ),
+        "",
+        f"  {'records':<10}{'in':>6}  {'found':<26}{'not in':>6}  accused",
+    ]
+    for row in sizes:
+        found, accused = (
+            "" if row[rate] is None else percent_interval(row[rate])
+            for rate in ("tpr", "fpr")
+        )
+        lines.append(
+            f"  {row['n_records']:<10}{row['n_members']:>6}  {found:<26}"
+            f"{row['n_nonmembers']:>6}  {accused}"
+        )
+    return lines
+
+
+def _slice_lines(slices, nouns):
     lines = [
         f"  {'slice':<34}{'members':>8}{'others':>8}  {'AUC':>5}  {'interval':<16}"
         f"corrected p"
@@ -132,7 +210,7 @@ def _slice_lines(slices):
         start = f"  {label:<34}{row['n_members']:>8}{row['n_nonmembers']:>8}"
         auc = row["auc"]
         if auc is None:
-            lines.append(f"{start}  too few records")
+            lines.append(f"{start}  too few {nouns.many}")
             continue
         lines.append(
             f"{start}  {auc['estimate']:.3f}  {_ends(auc):<16}"

@@ -3,6 +3,7 @@
 import re
 
 from sklearn_mia.auditing._judging import outcomes_of, together
+from sklearn_mia.auditing._nouns import RECORDS
 from sklearn_mia.auditing._percent import percent, percent_interval, rate
 from sklearn_mia.auditing._slices import group_told
 from sklearn_mia.checks import check_probability
@@ -70,6 +71,8 @@ def state_verdict(
     worst_slice=None,
     slice_outcomes=(),
     codes=(),
+    named="",
+    nouns=RECORDS,
 ):
     """Write the verdict.
 
@@ -103,6 +106,12 @@ def state_verdict(
     codes : iterable of str, default=()
         Of all findings.
 
+    named : str, default=""
+        How many members can be named, told if a leak was found.
+
+    nouns : Nouns, default=RECORDS
+        From :func:`~sklearn_mia.auditing._nouns.nouns_of`.
+
     Returns
     -------
     verdict : dict
@@ -126,19 +135,22 @@ def state_verdict(
     told = [("reason", finding.message) for finding in critical]
     if level == "nothing_found" and not kept:
         told.append(("power", _too_small_sentence(judged, power)))
-    told += [("seen", sentence) for sentence in _what_was_seen(headline)]
+    told += [("seen", sentence) for sentence in _what_was_seen(headline, nouns)]
+    if leak and named:
+        told.append(("seen", named))
     if worst_slice is not None:
         told.append(
             (
                 "slice",
-                f"Not all records are at the same risk: in {group_told(worst_slice)}.",
+                f"Not all {nouns.many} are at the same risk: among "
+                f"{group_told(worst_slice, nouns)}.",
             )
         )
     told.append(("chance", _chance_sentence(p_value, alpha, bool(critical))))
     if not leak:
-        told.append(("power", _power_sentence(power)))
+        told.append(("power", _power_sentence(power, nouns)))
     if not critical:
-        told += [("limit", _limit_sentence(row)) for row in judged]
+        told += [("limit", _limit_sentence(row, nouns)) for row in judged]
         if "undecided" in slice_outcomes:
             told.append(("limit", _undecided_slices(slice_outcomes)))
     told.append(
@@ -152,7 +164,7 @@ def state_verdict(
     )
     return {
         "level": level,
-        "title": _TITLES[title],
+        "title": _title(title, nouns),
         "sentences": [sentence for _, sentence in told],
         "kinds": [kind for kind, _ in told],
     }
@@ -183,31 +195,43 @@ _TITLES = {
 }
 
 
-def _limit_sentence(row):
+def _title(title, nouns):
+    """Title of a verdict, in the words of those whom it is about."""
+    text = _TITLES[title]
+    if nouns == RECORDS:
+        return text
+    return text.replace("a part of the records", f"a part of the {nouns.many}").replace(
+        "who was in", f"which {nouns.many} were in"
+    )
+
+
+def _limit_sentence(row, nouns):
     limit = f"The limit is an AUC of {row['value']:g}"
     if row["limit"] != "auc":
         fpr = float(row["limit"].partition("=")[2])
         limit = (
-            f"The limit is {rate(row['value'])} of the members at {rate(fpr)} false "
-            "alarms"
+            f"The limit is {rate(row['value'])} of the {nouns.members} at {rate(fpr)} "
+            "false alarms"
         )
     if row["outcome"] == "unresolvable":
         return f"{limit}; it cannot be judged by {row['attack']}: {row['note']}."
     if row["outcome"] == "exceeded":
-        return f"{limit}; {row['attack']} is above it, and so is its whole interval."
+        name = row["attack"] + (f", {row['note']}," if row["note"] else "")
+        return f"{limit}; {name} is above it, and so is its whole interval."
     if row["outcome"] == "kept":
-        return f"{limit}; every attack is below it, intervals included."
+        note = f" ({row['note']})" if row["note"] else ""
+        return f"{limit}; every attack is below it, intervals included{note}."
     return f"{limit}; the interval of {row['attack']} lies on both sides of it. " + (
-        _times_sentence(row["times"])
+        _times_sentence(row["times"], nouns)
     )
 
 
-def _times_sentence(times):
+def _times_sentence(times, nouns):
     if times is None:
         return "No audit of a usual size would decide so close a call."
     return (
         f"If the value stays, an audit with about {max(times, 1.1):.2g} times as many "
-        "records on both sides would decide."
+        f"{nouns.many} on both sides would decide."
     )
 
 
@@ -220,17 +244,18 @@ def _undecided_slices(outcomes):
     )
 
 
-def _what_was_seen(headline):
+def _what_was_seen(headline, nouns):
     name, row, auc = headline["attack"], headline["rate"], headline["auc"]
     n_attacks = headline["n_attacks"]
     strongest = "attack" if n_attacks == 1 else f"of {n_attacks} attacks"
     fpr = rate(row["max_fpr"])
     if row["resolvable"]:
         k = row["n_false_alarms"]
-        accused = f"{k} of the {headline['n_nonmembers']} people"
+        accused = f"{k} of the {headline['n_nonmembers']} {nouns.people}"
         first = (
             f"The strongest {strongest}, {name}, recognises "
-            f"{percent_interval(row['tpr'])} of the members while it wrongly accuses "
+            f"{percent_interval(row['tpr'])} of the {nouns.members} while it "
+            "wrongly accuses "
             f"{accused} who were not in the data; guessing, held to the same, would "
             f"recognise {percent(expected_fpr(k, headline['n_nonmembers']))}."
         )
@@ -241,8 +266,8 @@ def _what_was_seen(headline):
         )
     else:
         first = (
-            f"The strongest {strongest} is {name}. So few non-members cannot show what "
-            f"it does at {fpr} false alarms."
+            f"The strongest {strongest} is {name}. So few {nouns.nonmembers} cannot "
+            f"show what it does at {fpr} false alarms."
         )
     ends = (
         f"{auc['low']:.3f} to {auc['high']:.3f}"
@@ -251,7 +276,8 @@ def _what_was_seen(headline):
     )
     return [
         first,
-        "Shown one member and one non-member, it tells which is which in "
+        f"Shown {nouns.a_member} and {nouns.a_nonmember}, it tells which is "
+        "which in "
         f"{percent(auc['estimate'])} of cases (AUC {auc['estimate']:.3f}, {ends}); "
         "guessing is right in 50 %.",
     ]
@@ -286,7 +312,7 @@ def _too_small_sentence(judged, power):
     )
 
 
-def _power_sentence(power):
+def _power_sentence(power, nouns):
     text = (
         f"An audit of this size finds, with probability {power['power']:g} or more, a "
         f"leak that raises the AUC to {power['auc']:.3f}"
@@ -294,6 +320,6 @@ def _power_sentence(power):
     if power["exposed_share"] is not None:
         text += (
             f", or one that fully exposes {percent(power['exposed_share'])} of the "
-            "members"
+            f"{nouns.members}"
         )
     return text + "; weaker leaks remain possible."

@@ -1,6 +1,7 @@
 """The contract of every attack: a binary classifier over records."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from inspect import signature
 from numbers import Real
 
@@ -22,6 +23,8 @@ from sklearn.utils.validation import (
 
 from sklearn_mia._warn import warn
 from sklearn_mia.base._target import TargetMixin
+from sklearn_mia.base._units import GroupMixin, check_sides_of_groups
+from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import check_returned, frozen, shown
 from sklearn_mia.metrics import threshold_at_fpr
 from sklearn_mia.models import model_name
@@ -40,7 +43,9 @@ def _same(value, default):
     return value is default or (type(value) is type(default) and value == default)
 
 
-class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator, ABC):
+class BaseAttack(
+    GroupMixin, TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator, ABC
+):
     """Base class of the attacks without shadow models, and of all others.
 
     An attack adds a docstring, its parameters and `_score_queries`; it may replace
@@ -175,7 +180,14 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         null_scores : ndarray of shape (n_null,)
             By default those of the known non-members, else of the whole pool.
         """
-        return scores if is_member is None else scores[~is_member]
+        references = self._references(pool, scores, is_member)
+        return np.concatenate([values for _, values in references])
+
+    def _references(self, pool, scores, is_member):
+        """Rows of the pool that play non-members, each time with their scores."""
+        if is_member is None:
+            return [(np.arange(len(scores)), scores)]
+        return [(np.flatnonzero(~is_member), scores[~is_member])]
 
     @classmethod
     def handles(cls, model):
@@ -211,7 +223,7 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         # The target is trained already: its parameters are not ours to validate.
         prefer_skip_nested_validation=False
     )
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, groups=None):
         """Fit the attack on a pool of records.
 
         Parameters
@@ -225,12 +237,16 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             Membership where it is known. It sets the operating point of `predict`
             and never enters the scores.
 
+        groups : array-like of shape (n_records,), default=None
+            Key of the group of each record, of one person's say, for `score_groups`
+            and `predict_groups`.
+
         Returns
         -------
         self : estimator instance
             The fitted attack.
         """
-        self._fit(X, y)
+        self._fit(X, y, groups=groups)
         return self
 
     @_fit_context(
@@ -259,7 +275,7 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         """
         return self._finite(self._fit(X, y, **fit_params))
 
-    def _fit(self, X, y, **params):
+    def _fit(self, X, y, groups=None, **params):
         """Fit the attack; return the scores of the pool."""
         check_target(self.target_estimator)
         self._check_handled()
@@ -267,8 +283,11 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         is_member = self._check_membership(y)
         if is_member is not None:
             check_consistent_length(X, is_member)
-        pool = self._fit_target(X)
-        n_records = len(pool.ids)
+        n_records = X.shape[0]
+        if groups is not None:
+            groups = group_codes(groups, n_records)[1]
+            check_sides_of_groups(groups, is_member)
+        pool = replace(self._fit_target(X), groups=groups)
         scores = self._ask_hook("_fit_scores", n_records, pool, is_member, **params)
         usable = np.isfinite(scores)
         self.n_unscored_ = int(np.sum(~usable))
@@ -277,6 +296,7 @@ class BaseAttack(TargetMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         null_scores = self._ask_hook("_null_scores", None, pool, scores, is_member)
         self._reference = np.sort(self._finite(null_scores))
         self.offset_ = float(threshold_at_fpr(self._reference, self.max_fpr))
+        self._fit_groups(pool, scores, is_member)
         return scores
 
     def _check_membership(self, y):

@@ -19,6 +19,7 @@ from sklearn_mia.response import (
     encode_labels,
     make_responder,
 )
+from sklearn_mia.shadows import merged_identities
 from sklearn_mia.tables import check_container, is_frame
 
 
@@ -44,6 +45,9 @@ class Queries:
 
     log_proba : ndarray of shape (n_records, n_classes)
         The target's answer.
+
+    groups : ndarray of shape (n_records,) or None, default=None
+        Number of the group of each record, from 0 in the order of the keys.
     """
 
     features: object
@@ -51,6 +55,17 @@ class Queries:
     codes: np.ndarray
     ids: np.ndarray
     log_proba: np.ndarray
+    groups: np.ndarray | None = None
+
+    @property
+    def units(self):
+        """Identity of what is in the training data as a whole, of each record.
+
+        Equal records are one unit, and so are the records of a group.
+        """
+        if self.groups is None:
+            return self.ids
+        return merged_identities(self.ids, self.groups)
 
     def __post_init__(self):
         for name, value in list(vars(self).items()):

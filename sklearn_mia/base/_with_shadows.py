@@ -10,10 +10,7 @@ from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
 )
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-)
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia._compat import CallbackSupportMixin
 from sklearn_mia._warn import warn
@@ -28,11 +25,9 @@ from sklearn_mia.identity import find_ids, record_ids
 from sklearn_mia.memory import cache_key, open_memory
 from sklearn_mia.models import unfitted_recipe
 from sklearn_mia.readers import BLOCK, LogProbaReader, check_reader, read_target
-from sklearn_mia.records import as_labels
 from sklearn_mia.shadows import (
     ShadowWork,
     draw_members,
-    merged_identities,
     query_shadows,
     root_seed,
     train_shadows,
@@ -245,8 +240,8 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             and never enters the scores.
 
         groups : array-like of shape (n_records,), default=None
-            Records with the same value, one person's say, are together IN or OUT of
-            a shadow.
+            Key of the group of each record, of one person's say. The records of a
+            group are together IN or OUT of a shadow; see `score_groups`.
 
         **fit_params : dict
             Passed to the `fit` of the shadows, by metadata routing if it is enabled.
@@ -269,16 +264,12 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             )
         return super()._fit(X, y, groups=groups, fit_params=fit_params)
 
-    def _fit_scores(self, pool, is_member, groups=None, fit_params=None):
+    def _fit_scores(self, pool, is_member, fit_params=None):
         check_timeout(self.timeout, self.n_jobs)
         recipe, n_shadows = self._recipe_and_number()
         fit_params = shadow_fit_params(self, recipe, fit_params or {}, len(pool.ids))
         seed = root_seed(self.random_state)
-        identities = pool.ids
-        if groups is not None:
-            groups = as_labels(groups, "groups")
-            check_consistent_length(pool.ids, groups)
-            identities = merged_identities(pool.ids, groups)
+        identities = pool.units
         if len(np.unique(identities)) < 2:
             raise ValueError(
                 f"The pool holds {len(pool.ids)} records, all equal or of one group; "
@@ -329,12 +320,13 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             "Train more shadows, or leave out the rarest classes.",
         )
 
-    def _null_scores(self, pool, scores, is_member):
+    def _references(self, pool, scores, is_member):
         # Known non-members are the better reference.
         if is_member is None and len(self.shadow_members_):
-            out = self._out_scores()
-            scores = scores if out is None else out
-        return super()._null_scores(pool, scores, is_member)
+            out = self._out_scores(pool.groups)
+            if out:
+                return out
+        return super()._references(pool, scores, is_member)
 
     def _recipe_and_number(self):
         """Recipe of a shadow, and how many to train."""
@@ -482,22 +474,20 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             if others.any():
                 yield shadow, others
 
-    def _out_scores(self):
-        """Scores of non-members: shadows play the target for what they left out."""
-        signals, members = self.shadow_signals_, self.shadow_members_
-        some = slice(None, None, max(1, members.shape[1] // _MOST_REFERENCES))
-        signals, members = signals[:, some], members[:, some]
-        scores = []
+    def _out_scores(self, groups=None):
+        """Rows that shadows which play the target left out, with their scores."""
+        some = _some_rows(self.shadow_members_.shape[1], groups)
+        signals, members = self.shadow_signals_[:, some], self.shadow_members_[:, some]
+        found = []
         for number, (shadow, others) in enumerate(self._stand_ins(len(members))):
             usable = np.isfinite(signals[shadow]).reshape(members.shape[1], -1)
             out = ~members[shadow] & usable.all(axis=1)
             rest = np.ix_(others, out)
-            scores.append(
-                self._score_stand_in(
-                    number, signals[shadow][out], signals[rest], members[rest]
-                )
+            values = self._score_stand_in(
+                number, signals[shadow][out], signals[rest], members[rest]
             )
-        return np.concatenate(scores) if scores else None
+            found.append((some[out], values))
+        return found
 
     def _score_stand_in(self, number, target, signals, members):
         everywhere = np.ones(len(target), dtype=bool)
@@ -585,6 +575,13 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             # Scores of the pool are kept; what they came from grows with n_shadows.
             state = {k: v for k, v in state.items() if k not in _NOT_PICKLED}
         return state
+
+
+def _some_rows(n_records, groups):
+    """Rows of the pool that are enough for a threshold, whole groups if there are."""
+    step = max(1, n_records // _MOST_REFERENCES)
+    number = np.arange(n_records) if groups is None else groups
+    return np.flatnonzero(number % step == 0)
 
 
 _NOT_PICKLED = ("shadow_signals_", "shadow_members_", "_shadow_log_proba")

@@ -21,14 +21,13 @@ class BaseOptionalShadowAttack(BaseShadowAttack):
         """How records of the pool and others are told apart."""
         return "auto" if self.n_shadows else "offline"
 
-    def _fit_scores(self, pool, is_member, groups=None, fit_params=None):
+    def _fit_scores(self, pool, is_member, fit_params=None):
         if self.n_shadows:
-            return super()._fit_scores(pool, is_member, groups, fit_params)
-        if groups is not None or fit_params:
-            given = ["groups"] * (groups is not None) + list(fit_params or {})
+            return super()._fit_scores(pool, is_member, fit_params)
+        if fit_params:
             raise ValueError(
-                f"{', '.join(given)} passed to fit with n_shadows=0: they are for the "
-                "training of shadows. Leave them out, or pass n_shadows=16."
+                f"{', '.join(fit_params)} passed to fit with n_shadows=0: they are for "
+                "the training of shadows. Leave them out, or pass n_shadows=16."
             )
         self.models_, self._shadow_log_proba = [], None
         self.shadow_signals_ = np.empty((0, len(pool.ids)))

@@ -1,0 +1,181 @@
+"""All checks of an audit, run one by one."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from sklearn_mia.auditing import _circumstances, _findings
+from sklearn_mia.auditing._judging import SWAPPED_SHARE, confidence_of
+from sklearn_mia.auditing._subjects import record_permuter
+from sklearn_mia.base._evidence import shadows_without_class
+from sklearn_mia.base._with_shadows import BaseShadowAttack
+from sklearn_mia.columns import dropped_columns
+from sklearn_mia.signals import loss
+from sklearn_mia.tables import as_numbers, column_names, columns_of, is_frame
+
+_ORDER = "record order"
+
+
+def what_shadows_say(scored):
+    """What shadows say, of the first attack whose shadows gave probabilities."""
+    attacks = [s.fitted for s in scored.values() if s.used is None]
+    shadowed = [a for a in attacks if isinstance(a, BaseShadowAttack)]
+    found = [e for a in shadowed if (e := a.shadow_evidence()) is not None]
+    with_answers = (e for e in found if e.log_proba is not None)
+    return next(with_answers, found[0] if found else None)
+
+
+def _regime(evidence, case, log_proba, response):
+    """How like the target the shadows are; see `_circumstances.check_regime`."""
+    if evidence is None or evidence.log_proba is None or evidence.response != response:
+        return None
+    members, even = evidence.members, np.log(0.5)
+    right = evidence.log_proba > even
+    inside = np.array([r[m].mean() for r, m in zip(right, members, strict=True)])
+    outside = np.array([r[~m].mean() for r, m in zip(right, members, strict=True)])
+    target = loss(log_proba, case.codes) > even
+    return {
+        "target_size": int(case.is_member.sum()),
+        "shadow_size": float(members.sum(axis=1).mean()),
+        "thin": evidence.thin,
+        "target_members": float(target[case.is_member].mean()),
+        "target_nonmembers": float(target[~case.is_member].mean()),
+        "shadow_in": float(inside.mean()),
+        "shadow_in_sd": float(inside.std(ddof=1)),
+        "shadow_out": float(outside.mean()),
+        "shadow_out_sd": float(outside.std(ddof=1)),
+    }
+
+
+def _lost_classes(evidence, case):
+    if evidence is None or evidence.log_proba is None:
+        return {}
+    classes = case.classes.tolist()
+    n_without = shadows_without_class(evidence.log_proba, case.codes, len(classes))
+    return {
+        str(label): n for label, n in zip(classes, n_without.tolist(), strict=True) if n
+    }
+
+
+def _unscored(scored):
+    """Records without a score by attack: for want of shadows, and of itself."""
+    by_shadows, by_itself = {}, {}
+    for name, s in scored.items():
+        if s.n_unscored:
+            lost = getattr(s.fitted, "_loses_classes", False)
+            (by_shadows if lost else by_itself)[name] = s.n_unscored
+    return by_shadows, by_itself
+
+
+def collect_findings(
+    case,
+    scored,
+    subjects,
+    evidence,
+    checks,
+    *,
+    settings,
+    confidence,
+    blind,
+    response,
+    log_proba,
+    right,
+    fitted_before,
+    model,
+    target,
+    normalised,
+    nouns,
+):
+    """Run every check.
+
+    Returns
+    -------
+    findings : list of Finding
+    """
+    is_member = case.is_member
+    wanted = {
+        "members and non-members differ without the model": lambda: (
+            _findings.check_blind(blind)
+        ),
+        "equal records on both sides": lambda: _findings.check_duplicates(
+            case.content_ids, is_member
+        ),
+        "groups on both sides": lambda: _findings.check_groups(
+            case.groups, is_member, nouns
+        ),
+        **{
+            f"tied scores of {name}": lambda name=name: _findings.check_ties(
+                name, *subjects.rows(name), nouns=nouns
+            )
+            for name in scored
+        },
+        "false-positive rates that are not resolvable": lambda: (
+            _findings.check_resolution(
+                subjects.sides[1], settings.fprs, confidence, nouns
+            )
+        ),
+        "shadow models unlike the target": lambda: _circumstances.check_regime(
+            _regime(evidence, case, log_proba, response)
+        ),
+        "the target among the shadow models": lambda: _circumstances.check_twins(
+            None if evidence is None else evidence.members, is_member
+        ),
+        "classes lost in shadow models": lambda: _circumstances.check_lost_classes(
+            _lost_classes(evidence, case),
+            0 if evidence is None else len(evidence.members),
+            *_unscored(scored),
+        ),
+        "columns that give membership away": lambda: _findings.check_giveaways(
+            _columns_as_numbers(case), is_member, case.units
+        ),
+        "sides of unequal size": lambda: _findings.check_balance(
+            *subjects.sides, nouns
+        ),
+        "attacks chosen on the records": lambda: _circumstances.check_choice(
+            fitted_before
+        ),
+        "swapped sides": lambda: _findings.check_swapped(
+            right,
+            -loss(log_proba, case.codes),
+            is_member,
+            record_permuter(case),
+            alpha=1 - confidence_of(SWAPPED_SHARE, settings.confidence),
+            seed=settings.seed + 2,
+        ),
+        "a model without probabilities": lambda: _circumstances.check_response(
+            "one_against_rest" if normalised else response,
+            model,
+            asked=settings.response_method != "auto",
+        ),
+        "keys among the features": lambda: _findings.check_used_keys(
+            _columns_as_numbers(case, order=False), case.groups, nouns
+        ),
+        "keys of persons": lambda: _findings.check_keys(_unused_columns(case, target)),
+        "records that come in groups": lambda: (
+            _findings.check_units(case.units) if case.groups is None else None
+        ),
+    }
+    found = [checks.run(what, check) for what, check in wanted.items()]
+    return [finding for finding in found if finding is not None]
+
+
+def _unused_columns(case, target):
+    """Columns by name that the model does not use, where records count one by one."""
+    if case.groups is not None:
+        return {}
+    unused = dict(case.aside)
+    if target is not None and is_frame(case.features):
+        for name in dropped_columns(target, column_names(case.features)):
+            unused[name] = case.features[name].to_numpy()
+    return unused
+
+
+def _columns_as_numbers(case, order=True):
+    """Columns of a table by name, none of a sparse one; the order of the records."""
+    features, columns = case.features, {}
+    if features is not None and not sp.issparse(features):
+        prefix = "" if is_frame(features) else "column "
+        names = (f"{prefix}{name}" for name in column_names(features))
+        columns = dict(zip(names, map(as_numbers, columns_of(features)), strict=True))
+    if case.order is None or not order:
+        return columns
+    return columns | {_ORDER: case.order}

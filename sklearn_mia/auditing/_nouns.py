@@ -1,0 +1,87 @@
+"""What a report calls those whom it is about: records, or the caller's persons."""
+
+from typing import NamedTuple
+
+
+class Nouns(NamedTuple):
+    """Words for those whom a report is about.
+
+    Attributes
+    ----------
+    one, many : str
+        One of them, several.
+
+    people : str
+        Those who may be accused.
+
+    members, nonmembers : str
+        Those who were in the training data, and the others.
+
+    a_member, a_nonmember : str
+        One of each.
+    """
+
+    one: str = "record"
+    many: str = "records"
+    people: str = "people"
+    members: str = "members"
+    nonmembers: str = "non-members"
+    a_member: str = "one member"
+    a_nonmember: str = "one non-member"
+
+
+RECORDS = Nouns()
+
+
+def nouns_of(group_name):
+    """Words for groups of records.
+
+    Parameters
+    ----------
+    group_name : str, pair of str or None
+        One of them, as "patient"; with its plural, as ``("child", "children")``, where
+        an s does not make it. None is for single records.
+
+    Returns
+    -------
+    nouns : Nouns
+    """
+    if group_name is None:
+        return RECORDS
+    one, many = check_group_name(group_name)
+    return Nouns(
+        one,
+        many,
+        people=many,
+        members=f"{many} in the data",
+        nonmembers=f"{many} not in the data",
+        a_member=f"one {one} who was in the data",
+        a_nonmember="one who was not (all records of each)",
+    )
+
+
+def check_group_name(group_name):
+    """Return one of them and many of them.
+
+    Raises
+    ------
+    ValueError
+        If it is neither a word nor a pair of words.
+    """
+    words = [group_name] if isinstance(group_name, str) else group_name
+    is_words = isinstance(words, (list, tuple)) and all(
+        isinstance(w, str) and w.strip() for w in words
+    )
+    if not is_words or len(words) not in (1, 2):
+        raise ValueError(
+            f"group_name={group_name!r} is no word; expected one such as 'patient', or "
+            "with its plural ('child', 'children')."
+        )
+    one, *many = (" ".join(word.split()) for word in words)
+    return one, many[0] if many else _plural(one)
+
+
+def _plural(word):
+    if word.endswith("y") and word[-2:-1] not in tuple("aeiou"):
+        return f"{word[:-1]}ies"
+    return f"{word}es" if word.endswith(("s", "x", "ch", "sh")) else f"{word}s"
