@@ -21,7 +21,7 @@ def group_scores(scores, groups):
     or, where all groups have about as many records, change nothing. Share of members
     found at a false-positive rate of 1 %, of hospital stays and of patients, for
     gradient boosting and a forest with leaves of 5 (RMIA with 8 shadows drawn by
-    patient, mean over three draws; ``benchmarks/bench_persons.py``):
+    patient, mean over three draws; ``benchmarks/bench_person_scores.py``):
 
     ====================  ==========================  =============================
     score                 1,500 patients of 3 to 5    4,000 of any number of stays

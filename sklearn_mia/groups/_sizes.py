@@ -42,7 +42,7 @@ def rates_by_size(scores, is_member, n_records, threshold, *, confidence=0.95):
     One threshold for all does not treat groups alike: the more records, the more
     members are found, and non-members are accused more often, or less often. Share of
     hospital patients who are no members above a threshold set on others, the same for
-    all, at a false-positive rate of 1 % (RMIA, ``benchmarks/bench_persons.py``):
+    all, at a false-positive rate of 1 % (RMIA, ``benchmarks/bench_person_scores.py``):
 
     ===================  =====  =====  ======  ==========
     stays                  1      2    3 to 5  6 and more

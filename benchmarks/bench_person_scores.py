@@ -1,6 +1,6 @@
 """Persons, not rows: which score of a person finds most, and whom it accuses.
 
-    python benchmarks/bench_persons.py
+    python benchmarks/bench_person_scores.py
 
 Hospital stays, label "readmitted or not", 1,500 patients of 3 to 5 stays or 4,000 of
 any number, half of them members, shadows drawn by patient. The first table has the AUC
@@ -135,7 +135,7 @@ def sizes(scores, is_member, persons, seed):
 
 
 def main():
-    arguments = command_line(__doc__, "persons").parse_args()
+    arguments = command_line(__doc__, "person_scores").parse_args()
     stays = load_stays()
     found, by_size = {}, {}
     for sample, params in SAMPLES.items():
