@@ -166,8 +166,10 @@ def slice_differences(
     measured in standard deviations, and the largest of all compared with what it is
     when the slices of the members are dealt out anew among the members, and those of
     the non-members among the non-members: slices then have no part in any score, and
-    overlap, share columns and leave gaps as before. Each record has to be a draw of its
-    own: of groups give the scores of groups.
+    overlap, share columns and leave gaps as before. A slice that is alike within and
+    unlike the rest differs from it, too: the AUC over records of several kinds is lower
+    than within each kind. Each record has to be a draw of its own: of groups give the
+    scores of groups.
 
     Parameters
     ----------
