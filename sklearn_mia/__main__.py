@@ -26,7 +26,7 @@ from sklearn_mia.auditing._baseline import (
 from sklearn_mia.auditing._case import make_case
 from sklearn_mia.auditing._html import check_jinja2
 from sklearn_mia.auditing._inputs import read_sides
-from sklearn_mia.auditing._judging import outcomes_of, together
+from sklearn_mia.auditing._judging import passes
 from sklearn_mia.auditing._options import fraction, gibibytes, limit, seconds, words
 from sklearn_mia.auditing._predictions import read_predictions
 from sklearn_mia.auditing._run import default_attacks
@@ -286,12 +286,9 @@ def exit_code(report, *, gated=True):
         return EXIT_EXCEEDED
     if not gated:
         return EXIT_OK
-    codes = {finding.code for finding in report.findings}
-    found = together(outcomes_of(report.limits), outcomes_of(report.slices), codes)
-    if found == "exceeded":
-        return EXIT_EXCEEDED
-    is_clear = found == "kept" and "MIA017" not in codes
-    return EXIT_OK if is_clear else EXIT_UNDECIDED
+    return {"yes": EXIT_OK, "no": EXIT_EXCEEDED, "not shown": EXIT_UNDECIDED}[
+        passes(report._content)
+    ]
 
 
 class _Parser(argparse.ArgumentParser):
