@@ -284,12 +284,17 @@ def test_from_files_a_person_is_a_column(tmp_path, visits, capsys):
     files = [str(tmp_path / "m.joblib"), *paths]
     common = ["--label=y", "--trust-pickle", "--n-shadows=2"]
     json_file = tmp_path / "r.json"
+    table = tmp_path / "children.csv"
     grouped = ["--group=patient", "--group-name=child/children", f"--json={json_file}"]
+    grouped.append(f"--groups={table}")
     assert main(["audit", *files, *common, *grouped]) == 0
     text = capsys.readouterr().out
     assert "60 children in the data" in text.replace("\n", " ")
     content = json.loads(json_file.read_text())
     assert content["groups"]["key"] == sorted({f"P-{i}" for i in person})
+    assert pd.read_csv(table)["key"].tolist() == content["groups"]["key"]
+    assert main(["audit", *files, *common, "--drop=patient", f"--groups={table}"]) == 2
+    assert "--groups FILE needs --group COLUMN" in capsys.readouterr().err
     assert main(["audit", *files, *common, "--drop=patient"]) == 0
     assert "MIA024" in capsys.readouterr().out
     with pytest.raises(SystemExit):
