@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from helpers.subjects import subjects_of_persons
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
@@ -22,6 +23,8 @@ from sklearn_mia import (
     audit_predictions,
 )
 from sklearn_mia.__main__ import main
+from sklearn_mia.auditing._evaluation import headline_statistics
+from sklearn_mia.auditing._multiplicity import max_statistic_test
 from sklearn_mia.auditing._nouns import RECORDS, check_group_name, nouns_of
 from sklearn_mia.auditing._partitions import rarity_groups, size_groups
 from sklearn_mia.metrics import roc_auc_interval
@@ -281,12 +284,17 @@ def test_from_files_a_person_is_a_column(tmp_path, visits, capsys):
     files = [str(tmp_path / "m.joblib"), *paths]
     common = ["--label=y", "--trust-pickle", "--n-shadows=2"]
     json_file = tmp_path / "r.json"
+    table = tmp_path / "children.csv"
     grouped = ["--group=patient", "--group-name=child/children", f"--json={json_file}"]
+    grouped.append(f"--groups={table}")
     assert main(["audit", *files, *common, *grouped]) == 0
     text = capsys.readouterr().out
     assert "60 children in the data" in text.replace("\n", " ")
     content = json.loads(json_file.read_text())
     assert content["groups"]["key"] == sorted({f"P-{i}" for i in person})
+    assert pd.read_csv(table)["key"].tolist() == content["groups"]["key"]
+    assert main(["audit", *files, *common, "--drop=patient", f"--groups={table}"]) == 2
+    assert "--groups FILE needs --group COLUMN" in capsys.readouterr().err
     assert main(["audit", *files, *common, "--drop=patient"]) == 0
     assert "MIA024" in capsys.readouterr().out
     with pytest.raises(SystemExit):
@@ -345,3 +353,30 @@ def test_sizes_are_of_whole_groups():
     groups = np.repeat([0, 1, 2], [1, 3, 7])
     assert [label for label, _ in size_groups(groups)] == ["1", "3 to 5", "6 or more"]
     assert size_groups(np.repeat([0, 1], 2)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("correlation", [0.0, 0.5])
+@pytest.mark.parametrize("n_persons", [40, 200])
+def test_without_a_leak_the_corrected_test_keeps_its_level(n_persons, correlation):
+    """Persons of 1 to 40 records: of 1,000 audits at a level of .05 more than 65 alarm
+    in fewer than 1 of 50 runs.
+    """
+    rng, alarms = np.random.default_rng(n_persons), 0
+    for seed in range(1000):
+        sizes = np.minimum(rng.geometric(0.2, n_persons), 40)
+        person = np.repeat(np.arange(n_persons), sizes)
+        own = rng.normal(size=n_persons)[person] * np.sqrt(correlation)
+        scores = own + rng.normal(size=len(person)) * np.sqrt(1 - correlation)
+        is_member = (rng.permutation(n_persons) < n_persons // 2)[person]
+        subjects = subjects_of_persons(is_member, person, {"A": scores, "B": own})
+        _, statistics = headline_statistics(subjects, ["A", "B"])
+        found = max_statistic_test(
+            statistics,
+            subjects.is_member,
+            subjects.permuter,
+            n_permutations=99,
+            seed=[seed, 1],
+        )
+        alarms += found.p_value <= 0.05
+    assert alarms <= 65
