@@ -208,10 +208,10 @@ def make_leakage_scorer(
 
     max_samples : int or None, default=2000
         Most members, and most non-members, that are compared, records or groups; None
-        takes all. At `n` a
-        side the standard error of the advantage is at most ``sqrt(0.5 / n)`` in each
-        fold, .016 at 2000, and a model without leak has about ``0.89 / sqrt(n)``, .02,
-        because the best threshold is looked for. A small `max_fpr` needs more.
+        takes all. At `n` a side the standard error of the advantage is at most
+        ``sqrt(0.5 / n)`` in each fold, .016 at 2000, and a model without leak has about
+        ``0.89 / sqrt(n)``, .02, because the best threshold is looked for. A small
+        `max_fpr` needs more.
 
     random_state : int, RandomState instance or None, default=0
         Seeds the samples.
