@@ -182,7 +182,7 @@ def _settings(arguments, limits, slices):
         slices=slices,
         n_shadows=arguments.n_shadows,
         drop_shared=arguments.drop_shared,
-        group_name=arguments.group_name,
+        group_name=arguments.group_name or Settings.group_name,
         response_method=arguments.response_method,
         per_record=not arguments.no_records,
         seed=root_seed(arguments.seed) % 2**31,
@@ -323,7 +323,6 @@ def _add_column_options(command):
     group.add_argument(
         "--group-name",
         type=words,
-        default=Settings.group_name,
         metavar="WORD",
         help="what the report calls one of them: patient, or child/children",
     )

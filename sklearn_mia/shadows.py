@@ -129,18 +129,18 @@ def merged_identities(ids, groups):
     Returns
     -------
     identities : ndarray of shape (n_records,), dtype uint64
-        Independent of the order of the records.
+        Of the content: neither the order of the records nor the names of the groups
+        matter.
     """
-    group_ids = mix(cell_values(groups))
     _, record = np.unique(ids, return_inverse=True)
-    unique, group = np.unique(group_ids, return_inverse=True)
+    unique, group = np.unique(cell_values(groups), return_inverse=True)
     links = coo_array(
         (np.ones(len(ids), dtype=bool), (group, len(unique) + record)),
         shape=(len(unique) + record.max() + 1,) * 2,
     )
     _, component = connected_components(links, directed=False)
     smallest = np.full(component.max() + 1, np.iinfo(np.uint64).max, dtype=np.uint64)
-    np.minimum.at(smallest, component[group], group_ids)
+    np.minimum.at(smallest, component[group], ids)
     return smallest[component[group]]
 
 

@@ -129,7 +129,7 @@ def test_keys_come_from_any_column():
         (np.array(["2020", "NaT", "2020"], dtype="M8[D]"), "no key for 1 of 3"),
         ([1, "1", 2], "keys of 2 kinds, number, str; expected one"),
         ([1, True, 2], "keys of 2 kinds, bool, number"),
-        ([{}, {}, {}], "keys of type dict, which have no order"),
+        ([{}, {}, {}], "keys of type dict that cannot be put in order"),
         (np.zeros((3, 2)), r"groups has shape \(3, 2\); expected one key"),
         ([1, 2], "groups has 2 keys for 3 records; expected one for each"),
     ],

@@ -251,8 +251,10 @@ def test_the_test_of_the_largest_statistic_by_hand(n_permutations):
     adjusted = np.ones(4)
     adjusted[varies] = [np.mean(largest >= own - 1e-9) for own in z[:, 0]]
     assert_allclose(result.sd, sd, atol=1e-15)
-    assert_allclose(result.studentised[varies], z[:, 0])
-    assert result.studentised[2] == 0
+    away = values[:, 0] - values[:, 1:].mean(axis=1)
+    away = away[varies] / values[varies, 1:].std(axis=1)
+    assert_allclose(result.strength[varies], away)
+    assert result.strength[2] == 0
     assert_allclose(result.adjusted, adjusted)
     assert result.p_value == adjusted.min() < 0.5
     assert result.critical == pytest.approx(np.quantile(largest[1:], 0.8))
@@ -278,6 +280,21 @@ def test_a_permutation_of_whole_units_keeps_its_level_where_records_go_together(
             alarms[i] += found.p_value <= 0.05
     assert alarms[0] <= 20
     assert alarms[1] >= 60
+
+
+def test_the_stronger_of_two_attacks_that_no_permutation_comes_near_leads():
+    """In units that hold the observed value, too, both are as far as 99 draws allow."""
+    is_member = np.arange(600) < 300
+    rng = np.random.default_rng(0)
+    strong, weak = (rng.normal(size=600) + shift * is_member for shift in (3, 1.5))
+    result = max_statistic_test(
+        [AucStatistic(weak), AucStatistic(strong)],
+        is_member,
+        MembershipPermuter(is_member, np.arange(600)),
+        n_permutations=99,
+    )
+    assert result.adjusted.tolist() == [0.01, 0.01]
+    assert result.strength[1] > 1.1 * result.strength[0] > 10
 
 
 def test_the_gap_of_means_is_that_of_numpy():

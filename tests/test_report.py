@@ -333,7 +333,7 @@ def test_r11_a_report_damaged_at_random_is_refused_or_works(tiny):
         (
             ["attacks", 0, "auc", "low"],
             "0.5",
-            'attacks[0].auc.low is "0.5"; expected a number or null',
+            'attacks[0].auc.low is "0.5"; expected a number from 0 to 1 or null',
         ),
         (["attacks", 1, "auc", "high"], None, "attacks[1].auc: one end is null"),
         (

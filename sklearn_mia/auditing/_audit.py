@@ -115,8 +115,9 @@ def audit(
         Key of the group of each record, of the person say. The whole report is then
         about groups: a group is a member or not with all of its records, its score is
         the sum over them, and every rate, interval and p-value counts groups. What an
-        attack does record by record stands beside it. Shadow models draw whole groups;
-        groups with records on both sides are left out of the numbers.
+        attack does record by record stands beside it. Shadow models draw whole groups.
+        A group with records on both sides counts as a member, by the records that were
+        trained on.
 
     group_name : str or pair of str, default="group"
         What the report calls a group, as ``"patient"``; a pair has the plural, as

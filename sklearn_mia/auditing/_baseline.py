@@ -26,6 +26,7 @@ from sklearn_mia.auditing._judging import (
     outcomes_of,
     turned_round,
 )
+from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._reading import check_size
 from sklearn_mia.auditing._report import AuditReport, plain
 from sklearn_mia.auditing._verdict import check_limits
@@ -278,7 +279,9 @@ def compare_with_baseline(new, old, *, join_ids=True):
         "title": title(outcome, f"the baseline ({model}, {created[:10]})"),
         "sentences": [
             *map(sentence_of, changes),
-            unpaired_sentence(apart) if apart else paired_sentence(pairs, joined),
+            unpaired_sentence(apart)
+            if apart
+            else paired_sentence(pairs, joined, Nouns(**new._content["nouns"])),
             *other_attacks(names, before),
             *other_settings(pairs),
             closing_sentence(confidence),

@@ -33,7 +33,7 @@ def sentence_of(change):
     d = change["difference"]
     if fpr:
         then, now = percent(change["then"]), percent(change["now"])
-        what, unit = f"{then} of the members then, {now} now", " points"
+        what, unit = f"{then} recognised then, {now} now", " points"
         told = [f"{100 * d[end]:+.1f}" for end in ("estimate", "low", "high")]
     else:
         what = f"AUC {change['then']:.3f} then, {change['now']:.3f} now"
@@ -58,15 +58,15 @@ def unpaired_sentence(why):
     )
 
 
-def paired_sentence(pairs, joined):
-    """How many records were compared with themselves."""
+def paired_sentence(pairs, joined, nouns):
+    """How many were compared with themselves."""
     # An attack that learned from membership has fewer.
     (new, old), rows = max(
         zip(pairs, joined, strict=True), key=lambda pair: len(pair[1][0])
     )
     moved = new.sample.is_member[rows[0]] != old.sample.is_member[rows[1]]
     text = (
-        f"The comparison is paired by id: {len(moved)} records are in both, of "
+        f"The comparison is paired by id: {len(moved)} {nouns.many} are in both, of "
         f"{len(new.sample.names)} in this audit and {len(old.sample.names)} in the "
         "baseline"
     )

@@ -30,6 +30,7 @@ from sklearn_mia.auditing._judging import (
 from sklearn_mia.auditing._multiplicity import max_statistic_test
 from sklearn_mia.auditing._nouns import nouns_of
 from sklearn_mia.auditing._report import SCHEMA, SCHEMA_VERSION, AuditReport
+from sklearn_mia.auditing._run import judged_rows, record_rows
 from sklearn_mia.auditing._subjects import subjects_of
 from sklearn_mia.groups import rates_by_size
 from sklearn_mia.metrics import (
@@ -186,7 +187,8 @@ def build_report(
         return rows
 
     slices = checks.run("slices", sliced, default=[])
-    worst = _slices.worst_slice(slices, 1 - slice_confidence)
+    overall = {row["name"]: row["auc"]["estimate"] for row in attacks}
+    worst = _slices.worst_slice(slices, 1 - slice_confidence, overall)
     of_numbers = [
         checks.run(
             "reversed rankings",
@@ -229,22 +231,19 @@ def build_report(
     if named is not None:
         top = checks.run(f"the most exposed {nouns.many}", _ranking.most_exposed, named)
     findings = _by_severity([*findings, *extra_findings, *checks.failed])
-    auc_of = {row["name"]: row["auc"] for row in attacks}.get
-
-    def rate_of(name, fpr):
-        return _evaluation.tpr_row(*subjects.rows(name), fpr, level, seed=seed)
+    auc_of, rate_of = _values_to_judge(case, scored, subjects, attacks, level, seed)
 
     headline = {
         "attack": lead,
         "n_attacks": len(scored),
         "n_nonmembers": attacks[0]["n_nonmembers"],
-        "auc": auc_of(lead),
+        "auc": auc_of[lead],
         "rate": rate_of(lead, _evaluation.HEADLINE_FPR),
     }
     named = ""
     if exposed is not None and exposed["n_named"]:
         named = _ranking.named_sentence(exposed, attacks[0]["n_members"], nouns)
-    judged = judge_limits(settings.limits, list(scored), auc_of, rate_of)
+    judged = judge_limits(settings.limits, list(auc_of), auc_of.get, rate_of)
     content = {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -345,10 +344,38 @@ def _attack_rows(case, scored, subjects, settings, level, labels, correction, ch
             ),
         )
         strength = max(
-            correction.studentised[i] for i in own if labels[i][1] != "reversed"
+            correction.strength[i] for i in own if labels[i][1] != "reversed"
         )
         rows.append((strength, row))
     return [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
+
+
+def _values_to_judge(case, scored, subjects, attacks, confidence, seed):
+    """What is held to the limits: each attack and, with groups, what it does by record.
+
+    Few groups with many records hide in rates of groups. The rates by record have no
+    lower end, since records of a group are no draws of their own: they can keep a limit
+    from being shown, not exceed it.
+    """
+    auc_of = {row["name"]: row["auc"] for row in attacks}
+    by_record = {}
+    if case.groups is not None:
+        by_record = {f"{name} by record": name for name in scored}
+        for row in attacks:
+            auc_of[f"{row['name']} by record"] = row["of_records"]["auc"]
+
+    def rate_of(name, fpr):
+        if name not in by_record:
+            return _evaluation.tpr_row(*subjects.rows(name), fpr, confidence, seed=seed)
+        rows = record_rows(case, scored[by_record[name]])
+        row = _evaluation.tpr_row(*rows, fpr, confidence, seed=seed)
+        row["least"] = None
+        for interval in (row["tpr"], row["by_lot"]):
+            if interval is not None and interval["low"] is not None:
+                interval["low"] = 0.0
+        return row
+
+    return auc_of, rate_of
 
 
 def _of_records(case, result, fprs, confidence):
@@ -357,10 +384,12 @@ def _of_records(case, result, fprs, confidence):
     Records of a group are no draws of their own: the AUC has an interval by group, the
     rates have none.
     """
-    rows = slice(None) if result.used is None else result.used
-    is_member, scores = case.is_member[rows], result.scores[rows]
+    is_member, scores = record_rows(case, result)
     auc = roc_auc_interval(
-        is_member, scores, confidence=confidence, groups=case.groups[rows]
+        is_member,
+        scores,
+        confidence=confidence,
+        groups=case.groups[judged_rows(result)],
     )
     return {
         "n_members": int(is_member.sum()),

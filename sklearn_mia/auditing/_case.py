@@ -1,6 +1,7 @@
 """Both sides of an audit, checked and put in one table."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
 
@@ -14,6 +15,7 @@ from sklearn_mia.response import check_target, encode_labels, make_responder
 from sklearn_mia.shadows import merged_identities
 from sklearn_mia.tables import (
     as_table,
+    columns_of,
     is_frame,
     row_names,
     stack_tables,
@@ -174,6 +176,18 @@ def _stacked_labels(train, test):
 
 def _one_column(values, n, name):
     """Values of one column as an object array of shape (n,)."""
+    if is_frame(values) and len(values.columns) == 1:
+        values = next(columns_of(values))
+    if (
+        is_frame(values)
+        or isinstance(values, (str, bytes, Mapping))
+        or not hasattr(values, "__iter__")
+    ):
+        got = type(values).__name__ if is_frame(values) else repr(values)
+        raise ValueError(
+            f"{name}={got} is no column; expected one value for each of {n} records: "
+            "pass the column itself, such as table['patient']."
+        )
     values = list(values)
     if len(values) != n:
         raise ValueError(f"{name} has {len(values)} values for {n} records.")
@@ -225,13 +239,14 @@ def check_sides_of_groups(
         What to do about it.
     """
     for name, side in {
-        "members": is_member & ~is_mixed,
+        "members": is_member,
         "non-members": ~is_member,
     }.items():
         n_whole = int(side.sum())
         if n_whole < FEWEST_GROUPS:
             raise ValueError(
-                f"groups has {n_whole} of {len(is_member)} groups wholly among the "
+                f"groups has {n_whole} of {len(is_member)} groups with "
+                f"{'records' if name == 'members' else 'all records'} among the "
                 f"{name}, and {int(is_mixed.sum())} with records on both sides; "
                 f"expected at least {FEWEST_GROUPS}. {advice}"
             )

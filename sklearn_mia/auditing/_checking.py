@@ -149,6 +149,9 @@ def collect_findings(
         "keys among the features": lambda: _findings.check_used_keys(
             _columns_as_numbers(case, order=False), case.groups, nouns
         ),
+        "records of single groups": lambda: _findings.check_lopsided(
+            subjects.is_member, subjects.n_records, nouns
+        ),
         "keys of persons": lambda: _findings.check_keys(_unused_columns(case, target)),
         "records that come in groups": lambda: (
             _findings.check_units(case.units) if case.groups is None else None

@@ -28,6 +28,10 @@ def check_destinations(arguments):
         check_jinja2()
     if arguments.groups is not None and arguments.group is None:
         raise ValueError("--groups FILE needs --group COLUMN, the person of a record.")
+    if arguments.group_name is not None and arguments.group is None:
+        raise ValueError(
+            "--group-name WORD needs --group COLUMN, the person of a record."
+        )
     for name in _TABLES:
         path = getattr(arguments, name)
         if path is None:

@@ -24,6 +24,7 @@ _FEWEST_KEYS = 20
 _MOST_RECORDS_OF_KEY = 50
 _LEAST_REPEATED = 0.2
 _LARGEST_KEY = 500
+_LARGEST_SHARE = 0.05
 _TWO_REASONS = (
     "Either the two sides were exchanged, or the model treats its own records in a way "
     "that the attack reads the wrong way round: then it can be told all the same who "
@@ -63,6 +64,7 @@ class Finding:
     MIA023  members of a group rank below its non-members       critical, warning
     MIA024  records counted where persons may be meant          warning
     MIA025  the model was trained on the key of the groups      warning
+    MIA026  one group has a large share of the records          warning
     ======  ==================================================  =================
 
     Attributes
@@ -168,7 +170,8 @@ def check_groups(groups, is_member, nouns=RECORDS):
         "Groups on both sides",
         f"{len(shared)} of {n_groups} {nouns.many} have records on both sides, "
         f"{n_records} records that the model was not trained on among them: what it "
-        f"learned of a {nouns.one} shows there too. They count on neither side.",
+        f"learned of a {nouns.one} shows there too. They count as {nouns.members}, by "
+        "the records that were trained on.",
         f"Split by {nouns.one}, so that each is wholly in or out.",
         {
             "n_shared_groups": len(shared),
@@ -211,6 +214,39 @@ def check_keys(columns):
     )
 
 
+def check_lopsided(is_member, n_records, nouns=RECORDS):
+    """MIA026: one group has a large share of the records of its side.
+
+    Parameters
+    ----------
+    is_member : ndarray of shape (n_groups,), dtype bool
+
+    n_records : ndarray of shape (n_groups,) or None
+        None where there are no groups.
+    """
+    if n_records is None:
+        return None
+    found = []
+    for side, name in ((is_member, nouns.members), (~is_member, nouns.nonmembers)):
+        largest, total = int(n_records[side].max()), int(n_records[side].sum())
+        if largest / total > max(_LARGEST_SHARE, 10 / np.count_nonzero(side)):
+            found.append(
+                f"{in_percent(largest / total)} of the records of the {name} "
+                f"({largest} of {total}) are of one {nouns.one}"
+            )
+    if not found:
+        return None
+    return Finding(
+        "MIA026",
+        "warning",
+        f"One {nouns.one} with many records",
+        f"{' and '.join(found)}. In numbers that count {nouns.many} all of them "
+        "are one, whatever the model gives away of them.",
+        f"Check that the key is that of a {nouns.one}, not of a site or a default.",
+        {"n_records": int(n_records.max())},
+    )
+
+
 def check_used_keys(columns, groups, nouns=RECORDS):
     """MIA025: a feature of the model is the key of the groups.
 
@@ -222,9 +258,10 @@ def check_used_keys(columns, groups, nouns=RECORDS):
     groups : ndarray of shape (n_records,) or None
         Codes.
     """
-    if groups is None:
+    n_groups, found = 0 if groups is None else len(np.unique(groups)), []
+    # Where each has one record, any column of different values is like a key.
+    if groups is None or len(groups) - n_groups < _LEAST_REPEATED * len(groups):
         return None
-    n_groups, found = len(np.unique(groups)), []
     for name, values in columns.items():
         codes = np.unique(values, return_inverse=True)[1].ravel()
         pairs = np.unique(codes.astype(np.int64) * (groups.max() + 1) + groups)
@@ -236,8 +273,9 @@ def check_used_keys(columns, groups, nouns=RECORDS):
         "MIA025",
         "warning",
         "The model was trained on a key",
-        f"{', '.join(found)} tells of every record which {nouns.one} it is of, and the "
-        "model was trained on it: it can recognise by it whose records it has seen.",
+        f"The model was trained on {', '.join(found)}, which tells of every record "
+        f"which {nouns.one} it is of: it can recognise by it whose records it has "
+        "seen.",
         f"Train without it: a key says nothing of a {nouns.one} who comes later.",
         {"columns": found},
     )

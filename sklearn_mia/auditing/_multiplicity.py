@@ -31,8 +31,9 @@ class Correction:
         The studentised statistic farthest from 0, on either side, is farther in a
         share of 1 - confidence of the audits without a leak.
 
-    studentised : ndarray of shape (n_statistics,)
-        The observed statistics, in units of their permutations.
+    strength : ndarray of shape (n_statistics,)
+        The observed statistics, in standard deviations of the permutations without
+        them: what orders statistics that no permutation comes near.
 
     sd : ndarray of shape (n_statistics,)
         Over the permutations; 0 for a statistic that cannot vary.
@@ -44,7 +45,7 @@ class Correction:
     adjusted: np.ndarray
     critical: float
     reach: float
-    studentised: np.ndarray
+    strength: np.ndarray
     sd: np.ndarray
     n_permutations: int
 
@@ -381,10 +382,17 @@ def max_statistic_test(
         adjusted=adjusted,
         critical=_exceeded_in(1 - confidence, largest[1:]),
         reach=_exceeded_in(1 - confidence, np.abs(studentised[:, 1:]).max(axis=0)),
-        studentised=studentised[:, 0],
+        strength=_strength(values),
         sd=sd,
         n_permutations=n_permutations,
     )
+
+
+def _strength(values):
+    drawn = values[:, 1:]
+    sd = drawn.std(axis=1)
+    away = values[:, 0] - drawn.mean(axis=1)
+    return np.divide(away, sd, out=np.zeros(len(values)), where=sd > _ROUNDING)
 
 
 def _exceeded_in(share, values):

@@ -1,5 +1,6 @@
 """What a report calls those whom it is about: records, or the caller's persons."""
 
+import re
 from typing import NamedTuple
 
 
@@ -12,7 +13,7 @@ class Nouns(NamedTuple):
         One of them, several.
 
     people : str
-        Those who may be accused.
+        Those who may be accused wrongly.
 
     members, nonmembers : str
         Those who were in the training data, and the others.
@@ -23,7 +24,7 @@ class Nouns(NamedTuple):
 
     one: str = "record"
     many: str = "records"
-    people: str = "people"
+    people: str = "people who were not in the data"
     members: str = "members"
     nonmembers: str = "non-members"
     a_member: str = "one member"
@@ -52,11 +53,11 @@ def nouns_of(group_name):
     return Nouns(
         one,
         many,
-        people=many,
+        people=f"{many} not in the data",
         members=f"{many} in the data",
         nonmembers=f"{many} not in the data",
-        a_member=f"one {one} who was in the data",
-        a_nonmember="one who was not (all records of each)",
+        a_member=f"one {one} in the data",
+        a_nonmember=f"one {one} not in the data (all records of each)",
     )
 
 
@@ -78,10 +79,15 @@ def check_group_name(group_name):
             "with its plural ('child', 'children')."
         )
     one, *many = (" ".join(word.split()) for word in words)
+    if not many and re.search(r"[^sui]s$", one):
+        raise ValueError(
+            f"group_name={group_name!r} looks like several of them; expected one, such "
+            "as 'patient', or a pair with its plural ('bus', 'buses')."
+        )
     return one, many[0] if many else _plural(one)
 
 
 def _plural(word):
-    if word.endswith("y") and word[-2:-1] not in tuple("aeiou"):
+    if re.search(r"[^\Waeiou]y$", word):
         return f"{word[:-1]}ies"
     return f"{word}es" if word.endswith(("s", "x", "ch", "sh")) else f"{word}s"

@@ -28,3 +28,9 @@ def percent_interval(interval):
 def in_percent(share):
     """A share as percent, with three digits at the most."""
     return f"{100 * share:.3g} %"
+
+
+def times_as_many(times):
+    """How many times as many, at least a tenth more, with two digits."""
+    times = max(times, 1.1)
+    return f"{times:.2g}" if times < 99.5 else f"{float(f'{times:.2g}'):.0f}"

@@ -23,7 +23,7 @@ from sklearn_mia.auditing._run import (
     attacks_by_name,
     check_attacks,
     default_attacks,
-    judged_rows,
+    record_rows,
     run_attacks,
 )
 from sklearn_mia.auditing._settings import Settings
@@ -344,7 +344,7 @@ def _target_row(model, case, scored, fprs, confidence):
     of_records = None
     if case.groups is not None:
         of_records = {
-            name: _metrics(*_record_rows(case, result), fprs, confidence)
+            name: _metrics(*record_rows(case, result), fprs, confidence)
             for name, result in scored.items()
         }
     return {
@@ -357,11 +357,6 @@ def _target_row(model, case, scored, fprs, confidence):
         },
         "of_records": of_records,
     }
-
-
-def _record_rows(case, result):
-    rows = judged_rows(result)
-    return case.is_member[rows], result.scores[rows]
 
 
 def _metrics(is_member, scores, fprs, confidence):

@@ -354,12 +354,17 @@ class AuditReport:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             If it is no report, one of a newer schema, or one in which something is
             missing or wrong, and what that is.
         """
+        if not isinstance(source, (str, Path)):
+            raise TypeError(
+                f"source is a {type(source).__name__}; expected the file of a report, "
+                "or its text."
+            )
         is_text = isinstance(source, str) and (
-            source.lstrip().startswith("{") or "\n" in source
+            not source.strip() or source.lstrip()[0] in "{[" or "\n" in source
         )
         name = "The text" if is_text else repr(str(source))
         try:

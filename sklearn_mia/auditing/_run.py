@@ -349,7 +349,11 @@ def _run_attack(attack, case, half):
     is_attack = isinstance(attack, BaseAttack)
     if groups is not None and is_attack:
         by_group["groups"] = groups[train]
-    attack.fit(take(records, train), case.is_member[train], **by_group)
+    inner = getattr(attack, "estimator", None)
+    if groups is not None and isinstance(inner, BaseAttack):
+        _fit_search(attack, take(records, train), case.is_member[train], groups[train])
+    else:
+        attack.fit(take(records, train), case.is_member[train], **by_group)
     scores = np.full(len(half), np.nan)
     scores[judged] = values = _scores_of(attack, take(records, judged))
     ratios = None
@@ -359,6 +363,13 @@ def _run_attack(attack, case, half):
             attack._log_ratios(values) if is_attack else centred_scores(values)
         )
     return Scored(scores, ~half, description, 0, attack, ratios)
+
+
+def _fit_search(search, records, is_member, groups):
+    """Fit a search over an attack by group: its folds and its shadow models."""
+    with sklearn.config_context(enable_metadata_routing=True):
+        search.estimator.set_fit_request(groups=True)
+        search.fit(records, is_member, groups=groups)
 
 
 def _scores_of(attack, records):
@@ -447,6 +458,12 @@ def run_attacks(
 def judged_rows(scored):
     """Index of the records that an attack is judged on."""
     return slice(None) if scored.used is None else scored.used
+
+
+def record_rows(case, scored):
+    """Membership and scores of the records that an attack is judged on."""
+    rows = judged_rows(scored)
+    return case.is_member[rows], scored.scores[rows]
 
 
 def _half(case, seed):

@@ -72,6 +72,12 @@ _INTERVAL = Ruled(
     {"one end is null": lambda v: (v["low"] is None) == (v["high"] is None)},
 )
 
+_PROPORTION = Ruled(
+    _INTERVAL.shape | {"estimate": SHARE, "low": Maybe(SHARE), "high": Maybe(SHARE)},
+    _INTERVAL.rules
+    | {"the ends are exchanged": lambda v: v["low"] is None or v["low"] <= v["high"]},
+)
+
 _RATE = {
     "max_fpr": SHARE,
     "resolvable": FLAG,
@@ -80,11 +86,11 @@ _RATE = {
     "next_tpr": SHARE,
     "least": Maybe(SHARE),
     "most": Maybe(SHARE),
-    "by_lot": Maybe(_INTERVAL),
-    "tpr": _INTERVAL,
+    "by_lot": Maybe(_PROPORTION),
+    "tpr": _PROPORTION,
     "n_found": COUNT,
     "n_false_alarms": COUNT,
-    "fpr": _INTERVAL,
+    "fpr": _PROPORTION,
 }
 
 _ROC = Ruled(
@@ -121,7 +127,7 @@ _ATTACK = {
     "note": TEXT,
     **_SIDES,
     "p_corrected": SHARE,
-    "auc": _INTERVAL,
+    "auc": _PROPORTION,
     "advantage": _INTERVAL,
     "tpr_at_fpr": [_RATE | {"ppv": Maybe(SHARE)}],
     "epsilon": {"low": NUMBER, "statement": TEXT},
@@ -130,7 +136,7 @@ _ATTACK = {
     "of_records": Maybe(
         {
             **_SIDES,
-            "auc": _INTERVAL,
+            "auc": _PROPORTION,
             "tpr_at_fpr": [{"max_fpr": SHARE, "tpr": Maybe(SHARE)}],
         }
     ),
@@ -142,10 +148,10 @@ _SLICE = Ruled(
         "value": TEXT,
         **_SIDES,
         "attack": Maybe(TEXT),
-        "auc": Maybe(_INTERVAL),
+        "auc": Maybe(_PROPORTION),
         "p_corrected": Maybe(SHARE),
-        "reversed": Maybe({"attack": TEXT, "auc": _INTERVAL}),
-        "decides": Maybe({"attack": TEXT, "auc": _INTERVAL, "times": Maybe(NUMBER)}),
+        "reversed": Maybe({"attack": TEXT, "auc": _PROPORTION}),
+        "decides": Maybe({"attack": TEXT, "auc": _PROPORTION, "times": Maybe(NUMBER)}),
         "difference": Maybe(
             {
                 "difference": Maybe(NUMBER),
@@ -225,7 +231,18 @@ def _table(*names):
 _RECORDS = _table("id", "member", "class", "risk", "risk_rank")
 _GROUPS = _table("key", "member", "n_records", "risk", "risk_rank")
 
-REPORT = {
+
+def _has_scores(table):
+    """Whether a table of single records or groups has the scores of all attacks."""
+
+    def holds(content):
+        names = {f"score_{attack['name']}" for attack in content["attacks"]}
+        return content[table] is None or names <= set(content[table])
+
+    return holds
+
+
+_CONTENT = {
     "schema": TEXT,
     "schema_version": COUNT,
     "created": TEXT,
@@ -262,7 +279,7 @@ REPORT = {
         "attack": TEXT,
         "n_attacks": COUNT,
         "n_nonmembers": COUNT,
-        "auc": _INTERVAL,
+        "auc": _PROPORTION,
         "rate": _RATE,
     },
     "limits": [
@@ -295,8 +312,8 @@ REPORT = {
             {
                 "n_records": TEXT,
                 **_SIDES,
-                "tpr": Maybe(_INTERVAL),
-                "fpr": Maybe(_INTERVAL),
+                "tpr": Maybe(_PROPORTION),
+                "fpr": Maybe(_PROPORTION),
             }
         ]
     ),
@@ -318,6 +335,14 @@ REPORT = {
     "records": Maybe(_RECORDS),
     "groups": Maybe(_GROUPS),
 }
+
+REPORT = Ruled(
+    _CONTENT,
+    {
+        f"scores of an attack are missing from {table}": _has_scores(table)
+        for table in ("records", "groups")
+    },
+)
 
 
 def fault(value, shape=REPORT, place=""):

@@ -1,6 +1,7 @@
 """What is said of groups of records: which they are, and what was found in them."""
 
 from sklearn_mia.auditing._nouns import RECORDS
+from sklearn_mia.auditing._percent import times_as_many
 
 
 def records_told(row, nouns=RECORDS):
@@ -58,7 +59,10 @@ def differences_told(slices, confidence, attack, nouns=RECORDS):
     if not compared:
         return ""
     found = [
-        row for row in compared if row["difference"]["p_corrected"] <= 1 - confidence
+        row
+        for row in compared
+        if row["difference"]["p_corrected"] <= 1 - confidence
+        and not row["difference"]["low"] <= 0 <= row["difference"]["high"]
     ]
     detectable = [row["difference"]["detectable"] for row in compared]
     power = (
@@ -146,8 +150,8 @@ def _limit_of_group(row, outcome, nouns):
     )
     if outcome == "undecided" and times is not None:
         told += (
-            f"; {max(times, 1.1):.2g} times as many {nouns.many} would decide, if they "
-            "give the same value"
+            f"; {times_as_many(times)} times as many {nouns.many} would decide, if "
+            "they give the same value"
         )
     return f"{told})"
 

@@ -122,7 +122,7 @@ def evaluate_slices(
     level = confidence_at(reach)
     found = {}
     for (i, name, scores, inside), p_value, z in zip(
-        places, correction.adjusted, correction.studentised, strict=True
+        places, correction.adjusted, correction.strength, strict=True
     ):
         interval = roc_auc_interval(is_member[inside], scores, confidence=level)
         found.setdefault(i, []).append(
@@ -264,8 +264,8 @@ def slice_differences(
     return rows
 
 
-def worst_slice(slices, alpha):
-    """The group with the highest lower end, if a leak was found in any.
+def worst_slice(slices, alpha, overall=None):
+    """The group with the highest lower end, if it leaks, and more than all records.
 
     Parameters
     ----------
@@ -275,12 +275,19 @@ def worst_slice(slices, alpha):
     alpha : float
         Of the corrected p-value.
 
+    overall : dict or None, default=None
+        The AUC of each attack over all; None compares with guessing.
+
     Returns
     -------
     row : dict or None
     """
-    found = [row for row in slices if row["auc"] and row["p_corrected"] <= alpha]
-    found = [row for row in found if row["auc"]["low"] is not None]
+    found = [
+        row
+        for row in slices
+        if row["auc"] and row["p_corrected"] <= alpha and row["auc"]["low"] is not None
+        if row["auc"]["estimate"] > (overall or {}).get(row["attack"], 0.5)
+    ]
     return max(found, key=lambda row: row["auc"]["low"], default=None)
 
 

@@ -26,7 +26,8 @@ class Subjects:
         Of each group.
 
     n_mixed : int
-        Groups with records on both sides, which are left out.
+        Groups with records on both sides: they count as members, by the records that
+        were trained on.
     """
 
     is_member: np.ndarray
@@ -145,20 +146,22 @@ def subjects_of(case, scored):
     half = next((s.used for s in scored.values() if s.used is not None), None)
     if case.groups is None:
         return Subjects(case.is_member, record_permuter(case, half), scored)
-    codes, is_member, is_mixed, n_records = group_members(case.is_member, case.groups)
+    codes, is_member, is_mixed, _ = group_members(case.is_member, case.groups)
     check_sides_of_groups(is_member, is_mixed)
     place = np.full(codes[-1] + 1, -1)
-    place[codes[~is_mixed]] = np.arange(np.count_nonzero(~is_mixed))
+    place[codes] = np.arange(len(codes))
     of_record = place[case.groups]
+    # Of who has records on both sides, those count that were trained on.
+    of_record[is_mixed[of_record] & ~case.is_member] = -1
     first = np.unique(of_record, return_index=True)[1][int(is_mixed.any()) :]
     blocks = None if half is None else half[first].astype(int)
     units = np.unique(case.units[first], return_inverse=True)[1]
     return Subjects(
-        is_member[~is_mixed],
-        MembershipPermuter(is_member[~is_mixed], units, blocks=blocks),
+        is_member,
+        MembershipPermuter(is_member, units, blocks=blocks),
         scored,
-        keys=case.group_keys[codes[~is_mixed]],
-        n_records=n_records[~is_mixed],
+        keys=case.group_keys[codes],
+        n_records=np.bincount(of_record[of_record >= 0]),
         n_mixed=int(is_mixed.sum()),
         _of_record=of_record,
     )

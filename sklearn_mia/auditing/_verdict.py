@@ -4,7 +4,12 @@ import re
 
 from sklearn_mia.auditing._judging import outcomes_of, together
 from sklearn_mia.auditing._nouns import RECORDS
-from sklearn_mia.auditing._percent import percent, percent_interval, rate
+from sklearn_mia.auditing._percent import (
+    percent,
+    percent_interval,
+    rate,
+    times_as_many,
+)
 from sklearn_mia.auditing._slice_words import group_told, limit_told
 from sklearn_mia.checks import check_probability
 from sklearn_mia.metrics import expected_fpr
@@ -235,8 +240,8 @@ def _times_sentence(times, nouns):
     if times is None:
         return "No audit of a usual size would decide so close a call."
     return (
-        f"An audit with about {max(times, 1.1):.2g} times as many {nouns.many} on both "
-        "sides would decide, if it gives the same value."
+        f"An audit with about {times_as_many(times)} times as many {nouns.many} on "
+        "both sides would decide, if it gives the same value."
     )
 
 
@@ -268,7 +273,7 @@ def _what_was_seen(headline, nouns):
             f"The strongest {strongest}, {name}, recognises "
             f"{percent_interval(row['tpr'])} of the {nouns.members} while it "
             "wrongly accuses "
-            f"{accused} who were not in the data; guessing with as few false "
+            f"{accused}; guessing with as few false "
             f"accusations would recognise {percent(by_guessing)}."
         )
     elif row["tied"]:

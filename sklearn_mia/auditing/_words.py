@@ -17,6 +17,7 @@ _OPTIONS = (
     (r"drop_shared=True(, or --drop-shared)?", "--drop-shared"),
     (r"\bn_shadows=", "--n-shadows "),
     (r"\blabel_column\b", "--label"),
+    (r"^groups has\b", "the column of --group has"),
     (r"blanks, gaps or coding", "blanks, gaps (see --na-values) or coding"),
 )
 

@@ -44,16 +44,17 @@ def group_codes(groups, n_records):
     kinds = sorted({_kind(value) for value in values})
     if len(kinds) > 1:
         raise ValueError(
-            f"groups has keys of {len(kinds)} kinds, {', '.join(kinds)}; expected one, "
-            "since 1 and '1' may be one person or two: make them all text, or all "
-            "numbers."
+            f"groups has keys of {len(kinds)} kinds, {', '.join(kinds)}; expected one: "
+            "make them all text, or all numbers or dates. (1 and '1' may be one person "
+            "or two.)"
         )
     try:
         ordered = sorted(set(values))
     except TypeError:
         raise ValueError(
-            f"groups has keys of type {kinds[0]}, which have no order; expected "
-            "numbers, text or dates: pass a name or a number for each group."
+            f"groups has keys of type {kinds[0]} that cannot be put in order (dates "
+            "with and without a time zone cannot); expected numbers, text or dates of "
+            "one kind: pass a name or a number for each group."
         ) from None
     place = {key: i for i, key in enumerate(ordered)}
     keys = np.empty(len(ordered), dtype=object)
@@ -65,6 +66,17 @@ def _keys(groups):
     """Return the keys as an array that changed none of them."""
     if hasattr(groups, "to_numpy"):
         groups = groups.to_numpy()
+    if (
+        groups is None
+        or isinstance(groups, (str, bytes))
+        or not hasattr(groups, "__iter__")
+    ):
+        raise ValueError(
+            f"groups={groups!r} is no column of keys; expected one for each record: "
+            "pass the column itself, such as table['patient']."
+        )
+    if isinstance(groups, np.ma.MaskedArray):
+        groups = groups.astype(object).filled(None)
     if not isinstance(groups, np.ndarray):
         # An array of a list with 1 and "a" would hold "1" and "a".
         values = list(groups)
@@ -86,9 +98,14 @@ def _keys(groups):
 def _is_missing(keys):
     if keys.dtype.kind == "O":
         return [
-            key is None or type(key).__name__ in ("NAType", "NaTType") or key != key
+            key is None
+            or type(key).__name__ in ("NAType", "NaTType")
+            or key != key
+            or (isinstance(key, str) and not key.strip())
             for key in keys.tolist()
         ]
+    if keys.dtype.kind == "U":
+        return np.char.strip(keys) == ""
     return keys != keys
 
 
