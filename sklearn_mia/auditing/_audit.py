@@ -95,7 +95,8 @@ def audit(
     confidence : float, default=0.95
         Of the whole report: whatever it states of a leak is wrong in no more than
         ``1 - confidence`` of the audits. Three fifths of that are for the headline, in
-        both directions and all attacks, one is for the groups of records.
+        both directions and all attacks, one is for the groups of records, one for what
+        stands beside them; the report states the split.
 
     limits : dict or None, default=None
         What is too much: ``"auc"`` and ``"tpr@fpr=<fraction>"`` mapped to a fraction.
@@ -407,7 +408,8 @@ def audit_predictions(
     confidence : float, default=0.95
         Of the whole report: whatever it states of a leak is wrong in no more than
         ``1 - confidence`` of the audits. Three fifths of that are for the headline, in
-        both directions and all attacks, one is for the groups of records.
+        both directions and all attacks, one is for the groups of records, one for what
+        stands beside them; the report states the split.
 
     limits : dict or None, default=None
         What is too much: ``"auc"`` and ``"tpr@fpr=<fraction>"`` mapped to a fraction.

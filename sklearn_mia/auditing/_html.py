@@ -4,7 +4,7 @@ import functools
 from importlib import import_module, resources
 
 from sklearn_mia.auditing._charts import distribution_svg, interval_svg, legend, roc_svg
-from sklearn_mia.auditing._judging import passes
+from sklearn_mia.auditing._judging import passes, shares_of_error
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, rate
 from sklearn_mia.auditing._ranking import named_sentence
@@ -139,6 +139,7 @@ def _view(content, number, markup):
         "lead": attacks[0],
         "level": _LEVEL_WORDS[verdict["level"]],
         "passes": PASSES[passes(content)],
+        "shares": shares_of_error(content["settings"]["confidence"]),
         "colour": _colour(content),
         "roc": markup(
             legend(attacks)

@@ -12,6 +12,14 @@ SWAPPED_SHARE = 0.1
 DIFFERENCE_SHARE = 0.05
 BASELINE_SHARE = 0.05
 
+_SHARES = {
+    "the headline": HEADLINE_SHARE,
+    "groups of records": SLICE_SHARE,
+    "swapped sides": SWAPPED_SHARE,
+    "differences between groups": DIFFERENCE_SHARE,
+    "the baseline": BASELINE_SHARE,
+}
+
 # A slice without a leak passes with this probability, or it is too small to gate.
 _PASSES = 0.985
 _MOST_TIMES = 1000
@@ -42,6 +50,22 @@ def confidence_of(share, confidence):
     confidence : float
     """
     return 1 - share * (1 - confidence)
+
+
+def shares_of_error(confidence):
+    """How often each part of a report may state what is not so.
+
+    Parameters
+    ----------
+    confidence : float
+        Of the whole report.
+
+    Returns
+    -------
+    shares : dict
+        Name of each part mapped to its share of ``1 - confidence``.
+    """
+    return {name: share * (1 - confidence) for name, share in _SHARES.items()}
 
 
 def confidence_at(reach):

@@ -3,9 +3,9 @@
 import textwrap
 
 from sklearn_mia.auditing._evaluation import HEADLINE_FPR
-from sklearn_mia.auditing._judging import passes
+from sklearn_mia.auditing._judging import passes, shares_of_error
 from sklearn_mia.auditing._nouns import Nouns
-from sklearn_mia.auditing._percent import percent, percent_interval
+from sklearn_mia.auditing._percent import percent, percent_interval, rate
 from sklearn_mia.auditing._slice_words import differences_told
 from sklearn_mia.auditing._writing import visible
 
@@ -95,7 +95,20 @@ def render_text(content):
             lines += ["", _wrapped(told, "  ")]
     if content["sizes"]:
         lines += ["", *_size_lines(content["sizes"], content["headline"], nouns)]
-    lines += ["", "Findings"]
+    budget = content["settings"]["confidence"]
+    parts = ", ".join(
+        f"{rate(round(share, 6))} for {part}"
+        for part, share in shares_of_error(budget).items()
+    )
+    lines += [
+        "",
+        _wrapped(
+            f"What is stated of a leak is wrong in no more than "
+            f"{rate(round(1 - budget, 6))} of audits, in all: {parts}."
+        ),
+        "",
+        "Findings",
+    ]
     if not content["findings"]:
         lines += ["", "  None."]
     for finding in content["findings"]:

@@ -118,8 +118,10 @@ class GroupMixin:
             Key of the group of each record.
 
         by_size : bool, default=False
-            Whether groups of more records, which are accused falsely somewhat more
-            often, have a threshold of their own. It costs little power.
+            Whether groups of more records, which may be accused falsely more often,
+            have a threshold of their own. Of hospital patients with 1 to 40 stays it
+            cost .03 of a TPR of .23 (gradient boosting, where 2.6 % of the patients
+            with 2 stays are accused at a common 1 %), and nothing on a forest.
 
         Returns
         -------
