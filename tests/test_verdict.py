@@ -277,7 +277,7 @@ def test_close_calls_say_how_many_more_records_would_decide():
     # Groups of records are held to the limit, too; the one that is open is named.
     told = " ".join(verdict(0.001, ["kept"], slices=["kept", "undecided"])["sentences"])
     assert (
-        "The limit of the AUC, 0.6, holds for every group of records that is large "
+        "The limit of the AUC, 0.6, applies to every group of records that is large "
         "enough, too. It cannot be decided, since the interval lies on both sides, "
         "among the tenth of the records that models get most wrong (500 members; A "
         "0.585, 0.533 to 0.635; 3 times as many records would decide, if they give "

@@ -559,7 +559,7 @@ def check_worst_slice(row, nouns=RECORDS):
         "warning",
         "A group at a risk of its own",
         f"Among {group_told(row, nouns)}.",
-        "The limit of the AUC holds for every group that is large enough, not for the "
+        "The limit of the AUC applies to every group that is large enough, not to the "
         "average alone.",
         {
             "slice": row["slice"],

@@ -15,9 +15,9 @@ BASELINE_SHARE = 0.05
 _SHARES = {
     "the headline": HEADLINE_SHARE,
     "groups of records": SLICE_SHARE,
-    "swapped sides": SWAPPED_SHARE,
+    "the check for exchanged sides": SWAPPED_SHARE,
     "differences between groups": DIFFERENCE_SHARE,
-    "the baseline": BASELINE_SHARE,
+    "a comparison with an earlier model": BASELINE_SHARE,
 }
 
 # A slice without a leak passes with this probability, or it is too small to gate.

@@ -137,6 +137,7 @@ def named_sentence(exposed, n_members, nouns):
         return (
             f"Someone who holds the records of these {n_members} {nouns.members} and "
             f"of as many {nouns.nonmembers} can pick out {exposed['n_named']} of the "
-            f"{n_members}, with {wrong}."
+            f"{n_members}, with {wrong} (here {exposed['n_false_alarms']} of the "
+            f"{nouns.nonmembers})."
         )
     return f"Nobody can be picked out with {wrong}; {exposed['note']}."

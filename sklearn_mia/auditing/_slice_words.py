@@ -14,8 +14,10 @@ def records_told(row, nouns=RECORDS):
             return f"the tenth of the records that models get most wrong{loss}"
         return f"the records in {tenth} by how wrong models get them{loss}"
     if row["slice"] == "rarity":
-        has = "has" if value == "no one else" else "have"
-        return f"the records with two values that {value} {has} together"
+        if value == "no one else":
+            return "the records with two values that no other record has together"
+        others = value.replace("others", "other records")
+        return f"the records whose rarest two values {others} have together"
     if row["slice"] == "size":
         return f"the {nouns.many} with {value} record{'' if value == '1' else 's'}"
     return f"the records with {row['slice']} {value}"
@@ -26,8 +28,8 @@ def slicing_told(slicing, nouns):
     return {
         "loss": "by how wrong models get a record that they were not trained on (their "
         "loss), in tenths, the easiest first",
-        "rarity": "by how many others have the same two values together, for the two "
-        "that are rarest",
+        "rarity": "by how many other records have the same two values together, for "
+        "the two that are rarest",
         "size": f"by the number of records of a {nouns.one}",
     }.get(slicing, f"by {slicing}")
 
@@ -136,7 +138,7 @@ def limit_told(slices, outcome, limit, nouns=RECORDS, most=3):
         "undecided": "It cannot be decided, since the interval lies on both sides,",
     }[outcome]
     return (
-        f"The limit of the AUC, {limit:g}, holds for every group of records that is "
+        f"The limit of the AUC, {limit:g}, applies to every group of records that is "
         f"large enough, too. {lies} among {shown}."
     )
 

@@ -67,7 +67,7 @@ def evaluate_slices(
     Returns
     -------
     rows : list of dict
-        One a slice, with the attack that has the smallest corrected p-value in it;
+        One a slice, with the attack whose interval begins highest in it;
         "reversed", the attack and its AUC if its whole interval is below .5, or None;
         "outcome" as in `judge_slice`, "large" as in `can_tell`; "decides", the attack
         that decides, its AUC, and how many times as many records would decide.
@@ -129,7 +129,7 @@ def evaluate_slices(
             (z, float(p_value), name, plain_interval(interval))
         )
     for i, of_attacks in found.items():
-        _, p_value, name, interval = max(of_attacks, key=lambda row: row[0])
+        _, p_value, name, interval = max(of_attacks, key=_sureness)
         row = rows[i]
         row.update(attack=name, auc=interval, p_corrected=p_value)
         below = [(auc, name) for *_, name, auc in of_attacks if is_reversed(auc)]
@@ -147,6 +147,11 @@ def evaluate_slices(
                 "times": times_to_decide(auc, limit),
             }
     return rows
+
+
+def _sureness(found):
+    strength, _, _, auc = found
+    return (-1.0 if auc["low"] is None else auc["low"], strength)
 
 
 def slice_differences(

@@ -164,9 +164,9 @@ def state_verdict(
             "scope",
             "The attacks assume someone who holds the records in question, can ask the "
             "model about them and train models like it. All of this is about "
-            f"{_one_trained(model)}; how another training run would come out may "
-            "differ by about as much again as the intervals are wide, and a statement "
-            "about the training procedure needs several models (audit_recipe).",
+            f"{_one_trained(model)}. Another training run would give other values, off "
+            "by about the width of the intervals; a statement about the training "
+            "procedure needs several models (audit_recipe).",
         )
     )
     return {
