@@ -275,7 +275,10 @@ def reads_whole_or_not_at_all(text):
     return True
 
 
-@pytest.mark.parametrize("damage", ["missing", "null", "of another type"])
+@pytest.mark.parametrize(
+    "damage",
+    ["missing", "null", pytest.param("of another type", marks=pytest.mark.slow)],
+)
 def test_r11_a_report_damaged_in_one_place_is_refused_or_works(tiny, damage):
     pytest.importorskip("jinja2")
     whole = tiny.to_json()

@@ -8,8 +8,8 @@ from sklearn_mia.metrics._power import null_auc_sd
 # fifths are for the headline, one for the slices, one for what is beside them.
 HEADLINE_SHARE = 0.6
 SLICE_SHARE = 0.2
-SWAPPED_SHARE = 0.1
-DIFFERENCE_SHARE = 0.05
+SWAPPED_SHARE = 0.05
+DIFFERENCE_SHARE = 0.1
 BASELINE_SHARE = 0.05
 
 _SHARES = {
