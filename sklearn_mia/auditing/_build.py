@@ -161,7 +161,6 @@ def build_report(
         nouns=nouns,
     )
     auc_limit = next((v for k, _, v in settings.limits if k == "auc"), None)
-
     lead = attacks[0]["name"]
 
     def sliced():
@@ -231,9 +230,9 @@ def build_report(
                 subjects,
                 list(scored),
             )
-    named = records if groups is None else groups
-    if named is not None:
-        top = checks.run(f"the most exposed {nouns.many}", _ranking.most_exposed, named)
+    table = records if groups is None else groups
+    if table is not None:
+        top = checks.run(f"the most exposed {nouns.many}", _ranking.most_exposed, table)
     findings = _by_severity([*findings, *extra_findings, *checks.failed])
     auc_of, rate_of = _values_to_judge(case, scored, subjects, attacks, level, seed)
 
