@@ -1,0 +1,34 @@
+"""What a model's file stores, as linear equations in the unknown membership."""
+
+from sklearn_mia.equations import (  # noqa: F401
+    _boosting,
+    _linear,
+    _preprocessing,
+    _trees,
+)
+from sklearn_mia.equations._registry import (
+    known_families,
+    linear_equations,
+    register_equations,
+)
+from sklearn_mia.equations._solver import Solution, solve
+from sklearn_mia.equations._system import (
+    EquationKind,
+    Equations,
+    LinearSystem,
+    Products,
+    grouped,
+)
+
+__all__ = [
+    "EquationKind",
+    "Equations",
+    "LinearSystem",
+    "Products",
+    "Solution",
+    "grouped",
+    "known_families",
+    "linear_equations",
+    "register_equations",
+    "solve",
+]
