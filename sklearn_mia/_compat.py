@@ -17,7 +17,9 @@ __all__ = [
     "CallbackSupportMixin",
     "is_pandas_df",
     "is_polars_df",
+    "lda_divides_by_less",
     "pandas_copies_on_write",
+    "qda_divides_by_less",
     "set_random_states",
 ]
 
@@ -64,6 +66,14 @@ def is_polars_df(X):  # 1.9: sklearn.utils._dataframe
     """Tell whether X is a polars frame, without importing polars."""
     polars = sys.modules.get("polars")
     return hasattr(polars, "DataFrame") and isinstance(X, polars.DataFrame)
+
+
+def lda_divides_by_less():
+    return False
+
+
+def qda_divides_by_less():
+    return False
 
 
 _SEED_IN_CV = (

@@ -9,6 +9,10 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import (
+    LinearDiscriminantAnalysis,
+    QuadraticDiscriminantAnalysis,
+)
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -20,6 +24,13 @@ from sklearn.ensemble import (
 from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.naive_bayes import (
+    BernoulliNB,
+    CategoricalNB,
+    ComplementNB,
+    GaussianNB,
+    MultinomialNB,
+)
 from sklearn.preprocessing import (
     MaxAbsScaler,
     MinMaxScaler,
@@ -35,12 +46,13 @@ from sklearn_mia.equations import (
 )
 
 
-def draw(n_classes=2, n=600, seed=3):
+def draw(n_classes=2, n=600, seed=3, n_redundant=2):
     """Features, labels and membership of a pool, half members."""
     X, y = make_classification(
         n,
         8,
         n_informative=5,
+        n_redundant=n_redundant,
         n_classes=n_classes,
         flip_y=0.2,
         random_state=seed,
@@ -313,3 +325,72 @@ def test_target_means_hold(n_classes):
     assert_holds(encoder, X, y, m, ["target mean"])
     with pytest.raises(ValueError, match="No linear equation"):
         linear_equations(TargetEncoder().fit(X[m], y[m]), X, y)
+
+
+MEANS = ["class mean", "class share"]
+BAYES = [
+    (GaussianNB(), ["class count", "class mean", "class variance"]),
+    (GaussianNB(priors=[0.3, 0.7]), ["class count", "class mean", "class variance"]),
+    (LinearDiscriminantAnalysis(), [*MEANS, "coefficient"]),
+    (
+        LinearDiscriminantAnalysis(store_covariance=True),
+        [*MEANS, "covariance"],
+    ),
+    (
+        LinearDiscriminantAnalysis(solver="lsqr"),
+        [*MEANS, "covariance"],
+    ),
+    (
+        LinearDiscriminantAnalysis(solver="eigen"),
+        [*MEANS, "covariance"],
+    ),
+    (LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3), MEANS[:1]),
+    (LinearDiscriminantAnalysis(priors=[0.3, 0.7]), MEANS[:1]),
+    (QuadraticDiscriminantAnalysis(), [*MEANS, "class covariance"]),
+    (QuadraticDiscriminantAnalysis(reg_param=0.3), [*MEANS, "class covariance"]),
+]
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize(("model", "kinds"), BAYES)
+def test_what_moments_store_holds(model, kinds, n_classes):
+    X, y, m = draw(n_classes, n_redundant=0)
+    if n_classes > 2 and model.priors is not None:
+        pytest.skip("two shares")
+    assert_holds(model, X * 10 + 3, y, m, kinds)
+
+
+def test_what_discriminants_store_holds_with_collinear_features():
+    X, y, m = draw(3)
+    kinds = [*MEANS, "coefficient"]
+    assert_holds(LinearDiscriminantAnalysis(), X, y, m, kinds)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("model", [BernoulliNB(), MultinomialNB(), ComplementNB()])
+def test_what_counts_store_holds(model, sparse):
+    _, y, m = draw(3)
+    X = np.random.default_rng(5).poisson(0.7, (len(y), 20))
+    X = sp.csr_array(X) if sparse else X
+    assert_holds(model, X, y, m, ["class count", "feature count"])
+
+
+def test_what_categories_store_holds():
+    X, y, m = draw(3)
+    X = np.clip(np.round(X) + 3, 0, 5)
+    kinds = ["class count", "category count"]
+    assert_holds(CategoricalNB(min_categories=6), X, y, m, kinds)
+
+
+def test_weights_of_records_show_in_counts_that_are_not_whole():
+    X, y, m = draw()
+    weights = np.random.default_rng(5).uniform(0.5, 2, m.sum())
+    for model in (
+        GaussianNB(),
+        BernoulliNB(),
+        DecisionTreeClassifier(),
+        RandomForestClassifier(5, bootstrap=False),
+    ):
+        model.fit(X[m], y[m], sample_weight=weights)
+        with pytest.raises(ValueError, match="No linear equation is known"):
+            linear_equations(model, X, y)

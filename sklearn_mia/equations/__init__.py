@@ -1,7 +1,9 @@
 """What a model's file stores, as linear equations in the unknown membership."""
 
 from sklearn_mia.equations import (  # noqa: F401
+    _bayes,
     _boosting,
+    _libraries,
     _linear,
     _preprocessing,
     _trees,

@@ -14,6 +14,7 @@ from sklearn.naive_bayes import (
     MultinomialNB,
 )
 
+from sklearn_mia._compat import lda_divides_by_less, qda_divides_by_less
 from sklearn_mia.equations._registry import register_equations
 from sklearn_mia.equations._system import Equations, Products
 from sklearn_mia.response import find_labels
@@ -98,7 +99,7 @@ def equations_of_discrete_naive_bayes(estimator, X, y):
     X, codes = as_array(X), _codes(estimator, y)
     threshold = getattr(estimator, "binarize", None)
     if threshold is not None:
-        X = X > threshold
+        X = threshold < X
     X = sp.csr_array(X).astype(float) if sp.issparse(X) else np.asarray(X, float)
     own = (codes[:, None] == np.arange(len(counts))).astype(float)
     sums = estimator.feature_count_
@@ -146,20 +147,26 @@ def equations_of_categorical_naive_bayes(estimator, X, y):
 
 @register_equations(LinearDiscriminantAnalysis)
 def equations_of_linear_discriminants(estimator, X, y):
-    r"""Means and shares of the classes, and the covariance where it is stored.
+    r"""Means and shares of the classes, the covariance and the coefficients.
 
     .. math:: \sum_c m (x - \mu_c) = 0, \qquad \sum m ([y = c] - \pi_c) = 0,
         \qquad \sum m \big((x - \mu_y)(x - \mu_y)^\top - \Sigma\big) = 0
 
-    The covariance is :math:`\sum_c \pi_c \Sigma_c` with :math:`\Sigma_c` over
-    :math:`N_c` records, so that with shares that were given the last row weighs a
-    record by :math:`\pi_c / N_c`, which is not known: it is left out, and so it is with
-    shrinkage.
+    The coefficients are :math:`\Sigma^{-1} (\mu_k - \bar \mu)`, so that without a
+    stored covariance
+
+    .. math:: \sum m \big((x - \mu_y)(x - \mu_y)^\top \beta_k
+        - (\mu_k - \bar \mu)\big) = 0
+
+    and for two classes with their difference. scikit-learn before 1.9 divided this
+    covariance by the records less the K classes: the right side is then
+    :math:`-K (\mu_k - \bar \mu)`. With given shares a record counts by
+    :math:`\pi_c / N_c`, which is not known: the means alone are taken, and so they are
+    with shrinkage.
 
     Parameters
     ----------
     estimator : LinearDiscriminantAnalysis
-        With `store_covariance`, or another solver than "svd", for the covariance.
 
     X : array-like of shape (n_records, n_features)
 
@@ -168,28 +175,35 @@ def equations_of_linear_discriminants(estimator, X, y):
     Returns
     -------
     equations : list of Equations
-        "class mean", "class share" and "covariance".
+        "class mean", "class share", "covariance" and "coefficient".
     """
     if estimator.covariance_estimator is not None:
         return []
     X, codes = _dense_floats(X), _codes(estimator, y)
     means, shares = estimator.means_, estimator.priors_
     found = list(_class_means(X, codes, means))
-    if estimator.priors is not None:
+    if estimator.priors is not None or estimator.shrinkage is not None:
         return found
-    own = (codes[:, None] == np.arange(len(shares))).astype(float)
-    rounding = _ROUNDING_OF_DOUBLES * len(X)
-    rows = (own - shares).T
-    found.append(Equations("class share", rows, np.zeros(len(shares)), rounding))
-    covariance = getattr(estimator, "covariance_", None)
-    if covariance is None or estimator.shrinkage is not None:
-        return found
+    found.append(_class_shares(codes, shares))
     off = X - means[codes]
-    a, b = np.triu_indices(X.shape[1])
-    rows = off[:, a] * off[:, b] - covariance[a, b]
-    size = np.sum(np.max(np.abs(X) + np.abs(means[codes]), axis=1) ** 2)
-    scale = _ROUNDING_OF_DOUBLES * size
-    found.append(Equations("covariance", rows.T, np.zeros(len(a)), scale))
+    covariance = getattr(estimator, "covariance_", None)
+    if covariance is not None:
+        a, b = np.triu_indices(X.shape[1])
+        rows = off[:, a] * off[:, b] - covariance[a, b]
+        sizes = np.sum(np.max(np.abs(X) + np.abs(means[codes]), axis=1) ** 2)
+        scale = _ROUNDING_OF_DOUBLES * sizes
+        found.append(Equations("covariance", rows.T, np.zeros(len(a)), scale))
+        return found
+    gaps = means - shares @ means
+    if len(estimator.coef_) == 1:
+        gaps = means[[1]] - means[[0]]
+    less = len(means) if lda_divides_by_less() else 0
+    for coef, gap in zip(estimator.coef_, gaps, strict=True):
+        weights = off @ coef
+        rows = off * weights[:, None] - gap
+        sizes = np.sum(np.abs(off * weights[:, None]), axis=0) + len(X) * np.abs(gap)
+        scale = _ROUNDING_OF_FACTORS * sizes
+        found.append(Equations("coefficient", rows.T, -less * gap, scale))
     return found
 
 
@@ -198,18 +212,17 @@ def equations_of_quadratic_discriminants(estimator, X, y):
     r"""Means, shares and covariances of the classes.
 
     .. math:: \sum_c m (x - \mu_c) = 0, \qquad \sum m ([y = c] - \pi_c) = 0,
-        \qquad \sum_c m \big((x - \mu_c)(x - \mu_c)^\top - \Sigma_c\big) = -k \Sigma_c
+        \qquad \sum_c m (u_a u_b - [a = b] \sigma_a) = -k [a = b] \sigma_a
 
-    with :math:`\Sigma_c` as stored, or from its rotations R and scalings s as
-    :math:`R \, \text{diag}(s) R^\top`, which leaves out the directions that a class
-    does not have. It is a sum over :math:`N_c` records divided by that number from
-    scikit-learn 1.8 on (k = 0), and by :math:`N_c - 1` before (k = 1): which of the
-    two it is, is found from the smallest spread of the equations.
+    with :math:`u = R^\top (x - \mu_c)` for the rotation R of the class and
+    :math:`\sigma` its scalings before the regularisation. They are sums divided by the
+    number of records of the class, so that k = 0, before scikit-learn 1.8 by one less
+    than that, k = 1.
 
     Parameters
     ----------
     estimator : QuadraticDiscriminantAnalysis
-        Without regularisation or shrinkage, for the covariances.
+        Without shrinkage, for the covariances.
 
     X : array-like of shape (n_records, n_features)
 
@@ -220,8 +233,36 @@ def equations_of_quadratic_discriminants(estimator, X, y):
     equations : list of Equations
         "class mean", "class share" and "class covariance".
     """
+    if getattr(estimator, "covariance_estimator", None) is not None:
+        return []
     X, codes = _dense_floats(X), _codes(estimator, y)
-    return list(_class_means(X, codes, estimator.means_))
+    found = list(_class_means(X, codes, estimator.means_))
+    if estimator.priors is None:
+        found.append(_class_shares(codes, estimator.priors_))
+    if getattr(estimator, "shrinkage", None) is not None or estimator.reg_param == 1:
+        return found
+    less = int(qda_divides_by_less())
+    for c, mean in enumerate(estimator.means_):
+        own = np.flatnonzero(codes == c)
+        u = (X[own] - mean) @ estimator.rotations_[c]
+        scalings = estimator.scalings_[c]
+        if getattr(estimator, "solver", "svd") == "svd":
+            scalings = (scalings - estimator.reg_param) / (1 - estimator.reg_param)
+        a, b = np.triu_indices(u.shape[1])
+        told = np.diag(scalings)[a, b]
+        rows = u[:, a] * u[:, b] - told
+        sizes = np.sum(np.max(np.abs(X[own]) + np.abs(mean), axis=1) ** 2)
+        scale = _ROUNDING_OF_DOUBLES * sizes
+        found.append(
+            Equations("class covariance", rows.T, -less * told, scale, records=own)
+        )
+    return found
+
+
+def _class_shares(codes, shares):
+    own = (codes[:, None] == np.arange(len(shares))).astype(float)
+    rounding = _ROUNDING_OF_DOUBLES * len(codes)
+    return Equations("class share", (own - shares).T, np.zeros(len(shares)), rounding)
 
 
 def _class_means(X, codes, means):

@@ -87,26 +87,74 @@ def equations_of_histogram_boosting(estimator, X, y):
     of_class = [weights.get(c, 1.0) for c in range(len(estimator.classes_))]
     weight = np.array(of_class)[codes]
     start = np.tile(start, (len(leaves), 1))
-    scores, own = _staged_scores(start, leaves, values, codes)
-    p = _probabilities(scores, start.shape[1])
+    scores, own = staged_scores(start, leaves, values, codes)
+    p = probabilities(scores, start.shape[1])
     h = weight[:, None] * p * (1 - p)
     g = weight[:, None] * (p - own)
     rate, ridge = estimator.learning_rate, estimator.l2_regularization
-    at = np.concatenate(values) / rate
-    row = matrix.indices.reshape(leaves.shape)
-    value_matrix = with_values(matrix, g + at[row] * h)
     hessians = np.concatenate(
         [_leaf_hessians(t, rate, ridge)[f] for t, f in zip(nodes, is_leaf, strict=True)]
     )
-    size = np.sqrt(with_values(matrix, g**2 + (at[row] * h) ** 2).sum(axis=1))
+    return equations + newton_equations(
+        matrix,
+        g,
+        h,
+        np.concatenate(values) / rate,
+        hessians,
+        ridge,
+        rounding=_ROUNDING,
+        rounding_of_hessians=_ROUNDING_OF_HESSIANS * hessians,
+    )
+
+
+def newton_equations(
+    matrix, g, h, values, hessians, ridge, *, rounding, rounding_of_hessians, share=1.0
+):
+    r"""Sums over leaves that are stored by a Newton step and its Hessian.
+
+    .. math:: \sum_l m \, (g + v h) = -\lambda v, \qquad \sum_l m \, h = H_l
+
+    Parameters
+    ----------
+    matrix : csc_array of shape (n_leaves, n_records)
+        The leaves of all trees, from :func:`grouped`.
+
+    g, h : ndarray of shape (n_records, n_trees)
+        Gradient and Hessian of the loss of each record before each tree.
+
+    values, hessians : ndarray of shape (n_leaves,)
+        Values before shrinkage and Hessians; NaN where one is not known.
+
+    ridge : float
+        The l2 regularisation.
+
+    rounding : float
+        Standard deviation of the first rows, of the norm of their terms.
+
+    rounding_of_hessians : float or ndarray of shape (n_leaves,)
+        Standard deviation of the second rows.
+
+    share : float, default=1.0
+        Share of the records that each tree was given.
+
+    Returns
+    -------
+    equations : list of Equations
+        "leaf value" and "leaf Hessian".
+    """
+    known = np.nan_to_num(values)
+    at = known[matrix.indices.reshape(g.shape)]
+    size = np.sqrt(with_values(matrix, g**2 + (at * h) ** 2).sum(axis=1))
+    rows = with_values(matrix, g + at * h), -ridge * values / share
+    sampling = 1 / share - 1
     return [
-        *equations,
-        Equations("leaf value", value_matrix, -ridge * at, _ROUNDING * size),
+        Equations("leaf value", *rows, rounding * size, sampling),
         Equations(
             "leaf Hessian",
             with_values(matrix, h),
-            hessians,
-            _ROUNDING_OF_HESSIANS * hessians,
+            hessians / share,
+            rounding_of_hessians,
+            sampling,
         ),
     ]
 
@@ -155,7 +203,7 @@ def _leaf_hessians(nodes, rate, ridge):
         return np.where(hessians > 0, hessians, np.nan)
 
 
-def _staged_scores(start, leaves, values, codes):
+def staged_scores(start, leaves, values, codes):
     """Raw score of the class of each tree before it, and whether it is the label.
 
     For several classes the scores are those of all trees of a stage, side by side.
@@ -171,7 +219,7 @@ def _staged_scores(start, leaves, values, codes):
     return scores, codes[:, None] == target
 
 
-def _probabilities(scores, n_scores):
+def probabilities(scores, n_scores):
     if n_scores == 1:
         return expit(scores)
     stages = scores.reshape(len(scores), -1, n_scores)
@@ -225,13 +273,13 @@ def equations_of_gradient_boosting(estimator, X, y):
         [values[k][leaves[:, k]] for k in range(n_scores)]
     )
     shrunk = [rate * v for v in values]
-    raw, own = _staged_scores(start, leaves, shrunk, codes)
+    raw, own = staged_scores(start, leaves, shrunk, codes)
     if estimator.loss == "exponential":
         sign = np.where(own, 1.0, -1.0)
         residual = sign * np.exp(-sign * raw)
         hessian = np.abs(residual)
     else:
-        p = _probabilities(raw, n_scores)
+        p = probabilities(raw, n_scores)
         residual, hessian = own - p, p * (1 - p)
         residual *= (n_scores - 1) / n_scores if n_scores > 1 else 1.0
     matrix = grouped(leaves, [len(v) for v in values])
