@@ -8,18 +8,19 @@ import sys
 from contextlib import nullcontext
 from numbers import Integral
 
+from sklearn import __version__
 from sklearn.ensemble._base import _set_random_states
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import TargetEncoder
+from sklearn.utils.fixes import parse_version
 
 __all__ = [
+    "DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM",
     "HAS_CALLBACKS",
     "CallbackSupportMixin",
     "is_pandas_df",
     "is_polars_df",
-    "lda_divides_by_less",
     "pandas_copies_on_write",
-    "qda_divides_by_less",
     "set_random_states",
 ]
 
@@ -51,6 +52,13 @@ except ImportError:
             return _NoContext()
 
 
+# 1.9: before, discriminant analysis divided scatters by the records of a class less 1,
+# or by all records less the classes.
+DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM = parse_version(__version__) < parse_version(
+    "1.9"
+)
+
+
 def is_pandas_df(X):  # 1.9: sklearn.utils._dataframe
     """Tell whether X is a pandas frame, without importing pandas."""
     pandas = sys.modules.get("pandas")
@@ -66,14 +74,6 @@ def is_polars_df(X):  # 1.9: sklearn.utils._dataframe
     """Tell whether X is a polars frame, without importing polars."""
     polars = sys.modules.get("polars")
     return hasattr(polars, "DataFrame") and isinstance(X, polars.DataFrame)
-
-
-def lda_divides_by_less():
-    return False
-
-
-def qda_divides_by_less():
-    return False
 
 
 _SEED_IN_CV = (

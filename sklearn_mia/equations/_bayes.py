@@ -14,7 +14,7 @@ from sklearn.naive_bayes import (
     MultinomialNB,
 )
 
-from sklearn_mia._compat import lda_divides_by_less, qda_divides_by_less
+from sklearn_mia._compat import DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM
 from sklearn_mia.equations._registry import register_equations
 from sklearn_mia.equations._system import Equations, Products
 from sklearn_mia.response import find_labels
@@ -197,7 +197,7 @@ def equations_of_linear_discriminants(estimator, X, y):
     gaps = means - shares @ means
     if len(estimator.coef_) == 1:
         gaps = means[[1]] - means[[0]]
-    less = len(means) if lda_divides_by_less() else 0
+    less = len(means) if DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM else 0
     for coef, gap in zip(estimator.coef_, gaps, strict=True):
         weights = off @ coef
         rows = off * weights[:, None] - gap
@@ -216,7 +216,7 @@ def equations_of_quadratic_discriminants(estimator, X, y):
 
     with :math:`u = R^\top (x - \mu_c)` for the rotation R of the class and
     :math:`\sigma` its scalings before the regularisation. They are sums divided by the
-    number of records of the class, so that k = 0, before scikit-learn 1.8 by one less
+    number of records of the class, so that k = 0, before scikit-learn 1.9 by one less
     than that, k = 1.
 
     Parameters
@@ -241,7 +241,7 @@ def equations_of_quadratic_discriminants(estimator, X, y):
         found.append(_class_shares(codes, estimator.priors_))
     if getattr(estimator, "shrinkage", None) is not None or estimator.reg_param == 1:
         return found
-    less = int(qda_divides_by_less())
+    less = int(DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM)
     for c, mean in enumerate(estimator.means_):
         own = np.flatnonzero(codes == c)
         u = (X[own] - mean) @ estimator.rotations_[c]

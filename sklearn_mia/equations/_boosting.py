@@ -16,6 +16,7 @@ from sklearn_mia.response import find_labels
 
 # Gradients are rounded to float32.
 _ROUNDING = 1e-6
+_ROUNDING_OF_GAINS = 1e-14
 _ROUNDING_OF_DOUBLES = 1e-9
 _ROUNDING_OF_HESSIANS = 1e-5
 
@@ -92,8 +93,9 @@ def equations_of_histogram_boosting(estimator, X, y):
     h = weight[:, None] * p * (1 - p)
     g = weight[:, None] * (p - own)
     rate, ridge = estimator.learning_rate, estimator.l2_regularization
-    hessians = np.concatenate(
-        [_leaf_hessians(t, rate, ridge)[f] for t, f in zip(nodes, is_leaf, strict=True)]
+    told = [_leaf_hessians(tree, rate, ridge) for tree in nodes]
+    hessians, error = np.hstack(
+        [np.stack(t)[:, f] for t, f in zip(told, is_leaf, strict=True)]
     )
     return equations + newton_equations(
         matrix,
@@ -103,7 +105,7 @@ def equations_of_histogram_boosting(estimator, X, y):
         hessians,
         ridge,
         rounding=_ROUNDING,
-        rounding_of_hessians=_ROUNDING_OF_HESSIANS * hessians,
+        rounding_of_hessians=np.hypot(_ROUNDING_OF_HESSIANS * hessians, error),
     )
 
 
@@ -182,25 +184,27 @@ def _histogram_trees(estimator, X):
 
 
 def _leaf_hessians(nodes, rate, ridge):
-    """Sum of the Hessians in each node that follows from its parent, else NaN."""
-    hessians = np.full(len(nodes), np.nan)
+    """Sum of the Hessians in each node that follows from its parent, and its error.
+
+    Where the values of a parent and its children hardly differ, so that the gain is
+    rounding, the error is large.
+    """
+    hessians, error = np.full((2, len(nodes)), np.nan)
     inner = ~nodes["is_leaf"].astype(bool)
     value = np.where(inner, nodes["value"], nodes["value"] / rate)
+    # The value of the root is not stored.
     parents = np.flatnonzero(inner)[1:]
     left, right = nodes["left"][parents], nodes["right"][parents]
     v, lower, upper = value[parents], value[left], value[right]
+    rest = -ridge * v, nodes["gain"][parents] - ridge * v**2
     with np.errstate(all="ignore"):
-        first = np.stack([lower - v, upper - v])
-        second = np.stack([lower**2 - v**2, upper**2 - v**2])
-        rest = -ridge * v, nodes["gain"][parents] - ridge * v**2
-        determinant = first[0] * second[1] - first[1] * second[0]
-        hessians[left] = (
-            rest[0] * second[1] - rest[1] * first[1]
-        ) / determinant - ridge
-        hessians[right] = (
-            rest[1] * first[0] - rest[0] * second[0]
-        ) / determinant - ridge
-        return np.where(hessians > 0, hessians, np.nan)
+        for child, own, other in ((left, lower, upper), (right, upper, lower)):
+            scale = (own - v) * (own - other)
+            hessians[child] = (rest[1] - rest[0] * (other + v)) / scale - ridge
+            size = nodes["count"][parents] * np.maximum(own**2, other**2)
+            error[child] = _ROUNDING_OF_GAINS * size / np.abs(scale)
+        known = np.isfinite(hessians) & (hessians > 0) & np.isfinite(error)
+    return np.where(known, hessians, np.nan), error
 
 
 def staged_scores(start, leaves, values, codes):

@@ -92,10 +92,13 @@ def equations_of_a_forest(estimator, X, y):
     if asked is None and getattr(estimator, "_sample_weight", None) is not None:
         return []
     codes = find_labels(np.asarray(y), estimator.classes_)
-    counts = _leaf_counts(trees, None, ())
-    if asked is not None and all(c is not None for c in counts) and estimator.bootstrap:
+    by_chance = estimator.bootstrap and hasattr(estimator, "_sample_weight")
+    if asked not in (None, "balanced_subsample") and by_chance:
         # From scikit-learn 1.9 on the weights of classes are chances to be drawn. How
         # large each class is the pool has to tell.
+        counts = _leaf_counts(trees, None, ())
+        if any(c is None for c in counts):
+            return []
         sizes = np.bincount(codes, minlength=len(estimator.classes_)) / len(codes)
         sizes = sizes.clip(1 / len(codes)) * estimator._n_samples
         drawn = np.mean([c.sum(axis=0) for c in counts], axis=0) / sizes, drawn[1]
