@@ -24,6 +24,7 @@ from sklearn.ensemble import (
 from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.metrics import roc_auc_score
 from sklearn.naive_bayes import (
     BernoulliNB,
     CategoricalNB,
@@ -31,18 +32,24 @@ from sklearn.naive_bayes import (
     GaussianNB,
     MultinomialNB,
 )
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
+    KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
+    QuantileTransformer,
     StandardScaler,
     TargetEncoder,
 )
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
 from sklearn_mia.equations import (
     linear_equations,
+    solve,
 )
 
 
@@ -290,6 +297,35 @@ def test_a_scaler_counts_each_column_where_values_are_missing():
     kinds = ["number of records", "mean", "variance"]
     assert assert_holds(StandardScaler(), X, None, m, kinds).n_equations == 24
     assert_holds(SimpleImputer(), X, None, m, ["mean"])
+
+
+def test_quantiles_hold_and_tell_the_number_of_records():
+    X, _, m = draw(n=900)
+    X[:, 0], X[:, 1] = np.round(X[:, 0] * 20), np.round(X[:, 1])
+    for n_quantiles in (100, 37, 1000):
+        step = QuantileTransformer(n_quantiles=n_quantiles)
+        system = assert_holds(step, X, None, m, ["rank"])
+        assert system.n_members == 450
+    assert roc_auc_score(m, solve(system).estimate) > 0.999
+
+
+def test_bins_hold():
+    X, _, m = draw()
+    X[:, 1] = np.round(X[:, 1])
+    step = KBinsDiscretizer(4, strategy="quantile")
+    assert_holds(step, X, None, m, ["share of bin"])
+
+
+def test_stored_records_are_looked_up():
+    X, y, m = draw()
+    for data in (X, sp.csr_array(X)):
+        model = make_pipeline(MaxAbsScaler(), KNeighborsClassifier()).fit(data[m], y[m])
+        system = linear_equations(model, data, y)
+        assert np.all((solve(system).estimate > 0.5) == m)
+    model = SVC().fit(X[m], y[m])
+    system = linear_equations(model, X, y)
+    assert system.n_equations == len(model.support_vectors_)
+    assert standing_off(system, m).max() == 0
 
 
 def test_categories_are_records():

@@ -6,6 +6,8 @@ from sklearn_mia.equations import (  # noqa: F401
     _libraries,
     _linear,
     _preprocessing,
+    _ranks,
+    _stored,
     _trees,
 )
 from sklearn_mia.equations._registry import (
