@@ -15,6 +15,7 @@ from sklearn.preprocessing import TargetEncoder
 from sklearn.utils.fixes import parse_version
 
 __all__ = [
+    "BINS_AT_MIDPOINTS",
     "DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM",
     "HAS_CALLBACKS",
     "CallbackSupportMixin",
@@ -52,11 +53,14 @@ except ImportError:
             return _NoContext()
 
 
+_BEFORE_1_9 = parse_version(__version__) < parse_version("1.9")
+
+# 1.9: before, thresholds of histogram boosting lay between two ranks of N - 1.
+BINS_AT_MIDPOINTS = _BEFORE_1_9
+
 # 1.9: before, discriminant analysis divided scatters by the records of a class less 1,
 # or by all records less the classes.
-DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM = parse_version(__version__) < parse_version(
-    "1.9"
-)
+DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM = _BEFORE_1_9
 
 
 def is_pandas_df(X):  # 1.9: sklearn.utils._dataframe

@@ -91,6 +91,7 @@ def assert_holds(model, X, y, m, kinds, most=5.0):
 COUNT = ["leaf count"]
 DRAWN = ["leaf size", "leaf fraction"]
 THREE = ["leaf count", "leaf value", "leaf Hessian"]
+BINNED = ["leaf count", "bin rank", "leaf value", "leaf Hessian"]
 TREES = [
     (DecisionTreeClassifier(random_state=0), COUNT),
     (DecisionTreeClassifier(min_samples_leaf=5, class_weight="balanced"), COUNT),
@@ -141,14 +142,17 @@ TREES = [
         GradientBoostingClassifier(n_estimators=20, subsample=0.6, random_state=0),
         THREE[:2],
     ),
-    (HistGradientBoostingClassifier(max_iter=20), THREE),
-    (HistGradientBoostingClassifier(max_iter=20, l2_regularization=2.0), THREE),
+    (HistGradientBoostingClassifier(max_iter=20), BINNED),
+    (HistGradientBoostingClassifier(max_iter=20, l2_regularization=2.0), BINNED),
     (
         HistGradientBoostingClassifier(max_iter=20, class_weight={0: 1.0, 1: 4.0}),
         THREE,
     ),
     (HistGradientBoostingClassifier(max_iter=20, class_weight="balanced"), COUNT),
-    (HistGradientBoostingClassifier(max_iter=20, learning_rate=0.3), THREE),
+    (
+        HistGradientBoostingClassifier(max_iter=20, learning_rate=0.3, max_bins=30),
+        BINNED,
+    ),
 ]
 
 
@@ -187,6 +191,7 @@ def test_missing_values_and_categories_go_where_the_trees_send_them():
     model = HistGradientBoostingClassifier(
         max_iter=20, categorical_features="from_dtype"
     )
+    # Columns with missing values have no ranks.
     assert_holds(model, table, y, m, THREE)
     tree = DecisionTreeClassifier(max_depth=6)
     assert_holds(tree, X, y, m, COUNT)

@@ -9,6 +9,8 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
+from sklearn_mia._compat import BINS_AT_MIDPOINTS
+from sklearn_mia.equations._ranks import between
 from sklearn_mia.equations._registry import register_equations
 from sklearn_mia.equations._system import Equations, grouped, with_values
 from sklearn_mia.models import forest_table
@@ -17,6 +19,8 @@ from sklearn_mia.response import find_labels
 # Gradients are rounded to float32.
 _ROUNDING = 1e-6
 _ROUNDING_OF_GAINS = 1e-14
+# Of more records the bins are made from a sample.
+_MOST_BINNED = 200_000
 _ROUNDING_OF_DOUBLES = 1e-9
 _ROUNDING_OF_HESSIANS = 1e-5
 
@@ -39,7 +43,13 @@ def equations_of_histogram_boosting(estimator, X, y):
     .. math:: (v_L - v_P) a + (v_R - v_P) b = -\lambda v_P, \qquad
         (v_L^2 - v_P^2) a + (v_R^2 - v_P^2) b = \text{gain}_P - \lambda v_P^2
 
-    but for the children of the root, whose value is not stored. Noise:
+    but for the children of the root, whose value is not stored. The thresholds of a
+    column with more values than bins are quantiles: for the k-th of K bins
+
+    .. math:: \sum m [x \le t_k] = \lceil k N / K \rceil
+
+    with the noise of the ranks between two thresholds where several records of the pool
+    are at one. Noise of the others:
     :math:`10^{-6}` of the norm of the row, as gradients are float32, and
     :math:`10^{-5}` of a Hessian. With early stopping the records held out are in no
     equation. Class weights that follow from the unknown sizes of the classes leave
@@ -59,10 +69,17 @@ def equations_of_histogram_boosting(estimator, X, y):
     Returns
     -------
     equations : list of Equations
-        "leaf count", "leaf value" and "leaf Hessian".
+        "leaf count", "bin rank", "leaf value" and "leaf Hessian".
     """
     try:
-        leaves, nodes, start = _histogram_trees(estimator, X)
+        table, leaves, nodes, start = _histogram_trees(estimator, X)
+        mapper = estimator._bin_mapper
+        edges = [
+            None if is_category else own
+            for own, is_category in zip(
+                mapper.bin_thresholds_, mapper.is_categorical_, strict=True
+            )
+        ]
     except AttributeError:
         # Private attributes, which another version may not have.
         return []
@@ -71,16 +88,14 @@ def equations_of_histogram_boosting(estimator, X, y):
         [t["count"][f] for t, f in zip(nodes, is_leaf, strict=True)]
     )
     sizes = [int(f.sum()) for f in is_leaf]
-    matrix = grouped(leaves, sizes)
-    equations = [
-        Equations("leaf count", matrix, counts, n_members=float(nodes[0]["count"][0]))
-    ]
+    matrix, n_members = grouped(leaves, sizes), float(nodes[0]["count"][0])
+    equations = [Equations("leaf count", matrix, counts, n_members=n_members)]
     weights = estimator.class_weight or {}
-    if (
-        isinstance(weights, str)
-        or estimator.monotonic_cst is not None
-        or getattr(estimator, "_fitted_with_sw", False)
-    ):
+    # Weights of records are not stored, and bins follow weights of any kind.
+    weighted = getattr(estimator, "_fitted_with_sw", False)
+    if not weights and not weighted:
+        equations += _bin_equations(table, edges, estimator.max_bins, int(n_members))
+    if weighted or isinstance(weights, str) or estimator.monotonic_cst is not None:
         return equations
     values = [t["value"][f] for t, f in zip(nodes, is_leaf, strict=True)]
     codes = find_labels(np.asarray(y), estimator.classes_)
@@ -162,7 +177,7 @@ def newton_equations(
 
 
 def _histogram_trees(estimator, X):
-    """Leaf of each record in each tree, the nodes, and the raw score at the start.
+    """Features and leaves of the records, the nodes, and the raw score at the start.
 
     The one place that reads the private attributes of histogram boosting: copies of its
     trees whose values are the numbers of the leaves do the walking.
@@ -180,7 +195,26 @@ def _histogram_trees(estimator, X):
             leaves.append(walker.predict(table, known, places, 1))
             nodes.append(tree.nodes)
     start = np.ravel(estimator._baseline_prediction)
-    return np.column_stack(leaves).astype(np.int32), nodes, start
+    return table, np.column_stack(leaves).astype(np.int32), nodes, start
+
+
+def _bin_equations(table, edges, n_bins, n_members):
+    """Ranks of the thresholds of columns with more values than bins."""
+    if n_members > _MOST_BINNED:
+        return
+    # In the arithmetic of numpy.percentile, whose rounding decides at whole ranks.
+    positions = np.linspace(0, 100, num=n_bins + 1)[1:-1] / 100
+    if BINS_AT_MIDPOINTS:
+        low = np.floor((n_members - 1) * positions) + 1
+    else:
+        place = n_members * positions - 1
+        low = np.floor(place) + 1 + (place % 1 != 0)
+    high = np.append(low[1:], n_members)
+    for x, own in zip(np.asarray(table).T, edges, strict=True):
+        rounding = 1e-9 * np.nanmax(np.abs(x), initial=0.0)
+        told = own is not None and len(own) == n_bins - 1 and not np.isnan(x).any()
+        if told and np.diff(own).min(initial=np.inf) > 3 * rounding:
+            yield between(x, own, rounding, low, high, n_members, "bin rank")
 
 
 def _leaf_hessians(nodes, rate, ridge):

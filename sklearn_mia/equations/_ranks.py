@@ -61,12 +61,39 @@ def equations_of_quantiles(estimator, X, y):
             continue
         rounding = _SAME * np.abs(x).max()
         last = np.append(np.flatnonzero(np.diff(own) > rounding), len(own) - 1)
-        found.append(_between(x, own[last], rounding, low[last], high[last], n_members))
+        found.append(between(x, own[last], rounding, low[last], high[last], n_members))
     return found
 
 
-def _between(x, edges, rounding, low, high, n_members):
-    """Counts between edges, of which between low and high records are at most that."""
+def between(x, edges, rounding, low, high, n_members, kind="rank"):
+    """How many records lie between consecutive edges of a column.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_records,)
+        The column in the pool.
+
+    edges : ndarray of shape (n_edges,)
+        Ascending, further apart than their rounding.
+
+    rounding : float
+        How far a value may be off an edge and yet be at it.
+
+    low, high : ndarray of shape (n_edges,)
+        Training records up to each edge; the first, but where several records of the
+        pool are at the edge, when it is anything between the two.
+
+    n_members : int
+        Training records.
+
+    kind : str, default="rank"
+        What it is called.
+
+    Returns
+    -------
+    equations : Equations
+        One row more than edges.
+    """
     place = np.searchsorted(edges + rounding, x)
     at_edge = np.searchsorted(edges - rounding, x) > place
     tied = np.bincount(place[at_edge], minlength=len(edges) + 1)[:-1] > 1
@@ -76,7 +103,7 @@ def _between(x, edges, rounding, low, high, n_members):
     b = np.diff(below, prepend=0.0)
     scale = np.hypot(doubt, np.append(0.0, doubt[:-1]))
     matrix = grouped(place[:, None], [len(b)])
-    return Equations("rank", matrix, b, scale, n_members=float(n_members))
+    return Equations(kind, matrix, b, scale, n_members=float(n_members))
 
 
 def _number_of_records(X, quantiles, references):
