@@ -1,6 +1,7 @@
 """What trees, forests and bagged trees store: counts of records in leaves."""
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
@@ -60,16 +61,18 @@ def equations_of_a_forest(estimator, X, y):
 
     Without a bootstrap as for one tree, exact. With one,
 
-    .. math:: \sum_{i: l(i) = l} m_i = \frac{d_l}{q}, \qquad
-        \sum_{i: l(i) = l} m_i \Big([y_i = c] - \frac{n_{lc}}{n_l}\Big) = 0,
+    .. math:: q \sum_{i: l(i) = l} m_i = d_l, \qquad
+        \frac{B}{N} \sum_{i: l(i) = l, y_i \ge c} m_i
+        \Big([y_i = c] - \frac{n_{lc}}{\sum_{k \ge c} n_{lk}}\Big) = 0,
         \qquad q = 1 - (1 - 1/N)^B
 
     with :math:`d_l` the different records that were drawn into the leaf,
     :math:`n_{lc}` the draws by class, and B those of the tree among the N training
-    records. The variances are :math:`(1/q - 1) \sum m_i` and :math:`N / B \sum m_i
-    a_i^2`: given how many records were drawn, how often each was tells nothing more
-    about their number. A leaf with draws of one class tells of each class by itself.
-    Where class weights were chances to be drawn, B / N is one a class.
+    records. The sums are over the classes that were drawn into the leaf; of each other
+    class the first sum is 0 by itself. The variances are :math:`q (1 - q) \sum m_i`
+    and :math:`N / B \sum m_i a_i^2`, with a the coefficients: given how many records
+    were drawn, how often each was tells nothing more about their number. Where class
+    weights were chances to be drawn, B / N is one a class.
 
     Parameters
     ----------
@@ -223,7 +226,7 @@ def _count_equations(trees, leaves, codes, counts, n_members, share=1.0, samplin
     chances = 1 - np.exp(rates * n_members * np.log1p(-1 / n_members))
     return [
         _distinct_equations(leaves, codes, counts, distinct, chances, n_members),
-        *_fraction_equations(leaves, codes, counts, rates),
+        _fraction_equations(leaves, codes, counts, rates),
     ]
 
 
@@ -236,44 +239,55 @@ def _distinct(inner, counts):
 
 
 def _distinct_equations(leaves, codes, counts, distinct, chances, n_members):
+    """Records of the classes drawn into a leaf, and that there are none of others."""
     groups, b, variances = np.empty(leaves.shape, dtype=np.int32), [], []
     for t, (count, n) in enumerate(zip(counts, distinct, strict=True)):
         n_classes = count.shape[1]
-        pure = np.sum(count > 0, axis=1) == 1
-        own = np.where(pure[leaves[:, t]], codes[:, t], 0)
-        groups[:, t] = np.where(codes[:, t] < 0, -1, leaves[:, t] * n_classes + own)
-        told = np.full(count.shape, np.nan)
-        told[pure] = (count[pure] > 0) * n[pure, None]
-        told[~pure, 0] = n[~pure]
+        drawn = count > 0
+        first = drawn.argmax(axis=1)
+        at, own = leaves[:, t], np.maximum(codes[:, t], 0)
+        slot = np.where(drawn[at, own], first[at], own)
+        groups[:, t] = np.where(codes[:, t] < 0, -1, at * n_classes + slot)
+        told = np.where(drawn, np.nan, 0.0)
+        told[np.arange(len(count)), first] = n
         b.append(np.ravel(told))
         chance = np.tile(chances[:n_classes], (len(count), 1))
-        shares = count[~pure] / count[~pure].sum(axis=1, keepdims=True)
-        chance[~pure] = (shares @ chances[:n_classes])[:, None]
+        mean = count @ chances[:n_classes] / count.sum(axis=1)
+        chance[np.arange(len(count)), first] = mean
         variances.append(np.ravel((1 - chance) / chance))
-    weights = chances[np.maximum(codes, 0)]
-    matrix = grouped(groups, [c.size for c in counts], weights)
-    return Equations(
-        "leaf size",
-        matrix,
-        np.concatenate(b),
-        0.0,
-        np.concatenate(variances),
-        n_members,
-    )
+    matrix = grouped(groups, [c.size for c in counts], chances[np.maximum(codes, 0)])
+    b, variances = np.concatenate(b), np.concatenate(variances)
+    return Equations("leaf size", matrix, b, 0.0, variances, n_members)
 
 
 def _fraction_equations(leaves, codes, counts, rates):
+    """Each class that was drawn into a leaf against those after it, one by one.
+
+    Given how many draws the rest had, those of a class are binomial: the noises of
+    these rows are independent.
+    """
+    sizes = np.array([len(count) for count in counts])
+    starts, n_records = np.cumsum(sizes) - sizes, len(leaves)
+    cells = [[np.empty(0, int)], [np.empty(0, int)], [np.empty(0)]]
+    n_rows = 0
     for c in range(max(count.shape[1] for count in counts) - 1):
-        groups, values = np.full(leaves.shape, -1, np.int32), np.zeros(leaves.shape)
         for t, count in enumerate(counts):
-            if c < count.shape[1] - 1:
-                impure = np.sum(count > 0, axis=1) > 1
-                inside = impure[leaves[:, t]] & (codes[:, t] >= 0)
-                groups[inside, t] = leaves[inside, t]
-                shares = count[:, c] / count.sum(axis=1)
-                values[:, t] = (codes[:, t] == c) - shares[leaves[:, t]]
-        values *= rates[np.maximum(codes, 0)]
-        sizes = [len(count) for count in counts]
-        matrix = grouped(groups, sizes, values)
-        variance = 1 / rates.mean()
-        yield Equations("leaf fraction", matrix, np.zeros(sum(sizes)), 0.0, variance)
+            if c >= count.shape[1] - 1:
+                continue
+            rest = count[:, c:].sum(axis=1)
+            split = (count[:, c] > 0) & (count[:, c] < rest)
+            at, own = leaves[:, t], codes[:, t]
+            inside = split[at] & (own >= c) & (count[at, np.maximum(own, 0)] > 0)
+            inside = np.flatnonzero(inside)
+            at, own = at[inside], own[inside]
+            off = (own == c) - count[at, c] / rest[at]
+            for found, new in zip(
+                cells, (n_rows + starts[t] + at, inside, off * rates[own]), strict=True
+            ):
+                found.append(new)
+        n_rows += sizes.sum()
+    rows, columns, values = map(np.concatenate, cells)
+    shape = n_rows, n_records
+    matrix = sp.csc_array((values, (rows, columns)), shape=shape)
+    variance = 1 / rates.mean()
+    return Equations("leaf fraction", matrix, np.zeros(n_rows), 0.0, variance)
