@@ -4,11 +4,9 @@ import argparse
 import sys
 import traceback
 import warnings
-from functools import partial
 from pathlib import Path
 
 import sklearn
-from sklearn.utils._optional_dependencies import check_pandas_support
 
 from sklearn_mia import __version__
 from sklearn_mia._demo import run_demo
@@ -24,9 +22,9 @@ from sklearn_mia.auditing._baseline import (
     read_baseline,
 )
 from sklearn_mia.auditing._case import make_case
-from sklearn_mia.auditing._html import check_jinja2
+from sklearn_mia.auditing._delivery import check_destinations, deliver
 from sklearn_mia.auditing._inputs import read_sides
-from sklearn_mia.auditing._judging import outcomes_of, together
+from sklearn_mia.auditing._judging import passes
 from sklearn_mia.auditing._options import fraction, gibibytes, limit, seconds, words
 from sklearn_mia.auditing._predictions import read_predictions
 from sklearn_mia.auditing._run import default_attacks
@@ -86,7 +84,7 @@ def _demo(arguments):
 
 def _audit(arguments):
     limits = dict(arguments.fail_above) or None
-    _check_outputs(arguments)
+    check_destinations(arguments)
     check_timeout(arguments.timeout, arguments.n_jobs)
     if arguments.baseline is not None:
         arguments.old = read_baseline(arguments.baseline, max_bytes=arguments.max_size)
@@ -106,7 +104,7 @@ def _audit(arguments):
                 report, arguments.old, join_ids=arguments.id is not None
             )
     finally:
-        _deliver(report, arguments)
+        deliver(report, arguments)
     return exit_code(report, gated=bool(limits))
 
 
@@ -210,59 +208,6 @@ def _audit_of_predictions(arguments, limits):
     )
 
 
-def _check_outputs(arguments):
-    """Raise an error now for what could not be written when the audit is made."""
-    outputs = [(f"--{n}", getattr(arguments, n)) for n in ("html", "json", "records")]
-    names = ("model", "members", "nonmembers", "predictions")
-    inputs = [(name, getattr(arguments, name)) for name in names]
-    _writing.check_outputs(outputs, [*inputs, ("--baseline", arguments.baseline)])
-    if arguments.records is not None and arguments.no_records:
-        raise ValueError("--records and --no-records contradict each other.")
-    _check_suffix(arguments.records, (".csv", ".parquet", ".pq"), "--records")
-    _check_suffix(arguments.html, (".html", ".htm"), "--html")
-    if arguments.html is not None:
-        check_jinja2()
-    if arguments.records is not None:
-        check_pandas_support("--records (pip install 'sklearn-mia[report]')")
-        if _writing.is_parquet(arguments.records):
-            _reading.check_pyarrow()
-
-
-def _check_suffix(path, known, option):
-    # Devices and pipes have names of their own.
-    is_file = path is not None and _writing.is_file(path)
-    if is_file and not _writing.has_suffix(path, known):
-        raise ValueError(
-            f"{option} {path} does not end in {' or '.join(known)}, the formats that "
-            "can be written."
-        )
-
-
-def _deliver(report, arguments):
-    """Print the report, then write every file that can be written."""
-    html, json, records = (arguments.html, arguments.json, arguments.records)
-    # A file on stdout is alone there.
-    taken = any(map(_writing.goes_to_stdout, (html, json, records)))
-    stream = sys.stderr if taken else None
-    steps = [("The report", lambda: _writing.say(report, stream))]
-    if html is not None:
-        steps.append((f"--html {html}", partial(report.to_html, html)))
-    if json is not None:
-        steps.append((f"--json {json}", partial(report.to_json, json)))
-    if records is not None:
-        steps.append(
-            (
-                f"--records {records}",
-                lambda: _writing.write_whole(
-                    records,
-                    _writing.records_file(report.records, records),
-                    private=True,
-                ),
-            )
-        )
-    _writing.run_all(steps)
-
-
 def exit_code(report, *, gated=True):
     """What a build should make of a report.
 
@@ -286,12 +231,9 @@ def exit_code(report, *, gated=True):
         return EXIT_EXCEEDED
     if not gated:
         return EXIT_OK
-    codes = {finding.code for finding in report.findings}
-    found = together(outcomes_of(report.limits), outcomes_of(report.slices), codes)
-    if found == "exceeded":
-        return EXIT_EXCEEDED
-    is_clear = found == "kept" and "MIA017" not in codes
-    return EXIT_OK if is_clear else EXIT_UNDECIDED
+    return {"yes": EXIT_OK, "no": EXIT_EXCEEDED, "not shown": EXIT_UNDECIDED}[
+        passes(report._content)
+    ]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -411,6 +353,12 @@ def _add_output_options(command):
         metavar="FILE",
         help="one row a record, .csv or .parquet; in a CSV, text that a spreadsheet "
         "would take for a formula gets an apostrophe in front",
+    )
+    group.add_argument(
+        "--groups",
+        type=_writing.destination,
+        metavar="FILE",
+        help="with --group: one row a person, or other group, .csv or .parquet",
     )
     group.add_argument(
         "--no-records", action="store_true", help="report nothing about single records"

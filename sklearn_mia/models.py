@@ -325,6 +325,11 @@ def trains_anew(recipe):
     return not any(isinstance(wrapper, FrozenEstimator) for wrapper in wrappers)
 
 
+def takes_groups(recipe):
+    """Tell whether `fit` takes groups without metadata routing, as a search does."""
+    return isinstance(recipe, BaseSearchCV) or has_fit_parameter(recipe, "groups")
+
+
 def is_holder(wrapper):
     """Tell whether a wrapper only holds a model: a frozen one, or what a search found.
 

@@ -317,7 +317,7 @@ def test_rate_too_fine_for_the_records(half, forest):
     assert row["n_false_alarms"] == 0
     # Clopper-Pearson at 97 %: 1 - (.015) ** (1 / 200).
     assert row["fpr"]["high"] == pytest.approx(1 - 0.015 ** (1 / 200), abs=1e-6)
-    assert "1000 non-members" in row["tpr"]["note"]
+    assert "at least 1000 are needed" in row["tpr"]["note"]
     assert "MIA005" in [finding.code for finding in report.findings]
 
 

@@ -7,6 +7,7 @@ from helpers.selection import (
     LOSS,
     MEMBERS,
     OTHERS,
+    PERSONS,
     SCORING,
     X,
     Y,
@@ -18,14 +19,18 @@ from helpers.selection import (
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_mia import RMIA
-from sklearn_mia.model_selection import AuditableClassifier, make_leakage_scorer
+from sklearn_mia.model_selection import (
+    AuditableClassifier,
+    CoarsenedClassifier,
+    make_leakage_scorer,
+)
 
 
 @pytest.mark.parametrize(
@@ -185,3 +190,52 @@ def test_a_trained_model_is_declared_with_a_frozen_estimator():
     assert make_leakage_scorer()(model, X[OTHERS], Y[OTHERS]) == (
         make_leakage_scorer()(fitted(), X[OTHERS], Y[OTHERS])
     )
+
+
+@pytest.mark.parametrize("max_samples", [None, 20])
+def test_records_of_whole_persons_can_be_looked_at_by_hand(max_samples):
+    model = AuditableClassifier(LogisticRegression())
+    model.fit(X[:120], Y[:120], groups=PERSONS[:120])
+    records, is_member, groups = model.membership_records(
+        X[OTHERS], Y[OTHERS], groups=PERSONS[OTHERS], max_samples=max_samples
+    )
+    known = model.was_trained_on(records[:, :-1], records[:, -1].astype(int))
+    np.testing.assert_array_equal(known, is_member)
+    assert len(records) == len(groups) == len(is_member)
+    size = max_samples or 48
+    persons = [PERSONS[np.isin(X[:, 0], records[s, 0])] for s in (known, ~known)]
+    for own, side in zip(persons, (known, ~known), strict=True):
+        assert len(set(own)) == len(set(groups[side])) == size
+        # With all their records.
+        assert np.isin(PERSONS, own).sum() == side.sum()
+    again = model.membership_records(
+        X[OTHERS], Y[OTHERS], groups=PERSONS[OTHERS].tolist(), max_samples=max_samples
+    )
+    np.testing.assert_array_equal(again[0], records)
+
+
+def test_groups_reach_a_search_inside_and_no_other_classifier():
+    inner = GridSearchCV(tree(), {"max_depth": [1, 2]}, cv=GroupKFold(2))
+    for estimator in (inner, CoarsenedClassifier(inner, decimals=1)):
+        model = AuditableClassifier(estimator)
+        with pytest.raises(ValueError, match="groups"):
+            model.fit(X, Y)
+        model.fit(X, Y, groups=PERSONS)
+        assert model._training.groups.tolist() == PERSONS.tolist()
+        assert model._training.metadata == []
+    bare = tree().fit(X, Y)
+    model = AuditableClassifier(tree()).fit(X, Y, groups=PERSONS)
+    np.testing.assert_array_equal(model.predict_proba(X), bare.predict_proba(X))
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = AuditableClassifier(inner).fit(X, Y, groups=PERSONS)
+        assert hasattr(model.estimator_, "best_params_")
+    with pytest.raises(ValueError, match="groups has 2 keys for 400 records"):
+        model.fit(X, Y, groups=[1, 2])
+
+
+def test_a_pickle_holds_no_keys_of_persons():
+    names = np.array([f"patient-{person}" for person in PERSONS])
+    model = AuditableClassifier(LogisticRegression()).fit(X, Y, groups=names)
+    assert b"patient-" not in pickle.dumps(model)
+    kept = pickle.loads(pickle.dumps(model.set_params(keep_records=True)))
+    np.testing.assert_array_equal(kept._training.groups, names)

@@ -208,10 +208,10 @@ def test_equal_models_rarely_seem_to_differ(correlation):
 def test_equal_models_seem_to_differ_no_more_often_than_stated(
     n, correlation, shift, fpr, tail
 ):
-    paired, unpaired = rate_of_more(n, correlation, shift, tail, 3000, fpr=fpr)
+    paired, unpaired = rate_of_more(n, correlation, shift, tail, 2000, fpr=fpr)
     print(f"{n} {correlation} {shift} {fpr} {tail}: {paired}, unpaired {unpaired}")
-    assert max(paired) <= most(tail, 3000)
-    assert max(unpaired) <= most(tail, 3000)
+    assert max(paired) <= most(tail, 2000)
+    assert max(unpaired) <= most(tail, 2000)
 
 
 # Reports
@@ -511,7 +511,7 @@ def test_another_seed_of_audit_or_model_is_no_increase():
         paired, unpaired = np.median(widths, axis=0)
         print(f"{seeds[1]}: {seen} of 132, width {paired:.3f}, unpaired {unpaired:.3f}")
         assert seen <= 4
-        assert paired < 0.7 * unpaired
+        assert paired < 0.8 * unpaired
 
 
 # What is refused

@@ -102,7 +102,7 @@ def test_no_rate_beyond_the_data():
     row = tpr_row(is_member, scores, 1e-7, 0.95)
     assert not row["resolvable"]
     assert row["tpr"]["low"] is None
-    assert "10000000 non-members" in row["tpr"]["note"]
+    assert "at least 10000000 are needed" in row["tpr"]["note"]
 
 
 def test_epsilon_and_advantage_without_a_leak():

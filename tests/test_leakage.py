@@ -1,4 +1,5 @@
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -8,12 +9,15 @@ from helpers.selection import (
     LOSS,
     MEMBERS,
     OTHERS,
+    PERSONS,
     SCORING,
     X,
     Y,
     advantage,
     fitted,
     forest,
+    group_auc,
+    log_likelihood,
     tree,
 )
 from numpy.testing import assert_array_equal
@@ -26,6 +30,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
     FixedThresholdClassifier,
     GridSearchCV,
+    GroupKFold,
     HalvingGridSearchCV,
     StratifiedKFold,
     cross_val_score,
@@ -34,9 +39,16 @@ from sklearn.model_selection import (
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
-from sklearn_mia import RMIA, LiRA, SupervisedAttack, ThresholdAttack, as_records
+from sklearn_mia import (
+    RMIA,
+    LiRA,
+    SupervisedAttack,
+    ThresholdAttack,
+    as_records,
+    audit,
+)
 from sklearn_mia.metrics import membership_advantage_score, tpr_at_fpr_score
 from sklearn_mia.model_selection import (
     AuditableClassifier,
@@ -453,3 +465,223 @@ def test_a_test_table_of_text_for_numbers_is_told(people):
     text = f"Column 'age' is int64 in X_train and {others['age'].dtype} in X_test"
     with pytest.raises(ValueError, match=text):
         make_leakage_scorer()(model, others, labels[200:])
+
+
+# Persons
+
+AUC = {"metric": "roc_auc", "greater_is_better": True}
+
+
+def in_folds():
+    """Leakage of a linear model by person, in two folds."""
+    return cross_validate_leakage(
+        LogisticRegression(C=100),
+        *(X, Y),
+        attack=LOSS,
+        groups=PERSONS,
+        cv=GroupKFold(2),
+        fprs=[0.1],
+    )
+
+
+def of_persons(estimator):
+    model = AuditableClassifier(estimator)
+    return model.fit(X[MEMBERS], Y[MEMBERS], groups=PERSONS[MEMBERS])
+
+
+def test_of_a_classifier_fitted_with_groups_persons_are_compared():
+    model = of_persons(LogisticRegression(C=100))
+    scorer = make_leakage_scorer(LOSS, **AUC)
+    scores = log_likelihood(model, X, Y)
+    by_hand = group_auc(scores, np.arange(400) < 200, PERSONS)
+    found = scorer(model, X[OTHERS], Y[OTHERS], groups=PERSONS[OTHERS])
+    assert found == pytest.approx(by_hand, abs=1e-12)
+    assert abs(found - roc_auc_score(np.arange(400) < 200, scores)) > 0.01
+
+
+@pytest.mark.parametrize(
+    "attack", [LOSS, RMIA(n_shadows=4, random_state=0)], ids=["loss", "RMIA"]
+)
+def test_a_scorer_finds_of_persons_what_an_audit_finds(attack):
+    model = of_persons(forest())
+    audited = audit(
+        model.estimator_,
+        *(X[MEMBERS], Y[MEMBERS], X[OTHERS], Y[OTHERS]),
+        groups_train=PERSONS[MEMBERS],
+        groups_test=PERSONS[OTHERS],
+        attacks=attack,
+        n_permutations=99,
+    )
+    expected = audited.attacks[0]["auc"]["estimate"]
+    # Neither the order of the test records nor the names of persons matters.
+    order = np.random.default_rng(0).permutation(np.arange(200, 400))
+    order = order if attack is LOSS else np.arange(200, 400)
+    scorer = make_leakage_scorer(attack, **AUC)
+    assert scorer(model, X[order], Y[order], groups=PERSONS[order]) == expected
+    names = np.array([f"p{999 - person}" for person in PERSONS])
+    model.fit(X[MEMBERS], Y[MEMBERS], groups=names[MEMBERS])
+    if attack is LOSS:
+        assert scorer(model, X[order], Y[order], groups=names[order]) == expected
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_search_with_metadata_routing_compares_persons(n_jobs):
+    folds = GroupKFold(2)
+    with sklearn.config_context(enable_metadata_routing=True):
+        search = GridSearchCV(
+            AuditableClassifier(LogisticRegression()),
+            {"estimator__C": [0.01, 100]},
+            scoring={"accuracy": "accuracy", "leakage": make_leakage_scorer(LOSS)},
+            refit="accuracy",
+            cv=folds,
+            n_jobs=n_jobs,
+            error_score="raise",
+        ).fit(X, Y, groups=PERSONS)
+        others = search.cv_results_["split1_test_leakage"]
+        train, test = list(folds.split(X, Y, PERSONS))[1]
+        model = search.best_estimator_.fit(X[train], Y[train], groups=PERSONS[train])
+    by_hand = make_leakage_scorer(LOSS)(model, X[test], Y[test], groups=PERSONS[test])
+    assert others[search.best_index_] == by_hand
+    by_fold = in_folds()["leakage_advantage"]
+    assert -others[1] == by_fold[1]
+
+
+def first_eight(table):
+    return table[list("abcdefgh")] if hasattr(table, "columns") else table[:, :8]
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars", "array", "csr"])
+def test_a_search_without_routing_finds_persons_in_a_column(container):
+    if container in ("array", "csr"):
+        column, table = 8, np.column_stack([X, PERSONS])
+        table = table if container == "array" else sp.csr_array(table)
+    else:
+        frames, column = pytest.importorskip(container), "patient"
+        table = frames.DataFrame(
+            {name: X[:, i] for i, name in enumerate("abcdefgh")}
+            | {"patient": [f"p{person}" for person in PERSONS]}
+        )
+    recipe = make_pipeline(FunctionTransformer(first_eight), LogisticRegression())
+    search = GridSearchCV(
+        AuditableClassifier(recipe),
+        {"estimator__logisticregression__C": [0.01, 100]},
+        scoring=make_leakage_scorer(LOSS, **AUC, group_column=column),
+        cv=GroupKFold(2),
+        error_score="raise",
+    ).fit(table, Y, groups=PERSONS)
+    expected = in_folds()["leakage_roc_auc"]
+    for k in range(2):
+        found = search.cv_results_[f"split{k}_test_score"][1]
+        assert found == pytest.approx(expected[k], abs=1e-3)
+
+
+def test_persons_are_never_counted_as_records_unless_that_is_asked_for():
+    scorer = make_leakage_scorer(LOSS)
+    message = (
+        "This AuditableClassifier was fitted with groups, but there are none for the "
+        "records to compare with, which would be counted one by one. Pass groups=, the "
+        "key of the group of each record; a search hands them on with "
+        "sklearn.set_config(enable_metadata_routing=True)."
+    )
+    for ask in (scorer, AuditableClassifier.membership_records):
+        given = (of_persons(tree()), X[OTHERS], Y[OTHERS])
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            ask(*given)
+    message = (
+        "groups are given, but this AuditableClassifier was fitted without them. Fit "
+        "it with groups: fit(X, y, groups=groups); a search hands them on with "
+        "sklearn.set_config(enable_metadata_routing=True)."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        scorer(fitted(tree()), X[OTHERS], Y[OTHERS], groups=PERSONS[OTHERS])
+    with sklearn.config_context(enable_metadata_routing=True):
+        by_record = scorer.set_score_request(groups=False)
+        model = AuditableClassifier(tree()).set_fit_request(groups=False)
+        found, expected = (
+            cross_val_score(m, X, Y, scoring=by_record, cv=cv, **params)
+            for m, cv, params in (
+                (model, GroupKFold(2), {"params": {"groups": PERSONS}}),
+                (AuditableClassifier(tree()), GroupKFold(2).split(X, Y, PERSONS), {}),
+            )
+        )
+        assert_array_equal(found, expected)
+        forgotten = make_leakage_scorer(LOSS).set_score_request(groups=False)
+        with (
+            pytest.warns(UserWarning, match="This AuditableClassifier was fitted with"),
+            pytest.warns(UserWarning, match="non-finite"),
+        ):
+            search = GridSearchCV(
+                AuditableClassifier(tree()),
+                {"estimator__max_depth": [1]},
+                scoring=forgotten,
+                cv=GroupKFold(2),
+                refit=False,
+            ).fit(X, Y, groups=PERSONS)
+    assert np.isnan(search.cv_results_["mean_test_score"]).all()
+    with pytest.raises(RuntimeError, match="set_score_request needs metadata routing"):
+        scorer.set_score_request(groups=True)
+
+
+def test_groups_of_a_search_without_routing_reach_its_splitter_only():
+    """What the documentation warns of: nobody else can know that there are groups."""
+    search = GridSearchCV(
+        AuditableClassifier(tree()),
+        {"estimator__max_depth": [None]},
+        scoring=make_leakage_scorer(LOSS, **AUC),
+        cv=GroupKFold(2),
+    ).fit(X, Y, groups=PERSONS)
+    found = cross_validate_leakage(
+        tree(), X, Y, groups=PERSONS, cv=GroupKFold(2), attack=LOSS, fprs=[0.5]
+    )
+    by_record = search.cv_results_["split0_test_score"][0]
+    assert by_record == pytest.approx(found["leakage_of_records_roc_auc"][0])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"group_column": 9},
+            "group_column=9 is no column of the records, which have positions 0 to 7. "
+            "Leave the column in X, and let the classifier drop it.",
+        ),
+        (
+            {"group_column": 0, "groups": PERSONS[OTHERS]},
+            "groups were given to a scorer with group_column=0, which says where they "
+            "are. Leave one of them out.",
+        ),
+        ({"groups": [1]}, "groups has 1 keys for 200 records; expected one for each"),
+        ({"groups": PERSONS[OTHERS].astype(str)}, "groups has keys of 2 kinds"),
+    ],
+)
+def test_groups_that_cannot_be_used_are_told(given, message):
+    groups = {k: v for k, v in given.items() if k == "groups"}
+    scorer = make_leakage_scorer(LOSS, group_column=given.get("group_column"))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        scorer(of_persons(tree()), X[OTHERS], Y[OTHERS], **groups)
+
+
+def test_a_person_in_both_tables_is_left_out_with_a_warning():
+    model, scorer = of_persons(LogisticRegression()), make_leakage_scorer(LOSS, **AUC)
+    groups = PERSONS[OTHERS].copy()
+    groups[groups == 82] = 0
+    message = (
+        "1 of 159 groups have training records and others. They are no members as a "
+        "whole, and left out. Pass a splitter of groups, such as cv=GroupKFold()."
+    )
+    with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
+        found = scorer(model, X[OTHERS], Y[OTHERS], groups=groups)
+    kept = ~np.isin(PERSONS, [0, 82])
+    # The larger side, 79 and 79 persons, is not sampled down.
+    scores = log_likelihood(model, X, Y)[kept]
+    by_hand = group_auc(scores, np.arange(400)[kept] < 200, PERSONS[kept])
+    assert found == pytest.approx(by_hand, abs=1e-12)
+    with pytest.raises(ValueError, match="0 of 80 groups wholly among the mem"):
+        scorer(model, X[OTHERS], Y[OTHERS], groups=PERSONS[MEMBERS])
+
+
+def test_a_scorer_by_column_says_so():
+    assert repr(make_leakage_scorer(LOSS, group_column="patient")) == (
+        "make_leakage_scorer(ThresholdAttack(signal='loss'), metric='advantage', "
+        "group_column='patient')"
+    )

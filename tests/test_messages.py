@@ -274,7 +274,7 @@ def test_what_is_wrong_with_predictions_is_told_by_the_file(
 def test_a_report_on_predictions_names_the_file_once(tmp_path, capsys):
     assert main(predictions(tmp_path, answers())) == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert "about this one trained model behind predictions.csv. Training" in told
+    assert "about this one trained model behind predictions.csv; how" in told
 
 
 def test_one_probability_a_record_is_told_what_to_pass():

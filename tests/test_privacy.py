@@ -165,7 +165,11 @@ def instances(table, tmp_path_factory):
         if not issubclass(cls, BaseEstimator) or name.startswith(("Base", "_")):
             continue
         if name in ("AuditableClassifier", "CoarsenedClassifier"):
-            roots.append(cls(numbers_to(DecisionTreeClassifier())).fit(X, y))
+            model = cls(numbers_to(DecisionTreeClassifier()))
+            roots.append(model.fit(X[:50], y[:50]))
+            if name == "AuditableClassifier":
+                others = X[50:], y[50:], None, None, 0
+                roots.append(model._membership_sides(*others))
             continue
         target = {"BaggingAttack": forest, "TrajectoryAttack": boosting}.get(name, tree)
         params = {"n_shadows": 2, "n_trees": 8, "n_queries": 3, "random_state": 0}

@@ -1,16 +1,26 @@
 import pickle
 import re
+from functools import partial
 
 import numpy as np
 import pytest
+import sklearn
 from helpers.metrics import leaky
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.model_selection import (
+    GridSearchCV,
+    StratifiedGroupKFold,
+    cross_val_score,
+    cross_validate,
+)
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_mia import ThresholdAttack, as_records
 from sklearn_mia.metrics import (
     membership_advantage_score,
     membership_advantage_scorer,
@@ -165,3 +175,69 @@ class Column(Identity):
 
     def decision_function(self, X):
         return np.asarray(X)[:, self.column]
+
+
+# Persons
+
+
+def attack_and_persons():
+    X, y = make_classification(320, 6, n_informative=4, flip_y=0.3, random_state=0)
+    model = KNeighborsClassifier(3).fit(X[:160], y[:160])
+    persons = np.repeat(np.arange(80), 4)
+    attack = ThresholdAttack(model).fit(as_records(X, y), groups=persons)
+    return attack, as_records(X, y), np.arange(320) < 160, persons
+
+
+def test_scorers_count_persons_who_are_wholly_on_a_side():
+    attack, records, is_member, persons = attack_and_persons()
+    # Of two persons one record is on the other side.
+    is_member[[0, 319]] = [False, True]
+    _, sums = attack.score_groups(records, persons)
+    kept, whole = np.arange(1, 79), np.arange(80) < 40
+    for scorer, metric in (
+        (membership_advantage_scorer, membership_advantage_score),
+        (tpr_at_fpr_scorer(0.25), partial(tpr_at_fpr_score, max_fpr=0.25)),
+    ):
+        found = scorer(attack, records, is_member, groups=persons)
+        assert found == metric(whole[kept], sums[kept])
+    scorer = tpr_at_fpr_scorer(0.25, pos_label=False)
+    found = scorer(attack, records, is_member, groups=persons)
+    assert found == tpr_at_fpr_score(~whole[kept], -sums[kept], max_fpr=0.25)
+
+
+def test_groups_are_handed_on_to_scorers_by_metadata_routing():
+    attack, records, is_member, persons = attack_and_persons()
+    folds = StratifiedGroupKFold(2)
+    options = {"cv": folds, "params": {"groups": persons}}
+    with sklearn.config_context(enable_metadata_routing=True):
+        attack.set_fit_request(groups=True)
+        found = cross_val_score(
+            attack, records, is_member, scoring=tpr_at_fpr_scorer(0.5), **options
+        )
+        unset = tpr_at_fpr_scorer(0.5).set_score_request(groups=None)
+        with pytest.raises(ValueError, match="not explicitly set as requested"):
+            cross_val_score(attack, records, is_member, scoring=unset, **options)
+    train, test = next(folds.split(records, is_member, persons))
+    attack.fit(records[train], is_member[train], groups=persons[train])
+    _, sums = attack.score_groups(records[test], persons[test])
+    of_persons = np.unique(persons[test]) < 40
+    assert found[0] == tpr_at_fpr_score(of_persons, sums, max_fpr=0.5)
+
+
+def test_persons_that_a_scorer_cannot_count_are_told():
+    attack, records, is_member, persons = attack_and_persons()
+    message = "groups has none of 1 groups wholly among the members, and 1 with records"
+    with pytest.raises(ValueError, match=message):
+        membership_advantage_scorer(attack, records, is_member, groups=persons * 0)
+    message = (
+        "groups has none of 80 groups wholly among the non-members, and 40 with records"
+    )
+    odd = np.arange(320) % 2 == 1
+    with pytest.raises(ValueError, match=message):
+        membership_advantage_scorer(attack, records, is_member | odd, groups=persons)
+    other = LogisticRegression().fit(records, is_member)
+    with pytest.raises(TypeError, match="LogisticRegression scores records only"):
+        membership_advantage_scorer(other, records, is_member, groups=persons)
+    attack.fit(records)
+    with pytest.raises(ValueError, match="ThresholdAttack was fitted without groups"):
+        membership_advantage_scorer(attack, records, is_member, groups=persons)

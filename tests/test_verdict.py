@@ -134,7 +134,7 @@ def test_a_reversed_ranking_tells_as_much_as_one_that_is_not(found, outcome):
     if is_reversed:
         low, high = 1 - high, 1 - low
     assert (row["interval"]["low"], row["interval"]["high"]) == (low, high)
-    assert judge_slice([interval(*found)], 0.6, large=True) == outcome
+    assert judge_slice({"A": interval(*found)}, 0.6, large=True) == (outcome, "A")
 
 
 def test_a_slice_is_large_by_its_sizes_alone():
@@ -145,11 +145,22 @@ def test_a_slice_is_large_by_its_sizes_alone():
     above, within = interval(0.7, 0.65, 0.75), interval(0.55, 0.5, 0.58)
     between = interval(0.6, 0.5, 0.7)
     for large in (True, False):
-        assert judge_slice([within, above], 0.6, large) == "exceeded"
-        assert judge_slice([above], None, large) is None
-    assert judge_slice([within], 0.6, True) == "kept"
-    assert judge_slice([within, between], 0.6, True) == "undecided"
-    assert judge_slice([within, between], 0.6, False) == "cannot_tell"
+        both = {"A": within, "B": above}
+        assert judge_slice(both, 0.6, large) == ("exceeded", "B")
+        assert judge_slice({"A": above}, None, large) == (None, None)
+    assert judge_slice({"A": within}, 0.6, True) == ("kept", "A")
+    both = {"A": within, "B": between}
+    assert judge_slice(both, 0.6, True) == ("undecided", "B")
+    assert judge_slice(both, 0.6, False) == ("cannot_tell", "B")
+
+
+WORST = {
+    "slice": "loss",
+    "value": "tenth 10",
+    "n_members": 500,
+    "attack": "A",
+    "auc": interval(0.71, 0.687, 0.735),
+}
 
 
 def verdict(p_value, outcomes, *, power=0.58, worst=None, slices=(), critical=()):
@@ -187,17 +198,14 @@ def verdict(p_value, outcomes, *, power=0.58, worst=None, slices=(), critical=()
         headline,
         "Forest",
         worst_slice=worst,
-        slice_outcomes=slices,
+        slices=[slice_row(outcome) for outcome in slices],
     )
 
 
-WORST = {
-    "slice": "loss",
-    "value": "tenth 10",
-    "n_members": 500,
-    "attack": "A",
-    "auc": interval(0.71, 0.687, 0.735),
-}
+def slice_row(outcome):
+    auc = interval(0.585, 0.533, 0.635)
+    decides = {"attack": "A", "auc": auc, "times": 3.0}
+    return WORST | {"outcome": outcome, "decides": decides}
 
 
 @pytest.mark.parametrize(
@@ -240,7 +248,7 @@ def test_an_audit_too_small_for_the_limit_says_so_first():
     told = verdict(0.4, ["undecided"], power=0.7)
     assert told["sentences"][0] == (
         "This audit is too small to have seen a leak of the size of the limit (AUC "
-        "0.6). It says nothing for the safety of the model."
+        "0.6). It is no argument for the safety of the model."
     )
     larger = verdict(0.4, ["undecided"], power=0.59)
     assert larger["sentences"][0].startswith("This audit cannot rule out a leak")
@@ -249,20 +257,31 @@ def test_an_audit_too_small_for_the_limit_says_so_first():
 def test_the_worst_group_is_in_the_verdict():
     told = verdict(0.001, ["kept"], worst=WORST, slices=["cannot_tell"])
     assert (
-        "Not all records are at the same risk: among the records of tenth 10 by "
-        "difficulty (500 members), A has an AUC of 0.710 (0.687 to 0.735, corrected "
-        "for all groups)."
+        "Not all records are at the same risk: among the tenth of the records that "
+        "models get most wrong (500 members), A has an AUC of 0.710 (0.687 to 0.735, "
+        "corrected for all groups)."
     ) in told["sentences"]
 
 
 def test_guessing_recognises_one_more_than_it_accuses():
     (first,) = [s for s in verdict(0.01, ["kept"])["sentences"] if "strongest" in s]
     assert first.endswith(
-        "wrongly accuses 3 of the 299 people who were not in the data; guessing, held "
-        "to the same, would recognise 1.3 %."
+        "wrongly accuses 3 of the 299 people who were not in the data; guessing with "
+        "as few false accusations would recognise 1.3 %."
     )
 
 
 def test_close_calls_say_how_many_more_records_would_decide():
     told = " ".join(verdict(0.001, ["undecided"])["sentences"])
-    assert "an audit with about 2 times as many records on both sides" in told
+    assert "An audit with about 2 times as many records on both sides" in told
+    # Groups of records are held to the limit, too; the one that is open is named.
+    told = " ".join(verdict(0.001, ["kept"], slices=["kept", "undecided"])["sentences"])
+    assert (
+        "The limit of the AUC, 0.6, holds for every group of records that is large "
+        "enough, too. It cannot be decided, since the interval lies on both sides, "
+        "among the tenth of the records that models get most wrong (500 members; A "
+        "0.585, 0.533 to 0.635; 3 times as many records would decide, if they give "
+        "the same value)."
+    ) in told
+    told = " ".join(verdict(0.001, ["kept"], slices=["cannot_tell"])["sentences"])
+    assert "The audit cannot tell of one group of records, which are too small" in told

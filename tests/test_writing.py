@@ -378,20 +378,20 @@ def test_r15_formulas_in_a_csv_get_an_apostrophe(path):
     frame = pd.DataFrame(
         {"id": ids + plain, "score_=A": np.linspace(-1, 1, 16), "class": ["-no"] * 16}
     )
-    text = _writing.records_file(frame, path)
+    text = _writing.table_file(frame, path)
     back = pd.read_csv(io.StringIO(text, newline=""), keep_default_na=False)
     assert back["id"].tolist() == [f"'{i}" for i in ids] + plain
     assert back["class"].tolist() == ["'-no"] * 16
     np.testing.assert_allclose(back["score_=A"], frame["score_=A"])
     named = frame[:4].rename(columns={"score_=A": "=A"})
-    assert _writing.records_file(named, path).startswith("id,'=A,class")
+    assert _writing.table_file(named, path).startswith("id,'=A,class")
 
 
 def test_r15_parquet_keeps_text_as_it_is():
     pd = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")
     frame = pd.DataFrame({"id": ["=1+1", "\t@"], "risk": [0.5, 0.25]})
-    back = pd.read_parquet(io.BytesIO(_writing.records_file(frame, "r.parquet")))
+    back = pd.read_parquet(io.BytesIO(_writing.table_file(frame, "r.parquet")))
     assert back["id"].tolist() == ["=1+1", "\t@"]
 
 

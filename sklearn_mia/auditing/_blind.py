@@ -24,7 +24,7 @@ _MOST_BOOSTED_COLUMNS = 256
 _SCREENED_AT_A_TIME = 512
 
 
-def blind_table(features, codes):
+def blind_table(features, codes, groups=None):
     """Numeric table of records for a classifier that never sees the model.
 
     Parameters
@@ -34,20 +34,26 @@ def blind_table(features, codes):
     codes : ndarray of shape (n_records,)
         Class of each record, one more column.
 
+    groups : ndarray of shape (n_records,) or None, default=None
+        Codes. The number of records of the group is one more column: a sum over more
+        records differs without the model.
+
     Returns
     -------
-    table : {ndarray, sparse array} of shape (n_records, n_features + 1)
+    table : {ndarray, sparse array} of shape (n_records, n_features + 1 or 2)
         Text becomes the position of its value among the sorted values. A wide sparse
         table without missing values stays sparse.
     """
+    more = [codes.astype(float)]
+    if groups is not None:
+        more.append(np.bincount(groups)[groups].astype(float))
     if sp.issparse(features):
         is_wide = features.shape[1] >= _MOST_BOOSTED_COLUMNS
         whole = is_wide and not np.isnan(features.tocsr().data).any()
         if whole or np.prod(features.shape, dtype=float) > _MOST_DENSE_CELLS:
-            return sp.hstack([features, sp.csr_array(codes[:, None])], format="csr")
-    return np.column_stack(
-        [*map(as_numbers, columns_of(features)), codes.astype(float)]
-    )
+            beside = [sp.csr_array(column[:, None]) for column in more]
+            return sp.hstack([features, *beside], format="csr")
+    return np.column_stack([*map(as_numbers, columns_of(features)), *more])
 
 
 def _blind_learners(table, seed):

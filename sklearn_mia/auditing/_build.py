@@ -26,7 +26,6 @@ from sklearn_mia.auditing._judging import (
     SLICE_SHARE,
     confidence_of,
     judge_limits,
-    outcomes_of,
 )
 from sklearn_mia.auditing._multiplicity import max_statistic_test
 from sklearn_mia.auditing._nouns import nouns_of
@@ -278,7 +277,7 @@ def build_report(
             headline,
             model_content["name"],
             worst_slice=worst,
-            slice_outcomes=outcomes_of(slices),
+            slices=slices,
             codes=[finding.code for finding in findings],
             named=named,
             nouns=nouns,
@@ -405,7 +404,7 @@ def _blind(case, confidence, seed):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return blind_auc(
-            blind_table(case.features, case.codes),
+            blind_table(case.features, case.codes, case.groups),
             case.is_member,
             case.units,
             grouped=case.groups is not None,

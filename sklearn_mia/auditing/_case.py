@@ -20,7 +20,7 @@ from sklearn_mia.tables import (
     take,
 )
 
-_FEWEST_GROUPS = 2
+FEWEST_GROUPS = 2
 _WHOLE = re.compile(r"\d+", re.ASCII)
 
 
@@ -209,24 +209,31 @@ def _keys_and_codes(groups, is_member):
     return keys, codes
 
 
-def check_sides_of_groups(is_member, is_mixed):
+def check_sides_of_groups(
+    is_member,
+    is_mixed,
+    *,
+    advice="Split by group, so that each is wholly in or out, or audit without groups.",
+):
     """Raise ValueError if too few groups lie wholly on a side.
 
     Parameters
     ----------
     is_member, is_mixed : ndarray of shape (n_groups,), dtype bool
+
+    advice : str
+        What to do about it.
     """
     for name, side in {
         "members": is_member & ~is_mixed,
         "non-members": ~is_member,
     }.items():
         n_whole = int(side.sum())
-        if n_whole < _FEWEST_GROUPS:
+        if n_whole < FEWEST_GROUPS:
             raise ValueError(
                 f"groups has {n_whole} of {len(is_member)} groups wholly among the "
                 f"{name}, and {int(is_mixed.sum())} with records on both sides; "
-                f"expected at least {_FEWEST_GROUPS}. Split by group, so that each is "
-                "wholly in or out, or audit without groups."
+                f"expected at least {FEWEST_GROUPS}. {advice}"
             )
 
 

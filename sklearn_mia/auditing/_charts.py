@@ -19,7 +19,13 @@ def _decade_label(exponent):
     return f"{value:g} %"
 
 
-def roc_svg(attacks, n_members, n_nonmembers, width=720, height=460, shape="wide"):
+def _capital(text):
+    return escape(text[:1].upper() + text[1:])
+
+
+def roc_svg(
+    attacks, n_members, n_nonmembers, nouns, width=720, height=460, shape="wide"
+):
     """ROC on log-log axes as SVG; colours are classes of the page's style.
 
     The strip at the left is the rate at no false alarm at all, which a logarithmic
@@ -30,6 +36,8 @@ def roc_svg(attacks, n_members, n_nonmembers, width=720, height=460, shape="wide
     attacks : list of dict
 
     n_members, n_nonmembers : int
+
+    nouns : Nouns
 
     width, height : int
 
@@ -57,8 +65,9 @@ def roc_svg(attacks, n_members, n_nonmembers, width=720, height=460, shape="wide
 
     parts = [
         f'<svg class="chart {shape}" viewBox="0 0 {width} {height}" role="img" '
-        'aria-label="ROC curves on logarithmic axes: share of members recognised '
-        'against share of non-members wrongly accused">'
+        'aria-label="ROC curves on logarithmic axes: share of the '
+        f"{escape(nouns.members)} recognised "
+        f'against share of the {escape(nouns.nonmembers)} wrongly accused">'
     ]
     for exponent in range(math.ceil(y_low), 1):
         y = y_of(10.0**exponent)
@@ -79,9 +88,10 @@ def roc_svg(attacks, n_members, n_nonmembers, width=720, height=460, shape="wide
         f'<text class="tick" x="{left + strip / 2}" y="{y0 + 18}" '
         'text-anchor="middle">none</text>'
         f'<text class="axis" x="{(left + x1) / 2}" y="{height - 10}" '
-        'text-anchor="middle">Non-members wrongly accused (FPR)</text>'
+        f'text-anchor="middle">{_capital(nouns.nonmembers)} wrongly accused '
+        "(FPR)</text>"
         f'<text class="axis" transform="translate(14 {(y0 + y1) / 2}) rotate(-90)" '
-        'text-anchor="middle">Members recognised (TPR)</text>'
+        f'text-anchor="middle">{_capital(nouns.members)} recognised (TPR)</text>'
     )
     low = max(10.0**x_low, 10.0**y_low)
     parts.append(

@@ -86,8 +86,8 @@ def tpr_row(is_member, scores, fpr, confidence, *, seed=0):
         tpr = _tpr_interval(is_member, scores, fpr, confidence)
     else:
         note = (
-            f"value at 0 of {n0} false alarms; a false-positive rate of {fpr:g} needs "
-            f"at least {min_nonmembers_for_fpr(fpr)} non-members"
+            f"{n0} non-members are too few for a false-positive rate of {fpr:g}; at "
+            f"least {min_nonmembers_for_fpr(fpr)} are needed"
         )
         if permitted:
             least, most = _bounds_beside(

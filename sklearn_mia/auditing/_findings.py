@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 from sklearn_mia.auditing._multiplicity import MeanGapStatistic, max_statistic_test
 from sklearn_mia.auditing._nouns import RECORDS
 from sklearn_mia.auditing._percent import in_percent
-from sklearn_mia.auditing._slices import group_told, records_told
+from sklearn_mia.auditing._slice_words import group_told, records_told
 from sklearn_mia.metrics import (
     min_nonmembers_for_fpr,
     rate_interval,
@@ -284,9 +284,9 @@ def check_resolution(n_nonmembers, fprs, confidence=0.95, nouns=RECORDS):
         "warning",
         "False-positive rate not resolvable",
         f"{n_nonmembers} {nouns.nonmembers} cannot show a false-positive rate of "
-        f"{rates}: one false alarm is already {in_percent(1 / n_nonmembers)}, and none "
-        f"at all proves no more than {in_percent(at_zero)}.",
-        f"Pass at least {needed} {nouns.nonmembers}, or ask for a higher rate.",
+        f"{rates}: one false alarm is already {in_percent(1 / n_nonmembers)}, and with "
+        f"none at all the rate could still be {in_percent(at_zero)}.",
+        f"Give at least {needed} {nouns.nonmembers}, or ask for a higher rate.",
         {
             "fprs": fine,
             "n_nonmembers": n_nonmembers,
@@ -521,7 +521,8 @@ def check_worst_slice(row, nouns=RECORDS):
         "warning",
         "A group at a risk of its own",
         f"Among {group_told(row, nouns)}.",
-        "Judge the model by its worst group, not by the average.",
+        "The limit of the AUC holds for every group that is large enough, not for the "
+        "average alone.",
         {
             "slice": row["slice"],
             "value": row["value"],

@@ -4,12 +4,12 @@ import functools
 from importlib import import_module, resources
 
 from sklearn_mia.auditing._charts import distribution_svg, interval_svg, legend, roc_svg
-from sklearn_mia.auditing._judging import outcomes_of, together
+from sklearn_mia.auditing._judging import passes
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, rate
 from sklearn_mia.auditing._ranking import named_sentence
-from sklearn_mia.auditing._slices import differences_told, slicing_told
-from sklearn_mia.auditing._text import records_of
+from sklearn_mia.auditing._slice_words import differences_told, slicing_told
+from sklearn_mia.auditing._text import PASSES, records_of
 from sklearn_mia.auditing._writing import visible
 
 _SEVERITY_WORDS = {"critical": "Critical", "warning": "Warning", "note": "Note"}
@@ -110,14 +110,15 @@ def _value(value):
 def _colour(content):
     """Name of the colour of the verdict: green is for what was shown alone."""
     level = content["verdict"]["level"]
-    limits, slices = (outcomes_of(content[key]) for key in ("limits", "slices"))
-    found = together(limits, slices, [f["code"] for f in content["findings"]])
-    return level if level != "nothing_found" or found == "kept" else "nothing_seen"
+    if level == "nothing_found" and passes(content) != "yes":
+        return "nothing_seen"
+    return level
 
 
 def _view(content, number, markup):
     """What the template needs beside the content itself."""
     attacks, data, verdict = content["attacks"], content["data"], content["verdict"]
+    nouns, sizes = Nouns(**content["nouns"]), (data["n_members"], data["n_nonmembers"])
     told = {kind: [] for kind in KINDS}
     for kind, sentence in zip(verdict["kinds"], verdict["sentences"], strict=True):
         told[kind].append(sentence)
@@ -137,14 +138,13 @@ def _view(content, number, markup):
         ],
         "lead": attacks[0],
         "level": _LEVEL_WORDS[verdict["level"]],
+        "passes": PASSES[passes(content)],
         "colour": _colour(content),
         "roc": markup(
             legend(attacks)
-            + roc_svg(attacks, data["n_members"], data["n_nonmembers"])
+            + roc_svg(attacks, *sizes, nouns)
             # A phone gets its own proportions.
-            + roc_svg(
-                attacks, data["n_members"], data["n_nonmembers"], 380, 380, "narrow"
-            )
+            + roc_svg(attacks, *sizes, nouns, 380, 380, "narrow")
         ),
         "distributions": [
             (attack["name"], markup(distribution_svg(attack))) for attack in attacks
@@ -154,11 +154,9 @@ def _view(content, number, markup):
             content["slices"],
             content["correction"]["difference_confidence"],
             content["headline"]["attack"],
-            Nouns(**content["nouns"]),
+            nouns,
         ),
-        "named": named_sentence(
-            content["exposed"], attacks[0]["n_members"], Nouns(**content["nouns"])
-        )
+        "named": named_sentence(content["exposed"], attacks[0]["n_members"], nouns)
         if content["exposed"]
         else "",
         "n_unresolved": sum(not r["resolvable"] for r in attacks[0]["tpr_at_fpr"]),

@@ -16,6 +16,7 @@ BASELINE_SHARE = 0.05
 _PASSES = 0.985
 _MOST_TIMES = 1000
 _NOT_CHECKED = "MIA020"
+_ONLY_PREDICTIONS = "MIA017"
 
 READ_REVERSED = "read the other way round"
 _TURNED = {"estimate": "estimate", "low": "high", "high": "low"}
@@ -264,12 +265,12 @@ def can_tell(n_members, n_nonmembers, reach, limit):
     return (reach + ndtri(_PASSES)) * sd <= limit - 0.5
 
 
-def judge_slice(intervals, limit, large):
+def judge_slice(aucs, limit, large):
     """Compare the attacks in one slice with the limit of the AUC.
 
     Parameters
     ----------
-    intervals : list of dict
+    aucs : dict
         The AUC of each attack in it, corrected for all slices and attacks.
 
     limit : float or None
@@ -282,13 +283,45 @@ def judge_slice(intervals, limit, large):
     outcome : str or None
         "exceeded", "kept", "undecided", or "cannot_tell" for a small slice that does
         not clearly exceed it; None without a limit.
+
+    attack : str or None
+        The one that decides, or keeps it from being decided.
     """
     if limit is None:
-        return None
-    turned = map(either_way, intervals)
-    found = {outcome_of(auc["low"], auc["high"], limit) for auc in turned}
-    if "exceeded" in found:
-        return "exceeded"
-    if not large:
-        return "cannot_tell"
-    return "undecided" if "undecided" in found else "kept"
+        return None, None
+    rows = [_auc_row(name, auc, limit) for name, auc in aucs.items()]
+    for wanted in ("exceeded", "undecided", "kept"):
+        alike = [row for row in rows if row[0] == wanted]
+        if alike:
+            break
+    end = "low" if wanted == "exceeded" else "high"
+    attack = max(alike, key=lambda row: _end(row[2], end))[1]
+    is_told = large or wanted == "exceeded"
+    return wanted if is_told else "cannot_tell", attack
+
+
+def passes(content):
+    """Tell whether a model passes: whether it was shown to be within all limits.
+
+    Parameters
+    ----------
+    content : dict
+        Of a report.
+
+    Returns
+    -------
+    passes : {"yes", "no", "not shown"}
+        Predictions can fail a model, not clear it.
+    """
+    if content["verdict"]["level"] == "not_interpretable":
+        return "not shown"
+    codes = {finding["code"] for finding in content["findings"]}
+    of_limits, of_slices = (outcomes_of(content[key]) for key in ("limits", "slices"))
+    found = together(of_limits, of_slices, codes)
+    if found == "exceeded":
+        return "no"
+    limited = {row.get("limit") for row in content["limits"]}
+    # Older reports compared no group of records with the limit.
+    is_open = "auc" in limited and None in of_slices
+    is_shown = found == "kept" and not is_open and _ONLY_PREDICTIONS not in codes
+    return "yes" if is_shown else "not shown"

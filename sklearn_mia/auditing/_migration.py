@@ -50,7 +50,7 @@ def from_version_1(content):
         "difference_confidence": confidence,
     }
     for row in content["slices"]:
-        row |= dict.fromkeys(("reversed", "difference", "outcome"))
+        row |= dict.fromkeys(("reversed", "decides", "difference", "outcome"))
         row["large"] = False
     for row in content["limits"]:
         interval = row["interval"]

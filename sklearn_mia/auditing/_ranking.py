@@ -132,10 +132,11 @@ def named_sentence(exposed, n_members, nouns):
     -------
     sentence : str
     """
-    wrong = f"no more than {rate(exposed['max_fdr'])} of those named wrong"
+    wrong = f"no more than {rate(exposed['max_fdr'])} of those picked wrong"
     if exposed["n_named"]:
         return (
-            f"{exposed['n_named']} of the {n_members} {nouns.members} can be named "
-            f"with {wrong}, by someone who asks about as many {nouns.nonmembers}."
+            f"Someone who holds the records of these {n_members} {nouns.members} and "
+            f"of as many {nouns.nonmembers} can pick out {exposed['n_named']} of the "
+            f"{n_members}, with {wrong}."
         )
-    return f"Nobody can be named with {wrong}; {exposed['note']}."
+    return f"Nobody can be picked out with {wrong}; {exposed['note']}."

@@ -1,7 +1,7 @@
 """Auditing a training procedure: several models, one statement."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import joblib
 import numpy as np
@@ -9,12 +9,14 @@ from scipy import stats
 from sklearn.base import clone
 
 from sklearn_mia.auditing._case import (
+    FEWEST_GROUPS,
     half_of_units,
     name_of_labels,
     one_table,
     side_table,
 )
 from sklearn_mia.auditing._evaluation import tpr_row
+from sklearn_mia.auditing._nouns import RECORDS, Nouns, nouns_of
 from sklearn_mia.auditing._percent import percent
 from sklearn_mia.auditing._report import plain
 from sklearn_mia.auditing._run import (
@@ -25,8 +27,10 @@ from sklearn_mia.auditing._run import (
     run_attacks,
 )
 from sklearn_mia.auditing._settings import Settings
+from sklearn_mia.auditing._subjects import subjects_of
 from sklearn_mia.auditing._writing import visible, write_whole
 from sklearn_mia.checks import check_count
+from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import shown
 from sklearn_mia.identity import record_ids
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
@@ -58,11 +62,20 @@ class RecipeReport:
 
     summary : list of dict
         One row an attack and metric: "attack", "metric" ("auc" or
-        "tpr@fpr=<fraction>"), "mean", "low", "high" over models, and "note".
+        "tpr@fpr=<fraction>"), "mean", "low", "high" over models, and "note". With
+        groups they count groups; "of_records" has the same four record by record, else
+        it is None.
 
     targets : list of dict
-        One row a model: its accuracy on members and non-members, and the same metrics
-        by attack.
+        One row a model: its accuracy on members and non-members, record by record, the
+        number of members and of non-members, and by attack the same metrics, in
+        "attacks" and, with groups, record by record in "of_records".
+
+    unit : str
+        "record", or "group" where the numbers count groups, each with all records.
+
+    nouns : dict
+        What the text calls those who are counted.
 
     See Also
     --------
@@ -87,6 +100,8 @@ class RecipeReport:
     confidence: float
     summary: list
     targets: list
+    unit: str = "record"
+    nouns: dict = field(default_factory=RECORDS._asdict)
 
     def to_json(self, path=None):
         """Write the report as strict JSON.
@@ -102,7 +117,7 @@ class RecipeReport:
         text : str or None
             None if it was written to `path`.
         """
-        content = {"schema": "sklearn_mia.recipe", "schema_version": 1} | vars(self)
+        content = {"schema": "sklearn_mia.recipe", "schema_version": 2} | vars(self)
         text = json.dumps(plain(content), allow_nan=False, indent=1)
         if path is None:
             return text
@@ -117,22 +132,30 @@ class RecipeReport:
     def __str__(self):
         """Return the summary as plain text."""
         level = percent(self.confidence).replace(".0", "")
+        nouns = Nouns(**self.nouns)
+        unit, also = [], []
+        if self.unit == "group":
+            unit = [f"Each of the {nouns.many} counts once, with all records"]
+            also = ["", "Record by record, beside it", ""]
+            also += [_line(row, row["of_records"]) for row in self.summary]
         lines = [
             f"Membership audit of the procedure {self.recipe}",
             f"{self.n_targets} models on random halves; mean and {level} interval over "
             "models",
+            *unit,
             "",
             f"  {'attack':<18}{'metric':<18}{'mean':>7}  interval",
+            *(_line(row, row) for row in self.summary),
+            *also,
         ]
-        for row in self.summary:
-            start = f"  {row['attack']:<18}{row['metric']:<18}"
-            if row["mean"] is None:
-                lines.append(f"{start}{'n/a':>7}  {row['note']}")
-                continue
-            lines.append(
-                f"{start}{row['mean']:>7.3f}  {row['low']:.3f} to {row['high']:.3f}"
-            )
         return "\n".join(map(visible, lines))
+
+
+def _line(row, values):
+    start = f"  {row['attack']:<18}{row['metric']:<18}"
+    if values["mean"] is None:
+        return f"{start}{'n/a':>7}  {values['note']}"
+    return f"{start}{values['mean']:>7.3f}  {values['low']:.3f} to {values['high']:.3f}"
 
 
 def audit_recipe(
@@ -146,6 +169,7 @@ def audit_recipe(
     fprs=(0.01, 0.1),
     confidence=Settings.confidence,
     groups=None,
+    group_name=Settings.group_name,
     callbacks=None,
     n_jobs=None,
     timeout=None,
@@ -186,7 +210,15 @@ def audit_recipe(
         Confidence level of the intervals over models.
 
     groups : array-like of shape (n_records,) or None, default=None
-        Group of each record, such as the person: wholly in or out of each half.
+        Key of the group of each record, such as the person: wholly in or out of each
+        half. With groups the report is about them: a group is a member or not with all
+        of its records, its score is the sum over them, and every rate, AUC and interval
+        counts groups, as in :func:`audit`. What an attack does record by record stands
+        beside it.
+
+    group_name : str or pair of str, default="group"
+        What the report calls a group, as ``"patient"``; a pair has the plural, as
+        ``("child", "children")``.
 
     callbacks : list or None, default=None
         Callbacks of scikit-learn for the attacks with shadow models, such as a
@@ -230,8 +262,10 @@ def audit_recipe(
         fprs=fprs,
         confidence=confidence,
         n_shadows=n_shadows,
+        group_name=group_name,
         seed=root_seed(random_state) % 2**31,
     )
+    nouns = nouns_of(None if groups is None else settings.group_name)
     fprs, confidence, seed = settings.fprs, settings.confidence, settings.seed
     X, labels = side_table(X, "X"), as_labels(y)
     if len(labels) != X.shape[0]:
@@ -280,64 +314,92 @@ def audit_recipe(
         recipe=" ".join(shown(estimator).split()),
         n_targets=n_targets,
         confidence=confidence,
-        summary=_summary(targets, fprs, confidence),
+        summary=_summary(targets, fprs, confidence, nouns),
         targets=targets,
+        unit="record" if groups is None else "group",
+        nouns=nouns._asdict(),
     )
 
 
 def _units(X, labels, groups):
     identities = record_ids(X, labels)
-    if groups is not None:
-        groups = np.asarray(groups).astype(str)
-        if len(groups) != len(labels):
-            raise ValueError(
-                f"groups has {len(groups)} values for {len(labels)} records."
-            )
-        identities = merged_identities(identities, groups)
-    return np.unique(identities, return_inverse=True)[1]
+    if groups is None:
+        return np.unique(identities, return_inverse=True)[1]
+    keys, codes = group_codes(groups, len(labels))
+    units = np.unique(merged_identities(identities, codes), return_inverse=True)[1]
+    n_units = int(units.max()) + 1
+    if n_units < 2 * FEWEST_GROUPS:
+        raise ValueError(
+            f"groups has {len(keys)} groups, {n_units} if those that share a record "
+            f"count as one; expected at least {2 * FEWEST_GROUPS}, since each is "
+            "wholly in or out of a half. Pass more of them, or audit without groups."
+        )
+    return units
 
 
 def _target_row(model, case, scored, fprs, confidence):
     right = predicted_codes(model, case.asked, case.classes) == case.codes
-    row = {
+    subjects = subjects_of(case, scored)
+    n_members, n_nonmembers = subjects.sides
+    of_records = None
+    if case.groups is not None:
+        of_records = {
+            name: _metrics(*_record_rows(case, result), fprs, confidence)
+            for name, result in scored.items()
+        }
+    return {
         "accuracy_members": float(right[case.is_member].mean()),
         "accuracy_nonmembers": float(right[~case.is_member].mean()),
-        "attacks": {},
+        "n_members": n_members,
+        "n_nonmembers": n_nonmembers,
+        "attacks": {
+            name: _metrics(*subjects.rows(name), fprs, confidence) for name in scored
+        },
+        "of_records": of_records,
     }
-    for name, result in scored.items():
-        rows = judged_rows(result)
-        sides, scores = case.is_member[rows], result.scores[rows]
-        values = {"auc": roc_auc_interval(sides, scores).estimate}
-        for fpr in fprs:
-            rate = tpr_row(sides, scores, fpr, confidence)
-            values[f"tpr@fpr={fpr:g}"] = (
-                rate["tpr"]["estimate"] if rate["resolvable"] else None
-            )
-        row["attacks"][name] = values
-    return row
 
 
-def _summary(targets, fprs, confidence):
+def _record_rows(case, result):
+    rows = judged_rows(result)
+    return case.is_member[rows], result.scores[rows]
+
+
+def _metrics(is_member, scores, fprs, confidence):
+    values = {"auc": roc_auc_interval(is_member, scores).estimate}
+    for fpr in fprs:
+        rate = tpr_row(is_member, scores, fpr, confidence)
+        values[f"tpr@fpr={fpr:g}"] = (
+            rate["tpr"]["estimate"] if rate["resolvable"] else None
+        )
+    return values
+
+
+def _summary(targets, fprs, confidence, nouns):
     rows = []
     for name in targets[0]["attacks"]:
         for metric in ("auc", *(f"tpr@fpr={fpr:g}" for fpr in fprs)):
             values = [target["attacks"][name][metric] for target in targets]
-            row = {"attack": name, "metric": metric, "note": ""}
+            row = {"attack": name, "metric": metric}
+            row |= _over_models(values, metric, confidence, nouns)
+            row["of_records"] = None
+            if targets[0]["of_records"] is not None:
+                values = [target["of_records"][name][metric] for target in targets]
+                row["of_records"] = _over_models(values, metric, confidence, RECORDS)
             rows.append(row)
-            if None in values:
-                fpr = float(metric.partition("=")[2])
-                row |= dict.fromkeys(("mean", "low", "high"))
-                row["note"] = (
-                    f"needs {min_nonmembers_for_fpr(fpr)} non-members, and scores that "
-                    "do not tie there"
-                )
-                continue
-            mean, n = float(np.mean(values)), len(values)
-            half = stats.t.ppf((1 + confidence) / 2, n - 1)
-            half *= np.std(values, ddof=1) / np.sqrt(n)
-            row |= {
-                "mean": mean,
-                "low": float(max(0.0, mean - half)),
-                "high": float(min(1.0, mean + half)),
-            }
     return rows
+
+
+def _over_models(values, metric, confidence, nouns):
+    if None in values:
+        needed = min_nonmembers_for_fpr(float(metric.partition("=")[2]))
+        note = f"needs {needed} {nouns.nonmembers}, and scores that do not tie there"
+        return {"mean": None, "low": None, "high": None, "note": note}
+    mean, n = float(np.mean(values)), len(values)
+    half = stats.t.ppf((1 + confidence) / 2, n - 1)
+    half *= np.std(values, ddof=1) / np.sqrt(n)
+    return {
+        "mean": mean,
+        "low": float(max(0.0, mean - half)),
+        "high": float(min(1.0, mean + half)),
+        "note": "",
+    }

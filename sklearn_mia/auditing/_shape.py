@@ -145,6 +145,7 @@ _SLICE = Ruled(
         "auc": Maybe(_INTERVAL),
         "p_corrected": Maybe(SHARE),
         "reversed": Maybe({"attack": TEXT, "auc": _INTERVAL}),
+        "decides": Maybe({"attack": TEXT, "auc": _INTERVAL, "times": Maybe(NUMBER)}),
         "difference": Maybe(
             {
                 "difference": Maybe(NUMBER),

@@ -6,9 +6,11 @@ from sklearn_mia.auditing._evaluation import plain_interval
 from sklearn_mia.auditing._judging import (
     can_tell,
     confidence_at,
+    either_way,
     is_reversed,
     judge_slice,
     reach_of,
+    times_to_decide,
 )
 from sklearn_mia.auditing._multiplicity import (
     AucStatistic,
@@ -67,7 +69,8 @@ def evaluate_slices(
     rows : list of dict
         One a slice, with the attack that has the smallest corrected p-value in it;
         "reversed", the attack and its AUC if its whole interval is below .5, or None;
-        "outcome" as in `judge_slice`, "large" as in `can_tell`.
+        "outcome" as in `judge_slice`, "large" as in `can_tell`; "decides", the attack
+        that decides, its AUC, and how many times as many records would decide.
     """
     is_member = subjects.is_member
     rows, statistics, places = [], [], []
@@ -83,6 +86,7 @@ def evaluate_slices(
                 "auc": None,
                 "p_corrected": None,
                 "reversed": None,
+                "decides": None,
                 "outcome": None if limit is None else "cannot_tell",
                 "large": False,
                 "note": "",
@@ -134,9 +138,14 @@ def evaluate_slices(
             row["reversed"] = {"attack": name, "auc": auc}
         if limit is not None:
             row["large"] = can_tell(row["n_members"], row["n_nonmembers"], reach, limit)
-            row["outcome"] = judge_slice(
-                [interval for *_, interval in of_attacks], limit, row["large"]
-            )
+            aucs = {name: auc for *_, name, auc in of_attacks}
+            row["outcome"], name = judge_slice(aucs, limit, row["large"])
+            auc = either_way(aucs[name])
+            row["decides"] = {
+                "attack": name,
+                "auc": auc,
+                "times": times_to_decide(auc, limit),
+            }
     return rows
 
 
@@ -157,8 +166,10 @@ def slice_differences(
     measured in standard deviations, and the largest of all compared with what it is
     when the slices of the members are dealt out anew among the members, and those of
     the non-members among the non-members: slices then have no part in any score, and
-    overlap, share columns and leave gaps as before. Each record has to be a draw of its
-    own: of groups give the scores of groups.
+    overlap, share columns and leave gaps as before. A slice that is alike within and
+    unlike the rest differs from it, too: the AUC over records of several kinds is lower
+    than within each kind. Each record has to be a draw of its own: of groups give the
+    scores of groups.
 
     Parameters
     ----------
@@ -277,91 +288,3 @@ def most_reversed_slice(slices):
     """The group in which an attack is surest to rank members below the others."""
     found = [row for row in slices if row["reversed"]]
     return min(found, key=lambda row: row["reversed"]["auc"]["high"], default=None)
-
-
-def records_told(row, nouns=RECORDS):
-    """Which records a slice has, in words."""
-    value = row["value"]
-    if row["slice"] == "loss":
-        tenth, _, ends = value.partition(": ")
-        return f"the records of {tenth} by difficulty" + (
-            f" (a loss of {ends})" if ends else ""
-        )
-    if row["slice"] == "rarity":
-        has = "has" if value == "no one else" else "have"
-        return f"the records with a combination of two values that {value} {has}"
-    if row["slice"] == "size":
-        return f"the {nouns.many} with {value} record{'' if value == '1' else 's'}"
-    return f"the records with {row['slice']} {value}"
-
-
-def slicing_told(slicing, nouns):
-    """What the records of a slicing are told apart by."""
-    return {
-        "loss": "by the loss of models that were not trained on the record, in tenths "
-        "(easy records first)",
-        "rarity": "by how many share the rarest combination of two values that a "
-        "record has",
-        "size": f"by the number of records of a {nouns.one}",
-    }.get(slicing, f"by {slicing}")
-
-
-def differences_told(slices, confidence, attack, nouns=RECORDS):
-    """Whether slices differ by more than chance, in a sentence.
-
-    Parameters
-    ----------
-    slices : list of dict
-        With "difference" from :func:`slice_differences`.
-
-    confidence : float
-        Of all of them together.
-
-    attack : str
-        The one whose AUC is compared.
-
-    nouns : Nouns, default=RECORDS
-
-    Returns
-    -------
-    sentence : str
-        Empty if no slice could be compared.
-    """
-    compared = [
-        r for r in slices if r["difference"] and r["difference"]["low"] is not None
-    ]
-    if not compared:
-        return ""
-    found = [
-        row for row in compared if row["difference"]["p_corrected"] <= 1 - confidence
-    ]
-    detectable = [row["difference"]["detectable"] for row in compared]
-    power = (
-        f"With probability 0.8 a difference of {min(detectable):.3f} to "
-        f"{max(detectable):.3f} would have been found, depending on the group."
-    )
-    if not found:
-        return (
-            f"In none of {len(compared)} groups does the AUC of {attack} differ from "
-            f"that of the rest by more than chance. {power}"
-        )
-    found.sort(key=lambda row: -abs(row["difference"]["difference"]))
-    shown = "; ".join(
-        f"{records_told(row, nouns)} ({row['difference']['difference']:+.3f}, "
-        f"{row['difference']['low']:+.3f} to {row['difference']['high']:+.3f})"
-        for row in found
-    )
-    return (
-        f"By more than chance, corrected for having compared {len(compared)} groups "
-        f"with the rest, the AUC of {attack} differs for {shown}. {power}"
-    )
-
-
-def group_told(row, nouns=RECORDS):
-    """What was seen in a group of records, in the words of verdict and finding."""
-    auc = row["auc"]
-    return (
-        f"{records_told(row, nouns)} ({row['n_members']} {nouns.members}), "
-        f"{row['attack']} has an AUC of {auc['estimate']:.3f} ({auc['low']:.3f} to "
-        f"{auc['high']:.3f}, corrected for all groups)"
-    )

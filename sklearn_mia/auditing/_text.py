@@ -3,12 +3,18 @@
 import textwrap
 
 from sklearn_mia.auditing._evaluation import HEADLINE_FPR
+from sklearn_mia.auditing._judging import passes
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, percent_interval
-from sklearn_mia.auditing._slices import differences_told
+from sklearn_mia.auditing._slice_words import differences_told
 from sklearn_mia.auditing._writing import visible
 
 _WIDTH = 88
+PASSES = {
+    "yes": "Passes: it was shown to be within all limits.",
+    "no": "Does not pass: it was shown to be above a limit.",
+    "not shown": "Does not pass: it was not shown to be within all limits.",
+}
 _HARD_SPACE = "\N{NO-BREAK SPACE}"
 
 
@@ -46,6 +52,8 @@ def render_text(content):
         "",
         _wrapped(f"{verdict['title']}"),
         "",
+        f"  {PASSES[passes(content)]}",
+        "",
         *(_wrapped(sentence, "  ") for sentence in verdict["sentences"]),
         "",
         _wrapped(
@@ -66,7 +74,16 @@ def render_text(content):
         *_attack_lines(content),
     ]
     if content["slices"]:
-        lines += ["", "Slices (AUC of the strongest attack in each, corrected)", ""]
+        counted = ""
+        if data["unit"] == "group":
+            counted = f"; of each {nouns.one} the records in the slice count"
+        lines += [
+            "",
+            _wrapped(
+                f"Slices (AUC of the strongest attack in each, corrected{counted})"
+            ),
+            "",
+        ]
         lines += _slice_lines(content["slices"], nouns)
         told = differences_told(
             content["slices"],
@@ -200,7 +217,7 @@ def _size_lines(sizes, headline, nouns):
 
 def _slice_lines(slices, nouns):
     lines = [
-        f"  {'slice':<34}{'members':>8}{'others':>8}  {'AUC':>5}  {'interval':<16}"
+        f"  {'slice':<34}{'members':>8}{'not':>8}  {'AUC':>5}  {'interval':<16}"
         f"corrected p"
     ]
     for row in slices:

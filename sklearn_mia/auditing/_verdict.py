@@ -5,7 +5,7 @@ import re
 from sklearn_mia.auditing._judging import outcomes_of, together
 from sklearn_mia.auditing._nouns import RECORDS
 from sklearn_mia.auditing._percent import percent, percent_interval, rate
-from sklearn_mia.auditing._slices import group_told
+from sklearn_mia.auditing._slice_words import group_told, limit_told
 from sklearn_mia.checks import check_probability
 from sklearn_mia.metrics import expected_fpr
 
@@ -69,7 +69,7 @@ def state_verdict(
     model,
     *,
     worst_slice=None,
-    slice_outcomes=(),
+    slices=(),
     codes=(),
     named="",
     nouns=RECORDS,
@@ -100,8 +100,8 @@ def state_verdict(
     worst_slice : dict or None, default=None
         Row of the group of records in which a leak is surest, if one was found in any.
 
-    slice_outcomes : iterable of (str or None), default=()
-        Of all groups, from :func:`~sklearn_mia.auditing._judging.judge_slice`.
+    slices : list of dict, default=()
+        Rows of all groups of records.
 
     codes : iterable of str, default=()
         Of all findings.
@@ -120,7 +120,7 @@ def state_verdict(
     p_value, alpha = correction["p_value"], 1 - correction["confidence"]
     leak = p_value <= alpha
     of_limits = outcomes_of(judged)
-    found = together(of_limits, slice_outcomes, codes)
+    found = together(of_limits, outcomes_of(slices), codes)
     kept = found == "kept"
     if critical:
         level = title = "not_interpretable"
@@ -151,15 +151,17 @@ def state_verdict(
         told.append(("power", _power_sentence(power, nouns)))
     if not critical:
         told += [("limit", _limit_sentence(row, nouns)) for row in judged]
-        if "undecided" in slice_outcomes:
-            told.append(("limit", _undecided_slices(slice_outcomes)))
+        of_slices = _slice_sentence(judged, slices, nouns, found)
+        if of_slices:
+            told.append(("limit", of_slices))
     told.append(
         (
             "scope",
-            f"All of this is about {_one_trained(model)}. Training again on another "
-            "random draw of the same data moves the values by about as much again as "
-            "the intervals say; a statement about the training procedure needs several "
-            "models (audit_recipe).",
+            "The attacks assume someone who holds the records in question, can ask the "
+            "model about them and train models like it. All of this is about "
+            f"{_one_trained(model)}; how another training run would come out may "
+            "differ by about as much again as the intervals are wide, and a statement "
+            "about the training procedure needs several models (audit_recipe).",
         )
     )
     return {
@@ -190,8 +192,8 @@ _TITLES = {
     "clearly within the limits.",
     "nothing_found": "No membership leakage was found, and a leak as large as the "
     "limits would have been.",
-    "nothing_seen": "No membership leakage was found, but a leak larger than the "
-    "limits could have been missed.",
+    "nothing_seen": "A leak larger than the limits could have been missed. None was "
+    "found.",
 }
 
 
@@ -220,7 +222,10 @@ def _limit_sentence(row, nouns):
         return f"{limit}; {name} is above it, and so is its whole interval."
     if row["outcome"] == "kept":
         note = f" ({row['note']})" if row["note"] else ""
-        return f"{limit}; every attack is below it, intervals included{note}."
+        return (
+            f"{limit}; over all {nouns.many}, every attack is below it, intervals "
+            f"included{note}."
+        )
     return f"{limit}; the interval of {row['attack']} lies on both sides of it. " + (
         _times_sentence(row["times"], nouns)
     )
@@ -230,17 +235,23 @@ def _times_sentence(times, nouns):
     if times is None:
         return "No audit of a usual size would decide so close a call."
     return (
-        f"If the value stays, an audit with about {max(times, 1.1):.2g} times as many "
-        f"{nouns.many} on both sides would decide."
+        f"An audit with about {max(times, 1.1):.2g} times as many {nouns.many} on both "
+        "sides would decide, if it gives the same value."
     )
 
 
-def _undecided_slices(outcomes):
-    n = sum(outcome == "undecided" for outcome in outcomes)
-    groups = "one group of records" if n == 1 else f"{n} groups of records"
-    return (
-        f"In {groups}, large enough to tell, the interval of the AUC lies on both "
-        "sides of the limit."
+def _slice_sentence(judged, slices, nouns, found):
+    """What the limit of the AUC comes to in groups of records, if anything is open."""
+    limit = next((row["value"] for row in judged if row["limit"] == "auc"), None)
+    if limit is None:
+        return ""
+    if found != "kept":
+        return limit_told(slices, found, limit, nouns)
+    n_small = sum(row["outcome"] == "cannot_tell" for row in slices)
+    groups = "one group" if n_small == 1 else f"{n_small} groups"
+    return n_small and (
+        f"The audit cannot tell of {groups} of records, which are too small to be "
+        "shown below the limit, and are not clearly above it."
     )
 
 
@@ -252,12 +263,13 @@ def _what_was_seen(headline, nouns):
     if row["resolvable"]:
         k = row["n_false_alarms"]
         accused = f"{k} of the {headline['n_nonmembers']} {nouns.people}"
+        by_guessing = expected_fpr(k, headline["n_nonmembers"])
         first = (
             f"The strongest {strongest}, {name}, recognises "
             f"{percent_interval(row['tpr'])} of the {nouns.members} while it "
             "wrongly accuses "
-            f"{accused} who were not in the data; guessing, held to the same, would "
-            f"recognise {percent(expected_fpr(k, headline['n_nonmembers']))}."
+            f"{accused} who were not in the data; guessing with as few false "
+            f"accusations would recognise {percent(by_guessing)}."
         )
     elif row["tied"]:
         first = (
@@ -276,7 +288,7 @@ def _what_was_seen(headline, nouns):
     )
     return [
         first,
-        f"Shown {nouns.a_member} and {nouns.a_nonmember}, it tells which is "
+        f"Shown {nouns.a_member} and {nouns.a_nonmember}, the attack tells which is "
         "which in "
         f"{percent(auc['estimate'])} of cases (AUC {auc['estimate']:.3f}, {ends}); "
         "guessing is right in 50 %.",
@@ -287,13 +299,14 @@ def _chance_sentence(p_value, alpha, critical):
     if critical:
         reading = "if nothing else told the two sides apart"
     elif p_value <= alpha:
-        reading = f"which is below the {rate(round(alpha, 6))} at which it counts"
+        level = rate(round(alpha, 6))
+        reading = f"no more than the {level} up to which this is called a leak"
     else:
         reading = "so it may well be chance"
     share = "no more than 0.1 %" if p_value <= 0.001 else f"about {percent(p_value)}"
     return (
-        "Without any leak, a result this strong from any of the attacks would come up "
-        f"in {share} of audits, {reading}."
+        "If the model gave nothing away, one of the attacks would do as well as this "
+        f"by chance in {share} of audits, {reading}."
     )
 
 
@@ -304,7 +317,7 @@ def _too_small_sentence(judged, power):
     if limit is not None and power["auc"] > limit:
         return (
             "This audit is too small to have seen a leak of the size of the limit (AUC "
-            f"{limit:g}). It says nothing for the safety of the model."
+            f"{limit:g}). It is no argument for the safety of the model."
         )
     return (
         "This audit cannot rule out a leak above the limits: the intervals below reach "
@@ -314,8 +327,8 @@ def _too_small_sentence(judged, power):
 
 def _power_sentence(power, nouns):
     text = (
-        f"An audit of this size finds, with probability {power['power']:g} or more, a "
-        f"leak that raises the AUC to {power['auc']:.3f}"
+        f"With probability {power['power']:g} or more, an audit of this size would "
+        f"have found a leak that raises the AUC to {power['auc']:.3f}"
     )
     if power["exposed_share"] is not None:
         text += (

@@ -332,8 +332,8 @@ def run_all(steps):
 # Records
 
 
-def records_file(frame, path):
-    """One row a record, as CSV or Parquet.
+def table_file(frame, path):
+    """A table of single records or groups, as CSV or Parquet.
 
     In a CSV, text that a spreadsheet would take for a formula gets an apostrophe in
     front: what begins with ``=``, ``+``, ``-`` or ``@``, a tab or an end of line, and
@@ -351,7 +351,9 @@ def records_file(frame, path):
     data : str or bytes
     """
     if is_parquet(path):
-        return frame.astype({"id": str}).to_parquet(index=False)
+        # Ids may be of several types.
+        as_text = {"id": str} if "id" in frame else {}
+        return frame.astype(as_text).to_parquet(index=False)
     told = {
         name: frame[name].map(_no_formula)
         for name in frame.columns

@@ -1,7 +1,7 @@
 """Where an attack is written: base classes and what they hand to an attack.
 
-Provisional: names and hooks may change until attacks on regressors, on groups and on
-records of any kind are part of the package.
+Provisional: names and hooks may change until attacks on regressors and on records of
+any kind are part of the package.
 """
 
 from sklearn_mia.base._contract import BaseAttack

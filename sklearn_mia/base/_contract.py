@@ -474,7 +474,10 @@ class BaseAttack(
         y : ndarray of shape (n_records,)
             ``classes_[1]`` for members. At most `max_fpr` of the reference
             non-members are called so, k of n; of new ones like them (k + 1) / (n + 1),
-            see :func:`~sklearn_mia.metrics.expected_fpr`.
+            see :func:`~sklearn_mia.metrics.expected_fpr`. Where membership is unknown
+            and shadows play the target, that holds for a target that was trained on
+            about half of the pool: of the records of a pool that such a target never
+            saw, 3 to 7 % were called members at a `max_fpr` of 1 %.
         """
         check_is_fitted(self)
         return self.classes_[(self.decision_function(X) > 0).astype(int)]

@@ -5,6 +5,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sklearn_mia.groups import (
     group_codes,
+    group_members,
     group_scores,
     level_of,
     thresholds_by_size,
@@ -141,6 +142,47 @@ class GroupMixin:
                 *self._group_reference, max_fpr=self.max_fpr
             ).of(sizes)
         return keys, self.classes_[(scores > offset).astype(int)]
+
+    def sides_of_groups(self, X, is_member, groups):
+        """Score groups of known membership, without those that are on both sides.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+            Records as in `fit`.
+
+        is_member : array-like of shape (n_records,), dtype bool
+            Membership of each record.
+
+        groups : array-like of shape (n_records,)
+            Key of the group of each record.
+
+        Returns
+        -------
+        is_member : ndarray of shape (n_groups,), dtype bool
+            Membership of the groups that are members, or not, with all records.
+
+        scores : ndarray of shape (n_groups,)
+            The score of each, see `score_groups`.
+
+        Raises
+        ------
+        ValueError
+            If the attack was fitted without groups, a record has no key, or no group
+            is wholly on one of the sides.
+        """
+        _, scores = self.score_groups(X, groups)
+        _, of_groups, is_mixed, _ = group_members(is_member, groups)
+        whole, members = ~is_mixed, of_groups & ~is_mixed
+        if not members.any() or of_groups.all():
+            side = "non-members" if members.any() else "members"
+            raise ValueError(
+                f"groups has none of {len(whole)} groups wholly among the {side}, and "
+                f"{int(is_mixed.sum())} with records on both sides; expected at least "
+                "one of each. Pass the records of more groups, or a splitter of "
+                "groups: cv=StratifiedGroupKFold()."
+            )
+        return of_groups[whole], scores[whole]
 
     def _check_fitted_by_group(self):
         check_is_fitted(self)

@@ -1,6 +1,7 @@
 """The strength of an attack as a scorer, for any ``scoring=``."""
 
 import numpy as np
+from sklearn.utils.metadata_routing import MetadataRequest, _routing_enabled
 
 from sklearn_mia.checks import check_fraction, check_membership
 from sklearn_mia.metrics._rates import (
@@ -9,7 +10,50 @@ from sklearn_mia.metrics._rates import (
 )
 
 
-class MembershipScorer:
+class GroupRequestMixin:
+    """For scorers that count groups of records, such as persons, if they get them.
+
+    Where metadata routing is enabled, `groups` that are given to a search or to
+    cross-validation are handed on to the scorer without being asked for.
+    """
+
+    _groups_request = True
+
+    def set_score_request(self, *, groups=True):
+        """Say whether metadata routing hands groups on to this scorer.
+
+        Parameters
+        ----------
+        groups : bool, None or str, default=True
+            False counts records though there are groups, None makes passing them an
+            error, a str is the name that they are passed by.
+
+        Returns
+        -------
+        self : scorer
+        """
+        if not _routing_enabled():
+            raise RuntimeError(
+                "set_score_request needs metadata routing, without which no search "
+                "hands groups on to a scorer. Call "
+                "sklearn.set_config(enable_metadata_routing=True)."
+            )
+        self._groups_request = groups
+        return self
+
+    def get_metadata_routing(self):
+        """Get what this scorer asks for.
+
+        Returns
+        -------
+        request : MetadataRequest
+        """
+        request = MetadataRequest(owner=self)
+        request.score.add_request(param="groups", alias=self._groups_request)
+        return request
+
+
+class MembershipScorer(GroupRequestMixin):
     """A scorer whose positive class is `classes_[1]` of the attack, whatever its name.
 
     A scorer of :func:`sklearn.metrics.make_scorer` hands text labels to the metric
@@ -31,12 +75,21 @@ class MembershipScorer:
     def __init__(self, metric, *, pos_label=None, **options):
         self.metric, self.pos_label, self.options = metric, pos_label, options
 
-    def __call__(self, estimator, X, y_true, **kwargs):
-        """Score a fitted attack on records of known membership."""
+    def __call__(self, estimator, X, y_true, *, groups=None, **kwargs):
+        """Score a fitted attack on records of known membership, or on their groups."""
         classes = np.asarray(estimator.classes_).tolist()
         member = classes[1] if self.pos_label is None else self.pos_label
         is_member = check_membership(y_true, member)
-        if hasattr(estimator, "decision_function"):
+        if groups is not None:
+            if not hasattr(estimator, "sides_of_groups"):
+                raise TypeError(
+                    f"groups are given, but {type(estimator).__name__} scores records "
+                    "only. Score an attack of sklearn_mia that was fitted with groups, "
+                    "or leave groups out: set_score_request(groups=False)."
+                )
+            is_member, scores = estimator.sides_of_groups(X, is_member, groups)
+            scores = scores if member == classes[1] else -scores
+        elif hasattr(estimator, "decision_function"):
             scores = np.asarray(estimator.decision_function(X))
             scores = scores if member == classes[1] else -scores
         else:
@@ -59,6 +112,12 @@ def tpr_at_fpr_scorer(max_fpr=0.01, *, pos_label=None):
 
     Where ties keep the rate from being looked at (see :func:`resolve_rate`) the score
     is NaN, with a warning: a search ranks such a candidate last.
+
+    With groups of the records, such as persons, the rate counts groups that are wholly
+    on a side: ``scorer(attack, X, y, groups=groups)`` of an attack that was fitted with
+    groups. Cross-validation and searches hand them on with
+    ``sklearn.set_config(enable_metadata_routing=True)``, once
+    ``attack.set_fit_request(groups=True)`` is called.
 
     Parameters
     ----------

@@ -35,10 +35,19 @@ def dataset_usage(
     of members among known records with such a score, each side weighing one half: an
     isotonic regression, close to the best function there is. It is learned on four
     fifths of the known records and averaged over the last, five times, so that it does
-    not flatter itself. For normal scores one standard deviation apart the interval is
-    as wide as with ranks and a fifth narrower than at the threshold of the largest
-    advantage; where 5 % of the members are exposed (1,000 known of each side and 1,000
-    in the table, usage 0) it is .2 wide, with ranks and at a threshold .7 to .9.
+    not flatter itself. Width of the interval where nothing of a table of 1,000 was
+    used, with 1,000 known records of each side (``benchmarks/bench_usage.py``):
+
+    ========================  ==============  =====  =========
+    scores                    share by score  ranks  threshold
+    ========================  ==============  =====  =========
+    normal, a third of an sd        .31        .28      .44
+    normal, one sd                  .10        .10      .14
+    normal, two and a half          .04        .05      .05
+    5 % of members exposed          .18        .87      .74
+    ========================  ==============  =====  =========
+
+    (The threshold is that of the largest advantage on half of the known records.)
 
     The interval is Fieller's: all shares :math:`u` in [0, 1] with
     :math:`(\bar g_{table} - u\, \bar g_{in} - (1 - u)\, \bar g_{out})^2 \le t^2 v(u)`,

@@ -5,9 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from sklearn_mia._warn import warn
+from sklearn_mia.groups import group_codes
 from sklearn_mia.identity import record_ids
+from sklearn_mia.model_selection._compared import (
+    Sides,
+    balanced_groups,
+    joint_codes,
+    mixed_message,
+)
 from sklearn_mia.model_selection._leakage import (
     balanced_rows,
     join_records,
@@ -16,18 +24,46 @@ from sklearn_mia.model_selection._leakage import (
 from sklearn_mia.model_selection._wrapper import BaseWrapper, estimator_has
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import check_target
-from sklearn_mia.tables import as_table, in_order_of, stack_tables, take
+from sklearn_mia.tables import (
+    as_table,
+    column_names,
+    columns_of,
+    in_order_of,
+    is_frame,
+    only_columns,
+    stack_tables,
+    take,
+)
 
 _FORGOTTEN = (
     "The training records and their identities were left out when this "
     "AuditableClassifier was pickled or copied. Fit it here, or fit it with "
     "keep_records=True to pickle them too."
 )
+_ROUTING = "sklearn.set_config(enable_metadata_routing=True)"
 _PROBE_SIZE = 200
 
 
 def _identities(X, y):
     return record_ids(as_table(X), as_labels(y))
+
+
+def _keys(groups, n_records):
+    """Key of each record, checked."""
+    keys, codes = group_codes(groups, n_records)
+    return keys[codes]
+
+
+def _keys_in(X, column):
+    """Keys that are a column of the records."""
+    names = column_names(X)
+    if column not in names:
+        known = names if is_frame(X) else f"positions 0 to {len(names) - 1}"
+        raise ValueError(
+            f"group_column={column!r} is no column of the records, which have "
+            f"{known}. Leave the column in X, and let the classifier drop it."
+        )
+    return _keys(next(columns_of(only_columns(X, [column]))), X.shape[0])
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,12 +80,16 @@ class TrainingRecords:
 
     metadata : list of str
         Names of the other arguments of `fit`.
+
+    groups : ndarray of shape (n_records,) or None
+        Key of the group of each record.
     """
 
     X: object
     y: object
     ids: np.ndarray
     metadata: list
+    groups: np.ndarray | None = None
 
 
 class AuditableClassifier(BaseWrapper):
@@ -66,6 +106,11 @@ class AuditableClassifier(BaseWrapper):
     training records nor their identities, which would tell anybody who was in the
     training data. `keep_records=True` changes that: never publish such an object,
     publish its `estimator_`.
+
+    Fitted with the `groups` of its records, such as persons, it is scored by group: a
+    group is a member or not with all of its records. With metadata routing enabled a
+    search hands groups on, both to `fit` and to :func:`make_leakage_scorer`, without
+    any request being set.
 
     Parameters
     ----------
@@ -115,6 +160,7 @@ class AuditableClassifier(BaseWrapper):
         **BaseWrapper._parameter_constraints,
         "keep_records": ["boolean"],
     }
+    __metadata_request__fit = {"groups": True}
 
     def __init__(self, estimator=None, *, keep_records=False):
         self.estimator = estimator
@@ -124,7 +170,7 @@ class AuditableClassifier(BaseWrapper):
         # The wrapped classifier validates its own parameters when it is fitted.
         prefer_skip_nested_validation=False
     )
-    def fit(self, X, y, **params):
+    def fit(self, X, y, *, groups=None, **params):
         """Train the classifier and remember its records.
 
         Parameters
@@ -135,6 +181,10 @@ class AuditableClassifier(BaseWrapper):
         y : array-like of shape (n_records,)
             The class labels.
 
+        groups : array-like of shape (n_records,), default=None
+            Key of the group of each record, of one person's say: leakage is then
+            scored by group. Handed on to a search inside, for its splitter.
+
         **params : dict
             Metadata for the `fit` of the wrapped classifier, `sample_weight` say;
             with metadata routing enabled, what it requests.
@@ -144,9 +194,14 @@ class AuditableClassifier(BaseWrapper):
         self : estimator instance
             The fitted classifier.
         """
-        y = self._fit_wrapped(X, y, params)
         metadata = sorted(name for name, v in params.items() if v is not None)
-        self._training = TrainingRecords(X, y, _identities(X, y), metadata)
+        keys = None
+        if groups is not None:
+            keys = _keys(groups, _num_samples(X))
+            if self._hands_on_groups():
+                params["groups"] = groups
+        y = self._fit_wrapped(X, y, params)
+        self._training = TrainingRecords(X, y, _identities(X, y), metadata, keys)
         return self
 
     @available_if(estimator_has("predict_proba"))
@@ -232,13 +287,17 @@ class AuditableClassifier(BaseWrapper):
         X = in_order_of(self._training.X, X)
         return np.isin(_identities(X, y), self._training.ids)
 
-    def membership_records(self, X, y, *, max_samples=None, random_state=0):
+    def membership_records(
+        self, X, y, *, groups=None, max_samples=None, random_state=0
+    ):
         """The records that a leakage scorer compares, and which are members.
 
         The non-members are the rows of X that the classifier was not trained on, the
         members come from its training records; the larger side is sampled down to the
         smaller, and both to `max_samples`. Any attack, metric or report can be run on
         them by hand.
+
+        With groups, as many whole groups come from each side, with all their records.
 
         Parameters
         ----------
@@ -248,48 +307,131 @@ class AuditableClassifier(BaseWrapper):
         y : array-like of shape (n_records,)
             Its class labels.
 
+        groups : array-like of shape (n_records,), default=None
+            Key of the group of each record, if the classifier was fitted with groups.
+
         max_samples : int or None, default=None
-            Most records of each side; None takes all of the smaller.
+            Most records, or groups, of each side; None takes all of the smaller.
 
         random_state : int, RandomState instance or None, default=0
             Seeds the samples.
 
         Returns
         -------
-        records : same container as X, of shape (2 * n, n_features + 1)
-            `n` members followed by `n` non-members, the label as last column.
+        records : same container as X, of shape (n_members + n_nonmembers, \
+                n_features + 1)
+            The members followed by the non-members, as many without groups, the label
+            as last column.
 
-        is_member : ndarray of shape (2 * n,), dtype bool
-            True for the first `n`.
+        is_member : ndarray of shape (n_members + n_nonmembers,), dtype bool
+            True for the members, which come first.
+
+        groups : ndarray of shape (n_members + n_nonmembers,)
+            Number of the group of each record; only with groups.
         """
-        X, y, rows, is_member = self._membership_sides(X, y, max_samples, random_state)
-        return join_records(take(X, rows), y[rows]), is_member
+        sides = self._membership_sides(X, y, groups, max_samples, random_state)
+        found = join_records(sides.X, sides.y), sides.is_member
+        return found if sides.groups is None else (*found, sides.groups)
 
-    def _membership_sides(self, X, y, max_samples, random_state, whole=False):
-        """The sides, as rows of a table: of themselves, or of the `whole` of both."""
+    def _membership_sides(
+        self,
+        X,
+        y,
+        groups,
+        max_samples,
+        random_state,
+        *,
+        whole=False,
+        group_column=None,
+    ):
+        """The sides in a pool of themselves, or of the `whole` of both tables."""
         check_is_fitted(self)
         ids = self._training.ids
         X_train, y_train = as_table(self._training.X), as_labels(self._training.y)
         X, y = in_order_of(X_train, as_table(X)), as_labels(y)
+        keys = self._keys_of_both(X_train, X, groups, group_column)
         kept = nonmember_rows(_identities(X, y), ids, y, check_target(self.estimator_))
-        members, picked = balanced_rows(len(ids), len(kept), max_samples, random_state)
-        probe = members[:_PROBE_SIZE]
+        codes, n_train = None, len(ids)
+        if keys is None:
+            members, picked = balanced_rows(
+                n_train, len(kept), max_samples, random_state
+            )
+        else:
+            codes = joint_codes(*keys)
+            in_pool = np.r_[np.arange(n_train), n_train + kept]
+            rows, n_mixed = balanced_groups(
+                codes,
+                np.arange(len(codes)) < n_train,
+                np.isin(np.arange(len(codes)), in_pool),
+                max_samples,
+                random_state,
+            )
+            if n_mixed:
+                warn(mixed_message(n_mixed, int(codes.max()) + 1))
+            codes = codes[in_pool]
+            members = rows[rows < n_train]
+            picked = np.searchsorted(kept, rows[rows >= n_train] - n_train)
+        self._check_unchanged(X_train, y_train, members[:_PROBE_SIZE])
+        rows = np.concatenate([members, n_train + picked])
+        is_member = rows < n_train
+        if not whole:
+            codes = take(codes, rows)
+            rows = np.arange(len(rows))
+            X_train, y_train = take(X_train, members), y_train[members]
+            kept = kept[picked]
+        return Sides(
+            stack_tables(X_train, take(X, kept)),
+            np.concatenate([y_train, y[kept]]),
+            rows,
+            is_member,
+            codes,
+        )
+
+    def _keys_of_both(self, X_train, X, groups, group_column):
+        """Keys of the training records and of a test set, None where rows count."""
+        of_training = self._training.groups
+        if group_column is not None:
+            if groups is not None:
+                raise ValueError(
+                    f"groups were given to a scorer with group_column={group_column!r},"
+                    " which says where they are. Leave one of them out."
+                )
+            return tuple(_keys_in(table, group_column) for table in (X_train, X))
+        if groups is None and of_training is None:
+            return None
+        if groups is None:
+            raise ValueError(
+                "This AuditableClassifier was fitted with groups, but there are none "
+                "for the records to compare with, which would be counted one by one. "
+                "Pass groups=, the key of the group of each record; a search hands "
+                f"them on with {_ROUTING}."
+            )
+        if of_training is None:
+            raise ValueError(
+                "groups are given, but this AuditableClassifier was fitted without "
+                "them. Fit it with groups: fit(X, y, groups=groups); a search hands "
+                f"them on with {_ROUTING}."
+            )
+        return of_training, _keys(groups, X.shape[0])
+
+    def _check_unchanged(self, X_train, y_train, probe):
         if not np.array_equal(
-            record_ids(take(X_train, probe), y_train[probe]), ids[probe]
+            record_ids(take(X_train, probe), y_train[probe]), self._training.ids[probe]
         ):
             raise ValueError(
                 "The training data were changed in place after the fit of this "
                 "AuditableClassifier. Fit it on a copy."
             )
-        is_member = np.arange(2 * len(picked)) < len(picked)
-        if whole:
-            rows = np.concatenate([members, len(ids) + picked])
-        else:
-            rows = np.arange(len(is_member))
-            X_train, y_train = take(X_train, members), y_train[members]
-            kept = kept[picked]
-        both = stack_tables(X_train, take(X, kept))
-        return both, np.concatenate([y_train, y[kept]]), rows, is_member
+
+    def get_metadata_routing(self):
+        """Get the routing of metadata: groups are noted, all goes to the classifier.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            Every method passes metadata on to the same method of `estimator`.
+        """
+        return super().get_metadata_routing().add_self_request(self)
 
     def _passes(self, name):
         # What fit has learned; a method that is not offered here stays out of reach.

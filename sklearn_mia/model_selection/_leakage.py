@@ -216,11 +216,11 @@ def join_records(X, y):
     return as_records(X, y, label_name=free_name(X, "label"))
 
 
-def membership_scores(attack, target, X, y, is_member, fit_params=None):
+def membership_scores(attack, target, X, y, is_member, groups=None, fit_params=None):
     """Scores of an attack for the records that it is fitted on.
 
     An attack that learns from membership is cross-fitted: each record is scored by
-    one that did not see it.
+    one that did not see it, nor any of its group.
 
     Parameters
     ----------
@@ -233,6 +233,9 @@ def membership_scores(attack, target, X, y, is_member, fit_params=None):
 
     is_member : ndarray of shape (n_records,), dtype bool
 
+    groups : ndarray of shape (n_records,) or None, default=None
+        Codes.
+
     fit_params : dict or None, default=None
         For the `fit` of an attack with shadows.
 
@@ -240,21 +243,40 @@ def membership_scores(attack, target, X, y, is_member, fit_params=None):
     -------
     scores : ndarray of shape (n_records,)
         Higher = more likely a member.
+
+    ratios : ndarray of shape (n_records,) or None
+        On the scale on which those of a group add up, if there are groups.
     """
     attack = clone(attack).set_params(target_estimator=target)
     records = X if attack.label_column is None else join_records(X, y)
+    grouped = groups is not None
     if not get_tags(attack).target_tags.required:
-        return attack.fit_score(records, **(fit_params or {}))
-    n_folds = min(_N_FOLDS, int(is_member.sum()), int((~is_member).sum()))
+        by_group = {"groups": groups} if grouped else {}
+        scores = attack.fit_score(records, **by_group, **(fit_params or {}))
+        return scores, attack._log_ratios(scores) if grouped else None
+    scores = np.empty(len(is_member))
+    ratios = np.empty(len(is_member)) if grouped else None
+    for train, test in _folds(attack, is_member, groups):
+        by_group = {"groups": groups[train]} if grouped else {}
+        attack.fit(take(records, train), is_member[train], **by_group)
+        scores[test] = attack.score_samples(take(records, test))
+        if grouped:
+            ratios[test] = attack._log_ratios(scores[test])
+    return scores, ratios
+
+
+def _folds(attack, is_member, groups):
+    """Folds of both sides for an attack that learns, of whole groups if there are."""
+    units = np.arange(len(is_member)) if groups is None else groups
+    _, first, units = np.unique(units, return_index=True, return_inverse=True)
+    of_units = is_member[first]
+    counts = int(of_units.sum()), int((~of_units).sum())
+    n_folds = min(_N_FOLDS, *counts)
     if n_folds < 2:
         raise ValueError(
             f"{attack.__class__.__name__} learns from known membership and needs at "
-            f"least 2 members and 2 non-members, got {int(is_member.sum())} and "
-            f"{int((~is_member).sum())}."
+            f"least 2 members and 2 non-members, got {counts[0]} and {counts[1]}."
         )
-    scores = np.empty(len(is_member))
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=0)
-    for train, test in folds.split(is_member, is_member):
-        attack.fit(take(records, train), is_member[train])
-        scores[test] = attack.score_samples(take(records, test))
-    return scores
+    for train, test in folds.split(of_units, of_units):
+        yield tuple(np.flatnonzero(np.isin(units, side)) for side in (train, test))

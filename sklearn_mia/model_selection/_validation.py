@@ -1,12 +1,9 @@
 """Leakage as a scorer, and as columns of cross-validation."""
 
-import time
 from numbers import Integral, Real
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_validate
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import (
@@ -15,33 +12,26 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
-from sklearn.utils.validation import _check_method_params, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from sklearn_mia._warn import warn
 from sklearn_mia.checks import check_fractions
-from sklearn_mia.identity import record_ids
-from sklearn_mia.metrics import (
-    membership_advantage_score,
-    min_nonmembers_for_fpr,
-    resolve_rate,
-)
-from sklearn_mia.metrics._rates import unresolved_message
+from sklearn_mia.groups import group_codes
+from sklearn_mia.metrics._scorers import GroupRequestMixin
 from sklearn_mia.model_selection._auditable import AuditableClassifier
+from sklearn_mia.model_selection._compared import compare
+from sklearn_mia.model_selection._folds import leakage_of_folds
 from sklearn_mia.model_selection._leakage import (
     METRICS,
     attack_for,
-    balanced_rows,
     check_attack,
     has_shadows,
     is_reversed,
-    membership_scores,
-    nonmember_rows,
 )
 from sklearn_mia.models import is_holder, open_model
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import check_target
 from sklearn_mia.shadows import root_seed
-from sklearn_mia.tables import as_table, take
+from sklearn_mia.tables import as_table
 
 
 def _auditable(estimator):
@@ -71,13 +61,18 @@ def _auditable(estimator):
     )
 
 
-class _LeakageScorer:
+class _LeakageScorer(GroupRequestMixin):
     """Scorer of the leakage of an auditable classifier."""
 
-    def __init__(self, attack, metric, options, sign, max_samples, random_state):
+    def __init__(
+        self, attack, metric, options, sign, group_column, max_samples, random_state
+    ):
         self._options, self._sign = options, sign
         self._attack = attack
         self._metric = metric
+        self._group_column = group_column
+        # Groups that are a column come with the records.
+        self._groups_request = group_column is None
         self._max_samples = max_samples
         self._random_state = random_state
 
@@ -86,7 +81,7 @@ class _LeakageScorer:
         # about them, and not used.
         return True
 
-    def __call__(self, estimator, X, y_true, **kwargs):
+    def __call__(self, estimator, X, y_true, *, groups=None, **kwargs):
         """Score a fitted auditable classifier on a test set."""
         auditable = _auditable(estimator)
         check_is_fitted(auditable)
@@ -102,10 +97,16 @@ class _LeakageScorer:
                 "without shadows, such as ThresholdAttack(signal='loss'), which sees "
                 "less."
             )
-        X, y, rows, is_member = auditable._membership_sides(
-            X, y_true, self._max_samples, self._random_state, whole=shadows
+        sides = auditable._membership_sides(
+            X,
+            y_true,
+            groups,
+            self._max_samples,
+            self._random_state,
+            whole=shadows,
+            group_column=self._group_column,
         )
-        scores = membership_scores(attack, model, X, y, is_member)[rows]
+        (is_member, scores), _ = compare(attack, model, sides)
         if is_reversed(is_member, scores):
             return np.nan
         leakage = METRICS[self._metric](is_member, scores, **self._options)
@@ -114,6 +115,8 @@ class _LeakageScorer:
     def __repr__(self):
         options = "".join(f", {k}={v!r}" for k, v in self._options.items())
         better = ", greater_is_better=True" if self._sign > 0 else ""
+        if self._group_column is not None:
+            better += f", group_column={self._group_column!r}"
         told = f"{self._attack!r}, metric={self._metric!r}{options}{better}"
         return f"make_leakage_scorer({told})"
 
@@ -124,6 +127,7 @@ class _LeakageScorer:
         "metric": [StrOptions(set(METRICS))],
         "max_fpr": [Interval(Real, 0, 1, closed="left")],
         "greater_is_better": ["boolean"],
+        "group_column": [str, Integral, None],
         "max_samples": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],
     },
@@ -135,6 +139,7 @@ def make_leakage_scorer(
     metric="advantage",
     max_fpr=0.01,
     greater_is_better=False,
+    group_column=None,
     max_samples=2000,
     random_state=0,
 ):
@@ -145,6 +150,22 @@ def make_leakage_scorer(
     larger side is sampled down to the smaller, and both to `max_samples`: the same
     records of a fold for all candidates of a search. Every record counts once,
     whatever its `sample_weight`.
+
+    Persons, not rows: of a classifier that was fitted with `groups` whole groups are
+    compared, as many on each side and at most `max_samples`, each by the sum over its
+    records, and the metric counts groups; those with records on both sides are left
+    out, with a warning. Groups reach the scorer in one of these ways:
+
+    - ``sklearn.set_config(enable_metadata_routing=True)``: then
+      ``GridSearchCV(..., cv=GroupKFold()).fit(X, y, groups=groups)`` hands them on to
+      splitter, classifier and scorer. (``set_score_request(groups=False)`` of the
+      scorer and ``set_fit_request(groups=False)`` of the classifier count records.)
+    - without routing, as a column of X that the classifier drops, by `group_column`;
+    - by hand, ``scorer(classifier, X_test, y_test, groups=groups_test)``.
+
+    **A search without routing hands groups on to its splitter only**, so that neither
+    classifier nor scorer knows of them and records are counted. A scorer without groups
+    for a classifier that was fitted with them is an error.
 
     As scikit-learn's scorers of losses do, it returns the **negative** leakage, so
     that the higher the better: a plain search chooses the candidate that leaks least,
@@ -180,11 +201,17 @@ def make_leakage_scorer(
     greater_is_better : bool, default=False
         True returns the leakage itself: for tables, never for choosing.
 
+    group_column : str, int or None, default=None
+        Column of X, by name in a frame, else by position, that holds the key of the
+        group of each record, in the training records as in the test set. A pipeline
+        inside the `AuditableClassifier` has to drop it.
+
     max_samples : int or None, default=2000
-        Most members, and most non-members, that are compared; None takes all. At `n` a
-        side the standard error of the advantage is at most ``sqrt(0.5 / n)`` in each
-        fold, .016 at 2000, and a model without leak has about ``0.89 / sqrt(n)``, .02,
-        because the best threshold is looked for. A small `max_fpr` needs more.
+        Most members, and most non-members, that are compared, records or groups; None
+        takes all. At `n` a side the standard error of the advantage is at most
+        ``sqrt(0.5 / n)`` in each fold, .016 at 2000, and a model without leak has about
+        ``0.89 / sqrt(n)``, .02, because the best threshold is looked for. A small
+        `max_fpr` needs more.
 
     random_state : int, RandomState instance or None, default=0
         Seeds the samples.
@@ -224,7 +251,9 @@ def make_leakage_scorer(
     options = {"max_fpr": max_fpr} if metric == "tpr_at_fpr" else {}
     check_attack(attack)
     sign = 1 if greater_is_better else -1
-    return _LeakageScorer(attack, metric, options, sign, max_samples, random_state)
+    return _LeakageScorer(
+        attack, metric, options, sign, group_column, max_samples, random_state
+    )
 
 
 @validate_params(
@@ -270,6 +299,12 @@ def cross_validate_leakage(
     unless the attack has one. A search as `estimator` has other shadows in each fold,
     the settings that it found there.)
 
+    With `groups` the leakage is that of groups, such as persons: a group is a member or
+    not with all of its records, its score is the sum over them, and sides, rates and
+    AUC count groups, as in :func:`audit`. Shadows draw whole groups. A group with
+    training records and others in a fold is left out there, with a warning: pass a
+    splitter of groups.
+
     Parameters
     ----------
     estimator : classifier
@@ -293,8 +328,9 @@ def cross_validate_leakage(
         Seeds the samples, and the shadows of an attack whose own is None.
 
     groups : array-like of shape (n_records,) or None, default=None
-        Group of each record, for a splitter of groups; shadows get it too, to keep a
-        group together.
+        Key of the group of each record, for a splitter such as ``cv=GroupKFold()`` and
+        for the leakage. With metadata routing enabled pass ``params={"groups":
+        groups}``.
 
     scoring : str, callable, list, tuple, dict or None, default=None
         This and what follows are those of
@@ -345,11 +381,22 @@ def cross_validate_leakage(
             with a warning, where the attack clearly ranks non-members above members:
             the sides are then exchanged, or differ in more than training.
         ``leakage_n_members``
-            Members, and as many non-members, that were compared.
+            Members, and as many non-members, that were compared; with groups, groups.
+        ``leakage_n_mixed``
+            With groups: those with training records and others, which were left out.
+        ``leakage_of_records_roc_auc``, ``leakage_of_records_tpr_at_fpr_0.1``
+            With groups: the same record by record, of the groups compared; a rate is
+            NaN where ties or too few records hide it. Their numbers are in
+            ``leakage_of_records_n_members`` and ``leakage_of_records_n_nonmembers``.
         ``leakage_time``
             Seconds of the attack.
         ``leakage_attack``
             Name of the attack, text.
+
+    Raises
+    ------
+    ValueError
+        If a fold has fewer than two groups wholly on a side.
 
     See Also
     --------
@@ -394,9 +441,13 @@ def cross_validate_leakage(
             results["estimator"], indices["train"], indices["test"], strict=True
         )
     ]
-    metadata = {"groups": groups, **(params or {})}
-    fit_params = {k: v for k, v in metadata.items() if v is not None}
+    fit_params = {k: v for k, v in (params or {}).items() if v is not None}
+    # With metadata routing enabled they are a parameter like any other.
+    routed = fit_params.pop("groups", None)
     X, y = as_table(X), as_labels(y)
+    codes = None
+    if groups is not None or routed is not None:
+        codes = group_codes(routed if groups is None else groups, len(y))[1]
     with TemporaryDirectory() as folder:
         # In one folder, shadows are trained once for all folds.
         wanted = {
@@ -405,8 +456,8 @@ def cross_validate_leakage(
             "memory": folder,
         }
         results.update(
-            _leakage_of_folds(
-                attack, wanted, X, y, folds, fprs, random_state, fit_params
+            leakage_of_folds(
+                attack, wanted, X, y, codes, folds, fprs, random_state, fit_params
             )
         )
     if not return_estimator:
@@ -419,90 +470,3 @@ def cross_validate_leakage(
 def _row_numbers(rows):
     rows = np.asarray(rows)
     return np.flatnonzero(rows) if rows.dtype == bool else rows
-
-
-def _completed(attack, wanted):
-    """Give an attack with shadows what its user left open."""
-    if not has_shadows(attack):
-        return attack
-    given = attack.get_params(deep=False)
-    changes = {k: v for k, v in wanted.items() if k in given and given[k] is None}
-    if "keep_models" in given:
-        changes["keep_models"] = False  # no record is outside the pool
-    return clone(attack).set_params(**changes)
-
-
-def _leakage_of_folds(attack, wanted, X, y, folds, fprs, random_state, fit_params):
-    names = ["roc_auc", "advantage", *(f"tpr_at_fpr_{fpr:g}" for fpr in fprs)]
-    names += ["n_members", "time"]
-    table = np.full((len(folds), len(names)), np.nan)
-    attackers = np.full(len(folds), None, dtype=object)
-    ids = record_ids(X, y)
-    unresolved = {}
-    for fold, (model, train, test) in enumerate(folds):
-        try:
-            check_is_fitted(model)
-        except NotFittedError:
-            continue  # cross_validate has warned, and its scores are error_score too
-        check_target(model)
-        start = time.perf_counter()
-        own = _completed(attack_for(attack, model, random_state), wanted)
-        attackers[fold] = own.__class__.__name__
-        scores, is_member = _fold_scores(
-            own, model, X, y, ids, train, test, random_state, fit_params
-        )
-        rates = [resolve_rate(is_member, scores, max_fpr=fpr) for fpr in fprs]
-        for rate in rates:
-            if not rate.resolvable:
-                unresolved.setdefault(rate.max_fpr, []).append(rate)
-        table[fold] = [
-            METRICS["roc_auc"](is_member, scores),
-            membership_advantage_score(is_member, scores),
-            *(rate.tpr if rate.resolvable else np.nan for rate in rates),
-            is_member.sum(),
-            time.perf_counter() - start,
-        ]
-        if is_reversed(is_member, scores):
-            table[fold, 1:-2] = np.nan
-    _warn_unresolvable(fprs, table[:, names.index("n_members")])
-    for rates in unresolved.values():
-        message = unresolved_message(rates[0], "fprs")
-        warn(f"In {len(rates)} of {len(folds)} folds {message}")
-    columns = dict(zip(names, table.T.copy(), strict=True)) | {"attack": attackers}
-    return {f"leakage_{name}": column for name, column in columns.items()}
-
-
-def _warn_unresolvable(fprs, n_nonmembers):
-    smallest = np.nanmin(n_nonmembers, initial=np.inf)
-    for fpr in fprs:
-        if 0 < fpr < 1 / smallest:
-            warn(
-                f"fprs has {fpr!r}, which permits no false alarm among the "
-                f"{int(smallest)} non-members of a fold: the TPR is given at 0. It "
-                f"needs {min_nonmembers_for_fpr(fpr)} of them; pass larger fprs or "
-                "use fewer folds."
-            )
-
-
-def _fold_scores(attack, model, X, y, ids, train, test, random_state, fit_params):
-    """Scores of the two balanced sides of one fold."""
-    classes = check_target(model)
-    kept = nonmember_rows(ids[test], ids[train], y[test], classes)
-    picked_members, picked = balanced_rows(len(train), len(kept), None, random_state)
-    members, nonmembers = train[picked_members], test[kept[picked]]
-    sides = np.concatenate([members, nonmembers])
-    is_member = np.arange(len(sides)) < len(members)
-    if not has_shadows(attack):
-        sides_X = take(X, sides)
-        return membership_scores(attack, model, sides_X, y[sides], is_member), is_member
-    # All records in their own order, so that each fold asks for the same shadows.
-    pool = np.flatnonzero(np.isin(y, classes))
-    scores = membership_scores(
-        attack,
-        model,
-        take(X, pool),
-        y[pool],
-        is_member,
-        _check_method_params(X, fit_params, indices=pool),
-    )
-    return scores[np.searchsorted(pool, sides)], is_member

@@ -17,6 +17,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia._compat import CallbackSupportMixin
+from sklearn_mia.models import takes_groups
 from sklearn_mia.records import as_labels
 
 _METHODS = (
@@ -76,6 +77,12 @@ class BaseWrapper(
     def _answers_as_wrapped(self):
         """Whether probabilities are those of the wrapped classifier."""
         return True
+
+    def _hands_on_groups(self):
+        """Whether `fit` may hand groups on to the wrapped classifier."""
+        recipe = self._recipe()
+        inside = isinstance(recipe, BaseWrapper) and recipe._hands_on_groups()
+        return _routing_enabled() or takes_groups(recipe) or inside
 
     def _fit_wrapped(self, X, y, params):
         """Train a clone of the recipe; return the labels that it was given."""

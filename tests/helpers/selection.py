@@ -32,6 +32,26 @@ def fitted(estimator=None, **params):
     return AuditableClassifier(estimator, **params).fit(X[MEMBERS], Y[MEMBERS])
 
 
+# Persons of one to four records, wholly among the first or the second 200.
+PERSONS = np.repeat(np.arange(160), np.tile([1, 2, 3, 4], 40))
+
+
+def group_auc(scores, is_member, groups):
+    """AUC of groups by hand: of sums of centred scores, over all pairs."""
+    keys, place = np.unique(groups, return_inverse=True)
+    sums, counts = np.zeros(len(keys)), np.zeros(len(keys))
+    np.add.at(sums, place, scores - scores.mean())
+    np.add.at(counts, place, is_member)
+    inside, outside = sums[counts > 0], sums[counts == 0]
+    difference = np.subtract.outer(inside, outside)
+    return np.mean((difference > 0) + 0.5 * (difference == 0))
+
+
+def log_likelihood(model, X, y):
+    """Scores of the loss attack by hand, for classes 0 and 1."""
+    return np.log(model.predict_proba(X)[np.arange(len(y)), y])
+
+
 def advantage(model, X_members, y_members, X_others, y_others, attack=None):
     """Leakage by hand, from arrays."""
     attack = clone(LOSS if attack is None else attack)

@@ -1,0 +1,78 @@
+"""The files of the command line: checked before an audit, written after it."""
+
+import sys
+from functools import partial
+
+from sklearn.utils._optional_dependencies import check_pandas_support
+
+from sklearn_mia.auditing import _reading, _writing
+from sklearn_mia.auditing._html import check_jinja2
+
+_INPUTS = ("model", "members", "nonmembers", "predictions")
+_PAGES = ("html", "json")
+_TABLES = ("records", "groups")
+
+
+def check_destinations(arguments):
+    """Raise an error now for what could not be written when the audit is made.
+
+    Parameters
+    ----------
+    arguments : Namespace
+    """
+    outputs = [(f"--{n}", getattr(arguments, n)) for n in (*_PAGES, *_TABLES)]
+    inputs = [(name, getattr(arguments, name)) for name in _INPUTS]
+    _writing.check_outputs(outputs, [*inputs, ("--baseline", arguments.baseline)])
+    _check_suffix(arguments.html, (".html", ".htm"), "--html")
+    if arguments.html is not None:
+        check_jinja2()
+    if arguments.groups is not None and arguments.group is None:
+        raise ValueError("--groups FILE needs --group COLUMN, the person of a record.")
+    for name in _TABLES:
+        path = getattr(arguments, name)
+        if path is None:
+            continue
+        if arguments.no_records:
+            raise ValueError(f"--{name} and --no-records contradict each other.")
+        _check_suffix(path, (".csv", ".parquet", ".pq"), f"--{name}")
+        check_pandas_support(f"--{name} (pip install 'sklearn-mia[report]')")
+        if _writing.is_parquet(path):
+            _reading.check_pyarrow()
+
+
+def _check_suffix(path, known, option):
+    # Devices and pipes have names of their own.
+    is_file = path is not None and _writing.is_file(path)
+    if is_file and not _writing.has_suffix(path, known):
+        raise ValueError(
+            f"{option} {path} does not end in {' or '.join(known)}, the formats that "
+            "can be written."
+        )
+
+
+def deliver(report, arguments):
+    """Print the report, then write every file that can be written.
+
+    Parameters
+    ----------
+    report : AuditReport
+
+    arguments : Namespace
+    """
+    wanted = {n: getattr(arguments, n) for n in (*_PAGES, *_TABLES)}
+    wanted = {name: path for name, path in wanted.items() if path is not None}
+    # A file on stdout is alone there.
+    taken = any(map(_writing.goes_to_stdout, wanted.values()))
+    steps = [
+        ("The report", partial(_writing.say, report, sys.stderr if taken else None))
+    ]
+    write = {"html": report.to_html, "json": report.to_json} | {
+        name: partial(_write_table, report, name) for name in _TABLES
+    }
+    steps += [(f"--{n} {path}", partial(write[n], path)) for n, path in wanted.items()]
+    _writing.run_all(steps)
+
+
+def _write_table(report, name, path):
+    table = _writing.table_file(getattr(report, name), path)
+    _writing.write_whole(path, table, private=True)
