@@ -11,11 +11,12 @@ from sklearn_mia.equations import (  # noqa: F401
     _trees,
 )
 from sklearn_mia.equations._registry import (
+    has_equations,
     known_families,
     linear_equations,
     register_equations,
 )
-from sklearn_mia.equations._solver import Solution, solve
+from sklearn_mia.equations._solver import Solution, evidence, expected_share, solve
 from sklearn_mia.equations._system import (
     EquationKind,
     Equations,
@@ -30,7 +31,10 @@ __all__ = [
     "LinearSystem",
     "Products",
     "Solution",
+    "evidence",
+    "expected_share",
     "grouped",
+    "has_equations",
     "known_families",
     "linear_equations",
     "register_equations",

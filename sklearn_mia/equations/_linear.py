@@ -80,7 +80,8 @@ def equations_of_logistic_regression(estimator, X, y):
     matrix = Products(X, error * weight[:, None])
     slack = _SLACK.get(estimator.solver, _USUAL_SLACK) * estimator.tol * len(codes)
     scale = np.hypot(slack, _of_classes(matrix, codes, doubt))
-    return [Equations("slope", matrix, b, scale)]
+    # Balanced weights are those of the pool.
+    return [Equations("slope", matrix, b, scale, of_pool=bool(doubt.any()))]
 
 
 @register_equations(RidgeClassifier)
@@ -125,7 +126,7 @@ def equations_of_a_ridge_classifier(estimator, X, y):
     )
     slack = (_ROUNDING_OF_DOUBLES if exact else estimator.tol) * largest
     scale = np.hypot(slack, _of_classes(matrix, codes, doubt))
-    return [Equations("slope", matrix, b, scale)]
+    return [Equations("slope", matrix, b, scale, of_pool=bool(doubt.any()))]
 
 
 def _numbers(X):

@@ -94,6 +94,37 @@ def parts_of(model, features, labels, step=""):
     yield from _of_ensemble(opened.classifier, features, labels, step)
 
 
+def estimators_in(model):
+    """All estimators inside a fitted model, itself included, without any data.
+
+    Parameters
+    ----------
+    model : fitted estimator
+
+    Yields
+    ------
+    estimator : estimator instance
+    """
+    opened = open_model(model)
+    for layer in (*opened.wrappers, opened.classifier):
+        if isinstance(layer, Pipeline):
+            inside = [step for _, step in layer.steps[:-1]]
+        elif isinstance(layer, ColumnTransformer):
+            inside = [step for _, step, _ in layer.transformers_]
+        elif isinstance(layer, FeatureUnion):
+            inside = [step for _, step in layer.transformer_list]
+        elif type(layer) is BaggingClassifier:
+            inside = layer.estimators_[:1]
+        else:
+            inside = members_of(layer)
+            if isinstance(layer, StackingClassifier):
+                inside = [*inside, layer.final_estimator_]
+        yield layer
+        for part in inside:
+            if hasattr(part, "fit"):
+                yield from estimators_in(part)
+
+
 def _inside(step, name):
     return f"{step}.{name}" if step else name
 

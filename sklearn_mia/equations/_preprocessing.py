@@ -24,6 +24,7 @@ from sklearn_mia.tables import as_array, as_dense, columns_of
 _ROUNDING_OF_DOUBLES = 1e-10
 # Whether a value has no other record is known of the pool alone.
 _IF_POOL_IS_WHOLE = 0.05
+_MOST_DOCUMENTS = 3_000_000
 
 
 @register_equations(StandardScaler)
@@ -181,19 +182,27 @@ def equations_of_document_frequencies(estimator, X, y):
     counts = estimator.transform(X) if isinstance(estimator, TfidfVectorizer) else X
     present = sp.csr_array(counts) != 0
     ratio, extra = np.exp(estimator.idf_ - 1), float(estimator.smooth_idf)
-    told = present.shape[0]
-    for n_members in range(1, 4 * told):
-        frequency = (n_members + extra) / ratio - extra
-        if np.all(np.abs(frequency - np.rint(frequency)) < 1e-7 * n_members + 1e-9):
-            break
-    else:
+    n_members = _number_of_documents(np.unique(ratio), extra)
+    if n_members is None:
         return []
+    frequency = (n_members + extra) / ratio - extra
+    told = present.shape[0]
     return [
         _number(told, float(n_members)),
         Equations(
             "term frequency", present.T.astype(float).tocsr(), np.rint(frequency)
         ),
     ]
+
+
+def _number_of_documents(ratio, extra):
+    """The least number with which all document frequencies are whole."""
+    numbers = np.arange(1, _MOST_DOCUMENTS)
+    for one in ratio:
+        frequency = (numbers + extra) / one - extra
+        off = np.abs(frequency - np.rint(frequency))
+        numbers = numbers[off < 1e-9 + 1e-11 * numbers]
+    return int(numbers[0]) if len(numbers) else None
 
 
 @register_equations(TargetEncoder)

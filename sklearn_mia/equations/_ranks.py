@@ -1,5 +1,7 @@
 """What quantiles store: how many records lie between two of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.preprocessing import KBinsDiscretizer, QuantileTransformer
@@ -61,7 +63,9 @@ def equations_of_quantiles(estimator, X, y):
             continue
         rounding = _SAME * np.abs(x).max()
         last = np.append(np.flatnonzero(np.diff(own) > rounding), len(own) - 1)
-        found.append(between(x, own[last], rounding, low[last], high[last], n_members))
+        rows = between(x, own[last], rounding, low[last], high[last], n_members)
+        # The number of records follows from the pool.
+        found.append(replace(rows, of_pool=True))
     return found
 
 

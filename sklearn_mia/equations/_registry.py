@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_mia.equations._parts import parts_of
+from sklearn_mia.equations._parts import estimators_in, parts_of
 from sklearn_mia.equations._system import Equations, LinearSystem
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import find_labels
@@ -79,6 +79,22 @@ def known_families():
     """
     names = (c if isinstance(c, str) else c.__name__ for c in _FAMILIES)
     return sorted({name.rpartition(".")[2] for name in names})
+
+
+def has_equations(model):
+    """Tell whether some part of a model is of a class that has equations.
+
+    Parameters
+    ----------
+    model : fitted estimator
+        In any wrappers.
+
+    Returns
+    -------
+    has_equations : bool
+        Settings of that part may still leave none of them.
+    """
+    return any(_family(part) is not None for part in estimators_in(model))
 
 
 def linear_equations(estimator, X, y=None):

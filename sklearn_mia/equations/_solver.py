@@ -7,6 +7,7 @@ from scipy.sparse.linalg import LinearOperator, lsqr
 
 # Of the norm of a row: what rounding and rows that are wrong by a little may do.
 _FLOOR = 3e-3
+_ALMOST_ALL = 0.9
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,12 +23,16 @@ class Solution:
     residual : ndarray of shape (n_rows,)
         What is left of each equation, divided by its variance.
 
+    precision : ndarray of shape (n_rows,)
+        One over the variance of each row, 0 for one that tells nothing.
+
     n_iterations : int
         Iterations of the solver.
     """
 
     estimate: np.ndarray
     residual: np.ndarray
+    precision: np.ndarray
     n_iterations: int
 
 
@@ -72,6 +77,7 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=500, tol=1e
     Returns
     -------
     solution : Solution
+        The estimate, and what is left of the equations.
 
     References
     ----------
@@ -112,7 +118,7 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=500, tol=1e
         estimate[folds == fold] = found.estimate[folds == fold]
         residual = residual + found.residual / 5
         n_iterations = max(n_iterations, found.n_iterations)
-    return Solution(estimate, residual, n_iterations)
+    return Solution(estimate, residual, found.precision, n_iterations)
 
 
 def _damped(system, rest, variance, known, prior, copies, max_iter, tol):
@@ -127,10 +133,62 @@ def _damped(system, rest, variance, known, prior, copies, max_iter, tol):
         dtype=np.float64,
     )
     if not known.any():
-        return Solution(np.full(shape[1], float(prior)), np.zeros(shape[0]), 0)
+        nothing = np.zeros(shape[0])
+        return Solution(np.full(shape[1], float(prior)), nothing, nothing, 0)
     x, _, n_iterations = lsqr(
         operator, weights * rest, damp=1.0, iter_lim=max_iter, atol=tol, btol=tol
     )[:3]
     deviation = spread * x
-    residual = np.where(known, (rest - system.dot(deviation)) / variance, 0.0)
-    return Solution(prior + deviation / copies, residual, int(n_iterations))
+    precision = weights**2
+    residual = (rest - system.dot(deviation)) * precision
+    estimate = prior + deviation / copies
+    return Solution(estimate, residual, precision, int(n_iterations))
+
+
+def expected_share(n_members, n_pool):
+    """Share of a pool that is expected to be in the training data.
+
+    Parameters
+    ----------
+    n_members : float or None
+        Training records.
+
+    n_pool : float
+        Records of the pool.
+
+    Returns
+    -------
+    prior : float
+        That of a pool which holds all training records; one half if they are not
+        known, or so many that the pool would be members only.
+    """
+    if n_members is None or n_members > _ALMOST_ALL * n_pool:
+        return 0.5
+    return float(max(n_members / n_pool, 0.01))
+
+
+def evidence(system, residual, precision):
+    r"""What is left of the equations of a solved pool that a record would explain.
+
+    .. math:: \frac{a^\top z}{|a|}
+
+    with a the column of the record, z the `residual` and \|a\| its norm where rows
+    count by their precision. For a record of the pool it is the deviation of its
+    estimate from the prior, in other units.
+
+    Parameters
+    ----------
+    system : LinearSystem
+        The same rows, with the columns of the records in question.
+
+    residual, precision : ndarray of shape (n_rows,)
+        Of the :class:`Solution`.
+
+    Returns
+    -------
+    evidence : ndarray of shape (n_records,)
+        NaN for a record that is in no equation.
+    """
+    size = np.sqrt(system.transposed_squares(precision))
+    found = np.full(len(size), np.nan)
+    return np.divide(system.transposed_dot(residual), size, out=found, where=size > 0)

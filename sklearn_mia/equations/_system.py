@@ -77,15 +77,15 @@ class Equations:
         object.__setattr__(self, "scale", scale)
 
     @property
-    def is_drawn(self):
+    def _is_drawn(self):
         """Whether training drew records, so that the left side is an expectation."""
         return bool(np.any(self.sampling))
 
-    def dot(self, m):
+    def _dot(self, m):
         """Left sides of the equations at the values m of all records."""
         return self.matrix @ (m if self.records is None else m[self.records])
 
-    def squares(self, v):
+    def _squares(self, v):
         """Sum of the squared coefficients of each row, weighted by v."""
         v = v if self.records is None else v[self.records]
         if isinstance(self.matrix, Products):
@@ -94,14 +94,27 @@ class Equations:
             return self.matrix.multiply(self.matrix) @ v
         return np.square(self.matrix) @ v
 
-    def add_transposed(self, z, total):
+    def _add_transposed(self, z, total):
         """Add the product of the transposed matrix and z, record by record."""
         if self.records is None:
             total += self.matrix.T @ z
         else:
             total[self.records] += self.matrix.T @ z
 
-    def toarray(self, n_records):
+    def _add_transposed_squares(self, w, total):
+        """Add the squared coefficients of each record, its rows weighted by w."""
+        if isinstance(self.matrix, Products):
+            squares = self.matrix.squared().T @ w
+        elif sp.issparse(self.matrix):
+            squares = self.matrix.multiply(self.matrix).T @ w
+        else:
+            squares = np.square(self.matrix).T @ w
+        if self.records is None:
+            total += squares
+        else:
+            total[self.records] += squares
+
+    def _toarray(self, n_records):
         """The coefficients as an array of shape (n_rows, n_records)."""
         if isinstance(self.matrix, Products):
             dense = self.matrix.toarray()
@@ -125,8 +138,10 @@ class Products:
     Parameters
     ----------
     F : {ndarray, sparse matrix} of shape (n_records, n_left)
+        The left factors.
 
     R : ndarray of shape (n_records, n_right)
+        The right factors.
     """
 
     def __init__(self, F, R):
@@ -144,12 +159,24 @@ class Products:
         return _TransposedProducts(self)
 
     def squared(self):
-        """The matrix of the squared coefficients."""
+        """The matrix of the squared coefficients.
+
+        Returns
+        -------
+        squared : Products
+            Of the squared factors.
+        """
         F = self.F.multiply(self.F) if sp.issparse(self.F) else np.square(self.F)
         return Products(F, np.square(self.R))
 
     def toarray(self):
-        """The matrix as an array of shape (n_rows, n_records)."""
+        """The matrix as an array, for small pools.
+
+        Returns
+        -------
+        A : ndarray of shape (n_rows, n_records)
+            All products.
+        """
         F = as_dense(self.F)
         return np.einsum("ij,ik->jki", F, self.R).reshape(self.shape)
 
@@ -229,31 +256,99 @@ class LinearSystem:
         return np.isfinite(self.scale) & (self.squares(np.ones(self.n_records)) > 0)
 
     def dot(self, m):
-        """Left sides of all equations at the values m of the records."""
-        parts = [block.dot(m) for block in self.blocks]
+        """Left sides of all equations at the values m of the records.
+
+        Parameters
+        ----------
+        m : ndarray of shape (n_records,)
+            How often each record is in the training data, or any other number.
+
+        Returns
+        -------
+        left : ndarray of shape (n_rows,)
+            The product A m.
+        """
+        parts = [block._dot(m) for block in self.blocks]
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def squares(self, v):
-        """Sum of the squared coefficients of each row, weighted by v."""
-        parts = [block.squares(v) for block in self.blocks]
+        """Sum of the squared coefficients of each row, weighted by v.
+
+        Parameters
+        ----------
+        v : ndarray of shape (n_records,)
+            Weight of each record.
+
+        Returns
+        -------
+        squares : ndarray of shape (n_rows,)
+            For weights of 1 the square of the norm of the row.
+        """
+        parts = [block._squares(v) for block in self.blocks]
         return np.concatenate(parts) if parts else np.zeros(0)
 
+    @property
+    def of_pool(self):
+        """Whether each row is made from the pool, so that another pool has others."""
+        parts = [np.full(len(block.b), block.of_pool) for block in self.blocks]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=bool)
+
     def transposed_dot(self, z):
-        """Product of the transposed matrix and z, one value a record."""
+        """Product of the transposed matrix and z, one value a record.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n_rows,)
+            A number for each equation.
+
+        Returns
+        -------
+        product : ndarray of shape (n_records,)
+            The product of the transposed A and z.
+        """
+        return self._sum_over_rows("_add_transposed", z)
+
+    def transposed_squares(self, w):
+        """Sum of the squared coefficients of each record, its rows weighted by w.
+
+        Parameters
+        ----------
+        w : ndarray of shape (n_rows,)
+            Weight of each equation.
+
+        Returns
+        -------
+        squares : ndarray of shape (n_records,)
+            For weights of 1 the square of the norm of the column.
+        """
+        return self._sum_over_rows("_add_transposed_squares", w)
+
+    def _sum_over_rows(self, method, z):
         total, start = np.zeros(self.n_records), 0
         for block in self.blocks:
             stop = start + len(block.b)
-            block.add_transposed(z[start:stop], total)
+            getattr(block, method)(z[start:stop], total)
             start = stop
         return total
 
     def noise(self, expected):
-        """Standard deviation of each row at the expected number of each record."""
+        """Standard deviation of each row at the expected number of each record.
+
+        Parameters
+        ----------
+        expected : ndarray of shape (n_records,)
+            How often each record is expected to be in the training data.
+
+        Returns
+        -------
+        noise : ndarray of shape (n_rows,)
+            Of rounding, and of the draws of a bootstrap.
+        """
         if not self.blocks:
             return np.zeros(0)
         variance = [
             block.scale**2
-            + (block.sampling * block.squares(expected) if block.is_drawn else 0.0)
+            + (block.sampling * block._squares(expected) if block._is_drawn else 0.0)
             for block in self.blocks
         ]
         return np.sqrt(np.concatenate(variance))
@@ -264,10 +359,11 @@ class LinearSystem:
         Returns
         -------
         A : ndarray of shape (n_rows, n_records)
+            Zeros in rows that tell nothing are no statement.
         """
         if not self.blocks:
             return np.zeros((0, self.n_records))
-        return np.concatenate([e.toarray(self.n_records) for e in self.blocks])
+        return np.concatenate([e._toarray(self.n_records) for e in self.blocks])
 
     def table(self):
         """What is stored, a line for each step and kind.
@@ -275,6 +371,7 @@ class LinearSystem:
         Returns
         -------
         table : list of EquationKind
+            Without kinds that no record of the pool is in.
         """
         half = np.full(self.n_records, 0.5)
         usable, noise = self.usable, self.noise(half)
@@ -297,6 +394,7 @@ class LinearSystem:
         Returns
         -------
         system : LinearSystem
+            Its rows are those that are not `of_pool`, in their order.
         """
         kept = tuple(block for block in self.blocks if not block.of_pool)
         return replace(self, blocks=kept)

@@ -1,5 +1,7 @@
 """What trees, forests and bagged trees store: counts of records in leaves."""
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.ensemble import (
@@ -113,9 +115,11 @@ def equations_of_a_forest(estimator, X, y):
         n_members = estimator._n_samples
     else:
         n_members = trees[0].tree_.n_node_samples[0]
-    return _count_equations(
+    found = _count_equations(
         trees, leaves, [codes] * len(trees), counts, n_members, *drawn
     )
+    # Rates by class are those of the pool.
+    return [replace(rows, of_pool=np.ndim(drawn[0]) > 0) for rows in found]
 
 
 @register_equations(BaggingClassifier)
