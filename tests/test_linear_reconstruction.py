@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
@@ -13,6 +14,7 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -116,10 +118,36 @@ def test_steps_and_labels_of_text(half):
 
 def test_the_prior_is_that_of_a_pool_with_all_members(boosting):
     model, records, _ = boosting
-    attack = LinearReconstructionAttack(model)
-    assert attack.fit(records[:300]).prior_ == pytest.approx(2 / 3)
-    assert attack.fit(records[:100]).prior_ == 0.5
+    attack = LinearReconstructionAttack(model).fit(records[:300])
+    assert attack.prior_ == pytest.approx(2 / 3)
+    assert attack.n_outside_ == 0
     assert attack.set_params(prior=0.3).fit(records).prior_ == 0.3
+    assert attack.n_outside_ == 200 - 0.3 * 400
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        HistGradientBoostingClassifier(max_iter=20),
+        ExtraTreesClassifier(30, min_samples_leaf=10, random_state=0),
+        make_pipeline(StandardScaler(), GaussianNB()),
+    ],
+)
+def test_a_pool_that_lacks_members_is_recognised(model):
+    X, y = make_classification(2400, 8, n_informative=5, flip_y=0.2, random_state=0)
+    is_member = np.random.default_rng(8).permutation(2400) < 1200
+    model.fit(X[is_member], y[is_member])
+    records = as_records(X, y)
+    attack = LinearReconstructionAttack(model).fit(records)
+    assert attack.prior_ == 0.5
+    assert attack.n_outside_ == 0
+    held = np.random.default_rng(9).random(2400) < 0.6
+    attack.fit(records[held])
+    assert attack.prior_ == pytest.approx(0.5, abs=0.15)
+    assert attack.n_outside_ > 240
+    told = attack.score(records[held], is_member[held])
+    naive = solve(linear_equations(model, X[held], y[held])).estimate
+    assert told > roc_auc_score(is_member[held], naive)
 
 
 def test_other_models_are_refused(half):
@@ -165,8 +193,6 @@ def test_it_is_part_of_an_audit_when_asked_for(half):
     ],
 )
 def test_a_model_of_other_records_gives_nothing_away(model):
-    from sklearn.datasets import make_classification
-
     aucs = []
     for seed in range(6):
         X, y = make_classification(

@@ -9,10 +9,10 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_mia.base import BaseAttack
 from sklearn_mia.equations import (
     evidence,
-    expected_share,
     has_equations,
     known_families,
     linear_equations,
+    share_of_pool,
     solve,
 )
 from sklearn_mia.identity import find_ids, record_ids
@@ -21,6 +21,8 @@ from sklearn_mia.tables import stack_tables, take
 
 # More of the pool than this outside it is taken into account.
 _FEW_OUTSIDE = 0.02
+# Squared standard deviations an equation that no pool with all members has.
+_MOST_MISFIT = 1.5
 
 
 class LinearReconstructionAttack(BaseAttack):
@@ -38,8 +40,8 @@ class LinearReconstructionAttack(BaseAttack):
     asked for nothing but its answers to the pool.
 
     It is an attack of someone who holds the file and a pool that has the training
-    records among others: the worst case for a release. Where the pool lacks members
-    the estimate loses much of its power, and says so by nothing but its threshold.
+    records among others: the worst case for a release. Where the pool lacks members,
+    `n_outside_` of them, the estimate loses much of its power.
 
     Parameters
     ----------
@@ -51,9 +53,9 @@ class LinearReconstructionAttack(BaseAttack):
 
     prior : float or "auto", default="auto"
         Share of the pool that is in the training data, in (0, 1). "auto" divides the
-        number of training records that the file tells by the records of the pool: .5
-        if it tells none, or about as many as the pool has. More training records than
-        the share of the pool are taken to be outside it.
+        number of training records that the file tells by the records of the pool, .5 if
+        it tells none. Where exact equations do not fit such a pool, so that training
+        records must be outside it, the share is estimated from how far they are off.
 
     max_iter : int, default=500
         Most iterations of the solver.
@@ -106,6 +108,10 @@ class LinearReconstructionAttack(BaseAttack):
 
     prior_ : float
         The share of the pool that was used.
+
+    n_outside_ : float
+        Training records that are expected to be outside the pool; 0 for a pool that
+        may have all of them.
 
     n_iter_ : int
         Iterations of the solver.
@@ -203,22 +209,9 @@ class LinearReconstructionAttack(BaseAttack):
         )
         features, codes = take(pool.features, first), pool.codes[first]
         system = self._system(features, codes)
-        n_pool = copies.sum()
         self.equations_, self.n_equations_ = system.table(), system.n_equations
         self.n_members_ = system.n_members
-        self.prior_ = self.prior
-        if isinstance(self.prior, str):
-            self.prior_ = expected_share(self.n_members_, n_pool)
-        n_outside = (self.n_members_ or 0.0) - self.prior_ * n_pool
-        if n_outside <= _FEW_OUTSIDE * self.prior_ * n_pool:
-            n_outside = 0.0
-        solution = solve(
-            system,
-            prior=self.prior_,
-            copies=copies,
-            n_outside=n_outside,
-            max_iter=self.max_iter,
-        )
+        solution = self._solve(system, copies)
         self._pool_ids, self._estimate = ids, solution.estimate
         self.n_iter_ = max(solution.n_iterations, 1)
         own = ~system.of_pool
@@ -232,6 +225,24 @@ class LinearReconstructionAttack(BaseAttack):
         anchors = np.unique(codes, return_index=True)[1]
         self._anchors = take(features, anchors), codes[anchors]
         return solution.estimate[back]
+
+    def _solve(self, system, copies):
+        n_pool, n_members = copies.sum(), self.n_members_
+        settings = {"copies": copies, "max_iter": self.max_iter}
+        self.prior_ = self.prior
+        if isinstance(self.prior, str):
+            whole = 0.5 if n_members is None else n_members / n_pool
+            if whole < 1:
+                self.prior_ = float(np.clip(whole, 0.01, 0.99))
+                solution = solve(system, prior=self.prior_, **settings)
+                if n_members is None or solution.misfit <= _MOST_MISFIT:
+                    self.n_outside_ = 0.0
+                    return solution
+            self.prior_ = share_of_pool(system, copies)
+        outside = (n_members or 0.0) - self.prior_ * n_pool
+        few = _FEW_OUTSIDE * self.prior_ * n_pool
+        self.n_outside_ = float(outside) if outside > few else 0.0
+        return solve(system, prior=self.prior_, n_outside=self.n_outside_, **settings)
 
     def _system(self, features, codes):
         labels = self._responder.classes[codes]

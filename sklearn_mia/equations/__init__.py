@@ -16,7 +16,7 @@ from sklearn_mia.equations._registry import (
     linear_equations,
     register_equations,
 )
-from sklearn_mia.equations._solver import Solution, evidence, expected_share, solve
+from sklearn_mia.equations._solver import Solution, evidence, share_of_pool, solve
 from sklearn_mia.equations._system import (
     EquationKind,
     Equations,
@@ -32,11 +32,11 @@ __all__ = [
     "Products",
     "Solution",
     "evidence",
-    "expected_share",
     "grouped",
     "has_equations",
     "known_families",
     "linear_equations",
     "register_equations",
+    "share_of_pool",
     "solve",
 ]

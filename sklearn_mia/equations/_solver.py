@@ -7,7 +7,6 @@ from scipy.sparse.linalg import LinearOperator, lsqr
 
 # Of the norm of a row: what rounding and rows that are wrong by a little may do.
 _FLOOR = 3e-3
-_ALMOST_ALL = 0.9
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,6 +25,11 @@ class Solution:
     precision : ndarray of shape (n_rows,)
         One over the variance of each row, 0 for one that tells nothing.
 
+    misfit : float
+        What the equations and the prior leave, in squared standard deviations an
+        equation: about 1 or less where they are right, and much more where exact
+        equations hold for no membership of this pool.
+
     n_iterations : int
         Iterations of the solver.
     """
@@ -33,6 +37,7 @@ class Solution:
     estimate: np.ndarray
     residual: np.ndarray
     precision: np.ndarray
+    misfit: float
     n_iterations: int
 
 
@@ -118,7 +123,7 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=500, tol=1e
         estimate[folds == fold] = found.estimate[folds == fold]
         residual = residual + found.residual / 5
         n_iterations = max(n_iterations, found.n_iterations)
-    return Solution(estimate, residual, found.precision, n_iterations)
+    return Solution(estimate, residual, found.precision, found.misfit, n_iterations)
 
 
 def _damped(system, rest, variance, known, prior, copies, max_iter, tol):
@@ -134,37 +139,53 @@ def _damped(system, rest, variance, known, prior, copies, max_iter, tol):
     )
     if not known.any():
         nothing = np.zeros(shape[0])
-        return Solution(np.full(shape[1], float(prior)), nothing, nothing, 0)
-    x, _, n_iterations = lsqr(
+        return Solution(np.full(shape[1], float(prior)), nothing, nothing, 0.0, 0)
+    x, _, n_iterations, _, left = lsqr(
         operator, weights * rest, damp=1.0, iter_lim=max_iter, atol=tol, btol=tol
-    )[:3]
+    )[:5]
     deviation = spread * x
     precision = weights**2
     residual = (rest - system.dot(deviation)) * precision
     estimate = prior + deviation / copies
-    return Solution(estimate, residual, precision, int(n_iterations))
+    misfit = float(left**2 / known.sum())
+    return Solution(estimate, residual, precision, misfit, int(n_iterations))
 
 
-def expected_share(n_members, n_pool):
-    """Share of a pool that is expected to be in the training data.
+def share_of_pool(system, copies):
+    r"""Estimate which share of an incomplete pool is in the training data.
+
+    Let a row have the mean :math:`\bar a` and the variance :math:`s^2` in the pool, of
+    which a share :math:`\pi` is among the :math:`N = \rho n` training records, and let
+    the others of these be like the pool. Then
+
+    .. math:: \frac{E (b - N \bar a)^2}{n s^2} = \rho + \rho^2 - 2 \pi \rho
+
+    whatever the row, and the mean over all of them tells the share.
 
     Parameters
     ----------
-    n_members : float or None
-        Training records.
+    system : LinearSystem
+        With `n_members`.
 
-    n_pool : float
-        Records of the pool.
+    copies : ndarray of shape (n_records,)
+        How many equal records each column stands for.
 
     Returns
     -------
-    prior : float
-        That of a pool which holds all training records; one half if they are not
-        known, or so many that the pool would be members only.
+    share : float
+        Between .02 and .98, and at most that of a pool with all training records.
     """
-    if n_members is None or n_members > _ALMOST_ALL * n_pool:
-        return 0.5
-    return float(max(n_members / n_pool, 0.01))
+    n_pool = copies.sum()
+    rho = system.n_members / n_pool
+    mean = system.dot(copies) / n_pool
+    spread = system.squares(copies) - n_pool * mean**2
+    rest = (system.b - system.n_members * mean) ** 2
+    rest -= system.noise(rho * copies) ** 2
+    known = np.isfinite(system.scale) & (spread > 0)
+    share = (1 + rho) / 2
+    if known.any():
+        share -= rest[known].sum() / spread[known].sum() / (2 * rho)
+    return float(np.clip(share, 0.02, min(rho, 0.98)))
 
 
 def evidence(system, residual, precision):
