@@ -17,7 +17,7 @@ from sklearn_mia.equations import (
 )
 from sklearn_mia.identity import find_ids, record_ids
 from sklearn_mia.models import model_name
-from sklearn_mia.tables import stack_tables, take
+from sklearn_mia.tables import take
 
 # More of the pool than this outside it is taken into account.
 _FEW_OUTSIDE = 0.02
@@ -221,9 +221,8 @@ class LinearReconstructionAttack(BaseAttack):
         )
         seen = evidence(system.without_pool_rows(), self._residual, self._precision)
         self._scales = [_center_and_width(v) for v in (seen, solution.estimate)]
-        # With a record of each class the equations of others have the same rows.
-        anchors = np.unique(codes, return_index=True)[1]
-        self._anchors = take(features, anchors), codes[anchors]
+        kept = system.without_pool_rows().blocks
+        self._rows = [(e.step, e.kind, len(e.b)) for e in kept]
         return solution.estimate[back]
 
     def _solve(self, system, copies):
@@ -276,16 +275,27 @@ class LinearReconstructionAttack(BaseAttack):
         return scores
 
     def _score_outside(self, features, codes):
-        anchors, anchor_codes = self._anchors
-        system = self._system(
-            stack_tables(anchors, features, names=("the pool", "X")),
-            np.concatenate([anchor_codes, codes]),
-        ).without_pool_rows()
-        if len(system.b) != len(self._residual):
+        system = self._system(features, codes).without_pool_rows()
+        rows = self._same_rows(system.blocks)
+        if rows is None:
             return np.full(len(codes), np.nan)
-        found = evidence(system, self._residual, self._precision)[len(anchor_codes) :]
+        found = evidence(system, self._residual[rows], self._precision[rows])
         (center, width), (own_center, own_width) = self._scales
         return own_center + (found - center) * (own_width / width)
+
+    def _same_rows(self, blocks):
+        """Rows of the pool's equations that these are, None if there are others.
+
+        A part that never saw the class of any of these records has no rows here.
+        """
+        waiting, rows, start = list(blocks), [], 0
+        for step, kind, n_rows in self._rows:
+            here = waiting and (waiting[0].step, waiting[0].kind) == (step, kind)
+            if here and len(waiting[0].b) == n_rows:
+                rows.append(np.arange(start, start + n_rows))
+                waiting.pop(0)
+            start += n_rows
+        return None if waiting or not rows else np.concatenate(rows)
 
     def _why_unscored(self):
         return (

@@ -1,5 +1,7 @@
 """What gradient boosting stores: counts, gradients and Hessians of leaves."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.ensemble import (
@@ -214,7 +216,9 @@ def _bin_equations(table, edges, n_bins, n_members):
         rounding = 1e-9 * np.nanmax(np.abs(x), initial=0.0)
         told = own is not None and len(own) == n_bins - 1 and not np.isnan(x).any()
         if told and np.diff(own).min(initial=np.inf) > 3 * rounding:
-            yield between(x, own, rounding, low, high, n_members, "bin rank")
+            rows = between(x, own, rounding, low, high, n_members, "bin rank")
+            # Whether a column has missing values is seen in the pool.
+            yield replace(rows, of_pool=True)
 
 
 def _leaf_hessians(nodes, rate, ridge):

@@ -23,6 +23,8 @@ _FIT_ANOTHER_WAY = ("TargetEncoder", "IterativeImputer")
 class Part:
     """A fitted estimator inside a model.
 
+    A pickle of it holds the features.
+
     Attributes
     ----------
     step : str

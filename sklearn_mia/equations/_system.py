@@ -15,7 +15,8 @@ class Equations:
 
     .. math:: \sum_i A_{ki} m_i = b_k + \text{noise}
 
-    with :math:`m_i` how often record i of the pool is among the training records.
+    with :math:`m_i` how often record i of the pool is among the training records. A
+    pickle of them holds the features of the pool, where coefficients are made of them.
 
     Parameters
     ----------
@@ -183,6 +184,8 @@ class Products:
 
 @dataclass(frozen=True)
 class _TransposedProducts:
+    """A pickle of it holds the factors."""
+
     of: Products
 
     def __matmul__(self, z):
@@ -218,6 +221,8 @@ class EquationKind:
 @dataclass(frozen=True, repr=False)
 class LinearSystem:
     """All equations of a model in the membership of a pool.
+
+    A pickle of them holds the features of the pool where coefficients are made of it.
 
     Attributes
     ----------
