@@ -15,8 +15,9 @@ class Equations:
 
     .. math:: \sum_i A_{ki} m_i = b_k + \text{noise}
 
-    with :math:`m_i` how often record i of the pool is among the training records. A
-    pickle of them holds the features of the pool, where coefficients are made of them.
+    with :math:`m_i` how often record i of the pool is among the training records.
+
+    A pickle of them holds the features of the pool where coefficients are made of it.
 
     Parameters
     ----------
@@ -135,6 +136,8 @@ class Products:
 
     Row ``j * R.shape[1] + k`` belongs to column j of F and k of R. The products are
     made anew at each use, so that the matrix takes no more memory than its factors.
+
+    A pickle of it holds them.
 
     Parameters
     ----------
