@@ -205,3 +205,40 @@ def test_a_model_of_other_records_gives_nothing_away(model):
         aucs.append(roc_auc_score(side, scores))
     # The mean of six has a standard deviation of .012.
     assert abs(np.mean(aucs) - 0.5) < 0.04
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_outputs_of_a_linear_model_are_as_good_as_its_file(n_classes):
+    X, y = make_classification(
+        300, 30, n_informative=8, n_classes=n_classes, flip_y=0.2, random_state=0
+    )
+    is_member = np.random.default_rng(8).permutation(300) < 150
+    words = np.array(["b", "c", "a"], dtype=object)[y]
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=10.0, tol=1e-8))
+    model.fit(X[is_member], words[is_member])
+    records = as_records(X, words)
+    attack = LinearReconstructionAttack(model, equations="outputs").fit(records)
+    assert attack.access == "outputs"
+    assert [line.kind for line in attack.equations_] == ["slope"]
+    inner = model[-1]
+    scaled = model[0].transform(X)
+    by_file = LinearReconstructionAttack(inner).fit(as_records(scaled, words))
+    assert_allclose(
+        attack.score_samples(records),
+        by_file.score_samples(as_records(scaled, words)),
+        atol=1e-3,
+    )
+    assert attack.score(records, is_member) > 0.65
+
+
+def test_outputs_of_other_models_do_not_tell_their_file(boosting):
+    model, records, _ = boosting
+    attack = LinearReconstructionAttack(model, equations="outputs")
+    with pytest.raises(ValueError, match="for a LogisticRegression alone"):
+        attack.fit(records)
+    X, y = records[:, :-1], records[:, -1]
+    attack = LinearReconstructionAttack(
+        LogisticRegression().fit(X, y), equations="outputs"
+    )
+    with pytest.raises(ValueError, match="at least 9 records that are not certain"):
+        attack.fit(records[:5])

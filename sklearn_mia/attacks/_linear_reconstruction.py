@@ -12,11 +12,12 @@ from sklearn_mia.equations import (
     has_equations,
     known_families,
     linear_equations,
+    model_from_answers,
     share_of_pool,
     solve,
 )
 from sklearn_mia.identity import find_ids, record_ids
-from sklearn_mia.models import model_name
+from sklearn_mia.models import model_name, open_model
 from sklearn_mia.tables import take
 
 # More of the pool than this outside it is taken into account.
@@ -56,6 +57,11 @@ class LinearReconstructionAttack(BaseAttack):
         number of training records that the file tells by the records of the pool, .5 if
         it tells none. Where exact equations do not fit such a pool, so that training
         records must be outside it, the share is estimated from how far they are off.
+
+    equations : {"file", "outputs"}, default="file"
+        Where the equations are from. "outputs": the coefficients of a logistic
+        regression are found from its answers to the pool, its settings and the steps
+        before it are taken as known, and nothing else of the file is read.
 
     max_iter : int, default=500
         Most iterations of the solver.
@@ -153,16 +159,16 @@ class LinearReconstructionAttack(BaseAttack):
     _parameter_constraints: dict = {
         **BaseAttack._parameter_constraints,
         "prior": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
+        "equations": [StrOptions({"file", "outputs"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
     }
-    # What an attacker has to hold.
-    access = "file"
 
     def __init__(
         self,
         target_estimator=None,
         *,
         prior="auto",
+        equations="file",
         max_iter=500,
         label_column="auto",
         member_label=None,
@@ -171,11 +177,17 @@ class LinearReconstructionAttack(BaseAttack):
     ):
         self.target_estimator = target_estimator
         self.prior = prior
+        self.equations = equations
         self.max_iter = max_iter
         self.label_column = label_column
         self.member_label = member_label
         self.response_method = response_method
         self.max_fpr = max_fpr
+
+    @property
+    def access(self):
+        """What an attacker has to hold: the file of the model or its outputs."""
+        return self.equations
 
     @classmethod
     def handles(cls, model):
@@ -208,6 +220,11 @@ class LinearReconstructionAttack(BaseAttack):
             pool.ids, return_index=True, return_inverse=True, return_counts=True
         )
         features, codes = take(pool.features, first), pool.codes[first]
+        self._found = None
+        if self.equations == "outputs":
+            answers = take(pool.log_proba, first)
+            model = self.target_estimator
+            self._found = model_from_answers(model, features, answers)
         system = self._system(features, codes)
         self.equations_, self.n_equations_ = system.table(), system.n_equations
         self.n_members_ = system.n_members
@@ -244,8 +261,12 @@ class LinearReconstructionAttack(BaseAttack):
         return solve(system, prior=self.prior_, n_outside=self.n_outside_, **settings)
 
     def _system(self, features, codes):
-        labels = self._responder.classes[codes]
-        return linear_equations(self.target_estimator, features, labels)
+        labels, model = self._responder.classes[codes], self.target_estimator
+        if self._found is not None:
+            features = open_model(model, features, same_answers=True).features
+            # A wrapper may encode the labels, in their order.
+            labels, model = self._found.classes_[codes], self._found
+        return linear_equations(model, features, labels)
 
     def in_pool(self, X):
         """Tell which records are in the pool, by content.

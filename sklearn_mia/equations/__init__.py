@@ -10,6 +10,7 @@ from sklearn_mia.equations import (  # noqa: F401
     _stored,
     _trees,
 )
+from sklearn_mia.equations._outputs import model_from_answers
 from sklearn_mia.equations._registry import (
     has_equations,
     known_families,
@@ -36,6 +37,7 @@ __all__ = [
     "has_equations",
     "known_families",
     "linear_equations",
+    "model_from_answers",
     "register_equations",
     "share_of_pool",
     "solve",
