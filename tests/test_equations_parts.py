@@ -17,7 +17,11 @@ from sklearn.ensemble import (
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    TunedThresholdClassifierCV,
+)
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline, make_union
@@ -37,6 +41,7 @@ from sklearn_mia.equations import (
     known_families,
     linear_equations,
     register_equations,
+    solve,
 )
 from sklearn_mia.equations._registry import _FAMILIES
 
@@ -155,6 +160,21 @@ def test_columns_of_a_frame_have_their_own_steps(library):
         "decisiontreeclassifier",
     ]
     assert standing_off(system, m).max() <= 5
+
+
+def test_records_held_out_by_one_step_are_a_share_of_those_of_the_others():
+    X, y, m = draw(n=4000)
+    boosting = HistGradientBoostingClassifier(
+        max_iter=20, early_stopping=True, random_state=0
+    )
+    model = make_pipeline(StandardScaler(), boosting).fit(X[m], y[m])
+    system = linear_equations(model, X, y)
+    assert system.n_members == 1800
+    for block in system.blocks:
+        assert block.n_members in (None, 1800)
+    estimate = solve(system, prior=0.45).estimate
+    alone = linear_equations(boosting, StandardScaler().fit(X[m]).transform(X), y)
+    assert roc_auc_score(m, estimate) > roc_auc_score(m, solve(alone).estimate) - 0.02
 
 
 def test_a_union_has_the_equations_of_all():

@@ -63,7 +63,7 @@ class LinearReconstructionAttack(BaseAttack):
         regression are found from its answers to the pool, its settings and the steps
         before it are taken as known, and nothing else of the file is read.
 
-    max_iter : int, default=500
+    max_iter : int, default=1000
         Most iterations of the solver.
 
     label_column : {"auto"}, int, str or None, default="auto"
@@ -169,7 +169,7 @@ class LinearReconstructionAttack(BaseAttack):
         *,
         prior="auto",
         equations="file",
-        max_iter=500,
+        max_iter=1000,
         label_column="auto",
         member_label=None,
         response_method="auto",

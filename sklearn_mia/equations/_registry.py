@@ -13,6 +13,8 @@ from sklearn_mia.response import find_labels
 from sklearn_mia.tables import check_container, is_frame, own_copy, take
 
 _FAMILIES = {}
+# Numbers of records that are drawn differ by less than this.
+_SAME_SIZE = 0.01
 
 
 def register_equations(*classes):
@@ -168,7 +170,37 @@ def linear_equations(estimator, X, y=None):
             "settings that their documentation names; see register_equations for "
             "estimators of your own."
         )
-    return LinearSystem(tuple(blocks), n_records)
+    return LinearSystem(tuple(_of_one_training_set(blocks)), n_records)
+
+
+def _of_one_training_set(blocks):
+    """Bring steps with other numbers of records to those of the step that tells most.
+
+    One of them held records out, to stop early: of the larger set the smaller is a
+    random share.
+    """
+    told, sizes = {}, {}
+    for block in blocks:
+        sizes[block.step] = sizes.get(block.step, 0) + len(block.b)
+        if block.n_members is not None:
+            told[block.step] = max(block.n_members, told.get(block.step, 0.0))
+    if not told:
+        return blocks
+    n_members = told[max(told, key=sizes.get)]
+    return [_resized(b, told.get(b.step, n_members), n_members) for b in blocks]
+
+
+def _resized(block, n_own, n_members):
+    ratio = n_members / n_own
+    if abs(ratio - 1) < _SAME_SIZE:
+        return block
+    return replace(
+        block,
+        b=block.b * ratio,
+        scale=block.scale * ratio,
+        sampling=block.sampling + abs(1 - ratio),
+        n_members=n_members,
+    )
 
 
 def _of_part(part, n_records):

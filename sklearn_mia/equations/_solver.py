@@ -41,7 +41,7 @@ class Solution:
     n_iterations: int
 
 
-def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=500, tol=1e-9):
+def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1e-9):
     r"""Linear estimate of least mean squared error of the membership of each record.
 
     .. math:: \hat m = \pi + v A^\top (v A A^\top + S)^{-1} (b - \pi A 1),
@@ -73,7 +73,7 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=500, tol=1e
     n_outside : float, default=0.0
         Training records that are expected to be outside the pool.
 
-    max_iter : int, default=500
+    max_iter : int, default=1000
         Most iterations.
 
     tol : float, default=1e-9
