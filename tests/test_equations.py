@@ -167,6 +167,24 @@ def test_what_trees_store_holds(model, kinds, n_classes):
     assert round(system.n_members) == m.sum()
 
 
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize(
+    "model",
+    [
+        HistGradientBoostingClassifier(learning_rate=0.8),
+        GradientBoostingClassifier(learning_rate=0.8, random_state=0),
+    ],
+)
+def test_probabilities_near_0_and_1_are_no_statement_of_rounding(model, n_classes):
+    X, y, m = draw(n_classes)
+    X[:, 0] += 9 * y
+    model.fit(X[m], y[m])
+    assert model.predict_proba(X).max() > 1 - 1e-5
+    system = linear_equations(model, X, y)
+    assert standing_off(system, m).max() <= 5
+    assert roc_auc_score(m, solve(system).estimate) > 0.5
+
+
 def test_exponential_loss_holds():
     X, y, m = draw()
     model = GradientBoostingClassifier(n_estimators=20, loss="exponential")

@@ -45,6 +45,20 @@ def test_categories_of_lightgbm_have_no_value_equation():
     assert value.n_equations < count.n_equations
 
 
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
+def test_trees_that_could_not_be_split_are_no_step(library, n_classes):
+    module = pytest.importorskip(library)
+    X, y, m = draw(n_classes)
+    X[:, 0] += 9 * y
+    if library == "lightgbm":
+        model = module.LGBMClassifier(learning_rate=0.5, n_jobs=1, verbose=-1)
+    else:
+        model = module.XGBClassifier(learning_rate=0.8, n_jobs=1)
+    system = linear_equations(model.fit(X[m], y[m]), X, y)
+    assert standing_off(system, m).max() <= 5
+
+
 XGBOOST = [
     ({}, THREE[1:]),
     ({"reg_lambda": 3.0, "learning_rate": 0.1}, THREE[1:]),

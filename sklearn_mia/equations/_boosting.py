@@ -24,6 +24,8 @@ _ROUNDING_OF_GAINS = 1e-14
 # Of more records the bins are made from a sample.
 _MOST_BINNED = 200_000
 _ROUNDING_OF_DOUBLES = 1e-9
+_SMALLEST = 1e-13
+_SMALLEST_OF_FLOATS = 1e-7
 _ROUNDING_OF_HESSIANS = 1e-5
 
 
@@ -38,7 +40,8 @@ def equations_of_histogram_boosting(estimator, X, y):
     .. math:: \sum_l m = n_l, \qquad \sum_l m \, (g + v h) = -\lambda v,
         \qquad \sum_l m \, h = H_l
 
-    The Hessians :math:`H_L, H_R` of the two children of an inner node P are not
+    A tree that is a single leaf has no value equation: it is not a step. The Hessians
+    :math:`H_L, H_R` of the two children of an inner node P are not
     stored. With :math:`a = H_L + \lambda` and :math:`b = H_R + \lambda` they follow
     from its value and its gain:
 
@@ -110,6 +113,8 @@ def equations_of_histogram_boosting(estimator, X, y):
     h = weight[:, None] * p * (1 - p)
     g = weight[:, None] * (p - own)
     rate, ridge = estimator.learning_rate, estimator.l2_regularization
+    # A tree that was not split has the value 0, whatever the slope.
+    shown = [v if len(v) > 1 else np.full(1, np.nan) for v in values]
     told = [_leaf_hessians(tree, rate, ridge) for tree in nodes]
     hessians, error = np.hstack(
         [np.stack(t)[:, f] for t, f in zip(told, is_leaf, strict=True)]
@@ -118,16 +123,28 @@ def equations_of_histogram_boosting(estimator, X, y):
         matrix,
         g,
         h,
-        np.concatenate(values) / rate,
+        np.concatenate(shown) / rate,
         hessians,
         ridge,
         rounding=_ROUNDING,
         rounding_of_hessians=np.hypot(_ROUNDING_OF_HESSIANS * hessians, error),
+        # For several classes 1 is taken from a probability of float32.
+        smallest=_SMALLEST if start.shape[1] == 1 else _SMALLEST_OF_FLOATS,
     )
 
 
 def newton_equations(
-    matrix, g, h, values, hessians, ridge, *, rounding, rounding_of_hessians, share=1.0
+    matrix,
+    g,
+    h,
+    values,
+    hessians,
+    ridge,
+    *,
+    rounding,
+    rounding_of_hessians,
+    smallest=_SMALLEST,
+    share=1.0,
 ):
     r"""Sums over leaves that are stored by a Newton step and its Hessian.
 
@@ -153,6 +170,9 @@ def newton_equations(
     rounding_of_hessians : float or ndarray of shape (n_leaves,)
         Standard deviation of the second rows.
 
+    smallest : float, default=1e-13
+        What a probability may be off, near 0 and 1 too.
+
     share : float, default=1.0
         Share of the records that each tree was given.
 
@@ -163,16 +183,18 @@ def newton_equations(
     """
     known = np.nan_to_num(values)
     at = known[matrix.indices.reshape(g.shape)]
-    size = np.sqrt(with_values(matrix, g**2 + (at * h) ** 2).sum(axis=1))
+    off = (rounding**2) * (g**2 + (at * h) ** 2) + smallest**2 * (1 + at**2)
+    scale = np.sqrt(with_values(matrix, off).sum(axis=1))
+    floor = smallest * np.sqrt(matrix.sum(axis=1))
     rows = with_values(matrix, g + at * h), -ridge * values / share
     sampling = 1 / share - 1
     return [
-        Equations("leaf value", *rows, rounding * size, sampling),
+        Equations("leaf value", *rows, scale, sampling),
         Equations(
             "leaf Hessian",
             with_values(matrix, h),
             hessians / share,
-            rounding_of_hessians,
+            np.hypot(rounding_of_hessians, floor),
             sampling,
         ),
     ]
@@ -326,7 +348,8 @@ def equations_of_gradient_boosting(estimator, X, y):
         residual *= (n_scores - 1) / n_scores if n_scores > 1 else 1.0
     matrix = grouped(leaves, [len(v) for v in values])
     at = np.concatenate(values)[matrix.indices.reshape(leaves.shape)]
-    size = np.sqrt(with_values(matrix, residual**2 + (at * hessian) ** 2).sum(axis=1))
+    off = _ROUNDING_OF_DOUBLES**2 * (residual**2 + (at * hessian) ** 2)
+    scale = np.sqrt(with_values(matrix, off + _SMALLEST**2 * (1 + at**2)).sum(axis=1))
     sampling = 1 / share - 1
     return [
         Equations(
@@ -340,7 +363,7 @@ def equations_of_gradient_boosting(estimator, X, y):
             "leaf value",
             with_values(matrix, residual - at * hessian),
             np.zeros(matrix.shape[0]),
-            _ROUNDING_OF_DOUBLES * size,
+            scale,
             sampling,
         ),
     ]

@@ -92,7 +92,7 @@ def equations_of_lightgbm(estimator, X, y):
     scores, own = staged_scores(first, leaves, steps, codes)
     p = probabilities(scores, n_scores)
     shown = [
-        np.full(len(step), np.nan) if tree["num_cat"] else step / rate
+        np.full(len(step), np.nan) if tree["num_cat"] or len(step) == 1 else step / rate
         for tree, step in zip(trees, steps, strict=True)
     ]
     told_hessians = np.concatenate(hessians)
@@ -156,6 +156,9 @@ def _lightgbm_start(table, factor, is_log, rate, ridge, is_bagged):
     """
     counts, hessians, values = table
     n = counts.sum()
+    if len(counts) == 1:
+        # A tree that was not split is the start alone.
+        return values[0]
     width = np.sqrt(max(0.25 - hessians.sum() / n / factor, 0.0))
     found = []
     for p in (0.5 - width, 0.5 + width):
@@ -235,7 +238,8 @@ def equations_of_xgboost(estimator, X, y):
         cover,
         float(settings["lambda"]),
         rounding=_ROUNDING,
-        rounding_of_hessians=_ROUNDING * cover + _SMALLEST,
+        rounding_of_hessians=_ROUNDING * cover,
+        smallest=_SMALLEST,
         share=float(settings["subsample"]),
     )
 
