@@ -8,11 +8,15 @@ import sys
 from contextlib import nullcontext
 from numbers import Integral
 
+from sklearn import __version__
 from sklearn.ensemble._base import _set_random_states
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import TargetEncoder
+from sklearn.utils.fixes import parse_version
 
 __all__ = [
+    "BINS_AT_MIDPOINTS",
+    "DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM",
     "HAS_CALLBACKS",
     "CallbackSupportMixin",
     "is_pandas_df",
@@ -47,6 +51,16 @@ except ImportError:
 
         def _init_callback_context(self, **kwargs):
             return _NoContext()
+
+
+_BEFORE_1_9 = parse_version(__version__) < parse_version("1.9")
+
+# 1.9: before, thresholds of histogram boosting lay between two ranks of N - 1.
+BINS_AT_MIDPOINTS = _BEFORE_1_9
+
+# 1.9: before, discriminant analysis divided scatters by the records of a class less 1,
+# or by all records less the classes.
+DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM = _BEFORE_1_9
 
 
 def is_pandas_df(X):  # 1.9: sklearn.utils._dataframe

@@ -248,11 +248,34 @@ def _is_prefit(model):
 
 
 def _through_steps(pipeline, features):
-    for _, step in pipeline.steps[:-1]:
-        resamples = hasattr(step, "fit_resample")
-        if step is not None and not isinstance(step, str) and not resamples:
-            features = step.transform(features)
+    *_, (_, _, features) = steps_of(pipeline, features)
     return features
+
+
+def steps_of(pipeline, features):
+    """Steps of a fitted pipeline, each with its name and the features that it gets.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted.
+
+    features : {ndarray, sparse matrix, DataFrame}
+        As the pipeline gets them.
+
+    Yields
+    ------
+    step : tuple of str, estimator and features
+        Steps that only pass features on are left out, but for the last; those that
+        resample leave features as they are.
+    """
+    for name, step in pipeline.steps[:-1]:
+        if step is None or isinstance(step, str):
+            continue
+        yield name, step, features
+        if not hasattr(step, "fit_resample"):
+            features = step.transform(features)
+    yield *pipeline.steps[-1], features
 
 
 def model_name(model):

@@ -169,17 +169,37 @@ def encode_labels(labels, classes, what="records"):
         If a label is missing or not one of the classes. It tells how many are, and
         none of them: a column given by mistake holds something else.
     """
-    position = {_plain(c): i for i, c in enumerate(classes)}
-    unique, inverse = _unique_labels(labels)
-    found = np.array([position.get(_plain(v), -1) for v in unique], dtype=np.intp)
-    if np.any(found < 0):
-        n_bad = int(np.sum(found[inverse] < 0))
+    codes = find_labels(labels, classes)
+    n_bad = int(np.sum(codes < 0))
+    if n_bad:
         shown = ", ".join(repr(_plain(c)) for c in classes[:10])
         raise ValueError(
             f"{n_bad} of {len(labels)} {what} have a class label that the target does "
             f"not know. Its classes are {shown}. Check label_column, encode the labels "
             "as for its training, or drop these records."
         )
+    return codes
+
+
+def find_labels(labels, classes):
+    """Position of each label among classes, compared as in :func:`encode_labels`.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_records,)
+        Class labels.
+
+    classes : ndarray of shape (n_classes,)
+        Classes of a model.
+
+    Returns
+    -------
+    codes : ndarray of shape (n_records,), dtype intp
+        -1 for a label that is none of the classes.
+    """
+    position = {_plain(c): i for i, c in enumerate(classes)}
+    unique, inverse = _unique_labels(labels)
+    found = np.array([position.get(_plain(v), -1) for v in unique], dtype=np.intp)
     return found[inverse]
 
 

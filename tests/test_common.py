@@ -15,6 +15,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_array
 
 import sklearn_mia
+from sklearn_mia.equations import register_equations
+from sklearn_mia.equations._trees import equations_of_a_forest
 
 
 class AnyWidthClassifier(ClassifierMixin, BaseEstimator):
@@ -79,6 +81,10 @@ class OneForest(RandomForestClassifier):
         return self
 
 
+# A subclass has no equations of its own accord.
+register_equations(OneForest)(equations_of_a_forest)
+
+
 def fitted_forest():
     X = np.random.default_rng(0).normal(size=(30, 1))
     forest = OneForest(n_estimators=5, random_state=0)
@@ -86,7 +92,9 @@ def fitted_forest():
 
 
 # Attacks on one kind of model get a target of that kind.
-TARGETS = {"BaggingAttack": fitted_forest()}
+TARGETS = dict.fromkeys(
+    ("BaggingAttack", "LinearReconstructionAttack"), fitted_forest()
+)
 # What an attack learns with, where its own choice takes long.
 SIMPLE = {
     "QuantileRegressionAttack": DecisionTreeRegressor(max_depth=3, random_state=0),

@@ -19,7 +19,8 @@ docscrape = pytest.importorskip("numpydoc.docscrape")
 
 # What users meet, and the house's own helpers, where one line may say it all.
 USED = (
-    "attacks auditing base datasets groups metrics model_selection records risk signals"
+    "attacks auditing base datasets equations groups metrics model_selection records "
+    "risk signals"
 )
 HELPERS = "checks hooks identity models response shadows tables"
 
@@ -46,7 +47,7 @@ ESTIMATORS = {
         "BaseAttack",
         "BaggingAttack",
         "LabelOnlyAttack TrajectoryAttack",
-        "QuantileRegressionAttack ThresholdAttack",
+        "LinearReconstructionAttack QuantileRegressionAttack ThresholdAttack",
         "SupervisedAttack",
     ),
     "mode": ("the offline formula", "RMIA"),
@@ -75,6 +76,7 @@ ESTIMATORS = {
     "target_estimator": (
         "some models only; no attack",
         "BaggingAttack",
+        "LinearReconstructionAttack",
         "TrajectoryAttack",
         "MembershipSignals",
     ),

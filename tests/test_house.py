@@ -26,6 +26,7 @@ ORDER = (
     "records",
     "response",
     "signals",
+    "equations",
     "metrics",
     "groups",
     "readers",

@@ -13,7 +13,7 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
@@ -30,6 +30,8 @@ from sklearn_mia.auditing._run import check_attacks, run_attacks
 from sklearn_mia.auditing._subjects import subjects_of
 from sklearn_mia.auditing._typing import Side, read_columns
 from sklearn_mia.columns import fitted_parts
+from sklearn_mia.equations import linear_equations
+from sklearn_mia.equations._parts import parts_of
 from sklearn_mia.models import open_model
 from sklearn_mia.redaction import without_values
 from sklearn_mia.shadows import ShadowFitError, ShadowWork
@@ -133,6 +135,7 @@ WITHOUT_RECORDS = {
     "SizeThresholds",
     "SliceDifferences",
     "SlicePermuter",
+    "Solution",
     "ShadowFitError",
     "Stopped",
     "StructuralFinding",
@@ -206,6 +209,9 @@ def instances(table, tmp_path_factory):
         read_columns([side, side], known),
         list(fitted_parts(encoded, list(X), X)),
     ]
+    slopes = numbers_to(RidgeClassifier(solver="lsqr")).fit(X, y)
+    system = linear_equations(slopes, X, y)
+    roots += [system, system.blocks[-1].matrix.T, *parts_of(slopes, X, y)]
     numbers, forest = X[["size", "width"]].to_numpy(), forest[-1]
     report = audit(tree, *sides, attacks=attacks, n_permutations=99, random_state=0)
     roots += [

@@ -3,6 +3,7 @@
 from sklearn_mia.attacks._bagging import BaggingAttack
 from sklearn_mia.attacks._difficulty import DifficultyCalibrationAttack
 from sklearn_mia.attacks._label_only import LabelOnlyAttack
+from sklearn_mia.attacks._linear_reconstruction import LinearReconstructionAttack
 from sklearn_mia.attacks._lira import LiRA
 from sklearn_mia.attacks._quantile import QuantileRegressionAttack
 from sklearn_mia.attacks._rmia import RMIA
@@ -18,6 +19,7 @@ __all__ = [
     "DifficultyCalibrationAttack",
     "LabelOnlyAttack",
     "LiRA",
+    "LinearReconstructionAttack",
     "MembershipSignals",
     "QuantileRegressionAttack",
     "ShadowModelAttack",

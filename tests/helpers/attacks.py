@@ -10,7 +10,11 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_classification
-from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -31,6 +35,7 @@ ON_A_TARGET = [
 # Attacks on one kind of model, and a small one of that kind.
 MODELS = {
     "BaggingAttack": RandomForestClassifier(5, random_state=0),
+    "LinearReconstructionAttack": ExtraTreesClassifier(5, random_state=0),
     "TrajectoryAttack": GradientBoostingClassifier(
         n_estimators=3, max_depth=2, random_state=0
     ),

@@ -1,0 +1,183 @@
+"""What linear classifiers store: the sums that vanish at their optimum."""
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.special import expit, softmax
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+
+from sklearn_mia.equations._registry import register_equations
+from sklearn_mia.equations._system import Equations, Products
+from sklearn_mia.response import find_labels
+from sklearn_mia.tables import as_array
+
+# Of the tolerance times the records: how far from zero the slopes are at the end.
+_SLACK = {"sag": 3.0, "saga": 3.0, "liblinear": 4.0}
+_USUAL_SLACK = 0.25
+_ROUNDING_OF_DOUBLES = 1e-9
+
+
+@register_equations(LogisticRegression)
+def equations_of_logistic_regression(estimator, X, y):
+    r"""Slopes of the loss at the optimum, one a coefficient.
+
+    .. math:: \sum_i m_i w_i (p_{ik} - [y_i = k]) (x_i, 1)
+        = -\frac{1}{C} (\beta_k, 0)
+
+    with w the weight of the class. liblinear penalises the intercept, which gives
+    :math:`-\beta_{k0} / (C s^2)` for the `intercept_scaling` s in the place of 0, or
+    its sign over C s. The intercept of sag and saga is not at its optimum for sparse
+    features, and left out. With the l1 share :math:`\rho` the right side is
+    :math:`-(\rho \, \text{sign} \beta + (1 - \rho) \beta) / C`, for coefficients
+    that are not zero. The noise is what the solver left: .25 `tol` times the records of
+    the pool, more for those that watch other things than the slope. Balanced class
+    weights follow from the unknown sizes of the classes: those of the pool stand in,
+    with the noise of a random half.
+
+    Parameters
+    ----------
+    estimator : LogisticRegression
+        Converged, trained without weights of records.
+
+    X : {array-like, sparse matrix} of shape (n_records, n_features)
+
+    y : array-like of shape (n_records,)
+
+    Returns
+    -------
+    equations : list of Equations
+        "slope".
+    """
+    if np.max(estimator.n_iter_) >= estimator.max_iter:
+        return []
+    one_by_one = estimator.solver == "liblinear" or _is_one_against_rest(estimator)
+    coef = estimator.coef_
+    if one_by_one is None:
+        return []
+    X, n_classes = _numbers(X), len(estimator.classes_)
+    codes = find_labels(np.asarray(y), estimator.classes_)
+    scores = np.asarray(X @ coef.T) + estimator.intercept_
+    if len(coef) == 1:
+        error = expit(scores) - codes[:, None]
+    else:
+        p = expit(scores) if one_by_one else softmax(scores, axis=1)
+        error = p - (codes[:, None] == np.arange(n_classes))
+    weight, doubt = _class_weights(estimator, codes)
+    strength, l1_share = _penalty(estimator)
+    b = -strength * (l1_share * np.sign(coef) + (1 - l1_share) * coef)
+    if l1_share > 0:
+        b[coef == 0] = np.nan
+    b = b.T
+    if estimator.fit_intercept:
+        last = np.zeros(len(coef))
+        if estimator.solver == "liblinear":
+            own = estimator.intercept_ / estimator.intercept_scaling
+            own = np.where(own == 0, np.nan, np.sign(own)) if l1_share else own
+            last = -strength * own / estimator.intercept_scaling
+        elif estimator.solver in ("sag", "saga") and sp.issparse(X):
+            # Its steps are damped there.
+            last[:] = np.nan
+        X, b = _with_ones(X), np.vstack([b, last])
+    matrix = Products(X, error * weight[:, None])
+    slack = _SLACK.get(estimator.solver, _USUAL_SLACK) * estimator.tol * len(codes)
+    scale = np.hypot(slack, _of_classes(matrix, codes, doubt))
+    # Balanced weights are those of the pool.
+    return [Equations("slope", matrix, b, scale, of_pool=bool(doubt.any()))]
+
+
+@register_equations(RidgeClassifier)
+def equations_of_a_ridge_classifier(estimator, X, y):
+    r"""Slopes of the squared error at the optimum, one a coefficient.
+
+    .. math:: \sum_i m_i w_i (f_{ik} - t_{ik}) (x_i, 1) = -\alpha (\beta_k, 0)
+
+    with f the decision function, t = 1 for the class and -1 else, and w the weight of
+    the class, as for :func:`equations_of_logistic_regression`. The noise is that of
+    doubles for the direct solvers, and `tol` of the largest possible row for others.
+
+    Parameters
+    ----------
+    estimator : RidgeClassifier
+        Without `positive`, trained without weights of records.
+
+    X : {array-like, sparse matrix} of shape (n_records, n_features)
+
+    y : array-like of shape (n_records,)
+
+    Returns
+    -------
+    equations : list of Equations
+        "slope".
+    """
+    if estimator.positive:
+        return []
+    X, coef = _numbers(X), np.atleast_2d(estimator.coef_)
+    codes = find_labels(np.asarray(y), estimator.classes_)
+    classes = np.arange(len(coef)) if len(coef) > 1 else np.ones(1)
+    error = np.asarray(X @ coef.T) + estimator.intercept_
+    error = error - np.where(codes[:, None] == classes, 1.0, -1.0)
+    weight, doubt = _class_weights(estimator, codes)
+    b = -estimator.alpha * coef.T
+    if estimator.fit_intercept:
+        X, b = _with_ones(X), np.vstack([b, np.zeros(len(coef))])
+    matrix = Products(X, error * weight[:, None])
+    largest = Products(abs(X), np.ones((len(codes), len(coef)))) @ weight
+    exact = estimator.solver in ("svd", "cholesky") or (
+        estimator.solver == "auto" and not sp.issparse(X)
+    )
+    slack = (_ROUNDING_OF_DOUBLES if exact else estimator.tol) * largest
+    scale = np.hypot(slack, _of_classes(matrix, codes, doubt))
+    return [Equations("slope", matrix, b, scale, of_pool=bool(doubt.any()))]
+
+
+def _numbers(X):
+    X = as_array(X)
+    return X.tocsr() if sp.issparse(X) else X.astype(np.float64, copy=False)
+
+
+def _with_ones(X):
+    ones = np.ones((X.shape[0], 1))
+    return (
+        sp.hstack([X, ones], format="csr") if sp.issparse(X) else np.hstack([X, ones])
+    )
+
+
+def _is_one_against_rest(estimator):
+    """Whether each class has a model of its own; None where it can't be told.
+
+    The one place that reads `multi_class`, which scikit-learn 1.8 no longer has.
+    """
+    asked = getattr(estimator, "multi_class", "auto")
+    two = len(estimator.classes_) == 2
+    return None if asked == "multinomial" and two else asked == "ovr"
+
+
+def _penalty(estimator):
+    """One over C, and the share of l1, in the words of any version."""
+    named = getattr(estimator, "penalty", "deprecated")
+    share = getattr(estimator, "l1_ratio", None) or 0.0
+    if named is None:
+        return 0.0, 0.0
+    return 1 / estimator.C, {"l1": 1.0, "l2": 0.0}.get(named, share)
+
+
+def _class_weights(estimator, codes):
+    """Weight of each record, and of each class how far it may be off."""
+    asked, classes = estimator.class_weight, estimator.classes_
+    if asked != "balanced":
+        given = asked or {}
+        by_class = np.array([given.get(c, 1.0) for c in classes.tolist()])
+        return by_class[codes], np.zeros(len(classes))
+    sizes = np.bincount(codes, minlength=len(classes)).clip(1)
+    return (len(codes) / len(sizes) / sizes)[codes], 1 / np.sqrt(sizes)
+
+
+def _of_classes(matrix, codes, doubt):
+    """Noise of the rows from class weights that may be off by a share."""
+    half = [(codes == c) / 2.0 for c in range(len(doubt))]
+    squared = matrix.squared()
+    variance = [
+        share**2 * ((matrix @ own) ** 2 + squared @ own)
+        for own, share in zip(half, doubt, strict=True)
+        if share
+    ]
+    return np.sqrt(np.sum(variance, axis=0)) if variance else 0.0

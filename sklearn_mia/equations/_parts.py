@@ -1,0 +1,255 @@
+"""The parts of a model that were fitted, each with the data that it was fitted on."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.tree import DecisionTreeClassifier
+
+from sklearn_mia.models import members_of, open_model, steps_of
+from sklearn_mia.response import encode_labels
+from sklearn_mia.tables import as_array, take_columns
+
+# In training they hand on other features than `transform` gives for the same records.
+_FIT_ANOTHER_WAY = ("TargetEncoder", "IterativeImputer")
+
+
+@dataclass(frozen=True, repr=False)
+class Part:
+    """A fitted estimator inside a model.
+
+    A pickle of it holds the features.
+
+    Attributes
+    ----------
+    step : str
+        Where it is; "" for the model itself.
+
+    estimator : estimator instance
+        Fitted.
+
+    features : {ndarray, sparse matrix, DataFrame}
+        What it gets where the model gets the features of the pool.
+
+    labels : ndarray of shape (n_records,) or None
+        The class labels as it was given them.
+
+    share : float, default=1.0
+        Expected times that a training record of the model was used to fit it.
+
+    sampling : float, default=0.0
+        Variance of those times, divided by the square of their mean.
+    """
+
+    step: str
+    estimator: object
+    features: object
+    labels: np.ndarray | None
+    share: float = 1.0
+    sampling: float = 0.0
+
+
+def parts_of(model, features, labels, step=""):
+    """Take a fitted model apart, as far as its parts saw the records of the pool.
+
+    What follows a step that resamples, or one that hands on other features in training
+    than later, is left out: what it was fitted on is not known.
+
+    Parameters
+    ----------
+    model : fitted estimator
+        Classifier or transformer.
+
+    features : {ndarray, sparse matrix, DataFrame}
+        Of the pool, as the model gets them.
+
+    labels : ndarray of shape (n_records,) or None
+        Class labels of the pool, as the model was given them.
+
+    step : str, default=""
+        Where the model is.
+
+    Yields
+    ------
+    part : Part
+    """
+    opened = open_model(model)
+    for layer in (*opened.wrappers, opened.classifier):
+        labels = _as_given(layer, labels, model)
+        model = layer
+        if isinstance(layer, Pipeline):
+            known = True
+            for name, part, seen in steps_of(layer, features):
+                features = seen
+                if part is layer.steps[-1][1]:
+                    step = _inside(step, name)
+                    break
+                yield from parts_of(part, seen, labels, _inside(step, name))
+                known = _hands_on_the_same(part)
+                if not known:
+                    return
+    yield from _of_ensemble(opened.classifier, features, labels, step)
+
+
+def estimators_in(model):
+    """All estimators inside a fitted model, itself included, without any data.
+
+    Parameters
+    ----------
+    model : fitted estimator
+
+    Yields
+    ------
+    estimator : estimator instance
+    """
+    opened = open_model(model)
+    for layer in (*opened.wrappers, opened.classifier):
+        if isinstance(layer, Pipeline):
+            inside = [step for _, step in layer.steps[:-1]]
+        elif isinstance(layer, ColumnTransformer):
+            inside = [step for _, step, _ in layer.transformers_]
+        elif isinstance(layer, FeatureUnion):
+            inside = [step for _, step in layer.transformer_list]
+        elif type(layer) is BaggingClassifier:
+            inside = layer.estimators_[:1]
+        else:
+            inside = members_of(layer)
+            if isinstance(layer, StackingClassifier):
+                inside = [*inside, layer.final_estimator_]
+        yield layer
+        for part in inside:
+            if hasattr(part, "fit"):
+                yield from estimators_in(part)
+
+
+def _inside(step, name):
+    return f"{step}.{name}" if step else name
+
+
+def _as_given(layer, labels, outer):
+    """Labels as a wrapper gave them to the model inside: encoded, in their order."""
+    own, inner = (getattr(m, "classes_", None) for m in (outer, layer))
+    if layer is outer or labels is None or own is None or inner is None:
+        return labels
+    own, inner = np.asarray(own), np.asarray(inner)
+    if len(own) != len(inner) or own.tolist() == inner.tolist():
+        return labels
+    return inner[encode_labels(labels, own)]
+
+
+def _hands_on_the_same(step):
+    if hasattr(step, "fit_resample"):
+        return False
+    inside = [step]
+    if isinstance(step, ColumnTransformer):
+        inside = [transformer for _, transformer, _ in step.transformers_]
+    elif isinstance(step, FeatureUnion):
+        inside = [transformer for _, transformer in step.transformer_list]
+    elif isinstance(step, Pipeline):
+        inside = [transformer for _, transformer in step.steps]
+    if inside != [step]:
+        return all(map(_hands_on_the_same, inside))
+    return type(step).__name__ not in _FIT_ANOTHER_WAY
+
+
+def _of_ensemble(model, features, labels, step):
+    if type(model) is ColumnTransformer:
+        for name, transformer, columns in model.transformers_:
+            if hasattr(transformer, "fit") and len(np.atleast_1d(columns)):
+                yield from parts_of(
+                    transformer,
+                    take_columns(features, columns),
+                    labels,
+                    _inside(step, name),
+                )
+    elif type(model) is FeatureUnion:
+        for name, transformer in model.transformer_list:
+            if hasattr(transformer, "fit"):
+                yield from parts_of(transformer, features, labels, _inside(step, name))
+    elif type(model) is OneVsRestClassifier:
+        given = model.label_binarizer_.transform(labels)
+        given = given.toarray() if hasattr(given, "toarray") else given
+        for k, part in enumerate(model.estimators_):
+            yield from parts_of(
+                part, features, given[:, k], _inside(step, f"class {k}")
+            )
+    elif type(model) is StackingClassifier and model.cv == "prefit":
+        # What was trained before may have other records.
+        yield from parts_of(
+            model.final_estimator_,
+            model.transform(features),
+            _as_given(model.final_estimator_, labels, model),
+            _inside(step, "final_estimator"),
+        )
+    elif type(model) is BaggingClassifier and not isinstance(
+        model.estimators_[0], DecisionTreeClassifier
+    ):
+        yield from _of_bagging(model, features, labels, step)
+    elif members := _trained_on_all(model):
+        for k, (part, share, sampling) in enumerate(members):
+            given = _as_given(part, labels, model)
+            found = parts_of(part, features, given, _inside(step, f"part {k}"))
+            yield from _drawn(found, share, sampling)
+    else:
+        yield Part(step, model, features, labels)
+
+
+def _drawn(parts, share, sampling):
+    for part in parts:
+        yield replace(part, share=part.share * share, sampling=part.sampling + sampling)
+
+
+def _of_bagging(model, features, labels, step):
+    drawn = draws_of(model)
+    if drawn is None:
+        return
+    codes = encode_labels(labels, model.classes_)
+    table = as_array(features)
+    for k, (part, columns) in enumerate(
+        zip(model.estimators_, model.estimators_features_, strict=True)
+    ):
+        found = parts_of(part, table[:, columns], codes, _inside(step, f"part {k}"))
+        yield from _drawn(found, *drawn)
+
+
+def draws_of(model):
+    """How an averaging ensemble drew the records of each of its members.
+
+    Parameters
+    ----------
+    model : fitted forest or bagging
+
+    Returns
+    -------
+    drawn : tuple of two floats or None
+        Expected times that a training record was drawn, and the variance of those
+        times divided by the square of their mean; None if the model does not tell.
+    """
+    if not model.bootstrap and getattr(model, "max_samples", 1.0) in (1.0, None):
+        return 1.0, 0.0
+    n = getattr(model, "_n_samples", None)
+    n_drawn = getattr(model, "_n_samples_bootstrap", None)
+    n_drawn = getattr(model, "_max_samples", n_drawn)
+    if n is None or n_drawn is None:
+        return None
+    share = n_drawn / n
+    return share, (1 - 1 / n) / share if model.bootstrap else (1 - share) / share
+
+
+def _trained_on_all(model):
+    """Members that were trained on all records or on folds, and how often."""
+    if isinstance(model, StackingClassifier) and model.cv == "prefit":
+        return []
+    if isinstance(model, (StackingClassifier, VotingClassifier)):
+        return [(part, 1.0, 0.0) for part in members_of(model)]
+    if isinstance(model, CalibratedClassifierCV):
+        parts = members_of(model)
+        if type(model.cv) in (type(None), int, KFold, StratifiedKFold):
+            k = len(parts)
+            return [(part, 1 - 1 / k, 1 / (k - 1)) for part in parts]
+    return []

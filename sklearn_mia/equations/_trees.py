@@ -1,0 +1,297 @@
+"""What trees, forests and bagged trees store: counts of records in leaves."""
+
+from dataclasses import replace
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    RandomForestClassifier,
+)
+from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
+
+from sklearn_mia.equations._parts import draws_of
+from sklearn_mia.equations._registry import register_equations
+from sklearn_mia.equations._system import Equations, grouped
+from sklearn_mia.models import forest_table
+from sklearn_mia.response import find_labels
+from sklearn_mia.tables import as_array
+
+# A count is a fraction of float64 times a sum.
+_WHOLE = 1e-4
+_MOST_COPIES = 60
+
+
+@register_equations(DecisionTreeClassifier, ExtraTreeClassifier)
+def equations_of_a_tree(estimator, X, y):
+    r"""Counts of each class in each leaf of one tree.
+
+    .. math:: \sum_{i: l(i) = l, y_i = c} m_i = n_{lc}
+        = \text{value}_{lc} \, \text{weighted\_n\_node\_samples}_l / w_c
+
+    with :math:`w_c` the weight of the class. The equation is exact. A tree whose counts
+    are not whole was trained with weights of its records, and gives nothing; so does
+    one with monotonic constraints, which change the values of leaves.
+
+    Parameters
+    ----------
+    estimator : DecisionTreeClassifier or ExtraTreeClassifier
+        With any class weights.
+
+    X : {array-like, sparse matrix} of shape (n_records, n_features)
+
+    y : array-like of shape (n_records,)
+
+    Returns
+    -------
+    equations : list of Equations
+        "leaf count".
+    """
+    if estimator.monotonic_cst is not None or estimator.n_outputs_ > 1:
+        return []
+    counts = _leaf_counts([estimator], estimator.class_weight, estimator.classes_)
+    leaves = estimator.tree_.apply(forest_table(X))
+    codes = find_labels(np.asarray(y), estimator.classes_)
+    n_members = estimator.tree_.n_node_samples[0]
+    return _count_equations([estimator], [leaves], [codes], counts, n_members)
+
+
+@register_equations(RandomForestClassifier, ExtraTreesClassifier)
+def equations_of_a_forest(estimator, X, y):
+    r"""Counts of each class in each leaf of each tree of a forest.
+
+    Without a bootstrap as for one tree, exact. With one,
+
+    .. math:: q \sum_{i: l(i) = l} m_i = d_l, \qquad
+        \frac{B}{N} \sum_{i: l(i) = l, y_i \ge c} m_i
+        \Big([y_i = c] - \frac{n_{lc}}{\sum_{k \ge c} n_{lk}}\Big) = 0,
+        \qquad q = 1 - (1 - 1/N)^B
+
+    with :math:`d_l` the different records that were drawn into the leaf,
+    :math:`n_{lc}` the draws by class, and B those of the tree among the N training
+    records. The sums are over the classes that were drawn into the leaf; of each other
+    class the first sum is 0 by itself. The variances are :math:`q (1 - q) \sum m_i`
+    and :math:`N / B \sum m_i a_i^2`, with a the coefficients: given how many records
+    were drawn, how often each was tells nothing more about their number. Where class
+    weights were chances to be drawn, B / N is one a class.
+
+    Parameters
+    ----------
+    estimator : RandomForestClassifier or ExtraTreesClassifier
+        With any class weights.
+
+    X : {array-like, sparse matrix} of shape (n_records, n_features)
+
+    y : array-like of shape (n_records,)
+
+    Returns
+    -------
+    equations : list of Equations
+        "leaf count" without a bootstrap, else "leaf size" and "leaf fraction".
+    """
+    drawn = draws_of(estimator)
+    if drawn is None or estimator.monotonic_cst is not None or estimator.n_outputs_ > 1:
+        return []
+    trees, asked = estimator.estimators_, estimator.class_weight
+    if asked is None and getattr(estimator, "_sample_weight", None) is not None:
+        return []
+    codes = find_labels(np.asarray(y), estimator.classes_)
+    by_chance = estimator.bootstrap and hasattr(estimator, "_sample_weight")
+    if asked not in (None, "balanced_subsample") and by_chance:
+        # From scikit-learn 1.9 on the weights of classes are chances to be drawn. How
+        # large each class is the pool has to tell.
+        counts = _leaf_counts(trees, None, ())
+        if any(c is None for c in counts):
+            return []
+        sizes = np.bincount(codes, minlength=len(estimator.classes_)) / len(codes)
+        sizes = sizes.clip(1 / len(codes)) * estimator._n_samples
+        drawn = np.mean([c.sum(axis=0) for c in counts], axis=0) / sizes, drawn[1]
+    else:
+        counts = _leaf_counts(trees, asked, estimator.classes_)
+    table = forest_table(X)
+    leaves = [tree.tree_.apply(table) for tree in trees]
+    if estimator.bootstrap:
+        n_members = estimator._n_samples
+    else:
+        n_members = trees[0].tree_.n_node_samples[0]
+    found = _count_equations(
+        trees, leaves, [codes] * len(trees), counts, n_members, *drawn
+    )
+    # Rates by class are those of the pool.
+    return [replace(rows, of_pool=np.ndim(drawn[0]) > 0) for rows in found]
+
+
+@register_equations(BaggingClassifier)
+def equations_of_bagged_trees(estimator, X, y):
+    r"""Counts of each class in each leaf of each tree that was bagged.
+
+    As for a forest; records that are drawn without replacement, B of N, have a
+    variance of :math:`(N / B - 1) \sum m_i`.
+
+    Parameters
+    ----------
+    estimator : BaggingClassifier
+        Of decision trees.
+
+    X : {array-like, sparse matrix} of shape (n_records, n_features)
+
+    y : array-like of shape (n_records,)
+
+    Returns
+    -------
+    equations : list of Equations
+        "leaf count", or "leaf size" and "leaf fraction".
+    """
+    drawn, trees = draws_of(estimator), estimator.estimators_
+    if (
+        drawn is None
+        or getattr(estimator, "_sample_weight", None) is not None
+        or type(trees[0]) not in (DecisionTreeClassifier, ExtraTreeClassifier)
+        or trees[0].monotonic_cst is not None
+    ):
+        return []
+    weights = trees[0].class_weight
+    counts = _leaf_counts(trees, None if weights is None else "balanced_subsample", ())
+    table = as_array(X)
+    own = find_labels(np.asarray(y), estimator.classes_)
+    leaves, codes = [], []
+    for tree, columns in zip(trees, estimator.estimators_features_, strict=True):
+        leaves.append(tree.tree_.apply(forest_table(table[:, columns])))
+        # Trees are trained on the positions of the classes, perhaps not on all.
+        codes.append(find_labels(own, tree.classes_))
+    n_members = getattr(estimator, "_n_samples", None)
+    return _count_equations(trees, leaves, codes, counts, n_members, *drawn)
+
+
+def _leaf_counts(trees, class_weight, classes):
+    """Records of each class in each leaf of each tree, None where they are not whole.
+
+    Each of shape (n_leaves, n_classes).
+    """
+    weighted = []
+    for tree in trees:
+        inner = tree.tree_
+        leaf = inner.children_left < 0
+        totals = inner.weighted_n_node_samples[leaf]
+        weighted.append(inner.value[leaf, 0, :] * totals[:, None])
+    if isinstance(class_weight, str):
+        # The weights follow from the unknown sizes of the classes: a weight is the
+        # number of which all sums of the class are multiples.
+        if class_weight == "balanced":
+            together = np.concatenate(weighted)
+            units = np.array([_common_unit(column) for column in together.T])
+            counts = [w / units for w in weighted]
+        else:
+            counts = [w / np.array([_common_unit(c) for c in w.T]) for w in weighted]
+    else:
+        given = class_weight or {}
+        weights = np.array([given.get(c, 1.0) for c in np.asarray(classes).tolist()])
+        counts = [w / weights if len(weights) else w for w in weighted]
+    return [_if_whole(c) for c in counts]
+
+
+def _common_unit(values):
+    """The largest number of which all values are whole multiples, NaN for none."""
+    values = values[values > 1e-9 * values.max(initial=0.0)]
+    if not len(values):
+        return 1.0
+    for k in range(1, _MOST_COPIES):
+        unit = values.min() / k
+        multiples = values / unit
+        if np.abs(multiples - np.rint(multiples)).max() < _WHOLE:
+            return unit
+    return np.nan
+
+
+def _if_whole(counts):
+    whole = np.rint(counts)
+    return whole if np.all(np.abs(counts - whole) < _WHOLE) else None
+
+
+def _count_equations(trees, leaves, codes, counts, n_members, share=1.0, sampling=0.0):
+    """Counts in leaves, of trees whose counts are whole."""
+    kept = [t for t, c in enumerate(counts) if c is not None]
+    if not kept:
+        return []
+    n_members = None if n_members is None else float(n_members)
+    places = [np.cumsum(trees[t].tree_.children_left < 0) - 1 for t in kept]
+    leaves = np.column_stack([p[leaves[t]] for p, t in zip(places, kept, strict=True)])
+    codes = np.column_stack([codes[t] for t in kept])
+    counts = [counts[t] for t in kept]
+    distinct = [_distinct(trees[t].tree_, c) for t, c in zip(kept, counts, strict=True)]
+    rates = np.broadcast_to(share, max(c.shape[1] for c in counts)).astype(float)
+    if n_members is None or any(d is None for d in distinct):
+        sizes = np.array([c.shape[1] for c in counts])
+        groups = np.where(codes < 0, -1, leaves * sizes + codes)
+        matrix = grouped(groups, [c.size for c in counts])
+        b = np.concatenate([np.ravel(c / rates[: c.shape[1]]) for c in counts])
+        return [Equations("leaf count", matrix, b, 0.0, sampling, n_members)]
+    chances = 1 - np.exp(rates * n_members * np.log1p(-1 / n_members))
+    return [
+        _distinct_equations(leaves, codes, counts, distinct, chances, n_members),
+        _fraction_equations(leaves, codes, counts, rates),
+    ]
+
+
+def _distinct(inner, counts):
+    """Different records in each leaf where draws were counted too, else None."""
+    leaf = inner.children_left < 0
+    if inner.n_node_samples[0] == counts.sum():
+        return None
+    return inner.n_node_samples[leaf]
+
+
+def _distinct_equations(leaves, codes, counts, distinct, chances, n_members):
+    """Records of the classes drawn into a leaf, and that there are none of others."""
+    groups, b, variances = np.empty(leaves.shape, dtype=np.int32), [], []
+    for t, (count, n) in enumerate(zip(counts, distinct, strict=True)):
+        n_classes = count.shape[1]
+        drawn = count > 0
+        first = drawn.argmax(axis=1)
+        at, own = leaves[:, t], np.maximum(codes[:, t], 0)
+        slot = np.where(drawn[at, own], first[at], own)
+        groups[:, t] = np.where(codes[:, t] < 0, -1, at * n_classes + slot)
+        told = np.where(drawn, np.nan, 0.0)
+        told[np.arange(len(count)), first] = n
+        b.append(np.ravel(told))
+        chance = np.tile(chances[:n_classes], (len(count), 1))
+        mean = count @ chances[:n_classes] / count.sum(axis=1)
+        chance[np.arange(len(count)), first] = mean
+        variances.append(np.ravel((1 - chance) / chance))
+    matrix = grouped(groups, [c.size for c in counts], chances[np.maximum(codes, 0)])
+    b, variances = np.concatenate(b), np.concatenate(variances)
+    return Equations("leaf size", matrix, b, 0.0, variances, n_members)
+
+
+def _fraction_equations(leaves, codes, counts, rates):
+    """Each class that was drawn into a leaf against those after it, one by one.
+
+    Given how many draws the rest had, those of a class are binomial: the noises of
+    these rows are independent.
+    """
+    sizes = np.array([len(count) for count in counts])
+    starts, n_records = np.cumsum(sizes) - sizes, len(leaves)
+    cells = [[np.empty(0, int)], [np.empty(0, int)], [np.empty(0)]]
+    n_rows = 0
+    for c in range(max(count.shape[1] for count in counts) - 1):
+        for t, count in enumerate(counts):
+            if c >= count.shape[1] - 1:
+                continue
+            rest = count[:, c:].sum(axis=1)
+            split = (count[:, c] > 0) & (count[:, c] < rest)
+            at, own = leaves[:, t], codes[:, t]
+            inside = split[at] & (own >= c) & (count[at, np.maximum(own, 0)] > 0)
+            inside = np.flatnonzero(inside)
+            at, own = at[inside], own[inside]
+            off = (own == c) - count[at, c] / rest[at]
+            for found, new in zip(
+                cells, (n_rows + starts[t] + at, inside, off * rates[own]), strict=True
+            ):
+                found.append(new)
+        n_rows += sizes.sum()
+    rows, columns, values = map(np.concatenate, cells)
+    shape = n_rows, n_records
+    matrix = sp.csc_array((values, (rows, columns)), shape=shape)
+    variance = 1 / rates.mean()
+    return Equations("leaf fraction", matrix, np.zeros(n_rows), 0.0, variance)

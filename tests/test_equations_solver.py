@@ -1,0 +1,133 @@
+"""The estimate of least mean squared error, and what it does not depend on."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import make_classification
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
+from sklearn.metrics import roc_auc_score
+
+from sklearn_mia.equations import (
+    Equations,
+    LinearSystem,
+    Products,
+    grouped,
+    linear_equations,
+    solve,
+)
+
+RNG = np.random.default_rng(11)
+
+
+def test_the_estimate_is_the_formula():
+    A, m = RNG.normal(size=(7, 12)), RNG.random(12) < 0.4
+    scale, prior = RNG.uniform(0.01, 0.2, 7), 0.4
+    b = A @ m + scale
+    system = LinearSystem((Equations("any", A, b, scale),), 12)
+    v = prior * (1 - prior)
+    S = np.diag(scale**2 + 3e-3**2 * np.sum(A**2, axis=1))
+    gain = v * A.T @ np.linalg.inv(v * A @ A.T + S)
+    expected = prior + gain @ (b - prior * A.sum(axis=1))
+    assert_allclose(solve(system, prior=prior).estimate, expected, atol=1e-6)
+
+
+def test_draws_add_the_variance_that_is_expected_of_them():
+    A, b = np.abs(RNG.normal(size=(5, 9))), RNG.normal(size=5)
+    system = LinearSystem((Equations("any", A, b, 0.01, sampling=0.7),), 9)
+    S = np.diag(0.01**2 + (0.7 * 0.3 + 3e-3**2) * np.sum(A**2, axis=1))
+    gain = 0.21 * A.T @ np.linalg.inv(0.21 * A @ A.T + S)
+    expected = 0.3 + gain @ (b - 0.3 * A.sum(axis=1))
+    assert_allclose(solve(system, prior=0.3).estimate, expected, atol=1e-6)
+
+
+def test_equal_records_may_share_a_column():
+    A = RNG.normal(size=(6, 5))
+    wide = A[:, [0, 1, 1, 2, 3, 4, 4, 4]]
+    b = RNG.normal(size=6)
+    apart = solve(LinearSystem((Equations("any", wide, b, 0.1),), 8)).estimate
+    assert_allclose(apart[1], apart[2], atol=1e-9)
+    copies = np.array([1, 2, 1, 1, 3])
+    merged = solve(LinearSystem((Equations("any", A, b, 0.1),), 5), copies=copies)
+    assert_allclose(merged.estimate, apart[[0, 1, 3, 4, 5]], atol=1e-6)
+
+
+def test_a_row_that_tells_nothing_changes_nothing():
+    A, b = RNG.normal(size=(4, 6)), RNG.normal(size=4)
+    plain = solve(LinearSystem((Equations("any", A, b, 0.1),), 6)).estimate
+    A, b = np.vstack([A, A[:2], np.zeros(6)]), np.append(b, [np.nan, 9.0, 1.0])
+    scale = np.array([0.1] * 5 + [np.inf, 0.0])
+    more = LinearSystem((Equations("any", A, b, scale),), 6)
+    assert more.n_equations == 4
+    assert_allclose(solve(more).estimate, plain, atol=1e-9)
+
+
+def test_without_equations_the_prior_is_left():
+    solution = solve(LinearSystem((), 4), prior=0.3)
+    assert_array_equal(solution.estimate, [0.3] * 4)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_products_are_a_matrix(sparse):
+    F, R = RNG.normal(size=(9, 3)), RNG.normal(size=(9, 4))
+    matrix = Products(sp.csr_array(F) if sparse else F, R)
+    dense = np.stack([F[:, j] * R[:, k] for j in range(3) for k in range(4)])
+    assert_allclose(matrix.toarray(), dense)
+    m, z = RNG.normal(size=9), RNG.normal(size=12)
+    assert_allclose(matrix @ m, dense @ m)
+    assert_allclose(matrix.T @ z, dense.T @ z)
+    assert_allclose(matrix.squared() @ m, dense**2 @ m)
+
+
+def test_groups_are_rows():
+    groups = np.array([[0, 1], [1, -1], [1, 0]])
+    values = np.array([[1.0, 2.0], [3.0, 9.0], [5.0, 6.0]])
+    rows = grouped(groups, [2, 2], values).toarray()
+    assert_array_equal(rows, [[1, 0, 0], [0, 3, 5], [0, 0, 6], [2, 0, 0]])
+
+
+def test_columns_may_be_some_records_only():
+    part = Equations("any", [[1.0, 2.0]], [3.0], records=np.array([3, 1]))
+    system = LinearSystem((part,), 4)
+    assert_array_equal(system.toarray(), [[0, 2, 0, 1]])
+    assert_array_equal(system.dot(np.arange(4.0)), [5])
+    assert_array_equal(system.transposed_dot(np.array([2.0])), [0, 4, 0, 2])
+    assert_array_equal(system.squares(np.ones(4)), [5])
+
+
+def pool(n=600, seed=0):
+    X, y = make_classification(n, 8, n_informative=5, flip_y=0.2, random_state=seed)
+    m = np.zeros(n, dtype=bool)
+    m[np.random.default_rng(seed + 70).permutation(n)[: n // 2]] = True
+    return X, y, m
+
+
+def test_a_file_with_more_numbers_than_members_gives_all_of_them_away():
+    X, y, m = pool()
+    model = HistGradientBoostingClassifier(max_iter=40).fit(X[m], y[m])
+    estimate = solve(linear_equations(model, X, y)).estimate
+    assert roc_auc_score(m, estimate) > 0.999
+    model = ExtraTreesClassifier(30, min_samples_leaf=5, random_state=0)
+    estimate = solve(linear_equations(model.fit(X[m], y[m]), X, y)).estimate
+    assert roc_auc_score(m, estimate) > 0.99
+
+
+def test_a_model_of_neither_side_tells_nothing():
+    X, y, _ = pool(1200)
+    model = HistGradientBoostingClassifier(max_iter=20).fit(X[:400], y[:400])
+    system = linear_equations(model, X[400:], y[400:])
+    sides = np.arange(800) % 2 == 0
+    assert abs(roc_auc_score(sides, solve(system).estimate) - 0.5) < 0.06
+
+
+def test_members_elsewhere_are_taken_into_account():
+    X, y, m = pool(1600)
+    model = HistGradientBoostingClassifier(max_iter=20).fit(X[m], y[m])
+    held = np.ones(len(X), dtype=bool)
+    held[np.flatnonzero(m)[::4]] = held[np.flatnonzero(~m)[::4]] = False
+    system = linear_equations(model, X[held], y[held])
+    n_outside = system.n_members - 0.5 * held.sum()
+    assert n_outside == 200
+    naive = solve(system).estimate
+    aware = solve(system, n_outside=n_outside).estimate
+    assert roc_auc_score(m[held], aware) > roc_auc_score(m[held], naive) + 0.015
