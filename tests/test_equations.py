@@ -453,3 +453,39 @@ def test_weights_of_records_show_in_counts_that_are_not_whole():
         model.fit(X[m], y[m], sample_weight=weights)
         with pytest.raises(ValueError, match="No linear equation is known"):
             linear_equations(model, X, y)
+
+
+ODD = {
+    "single precision": lambda X: X.astype(np.float32),
+    "large": lambda X: X * 1e6 + 1e7,
+    "rounded": np.round,
+    "constant": lambda X: np.column_stack([np.full(len(X), 7.0), X[:, 1:]]),
+    "in threes": lambda X: X[np.arange(len(X)) // 3 * 3],
+}
+
+
+@pytest.mark.parametrize("table", ODD)
+@pytest.mark.parametrize(
+    "model",
+    [
+        DecisionTreeClassifier(random_state=0),
+        RandomForestClassifier(5, random_state=0),
+        GradientBoostingClassifier(n_estimators=5, random_state=0),
+        HistGradientBoostingClassifier(max_iter=5),
+        LogisticRegression(max_iter=5000),
+        RidgeClassifier(),
+        GaussianNB(),
+        LinearDiscriminantAnalysis(),
+        StandardScaler(),
+        PCA(),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_equations_hold_on_odd_tables(model, table):
+    X, y, m = draw(3)
+    X = ODD[table](X)
+    # A class of three records.
+    y[np.flatnonzero(m)[:3]] = 9
+    model.fit(X[m], y[m])
+    system = linear_equations(model, X, y)
+    assert standing_off(system, m).max() <= 5

@@ -16,7 +16,7 @@ from sklearn.naive_bayes import (
 
 from sklearn_mia._compat import DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM
 from sklearn_mia.equations._registry import register_equations
-from sklearn_mia.equations._system import Equations, Products
+from sklearn_mia.equations._system import Equations, Products, rounding_of
 from sklearn_mia.response import find_labels
 from sklearn_mia.tables import as_array, as_dense
 
@@ -52,6 +52,7 @@ def equations_of_gaussian_naive_bayes(estimator, X, y):
     counts = estimator.class_count_
     if not _are_whole(counts):
         return []
+    rounding = rounding_of(X, _ROUNDING_OF_DOUBLES)
     X, codes = _dense_floats(X), _codes(estimator, y)
     found = [_class_counts(codes, counts)]
     for c, theta in enumerate(estimator.theta_):
@@ -60,11 +61,9 @@ def equations_of_gaussian_naive_bayes(estimator, X, y):
         zeros = np.zeros(len(theta))
         moments = counts[c] * (estimator.var_[c] - estimator.epsilon_)
         sizes = np.abs(X[own]) + np.abs(theta)
-        scale = _ROUNDING_OF_DOUBLES * sizes.sum(axis=0)
+        scale = rounding * sizes.sum(axis=0)
         found.append(Equations("class mean", off.T, zeros, scale, records=own))
-        scale = _ROUNDING_OF_DOUBLES * (
-            (sizes**2).sum(axis=0) + counts[c] * estimator.epsilon_
-        )
+        scale = rounding * ((sizes**2).sum(axis=0) + counts[c] * estimator.epsilon_)
         squares = (off**2).T
         found.append(Equations("class variance", squares, moments, scale, records=own))
     return found
@@ -179,19 +178,20 @@ def equations_of_linear_discriminants(estimator, X, y):
     """
     if estimator.covariance_estimator is not None:
         return []
+    rounding = rounding_of(X, _ROUNDING_OF_DOUBLES)
     X, codes = _dense_floats(X), _codes(estimator, y)
     means, shares = estimator.means_, estimator.priors_
-    found = list(_class_means(X, codes, means))
+    found = list(_class_means(X, codes, means, rounding))
     if estimator.priors is not None or estimator.shrinkage is not None:
         return found
-    found.append(_class_shares(codes, shares))
+    found.append(_class_shares(codes, shares, rounding))
     off = X - means[codes]
     covariance = getattr(estimator, "covariance_", None)
     if covariance is not None:
         a, b = np.triu_indices(X.shape[1])
         rows = off[:, a] * off[:, b] - covariance[a, b]
         sizes = np.sum(np.max(np.abs(X) + np.abs(means[codes]), axis=1) ** 2)
-        scale = _ROUNDING_OF_DOUBLES * sizes
+        scale = rounding * sizes
         found.append(Equations("covariance", rows.T, np.zeros(len(a)), scale))
         return found
     gaps = means - shares @ means
@@ -202,7 +202,7 @@ def equations_of_linear_discriminants(estimator, X, y):
         weights = off @ coef
         rows = off * weights[:, None] - gap
         sizes = np.sum(np.abs(off * weights[:, None]), axis=0) + len(X) * np.abs(gap)
-        scale = _ROUNDING_OF_FACTORS * sizes
+        scale = max(rounding, _ROUNDING_OF_FACTORS) * sizes
         found.append(Equations("coefficient", rows.T, -less * gap, scale))
     return found
 
@@ -235,10 +235,11 @@ def equations_of_quadratic_discriminants(estimator, X, y):
     """
     if getattr(estimator, "covariance_estimator", None) is not None:
         return []
+    rounding = rounding_of(X, _ROUNDING_OF_DOUBLES)
     X, codes = _dense_floats(X), _codes(estimator, y)
-    found = list(_class_means(X, codes, estimator.means_))
+    found = list(_class_means(X, codes, estimator.means_, rounding))
     if estimator.priors is None:
-        found.append(_class_shares(codes, estimator.priors_))
+        found.append(_class_shares(codes, estimator.priors_, rounding))
     if getattr(estimator, "shrinkage", None) is not None or estimator.reg_param == 1:
         return found
     less = int(DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM)
@@ -252,25 +253,25 @@ def equations_of_quadratic_discriminants(estimator, X, y):
         told = np.diag(scalings)[a, b]
         rows = u[:, a] * u[:, b] - told
         sizes = np.sum(np.max(np.abs(X[own]) + np.abs(mean), axis=1) ** 2)
-        scale = _ROUNDING_OF_DOUBLES * sizes
+        scale = rounding * sizes
         found.append(
             Equations("class covariance", rows.T, -less * told, scale, records=own)
         )
     return found
 
 
-def _class_shares(codes, shares):
+def _class_shares(codes, shares, rounding):
     own = (codes[:, None] == np.arange(len(shares))).astype(float)
-    rounding = _ROUNDING_OF_DOUBLES * len(codes)
+    rounding = rounding * len(codes)
     return Equations("class share", (own - shares).T, np.zeros(len(shares)), rounding)
 
 
-def _class_means(X, codes, means):
+def _class_means(X, codes, means, rounding):
     for c, mean in enumerate(means):
         own = np.flatnonzero(codes == c)
         off = X[own] - mean
         sizes = (np.abs(X[own]) + np.abs(mean)).sum(axis=0)
-        scale = _ROUNDING_OF_DOUBLES * sizes
+        scale = rounding * sizes
         yield Equations("class mean", off.T, np.zeros(len(mean)), scale, records=own)
 
 

@@ -6,13 +6,15 @@ from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 
 from sklearn_mia.equations._registry import register_equations
-from sklearn_mia.equations._system import Equations, Products
+from sklearn_mia.equations._system import Equations, Products, rounding_of
 from sklearn_mia.response import find_labels
 from sklearn_mia.tables import as_array
 
 # Of the tolerance times the records: how far from zero the slopes are at the end.
 _SLACK = {"sag": 3.0, "saga": 3.0, "liblinear": 4.0}
 _USUAL_SLACK = 0.25
+# Relative, of the loss: 64 roundings of a double.
+_LEAST_FALL = 64 * 2.2e-16
 _ROUNDING_OF_DOUBLES = 1e-9
 
 
@@ -78,8 +80,8 @@ def equations_of_logistic_regression(estimator, X, y):
             last[:] = np.nan
         X, b = _with_ones(X), np.vstack([b, last])
     matrix = Products(X, error * weight[:, None])
-    slack = _SLACK.get(estimator.solver, _USUAL_SLACK) * estimator.tol * len(codes)
-    scale = np.hypot(slack, _of_classes(matrix, codes, doubt))
+    slack = _slack(estimator, X, weight)[:, None] * np.ones(len(coef))
+    scale = np.hypot(np.ravel(slack), _of_classes(matrix, codes, doubt))
     # Balanced weights are those of the pool.
     return [Equations("slope", matrix, b, scale, of_pool=bool(doubt.any()))]
 
@@ -110,6 +112,7 @@ def equations_of_a_ridge_classifier(estimator, X, y):
     """
     if estimator.positive:
         return []
+    rounding = rounding_of(X, _ROUNDING_OF_DOUBLES)
     X, coef = _numbers(X), np.atleast_2d(estimator.coef_)
     codes = find_labels(np.asarray(y), estimator.classes_)
     classes = np.arange(len(coef)) if len(coef) > 1 else np.ones(1)
@@ -124,9 +127,23 @@ def equations_of_a_ridge_classifier(estimator, X, y):
     exact = estimator.solver in ("svd", "cholesky") or (
         estimator.solver == "auto" and not sp.issparse(X)
     )
-    slack = (_ROUNDING_OF_DOUBLES if exact else estimator.tol) * largest
+    slack = (rounding if exact else estimator.tol) * largest
     scale = np.hypot(slack, _of_classes(matrix, codes, doubt))
     return [Equations("slope", matrix, b, scale, of_pool=bool(doubt.any()))]
+
+
+def _slack(estimator, X, weight):
+    """How far from zero the solver left the slope of each feature."""
+    n_records = len(weight)
+    squares = np.ravel(X.multiply(X).sum(axis=0) if sp.issparse(X) else (X**2).sum(0))
+    slack = _SLACK.get(estimator.solver, _USUAL_SLACK) * estimator.tol * n_records
+    if estimator.solver in ("lbfgs", "newton-cg"):
+        # They stop as well where the loss no longer falls.
+        n_classes = len(estimator.classes_)
+        least = _LEAST_FALL * n_records * np.log(n_classes) * weight.max() ** 2
+        return np.hypot(slack, np.sqrt(squares * least))
+    # The others watch what depends on the scale of the features.
+    return np.full(len(squares), slack * max(1.0, squares.max() / n_records))
 
 
 def _numbers(X):

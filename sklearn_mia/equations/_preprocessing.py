@@ -15,7 +15,7 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_mia.equations._registry import register_equations
-from sklearn_mia.equations._system import Equations, Products, grouped
+from sklearn_mia.equations._system import Equations, Products, grouped, rounding_of
 from sklearn_mia.identity import cell_values, find_ids
 from sklearn_mia.response import find_labels
 from sklearn_mia.tables import as_array, as_dense, columns_of
@@ -51,6 +51,7 @@ def equations_of_a_scaler(estimator, X, y):
     equations : list of Equations
         "number of records", "mean" and "variance".
     """
+    rounding = rounding_of(X, _ROUNDING_OF_DOUBLES)
     X, seen = _dense_floats(X), np.asarray(estimator.n_samples_seen_, dtype=float)
     n_members = float(seen.max())
     if np.ndim(seen):
@@ -61,10 +62,14 @@ def equations_of_a_scaler(estimator, X, y):
     mean, variance = estimator.mean_, estimator.var_
     if mean is None:
         return found
-    found.append(_sums("mean", X - mean, np.zeros(len(mean)), np.abs(X) + np.abs(mean)))
+    found.append(
+        _sums("mean", X - mean, np.zeros(len(mean)), np.abs(X) + np.abs(mean), rounding)
+    )
     if variance is not None:
         sizes = X**2 + mean**2
-        found.append(_sums("variance", (X - mean) ** 2, seen * variance, sizes))
+        found.append(
+            _sums("variance", (X - mean) ** 2, seen * variance, sizes, rounding)
+        )
     return found
 
 
@@ -93,13 +98,14 @@ def equations_of_an_imputer(estimator, X, y):
     """
     if estimator.strategy not in ("mean", "median"):
         return []
+    rounding = rounding_of(X, _ROUNDING_OF_DOUBLES)
     X = _dense_floats(X)
     if not _is_nan(estimator.missing_values):
         X = np.where(estimator.missing_values == X, np.nan, X)
     told = np.asarray(estimator.statistics_, dtype=np.float64)
     zeros = np.zeros(len(told))
     if estimator.strategy == "mean":
-        return [_sums("mean", X - told, zeros, np.abs(X) + np.abs(told))]
+        return [_sums("mean", X - told, zeros, np.abs(X) + np.abs(told), rounding)]
     ties = np.sum(told == X, axis=0)
     above = np.nan_to_num(np.sign(X - told))
     return [Equations("median", above.T, zeros, 1.0 + 0.5 * ties)]
@@ -132,12 +138,13 @@ def equations_of_principal_components(estimator, X, y):
     equations : list of Equations
         "number of records", "mean" and "covariance".
     """
+    rounding = rounding_of(X, _ROUNDING_OF_DOUBLES)
     X, n_members = _dense_floats(X), float(estimator.n_samples_)
     mean, axes = estimator.mean_, estimator.components_
     zeros = np.zeros(len(mean))
     found = [
         _number(len(X), n_members),
-        _sums("mean", X - mean, zeros, np.abs(X) + np.abs(mean)),
+        _sums("mean", X - mean, zeros, np.abs(X) + np.abs(mean), rounding),
     ]
     # Private, but for an exact solver by name.
     solver = getattr(estimator, "_fit_svd_solver", estimator.svd_solver)
@@ -148,7 +155,7 @@ def equations_of_principal_components(estimator, X, y):
     # Each pair once.
     covariance[np.tril_indices(len(axes), -1)] = np.nan
     size = np.max(np.abs(X) + np.abs(mean), axis=1, initial=0.0)
-    scale = 10 * _ROUNDING_OF_DOUBLES * np.sum(size**2)
+    scale = 10 * rounding * np.sum(size**2)
     found.append(Equations("covariance", Products(u, u), covariance, scale))
     return found
 
@@ -342,9 +349,9 @@ def _number(n_records, n_members):
     return Equations("number of records", ones, [n_members], n_members=n_members)
 
 
-def _sums(kind, values, b, sizes):
+def _sums(kind, values, b, sizes, rounding):
     """Sums of values over the records where they are not missing."""
-    scale = _ROUNDING_OF_DOUBLES * np.nansum(sizes, axis=0)
+    scale = rounding * np.nansum(sizes, axis=0)
     return Equations(kind, np.nan_to_num(values, posinf=0, neginf=0).T, b, scale)
 
 

@@ -8,6 +8,8 @@ import scipy.sparse as sp
 
 from sklearn_mia.tables import as_dense
 
+_ROUNDING_OF_FLOATS = 1e-6
+
 
 @dataclass(frozen=True, repr=False)
 class Equations:
@@ -457,3 +459,23 @@ def with_values(matrix, values):
     """
     data = np.ravel(np.asarray(values, dtype=np.float64))
     return sp.csc_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def rounding_of(X, of_doubles):
+    """Relative error of sums of what was trained in doubles, or in single precision.
+
+    Parameters
+    ----------
+    X : {ndarray, sparse matrix, DataFrame}
+        Features as they were given in training.
+
+    of_doubles : float
+        The error where they are no array of float32.
+
+    Returns
+    -------
+    rounding : float
+        At least 1e-6 for float32.
+    """
+    single = getattr(X, "dtype", None) == np.float32
+    return max(of_doubles, _ROUNDING_OF_FLOATS) if single else of_doubles
