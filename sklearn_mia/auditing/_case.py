@@ -227,27 +227,30 @@ def check_sides_of_groups(
     is_member,
     is_mixed,
     *,
+    whole=False,
     advice="Split by group, so that each is wholly in or out, or audit without groups.",
 ):
-    """Raise ValueError if too few groups lie wholly on a side.
+    """Raise ValueError if too few groups are members, or none.
 
     Parameters
     ----------
     is_member, is_mixed : ndarray of shape (n_groups,), dtype bool
 
+    whole : bool, default=False
+        Whether groups with records on both sides are left out; else they are members.
+
     advice : str
         What to do about it.
     """
-    for name, side in {
-        "members": is_member,
-        "non-members": ~is_member,
-    }.items():
-        n_whole = int(side.sum())
-        if n_whole < FEWEST_GROUPS:
+    members = is_member & ~is_mixed if whole else is_member
+    for side, n_groups, how in (
+        ("members", int(members.sum()), "wholly" if whole else "with records"),
+        ("non-members", int((~is_member).sum()), "wholly"),
+    ):
+        if n_groups < FEWEST_GROUPS:
             raise ValueError(
-                f"groups has {n_whole} of {len(is_member)} groups with "
-                f"{'records' if name == 'members' else 'all records'} among the "
-                f"{name}, and {int(is_mixed.sum())} with records on both sides; "
+                f"groups has {n_groups} of {len(is_member)} groups {how} among the "
+                f"{side}, and {int(is_mixed.sum())} with records on both sides; "
                 f"expected at least {FEWEST_GROUPS}. {advice}"
             )
 

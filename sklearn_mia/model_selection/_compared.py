@@ -79,7 +79,7 @@ def balanced_groups(groups, is_member, usable, max_samples, random_state):
     codes, of_group, is_mixed, _ = group_members(is_member, groups)
     present = is_mixed | np.isin(codes, groups[usable])
     codes, of_group, is_mixed = codes[present], of_group[present], is_mixed[present]
-    check_sides_of_groups(of_group, is_mixed, advice=_ADVICE)
+    check_sides_of_groups(of_group, is_mixed, whole=True, advice=_ADVICE)
     sides = codes[of_group & ~is_mixed], codes[~of_group]
     picked = balanced_rows(*map(len, sides), max_samples, random_state)
     kept = np.concatenate([side[p] for side, p in zip(sides, picked, strict=True)])
