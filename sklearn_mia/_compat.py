@@ -18,6 +18,7 @@ __all__ = [
     "BINS_AT_MIDPOINTS",
     "DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM",
     "HAS_CALLBACKS",
+    "TREES_MISPLACE_MISSING",
     "CallbackSupportMixin",
     "is_pandas_df",
     "is_polars_df",
@@ -54,6 +55,9 @@ except ImportError:
 
 
 _BEFORE_1_9 = parse_version(__version__) < parse_version("1.9")
+
+# 1.8: before, a tree could send missing values elsewhere than when it was trained.
+TREES_MISPLACE_MISSING = parse_version(__version__) < parse_version("1.8")
 
 # 1.9: before, thresholds of histogram boosting lay between two ranks of N - 1.
 BINS_AT_MIDPOINTS = _BEFORE_1_9

@@ -144,7 +144,7 @@ def test_an_error_of_a_signal_holds_no_values():
     assert "0x" not in str(caught.value)
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["log_proba", "labels"])
 def test_a_signal_cannot_write_to_what_others_read(name, n_jobs):
     def writes(log_proba, labels):

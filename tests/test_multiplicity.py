@@ -88,6 +88,7 @@ def test_adjusted_p_values_count_permutations():
     assert single.p_value <= result.adjusted[1]
 
 
+@pytest.mark.slow
 def test_best_of_many_attacks_is_corrected():
     # Uncorrected, the best of 20 is "significant" in 64 % of runs.
     rng = np.random.default_rng(0)

@@ -64,6 +64,7 @@ def test_strategies_travel(strategy):
     assert search.best_estimator_.was_trained_on(X, Y).all()
 
 
+@pytest.mark.slow
 def test_a_search_halves_the_leakage_for_little_accuracy(german_credit, pyplot):
     X, y = german_credit.drop(columns="credit_risk"), german_credit["credit_risk"]
     encode = make_column_transformer(

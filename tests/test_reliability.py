@@ -419,6 +419,7 @@ needs_proc = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_proc
 def test_r13_sigterm_ends_workers_and_removes_temporary_files(tmp_path):
     with audit_with_workers(tmp_path) as (process, temporary):

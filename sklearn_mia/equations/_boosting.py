@@ -15,6 +15,7 @@ from sklearn_mia._compat import BINS_AT_MIDPOINTS
 from sklearn_mia.equations._ranks import between
 from sklearn_mia.equations._registry import register_equations
 from sklearn_mia.equations._system import Equations, grouped, with_values
+from sklearn_mia.equations._trees import misplaces_missing
 from sklearn_mia.models import forest_table
 from sklearn_mia.response import find_labels
 
@@ -406,6 +407,8 @@ def equations_of_adaboost(estimator, X, y):
     ):
         return []
     trees, table = [tree.tree_ for tree in parts], forest_table(X)
+    if misplaces_missing(table):
+        return []
     codes = find_labels(np.asarray(y), estimator.classes_)
     n_classes, n_members = len(estimator.classes_), trees[0].n_node_samples[0]
     leaves, counts, sums, weights = [], [], [], []

@@ -11,6 +11,7 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
+from sklearn_mia._compat import TREES_MISPLACE_MISSING
 from sklearn_mia.equations._parts import draws_of
 from sklearn_mia.equations._registry import register_equations
 from sklearn_mia.equations._system import Equations, grouped
@@ -50,8 +51,11 @@ def equations_of_a_tree(estimator, X, y):
     """
     if estimator.monotonic_cst is not None or estimator.n_outputs_ > 1:
         return []
+    table = forest_table(X)
+    if misplaces_missing(table):
+        return []
     counts = _leaf_counts([estimator], estimator.class_weight, estimator.classes_)
-    leaves = estimator.tree_.apply(forest_table(X))
+    leaves = estimator.tree_.apply(table)
     codes = find_labels(np.asarray(y), estimator.classes_)
     n_members = estimator.tree_.n_node_samples[0]
     return _count_equations([estimator], [leaves], [codes], counts, n_members)
@@ -90,8 +94,10 @@ def equations_of_a_forest(estimator, X, y):
     equations : list of Equations
         "leaf count" without a bootstrap, else "leaf size" and "leaf fraction".
     """
-    drawn = draws_of(estimator)
+    drawn, table = draws_of(estimator), forest_table(X)
     if drawn is None or estimator.monotonic_cst is not None or estimator.n_outputs_ > 1:
+        return []
+    if misplaces_missing(table):
         return []
     trees, asked = estimator.estimators_, estimator.class_weight
     if asked is None and getattr(estimator, "_sample_weight", None) is not None:
@@ -109,7 +115,6 @@ def equations_of_a_forest(estimator, X, y):
         drawn = np.mean([c.sum(axis=0) for c in counts], axis=0) / sizes, drawn[1]
     else:
         counts = _leaf_counts(trees, asked, estimator.classes_)
-    table = forest_table(X)
     leaves = [tree.tree_.apply(table) for tree in trees]
     if estimator.bootstrap:
         n_members = estimator._n_samples
@@ -151,6 +156,8 @@ def equations_of_bagged_trees(estimator, X, y):
         or trees[0].monotonic_cst is not None
     ):
         return []
+    if misplaces_missing(forest_table(X)):
+        return []
     weights = trees[0].class_weight
     counts = _leaf_counts(trees, None if weights is None else "balanced_subsample", ())
     table = as_array(X)
@@ -162,6 +169,22 @@ def equations_of_bagged_trees(estimator, X, y):
         codes.append(find_labels(own, tree.classes_))
     n_members = getattr(estimator, "_n_samples", None)
     return _count_equations(trees, leaves, codes, counts, n_members, *drawn)
+
+
+def misplaces_missing(table):
+    """Whether trees may not find the leaf again in which they counted a record.
+
+    Parameters
+    ----------
+    table : {ndarray, sparse matrix} of shape (n_records, n_features)
+        From :func:`~sklearn_mia.models.forest_table`.
+
+    Returns
+    -------
+    misplaces_missing : bool
+    """
+    values = table.data if sp.issparse(table) else table
+    return TREES_MISPLACE_MISSING and bool(np.isnan(values).any())
 
 
 def _leaf_counts(trees, class_weight, classes):
