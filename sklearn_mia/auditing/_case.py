@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from numbers import Real
 
 import numpy as np
@@ -85,7 +86,7 @@ class Case:
     label_name: str
     aside: dict = field(default_factory=dict)
 
-    @property
+    @cached_property
     def units(self):
         """Codes of the records that belong together: equal, or of one group."""
         identities = self.content_ids

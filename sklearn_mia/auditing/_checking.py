@@ -146,8 +146,12 @@ def collect_findings(
             model,
             asked=settings.response_method != "auto",
         ),
-        "keys among the features": lambda: _findings.check_used_keys(
-            _columns_as_numbers(case, order=False), case.groups, nouns
+        "keys among the features": lambda: (
+            None
+            if case.groups is None
+            else _findings.check_used_keys(
+                _columns_as_numbers(case, order=False), case.groups, nouns
+            )
         ),
         "records of single groups": lambda: _findings.check_lopsided(
             subjects.is_member, subjects.n_records, nouns

@@ -255,12 +255,12 @@ def check_used_keys(columns, groups, nouns=RECORDS):
     columns : dict
         Name of each feature mapped to its values as numbers, of shape (n_records,).
 
-    groups : ndarray of shape (n_records,) or None
+    groups : ndarray of shape (n_records,)
         Codes.
     """
-    n_groups, found = 0 if groups is None else len(np.unique(groups)), []
+    n_groups, found = len(np.unique(groups)), []
     # Where each has one record, any column of different values is like a key.
-    if groups is None or len(groups) - n_groups < _LEAST_REPEATED * len(groups):
+    if len(groups) - n_groups < _LEAST_REPEATED * len(groups):
         return None
     for name, values in columns.items():
         codes = np.unique(values, return_inverse=True)[1].ravel()

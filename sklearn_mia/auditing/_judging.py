@@ -198,12 +198,7 @@ def judge_limits(limits, attacks, auc_of, rate_of):
             rows = [_auc_row(name, auc_of(name), limit) for name in attacks]
         else:
             rows = _rate_rows({n: rate_of(n, fpr) for n in attacks}, limit)
-        for wanted in ("exceeded", "undecided", "unresolvable", "kept"):
-            alike = [row for row in rows if row[0] == wanted]
-            if alike:
-                break
-        end = "low" if wanted == "exceeded" else "high"
-        _, name, interval, note = max(alike, key=lambda r: _end(r[2], end))
+        wanted, name, interval, note = _deciding(rows)
         judged.append(
             {
                 "limit": key,
@@ -238,6 +233,16 @@ def _rate_rows(rates, limit):
         note = notes[outcome](row) if outcome in notes else ""
         rows.append((outcome, name, interval, note))
     return rows
+
+
+def _deciding(rows):
+    """The attack that decides, or keeps it from being decided: the worst outcome."""
+    for wanted in ("exceeded", "undecided", "unresolvable", "kept"):
+        alike = [row for row in rows if row[0] == wanted]
+        if alike:
+            break
+    end = "low" if wanted == "exceeded" else "high"
+    return max(alike, key=lambda row: _end(row[2], end))
 
 
 def _end(interval, end):
@@ -314,14 +319,9 @@ def judge_slice(aucs, limit, large):
     if limit is None:
         return None, None
     rows = [_auc_row(name, auc, limit) for name, auc in aucs.items()]
-    for wanted in ("exceeded", "undecided", "kept"):
-        alike = [row for row in rows if row[0] == wanted]
-        if alike:
-            break
-    end = "low" if wanted == "exceeded" else "high"
-    attack = max(alike, key=lambda row: _end(row[2], end))[1]
-    is_told = large or wanted == "exceeded"
-    return wanted if is_told else "cannot_tell", attack
+    outcome, attack, *_ = _deciding(rows)
+    is_told = large or outcome == "exceeded"
+    return outcome if is_told else "cannot_tell", attack
 
 
 def passes(content):
