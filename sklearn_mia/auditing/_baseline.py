@@ -19,6 +19,7 @@ from sklearn_mia.auditing._baseline_words import (
 from sklearn_mia.auditing._evaluation import plain_interval, tpr_row
 from sklearn_mia.auditing._judging import (
     BASELINE_SHARE,
+    ONLY_PREDICTIONS,
     READ_REVERSED,
     change_of,
     confidence_of,
@@ -38,7 +39,6 @@ from sklearn_mia.metrics._difference import (
 )
 from sklearn_mia.metrics._intervals import Interval
 
-_ONLY_PREDICTIONS = "MIA017"
 _MAKE_ANOTHER = "Make a new baseline"
 _BY_LOT = "picking among equals by lot"
 _NO_INTERVAL = "it has no interval"
@@ -301,7 +301,7 @@ def compare_with_baseline(new, old, *, join_ids=True):
 
 
 def _is_of_predictions(report):
-    return _ONLY_PREDICTIONS in {finding.code for finding in report.findings}
+    return ONLY_PREDICTIONS in {finding.code for finding in report.findings}
 
 
 def _unit_of(report):

@@ -24,7 +24,7 @@ _SHARES = {
 _PASSES = 0.985
 _MOST_TIMES = 1000
 _NOT_CHECKED = "MIA020"
-_ONLY_PREDICTIONS = "MIA017"
+ONLY_PREDICTIONS = "MIA017"
 
 READ_REVERSED = "read the other way round"
 _TURNED = {"estimate": "estimate", "low": "high", "high": "low"}
@@ -347,5 +347,5 @@ def passes(content):
     limited = {row.get("limit") for row in content["limits"]}
     # Older reports compared no group of records with the limit.
     is_open = "auc" in limited and None in of_slices
-    is_shown = found == "kept" and not is_open and _ONLY_PREDICTIONS not in codes
+    is_shown = found == "kept" and not is_open and ONLY_PREDICTIONS not in codes
     return "yes" if is_shown else "not shown"

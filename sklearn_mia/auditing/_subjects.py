@@ -1,6 +1,6 @@
 """Whom an audit is about: single records, or groups of them that go together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class Subjects:
     n_records: np.ndarray | None = None
     n_mixed: int = 0
     _of_record: np.ndarray | None = None
+    # Scores by all records, which every number asks for.
+    _whole: dict = field(default_factory=dict)
 
     @property
     def sides(self):
@@ -61,12 +63,20 @@ class Subjects:
         used : ndarray of shape (n_subjects,), dtype bool, or None
             The subjects that are judged, None for all.
         """
-        result = self._scored[name]
         if self.keys is None:
+            result = self._scored[name]
             used = result.used
             if inside is not None:
                 used = inside if used is None else inside & used
             return result.scores, used
+        if inside is not None:
+            return self._summed(name, inside)
+        if name not in self._whole:
+            self._whole[name] = self._summed(name)
+        return self._whole[name]
+
+    def _summed(self, name, inside=None):
+        result = self._scored[name]
         rows = self._of_record >= 0
         for part in (inside, result.used):
             if part is not None:

@@ -185,15 +185,15 @@ def _one_trained(model):
 
 _TITLES = {
     "not_interpretable": "These numbers cannot be read as leakage of the model.",
-    "above_limits": "The model reveals who was in its training data, clearly more than "
+    "above_limits": "The model reveals {who} in its training data, clearly more than "
     "the limits allow.",
-    "slice_above": "For a part of the records, the model reveals who was in its "
+    "slice_above": "For a part of the {many}, the model reveals {who} in its "
     "training data, clearly more than the limits allow.",
-    "at_limits": "The model reveals something of who was in its training data. Whether "
+    "at_limits": "The model reveals something of {who} in its training data. Whether "
     "that is more than the limits allow, this audit cannot decide.",
-    "no_limits": "The model reveals something of who was in its training data. No "
+    "no_limits": "The model reveals something of {who} in its training data. No "
     "limit was set to compare it with.",
-    "within_limits": "The model reveals something of who was in its training data, "
+    "within_limits": "The model reveals something of {who} in its training data, "
     "clearly within the limits.",
     "nothing_found": "No membership leakage was found, and a leak as large as the "
     "limits would have been.",
@@ -204,12 +204,8 @@ _TITLES = {
 
 def _title(title, nouns):
     """Title of a verdict, in the words of those whom it is about."""
-    text = _TITLES[title]
-    if nouns == RECORDS:
-        return text
-    return text.replace("a part of the records", f"a part of the {nouns.many}").replace(
-        "who was in", f"which {nouns.many} were in"
-    )
+    who = "who was" if nouns == RECORDS else f"which {nouns.many} were"
+    return _TITLES[title].format(who=who, many=nouns.many)
 
 
 def _limit_sentence(row, nouns):
