@@ -23,7 +23,7 @@ from sklearn.utils.validation import (
 
 from sklearn_mia._warn import warn
 from sklearn_mia.base._target import TargetMixin
-from sklearn_mia.base._units import GroupMixin, check_sides_of_groups
+from sklearn_mia.base._units import GroupMixin, check_reference_groups
 from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import check_returned, frozen, shown
 from sklearn_mia.metrics import threshold_at_fpr
@@ -286,7 +286,7 @@ class BaseAttack(
         n_records = X.shape[0]
         if groups is not None:
             groups = group_codes(groups, n_records)[1]
-            check_sides_of_groups(groups, is_member)
+            check_reference_groups(groups, is_member)
         pool = replace(self._fit_target(X), groups=groups)
         scores = self._ask_hook("_fit_scores", n_records, pool, is_member, **params)
         usable = np.isfinite(scores)

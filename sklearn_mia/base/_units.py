@@ -13,7 +13,7 @@ from sklearn_mia.groups import (
 from sklearn_mia.metrics import threshold_at_fpr
 
 
-def check_sides_of_groups(groups, is_member):
+def check_reference_groups(groups, is_member):
     """Raise ValueError if no group is a reference for those that are members.
 
     Parameters
