@@ -152,6 +152,8 @@ def test_a_slice_is_large_by_its_sizes_alone():
     both = {"A": within, "B": between}
     assert judge_slice(both, 0.6, True) == ("undecided", "B")
     assert judge_slice(both, 0.6, False) == ("cannot_tell", "B")
+    alike = {"A": interval(0.65, 0.62, 0.7), "B": interval(0.66, 0.62, 0.7)}
+    assert judge_slice(alike, 0.6, True) == ("exceeded", "B")
 
 
 WORST = {

@@ -242,7 +242,7 @@ def _deciding(rows):
         if alike:
             break
     end = "low" if wanted == "exceeded" else "high"
-    return max(alike, key=lambda row: _end(row[2], end))
+    return max(alike, key=lambda row: (_end(row[2], end), row[2]["estimate"]))
 
 
 def _end(interval, end):

@@ -121,15 +121,13 @@ def evaluate_slices(
     reach = max(correction.reach, reach_of(confidence))
     level = confidence_at(reach)
     found = {}
-    for (i, name, scores, inside), p_value, z in zip(
-        places, correction.adjusted, correction.strength, strict=True
+    for (i, name, scores, inside), p_value in zip(
+        places, correction.adjusted, strict=True
     ):
         interval = roc_auc_interval(is_member[inside], scores, confidence=level)
-        found.setdefault(i, []).append(
-            (z, float(p_value), name, plain_interval(interval))
-        )
+        found.setdefault(i, []).append((float(p_value), name, plain_interval(interval)))
     for i, of_attacks in found.items():
-        _, p_value, name, interval = max(of_attacks, key=_sureness)
+        p_value, name, interval = max(of_attacks, key=_sureness)
         row = rows[i]
         row.update(attack=name, auc=interval, p_corrected=p_value)
         below = [(auc, name) for *_, name, auc in of_attacks if is_reversed(auc)]
@@ -150,8 +148,8 @@ def evaluate_slices(
 
 
 def _sureness(found):
-    strength, _, _, auc = found
-    return (-1.0 if auc["low"] is None else auc["low"], strength)
+    *_, auc = found
+    return (-1.0 if auc["low"] is None else auc["low"], auc["estimate"])
 
 
 def slice_differences(
