@@ -47,16 +47,17 @@ EXIT_INTERRUPTED = 130
 _MOST_OF_AN_ERROR = 2000
 _EXIT_CODES = """\
 exit codes:
-  0    the audit was made; with --fail-above, all intervals are below the limits
+  0    the audit was made; with --fail-above or --fail-slice-above, all intervals
+       are below the limits
   1    the audit failed in a way that nobody foresaw (see --debug)
   2    something given cannot be used, or a file cannot be written; one line on
        stderr says what. The report is on stdout all the same, if it was made
-  3    --fail-above: an attack, or a group of records, is above a limit;
+  3    with one of these: an attack, or a group of records, is above a limit;
        --baseline: an attack clearly finds more than it did then
   4    the numbers cannot be read as a leak: the two sides differ without the
-       model, hold the same records or look swapped; with --fail-above also if an
-       interval reaches over a limit, a rate cannot be looked at, a check failed, or
-       only predictions were given: they can fail a model, not clear it
+       model, hold the same records or look swapped; with a limit also if an interval
+       reaches over it, a rate cannot be looked at, a check failed, or only
+       predictions were given: they can fail a model, not clear it
   130  interrupted; 143 or 129 if by SIGTERM or SIGHUP. Workers are ended and
        temporary files removed
 """
@@ -105,7 +106,7 @@ def _audit(arguments):
             )
     finally:
         deliver(report, arguments)
-    return exit_code(report, gated=bool(limits))
+    return exit_code(report, gated=bool(limits or arguments.fail_slice_above))
 
 
 def _audit_of_model(arguments, limits):
@@ -179,6 +180,7 @@ def _settings(arguments, limits, slices):
         confidence=arguments.confidence,
         prior=arguments.prior,
         limits=limits,
+        slice_limits=dict(arguments.fail_slice_above) or None,
         slices=slices,
         n_shadows=arguments.n_shadows,
         drop_shared=arguments.drop_shared,
@@ -371,6 +373,15 @@ def _add_output_options(command):
         help="tpr=0.05@fpr=0.01 or auc=0.6: end with exit code 3 if a leak was found "
         "that is above it, for use in a build; may be repeated, and replaces the "
         "default limits of the report",
+    )
+    group.add_argument(
+        "--fail-slice-above",
+        type=limit,
+        action="append",
+        default=[],
+        metavar="LIMIT",
+        help="the same for each group of records that is large enough; without it the "
+        "AUC of --fail-above, or its default, is their limit, too. May be repeated",
     )
     group.add_argument(
         "--baseline",

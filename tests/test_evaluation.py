@@ -16,11 +16,14 @@ from sklearn_mia.auditing._evaluation import (
 )
 from sklearn_mia.auditing._multiplicity import Correction
 from sklearn_mia.auditing._partitions import loss_groups, slice_groups
+from sklearn_mia.auditing._percent import percent_interval
+from sklearn_mia.auditing._slice_words import limits_told
 from sklearn_mia.auditing._slices import evaluate_slices
 from sklearn_mia.metrics import (
     epsilon_lower_bound,
     membership_advantage_interval,
     roc_auc_interval,
+    tpr_at_fpr_interval,
 )
 
 
@@ -155,6 +158,58 @@ def test_slices_too_small_to_be_tested_do_not_widen_the_others():
     assert rows[2]["note"] == (
         "fewer than 30 members or 30 non-members: too few to say anything"
     )
+
+
+def test_a_rate_in_a_slice_is_held_to_a_limit_of_its_own():
+    # One member in five of "a" is told with certainty: an AUC of about .6.
+    rng = np.random.default_rng(3)
+    is_member = np.arange(2400) % 2 == 0
+    kind = np.repeat(["a", "b", "c"], [1200, 1100, 100])
+    scores = rng.normal(size=2400)
+    scores[is_member & (kind == "a") & (rng.random(2400) < 1 / 5)] += 10
+    limits = [("auc", None, 0.7), ("tpr@fpr=0.05", 0.05, 0.15)]
+    kinds = {"kind": [(value, kind == value) for value in "abc"]}
+
+    def evaluated(limits):
+        return evaluate_slices(
+            kinds,
+            subjects_of_scores(is_member, {"A": scores}),
+            ["A"],
+            min_size=30,
+            confidence=0.995,
+            limits=limits,
+            n_permutations=999,
+            seed=0,
+        )
+
+    rows = evaluated(limits)
+    outcomes = [[judged["outcome"] for judged in row["limits"]] for row in rows]
+    assert outcomes == [
+        ["kept", "exceeded"],
+        ["kept", "kept"],
+        ["cannot_tell", "cannot_tell"],
+    ]
+    assert [row["outcome"] for row in rows] == ["exceeded", "kept", "cannot_tell"]
+    inside = kind == "a"
+    interval = tpr_at_fpr_interval(
+        is_member[inside],
+        scores[inside],
+        max_fpr=0.05,
+        # Three rates were looked at.
+        confidence=1 - 0.005 / 3,
+    )
+    judged = rows[0]["limits"][1]
+    assert judged["interval"] == plain_interval(interval)
+    assert judged["interval"]["low"] > 0.15
+    assert limits_told(rows, "exceeded") == [
+        "The limit of groups of records, 15 % of the members at 5 % false alarms, "
+        "applies to each that is large enough. It is exceeded among the records with "
+        f"kind a (600 members; A {percent_interval(judged['interval'])})."
+    ]
+    # The limit of a rate takes nothing from the intervals of the AUC.
+    for row, alone in zip(rows, evaluated(limits[:1]), strict=True):
+        assert row["auc"] == alone["auc"]
+        assert row["limits"][:1] == alone["limits"]
 
 
 def corrected(sd, critical=2.0):

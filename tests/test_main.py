@@ -255,6 +255,9 @@ def test_fail_above(folder, credit):
     assert run(folder, "--fail-above=auc=0.7", model="forest.joblib") == 3
     assert run(folder, "--fail-above=tpr=0.5@fpr=0.001") == 4
     assert run(folder, "--fail-above=auc=0.999") == 0
+    # Groups of records have the limit of a rate if one is set for them.
+    rate = "--fail-slice-above=tpr=0.03@fpr=0.1"
+    assert run(folder, "--fail-above=auc=0.999", rate, model="forest.joblib") == 3
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ def audit(
     fprs=Settings.fprs,
     confidence=Settings.confidence,
     limits=Settings.limits,
+    slice_limits=Settings.slice_limits,
     slices=Settings.slices,
     min_slice_size=Settings.min_slice_size,
     groups_train=None,
@@ -101,6 +102,10 @@ def audit(
     limits : dict or None, default=None
         What is too much: ``"auc"`` and ``"tpr@fpr=<fraction>"`` mapped to a fraction.
         None is ``{"auc": 0.6, "tpr@fpr=0.01": 0.05}``; see Notes of :func:`audit`.
+
+    slice_limits : dict or None, default=None
+        The same for each group of records. The AUC of `limits` is theirs, too, unless
+        another is given here; a TPR has a limit in groups only if it is given here.
 
     slices : str or tuple, default="auto"
         Groups of records to look at: ``"class"``; ``"loss"``, tenths by the loss of
@@ -189,9 +194,10 @@ def audit(
     large as the limits would have been. *Not interpretable*: the sides differ without
     the model, or look exchanged, say. What was not shown is never called safe.
 
-    A group counts against the limit of the AUC if one of its size, without a leak,
-    would pass with probability .985 (AUC .6, twelve groups and three attacks: about 500
-    members and as many others); a smaller one if it is clearly above.
+    A group counts against a limit if one of its size, without a leak, would pass with
+    probability .985 (AUC .6, or TPR .18 at an FPR of .05, with twelve groups and three
+    attacks: about 500 members and as many others); a smaller one if it is clearly
+    above.
 
     The default limits are conventions, to be replaced by your own. A TPR of .05 at an
     FPR of .01 [1]_ means that, among equally many members and non-members, an
@@ -233,6 +239,7 @@ def audit(
         confidence=confidence,
         prior=prior,
         limits=limits,
+        slice_limits=slice_limits,
         slices=slices,
         min_slice_size=min_slice_size,
         inclusion_probability=inclusion_probability,
@@ -367,6 +374,7 @@ def audit_predictions(
     fprs=Settings.fprs,
     confidence=Settings.confidence,
     limits=Settings.limits,
+    slice_limits=Settings.slice_limits,
     slices=Settings.slices,
     min_slice_size=Settings.min_slice_size,
     groups=None,
@@ -414,6 +422,10 @@ def audit_predictions(
     limits : dict or None, default=None
         What is too much: ``"auc"`` and ``"tpr@fpr=<fraction>"`` mapped to a fraction.
         None is ``{"auc": 0.6, "tpr@fpr=0.01": 0.05}``; see Notes of :func:`audit`.
+
+    slice_limits : dict or None, default=None
+        The same for each group of records. The AUC of `limits` is theirs, too, unless
+        another is given here; a TPR has a limit in groups only if it is given here.
 
     slices : str or tuple, default="auto"
         ``"class"``, ``"loss"`` and, with groups, ``"size"``; "auto" is the first and
@@ -479,6 +491,7 @@ def audit_predictions(
         confidence=confidence,
         prior=prior,
         limits=limits,
+        slice_limits=slice_limits,
         slices=slices,
         min_slice_size=min_slice_size,
         inclusion_probability=inclusion_probability,

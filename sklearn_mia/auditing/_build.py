@@ -111,7 +111,10 @@ def build_report(
     seed = settings.seed
     nouns = nouns_of(None if case.groups is None else settings.group_name)
     confidence = confidence_of(HEADLINE_SHARE, settings.confidence)
-    slice_confidence = confidence_of(SLICE_SHARE, settings.confidence)
+    with_rates = any(fpr is not None for _, fpr, _ in settings.slice_limits)
+    slice_confidence = confidence_of(
+        SLICE_SHARE / 2 if with_rates else SLICE_SHARE, settings.confidence
+    )
     accuracy = tuple(
         float(right[side].mean()) for side in (case.is_member, ~case.is_member)
     )
@@ -160,7 +163,6 @@ def build_report(
         normalised=normalised,
         nouns=nouns,
     )
-    auc_limit = next((v for k, _, v in settings.limits if k == "auc"), None)
     lead = attacks[0]["name"]
 
     def sliced():
@@ -172,7 +174,7 @@ def build_report(
             list(scored),
             min_size=settings.min_slice_size,
             confidence=slice_confidence,
-            limit=auc_limit,
+            limits=settings.slice_limits,
             nouns=nouns,
             n_permutations=settings.n_permutations,
             seed=seed + 1,

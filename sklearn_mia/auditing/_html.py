@@ -8,7 +8,13 @@ from sklearn_mia.auditing._judging import passes, shares_of_error
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, rate
 from sklearn_mia.auditing._ranking import named_sentence
-from sklearn_mia.auditing._slice_words import differences_told, slicing_told
+from sklearn_mia.auditing._slice_words import (
+    differences_told,
+    limit_in_words,
+    rate_in_slice,
+    rate_limits,
+    slicing_told,
+)
 from sklearn_mia.auditing._text import PASSES, records_of
 from sklearn_mia.auditing._writing import visible
 
@@ -76,6 +82,8 @@ def _template():
         "ends": _ends,
         "value": _value,
         "records_of": records_of,
+        "limit_told": lambda limit, nouns: limit_in_words(limit, Nouns(**nouns)),
+        "rate_in_slice": rate_in_slice,
         "slicing_told": lambda slicing, nouns: slicing_told(slicing, Nouns(**nouns)),
     }
     page = resources.files("sklearn_mia.auditing") / "report.html"
@@ -151,6 +159,7 @@ def _view(content, number, markup):
             (attack["name"], markup(distribution_svg(attack))) for attack in attacks
         ],
         "slicings": slicings,
+        "rate_limits": rate_limits(content["slices"]),
         "differences": differences_told(
             content["slices"],
             content["correction"]["difference_confidence"],

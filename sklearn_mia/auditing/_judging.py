@@ -1,7 +1,13 @@
 """Numbers against limits: kept, exceeded, or not to be told by this audit."""
 
-from scipy.special import ndtr, ndtri
+import math
+import warnings
 
+import numpy as np
+from scipy.special import ndtr, ndtri
+from scipy.stats import betabinom
+
+from sklearn_mia.metrics import min_nonmembers_for_fpr, tpr_at_fpr_interval
 from sklearn_mia.metrics._power import null_auc_sd
 
 # All that an audit states is wrong in no more than 1 - confidence of the audits: three
@@ -22,7 +28,11 @@ _SHARES = {
 
 # A slice without a leak passes with this probability, or it is too small to gate.
 _PASSES = 0.985
+# How far the upper end of a rate reaches hangs on more than the threshold: at this
+# quantile of the members found, .97 to .998 of slices of many sizes passed.
+_PASSES_BY_RATE = 0.997
 _MOST_TIMES = 1000
+_ROUNDING = 1e-9
 _NOT_CHECKED = "MIA020"
 ONLY_PREDICTIONS = "MIA017"
 
@@ -115,7 +125,7 @@ def together(of_limits, of_slices=(), codes=()):
     Parameters
     ----------
     of_limits, of_slices : iterable of (str or None)
-        Outcomes from :func:`judge_limits` and :func:`judge_slice`.
+        Outcomes from :func:`judge_limits` and :func:`worst_outcome`.
 
     codes : iterable of str, default=()
         Codes of the findings: what failed to be checked was not shown.
@@ -192,27 +202,47 @@ def judge_limits(limits, attacks, auc_of, rate_of):
         begins above it), "undecided" or "unresolvable"; "attack" and "interval" are
         those that decide, or keep it from being decided.
     """
-    judged = []
-    for key, fpr, limit in limits:
-        if fpr is None:
-            rows = [_auc_row(name, auc_of(name), limit) for name in attacks]
-        else:
-            rows = _rate_rows({n: rate_of(n, fpr) for n in attacks}, limit)
-        wanted, name, interval, note = _deciding(rows)
-        judged.append(
-            {
-                "limit": key,
-                "value": limit,
-                "attack": name,
-                "interval": interval,
-                "outcome": wanted,
-                "times": times_to_decide(interval, limit)
-                if wanted == "undecided"
-                else None,
-                "note": note,
-            }
-        )
-    return judged
+    return [
+        judge_limit(limit, attacks, auc_of=auc_of, rate_of=rate_of) for limit in limits
+    ]
+
+
+def judge_limit(limit, attacks, *, auc_of, rate_of, large=True):
+    """Compare all attacks with one limit, over all records or in a slice of them.
+
+    Parameters
+    ----------
+    limit : (str, float or None, float)
+
+    attacks, auc_of, rate_of
+        As in :func:`judge_limits`.
+
+    large : bool, default=True
+        From :func:`can_tell` or :func:`can_tell_rate`. In a small slice the outcome is
+        "cannot_tell" unless the limit is clearly exceeded.
+
+    Returns
+    -------
+    judged : dict
+        As in :func:`judge_limits`.
+    """
+    key, fpr, value = limit
+    if fpr is None:
+        rows = [_auc_row(name, auc_of(name), value) for name in attacks]
+    else:
+        rows = _rate_rows({n: rate_of(n, fpr) for n in attacks}, value)
+    outcome, name, interval, note = _deciding(rows)
+    if not large and outcome != "exceeded":
+        outcome = "cannot_tell"
+    return {
+        "limit": key,
+        "value": value,
+        "attack": name,
+        "interval": interval,
+        "outcome": outcome,
+        "times": times_to_decide(interval, value) if outcome == "undecided" else None,
+        "note": note,
+    }
 
 
 def _auc_row(name, auc, limit):
@@ -294,34 +324,52 @@ def can_tell(n_members, n_nonmembers, reach, limit):
     return (reach + ndtri(_PASSES)) * sd <= limit - 0.5
 
 
-def judge_slice(aucs, limit, large):
-    """Compare the attacks in one slice with the limit of the AUC.
+def can_tell_rate(n_members, n_nonmembers, confidence, fpr, limit):
+    """Tell the same of the TPR at a false-positive rate.
+
+    Without a leak the number of members above the threshold follows a beta-binomial
+    law, whatever the scores. The slice that is looked at has as many as very few
+    exceed, spread as chance spreads them.
 
     Parameters
     ----------
-    aucs : dict
-        The AUC of each attack in it, corrected for all slices and attacks.
+    n_members, n_nonmembers : int
 
-    limit : float or None
+    confidence : float
+        Of the interval.
 
-    large : bool
-        From :func:`can_tell`.
+    fpr : float
+
+    limit : float
+        Of the TPR.
 
     Returns
     -------
-    outcome : str or None
-        "exceeded", "kept", "undecided", or "cannot_tell" for a small slice that does
-        not clearly exceed it; None without a limit.
-
-    attack : str or None
-        The one that decides, or keeps it from being decided.
+    can_tell : bool
     """
-    if limit is None:
-        return None, None
-    rows = [_auc_row(name, auc, limit) for name, auc in aucs.items()]
-    outcome, attack, *_ = _deciding(rows)
-    is_told = large or outcome == "exceeded"
-    return outcome if is_told else "cannot_tell", attack
+    if n_nonmembers < min_nonmembers_for_fpr(fpr):
+        return False
+    cut = math.floor(fpr * n_nonmembers + _ROUNDING) + 1
+    found = int(betabinom.ppf(_PASSES_BY_RATE, n_members, cut, n_nonmembers - cut + 1))
+    above = cut * (np.arange(found) + 0.5) / max(found, 1)
+    rest = n_members - found
+    below = cut + (n_nonmembers + 1 - cut) * (np.arange(rest) + 0.5) / max(rest, 1)
+    scores = -np.concatenate([above, below, np.arange(1, n_nonmembers + 1)])
+    is_member = np.arange(len(scores)) < n_members
+    with warnings.catch_warnings():
+        # That the rate has few false alarms widens the interval already.
+        warnings.simplefilter("ignore", UserWarning)
+        interval = tpr_at_fpr_interval(
+            is_member, scores, max_fpr=fpr, confidence=confidence
+        )
+    return interval.high <= limit
+
+
+def worst_outcome(judged):
+    """What several limits come to in one slice: None without a limit."""
+    outcomes = set(outcomes_of(judged))
+    order = ("exceeded", "undecided", "unresolvable", "cannot_tell", "kept")
+    return next((outcome for outcome in order if outcome in outcomes), None)
 
 
 def passes(content):

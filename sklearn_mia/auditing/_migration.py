@@ -50,8 +50,8 @@ def from_version_1(content):
         "difference_confidence": confidence,
     }
     for row in content["slices"]:
-        row |= dict.fromkeys(("reversed", "decides", "difference", "outcome"))
-        row["large"] = False
+        row |= dict.fromkeys(("reversed", "difference", "outcome"))
+        row["limits"] = []
     for row in content["limits"]:
         interval = row["interval"]
         row |= {"times": None, "note": row.get("note", "")}

@@ -87,8 +87,9 @@ class AuditReport:
         ``"unresolvable"`` (too few non-members for its rate, or tied scores).
 
     slices : list of dict
-        The AUC within groups of records, with the "outcome" beside the limit of the
-        AUC; ``"cannot_tell"`` of a group that is too small to pass without a leak.
+        The AUC within groups of records; "limits" has each limit of groups and its
+        outcome, ``"cannot_tell"`` of a group that is too small to pass without a leak,
+        and "outcome" the worst of them.
 
     baseline : dict or None
         What changed since an earlier model, from :func:`compare_with_baseline`:

@@ -27,6 +27,9 @@ class Settings:
     limits : tuple of (str, float or None, float)
         Given as a dict or None, see `check_limits`.
 
+    slice_limits : tuple of (str, float or None, float)
+        Given as a dict or None; has the AUC of `limits` if it is not given.
+
     slices : tuple
         Given as one slice, several or None.
 
@@ -38,6 +41,7 @@ class Settings:
     confidence: float = 0.95
     prior: float = 0.5
     limits: tuple | None = None
+    slice_limits: tuple | None = None
     slices: str | tuple = "auto"
     min_slice_size: int = 30
     inclusion_probability: float | None = None
@@ -55,6 +59,7 @@ class Settings:
             "confidence": check_fraction(self.confidence, "confidence"),
             "prior": check_fraction(self.prior, "prior"),
             "limits": tuple(check_limits(self.limits)),
+            "slice_limits": _limits_of_slices(self.limits, self.slice_limits),
             "slices": _several(self.slices),
             "group_name": check_group_name(self.group_name),
             "response_method": _way_to_ask(self.response_method),
@@ -71,6 +76,13 @@ class Settings:
     def told(self):
         """The settings that a report shows."""
         return {name: getattr(self, name) for name in _TOLD}
+
+
+def _limits_of_slices(limits, slice_limits):
+    overall = {key: limit for key, fpr, limit in check_limits(limits) if fpr is None}
+    given = {} if slice_limits is None else slice_limits
+    own = {key: limit for key, _, limit in check_limits(given, "slice_limits")}
+    return tuple(check_limits(overall | own, "slice_limits"))
 
 
 def _way_to_ask(response_method):

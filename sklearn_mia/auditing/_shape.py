@@ -142,6 +142,16 @@ _ATTACK = {
     ),
 }
 
+_LIMIT = {
+    "limit": TEXT,
+    "value": SHARE,
+    "attack": Maybe(TEXT),
+    "interval": Maybe(_INTERVAL),
+    "outcome": _one_of(*OUTCOMES),
+    "times": Maybe(NUMBER),
+    "note": TEXT,
+}
+
 _SLICE = Ruled(
     {
         "slice": TEXT,
@@ -151,7 +161,7 @@ _SLICE = Ruled(
         "auc": Maybe(_PROPORTION),
         "p_corrected": Maybe(SHARE),
         "reversed": Maybe({"attack": TEXT, "auc": _PROPORTION}),
-        "decides": Maybe({"attack": TEXT, "auc": _PROPORTION, "times": Maybe(NUMBER)}),
+        "limits": [_LIMIT],
         "difference": Maybe(
             {
                 "difference": Maybe(NUMBER),
@@ -163,7 +173,6 @@ _SLICE = Ruled(
             }
         ),
         "outcome": Maybe(_one_of(*OUTCOMES)),
-        "large": FLAG,
         "note": TEXT,
     },
     {
@@ -282,17 +291,7 @@ _CONTENT = {
         "auc": _PROPORTION,
         "rate": _RATE,
     },
-    "limits": [
-        {
-            "limit": TEXT,
-            "value": SHARE,
-            "attack": Maybe(TEXT),
-            "interval": Maybe(_INTERVAL),
-            "outcome": _one_of(*OUTCOMES),
-            "times": Maybe(NUMBER),
-            "note": TEXT,
-        }
-    ],
+    "limits": [_LIMIT],
     "attacks": Ruled([_ATTACK], {"there is no attack": bool}),
     "correction": {
         "method": TEXT,

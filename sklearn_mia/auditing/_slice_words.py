@@ -1,7 +1,7 @@
 """What is said of groups of records: which they are, and what was found in them."""
 
 from sklearn_mia.auditing._nouns import RECORDS
-from sklearn_mia.auditing._percent import times_as_many
+from sklearn_mia.auditing._percent import percent_interval, rate, times_as_many
 
 
 def records_told(row, nouns=RECORDS):
@@ -103,16 +103,63 @@ def _difference_told(row, nouns):
     )
 
 
-def limit_told(slices, outcome, limit, nouns=RECORDS, most=3):
-    """What the limit of the AUC comes to in groups of one outcome, in a sentence.
+def limit_in_words(row, nouns=RECORDS):
+    """A limit: an AUC, or a share of the members at a rate of false alarms."""
+    if row["limit"] == "auc":
+        return f"an AUC of {row['value']:g}"
+    fpr = float(row["limit"].partition("=")[2])
+    return f"{rate(row['value'])} of the {nouns.members} at {rate(fpr)} false alarms"
+
+
+_OUTCOMES = {
+    "kept": "below it",
+    "exceeded": "above it",
+    "undecided": "on both sides",
+    "unresolvable": "cannot be seen",
+    "cannot_tell": "too small to tell",
+}
+
+
+def rate_limits(slices):
+    """The limits of the TPR that groups of records are held to."""
+    held = next((row["limits"] for row in slices if row["limits"]), [])
+    return [judged for judged in held if judged["limit"] != "auc"]
+
+
+def rate_in_slice(row, limit):
+    """The rate in a group of records beside its limit, in words.
+
+    Parameters
+    ----------
+    row : dict
+
+    limit : str
+        Its key.
+
+    Returns
+    -------
+    found : dict or None
+        "attack", "told" and "outcome"; None of a group that is too small.
+    """
+    for judged in row["limits"]:
+        if judged["limit"] == limit:
+            return {
+                "attack": judged["attack"],
+                "told": percent_interval(judged["interval"]),
+                "outcome": _OUTCOMES[judged["outcome"]],
+            }
+    return None
+
+
+def limits_told(slices, outcome, nouns=RECORDS, most=3):
+    """What each limit comes to in the groups of one outcome, a sentence a limit.
 
     Parameters
     ----------
     slices : list of dict
 
     outcome : {"exceeded", "undecided"}
-
-    limit : float
+        A rate that cannot be looked at counts as undecided.
 
     nouns : Nouns, default=RECORDS
 
@@ -121,36 +168,60 @@ def limit_told(slices, outcome, limit, nouns=RECORDS, most=3):
 
     Returns
     -------
-    sentence : str
-        Empty if there is no such group.
+    sentences : list of str
+        None of a limit without such a group.
     """
-    rows = [row for row in slices if row["outcome"] == outcome and row["decides"]]
-    if not rows:
-        return ""
+    outcomes = {outcome, "unresolvable"} if outcome == "undecided" else {outcome}
+    of_limit = {}
+    for row in slices:
+        for judged in row["limits"]:
+            if judged["outcome"] in outcomes:
+                of_limit.setdefault(judged["limit"], []).append((row, judged))
+    return [_limit_told(pairs, outcome, nouns, most) for pairs in of_limit.values()]
+
+
+def _limit_told(pairs, outcome, nouns, most):
     end = "low" if outcome == "exceeded" else "high"
-    rows.sort(key=lambda row: -row["decides"]["auc"][end])
-    shown = "; ".join(_limit_of_group(row, outcome, nouns) for row in rows[:most])
-    more = len(rows) - most
+
+    def by_end(pair):
+        interval = pair[1]["interval"]
+        value = interval[end]
+        return -(interval["estimate"] if value is None else value)
+
+    pairs.sort(key=by_end)
+    shown = "; ".join(_limit_of_group(*pair, nouns) for pair in pairs[:most])
+    more = len(pairs) - most
     if more > 0:
         shown += f"; and {more} more group{'s' if more > 1 else ''}, see the table"
-    lies = {
-        "exceeded": "It is exceeded",
-        "undecided": "It cannot be decided, since the interval lies on both sides,",
-    }[outcome]
+    limit = limit_in_words(pairs[0][1], nouns)
+    if outcome == "exceeded":
+        lies = "It is exceeded"
+    elif any(judged["outcome"] == "unresolvable" for _, judged in pairs):
+        lies = "It cannot be decided"
+    else:
+        lies = "It cannot be decided, since the interval lies on both sides,"
     return (
-        f"The limit of the AUC, {limit:g}, applies to every group of records that is "
-        f"large enough, too. {lies} among {shown}."
+        f"The limit of groups of records, {limit}, applies to each that is large "
+        f"enough. {lies} among {shown}."
     )
 
 
-def _limit_of_group(row, outcome, nouns):
-    auc, times = row["decides"]["auc"], row["decides"]["times"]
+def _limit_of_group(row, judged, nouns):
+    interval, times = judged["interval"], judged["times"]
+    if interval["low"] is None:
+        seen = interval["note"]
+    elif judged["limit"] == "auc":
+        seen = (
+            f"{interval['estimate']:.3f}, {interval['low']:.3f} to "
+            f"{interval['high']:.3f}"
+        )
+    else:
+        seen = percent_interval(interval)
     told = (
         f"{records_told(row, nouns)} ({row['n_members']} {nouns.members}; "
-        f"{row['decides']['attack']} {auc['estimate']:.3f}, {auc['low']:.3f} to "
-        f"{auc['high']:.3f}"
+        f"{judged['attack']} {seen}"
     )
-    if outcome == "undecided" and times is not None:
+    if times is not None:
         told += (
             f"; {times_as_many(times)} times as many {nouns.many} would decide, if "
             "they give the same value"

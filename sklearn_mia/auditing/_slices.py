@@ -1,16 +1,18 @@
 """The same numbers within groups of records: an average hides unequal risks."""
 
+from functools import partial
+
 import numpy as np
 
-from sklearn_mia.auditing._evaluation import plain_interval
+from sklearn_mia.auditing._evaluation import plain_interval, tpr_row
 from sklearn_mia.auditing._judging import (
     can_tell,
+    can_tell_rate,
     confidence_at,
-    either_way,
     is_reversed,
-    judge_slice,
+    judge_limit,
     reach_of,
-    times_to_decide,
+    worst_outcome,
 )
 from sklearn_mia.auditing._multiplicity import (
     AucStatistic,
@@ -30,7 +32,7 @@ def evaluate_slices(
     *,
     min_size,
     confidence,
-    limit=None,
+    limits=(),
     nouns=RECORDS,
     n_permutations,
     seed,
@@ -38,7 +40,9 @@ def evaluate_slices(
     """ROC AUC of each attack within each slice, corrected for all of them.
 
     Intervals reach as far, in standard deviations, as the largest of all these AUCs
-    does in a share of 1 - confidence of the audits without a leak.
+    does in a share of 1 - confidence of the audits without a leak. Rates with a limit
+    share another 1 - confidence, equally: their laws are too coarse for permutations
+    to tell how far the largest of them reaches.
 
     Parameters
     ----------
@@ -55,10 +59,10 @@ def evaluate_slices(
         Members, and non-members, that a slice needs.
 
     confidence : float
-        Of all intervals together.
+        Of all intervals of the AUC together, and of all those of rates.
 
-    limit : float or None, default=None
-        Of the AUC.
+    limits : sequence of (str, float or None, float), default=()
+        Of slices, from :func:`~sklearn_mia.auditing._verdict.check_limits`.
 
     nouns : Nouns, default=RECORDS
 
@@ -69,10 +73,10 @@ def evaluate_slices(
     rows : list of dict
         One a slice, with the attack whose interval begins highest in it;
         "reversed", the attack and its AUC if its whole interval is below .5, or None;
-        "outcome" as in `judge_slice`, "large" as in `can_tell`; "decides", the attack
-        that decides, its AUC, and how many times as many records would decide.
+        "limits", each as in `judge_limit`, and "outcome", the worst of them.
     """
     is_member = subjects.is_member
+    n_rates = sum(fpr is not None for _, fpr, _ in limits)
     rows, statistics, places = [], [], []
     for slicing, groups in slicings.items():
         for label, records in groups:
@@ -86,9 +90,8 @@ def evaluate_slices(
                 "auc": None,
                 "p_corrected": None,
                 "reversed": None,
-                "decides": None,
-                "outcome": None if limit is None else "cannot_tell",
-                "large": False,
+                "limits": [],
+                "outcome": "cannot_tell" if limits else None,
                 "note": "",
             }
             rows.append(row)
@@ -120,12 +123,14 @@ def evaluate_slices(
     # Few permutations could put it below that of a single test.
     reach = max(correction.reach, reach_of(confidence))
     level = confidence_at(reach)
-    found = {}
+    found, values = {}, {}
     for (i, name, scores, inside), p_value in zip(
         places, correction.adjusted, strict=True
     ):
         interval = roc_auc_interval(is_member[inside], scores, confidence=level)
         found.setdefault(i, []).append((float(p_value), name, plain_interval(interval)))
+        values.setdefault(i, {})[name] = is_member[inside], scores
+    single = 1 - (1 - confidence) / max(n_rates * len(places), 1)
     for i, of_attacks in found.items():
         p_value, name, interval = max(of_attacks, key=_sureness)
         row = rows[i]
@@ -134,17 +139,26 @@ def evaluate_slices(
         if below:
             auc, name = min(below, key=lambda pair: pair[0]["high"])
             row["reversed"] = {"attack": name, "auc": auc}
-        if limit is not None:
-            row["large"] = can_tell(row["n_members"], row["n_nonmembers"], reach, limit)
-            aucs = {name: auc for *_, name, auc in of_attacks}
-            row["outcome"], name = judge_slice(aucs, limit, row["large"])
-            auc = either_way(aucs[name])
-            row["decides"] = {
-                "attack": name,
-                "auc": auc,
-                "times": times_to_decide(auc, limit),
-            }
+        aucs = {name: auc for *_, name, auc in of_attacks}
+        sizes = row["n_members"], row["n_nonmembers"]
+        row["limits"] = [
+            judge_limit(
+                (key, fpr, value),
+                list(aucs),
+                auc_of=aucs.get,
+                rate_of=partial(_rate_of, values[i], confidence=single, seed=seed),
+                large=can_tell(*sizes, reach, value)
+                if fpr is None
+                else can_tell_rate(*sizes, single, fpr, value),
+            )
+            for key, fpr, value in limits
+        ]
+        row["outcome"] = worst_outcome(row["limits"])
     return rows
+
+
+def _rate_of(values, name, fpr, *, confidence, seed):
+    return tpr_row(*values[name], fpr, confidence, seed=seed)
 
 
 def _sureness(found):

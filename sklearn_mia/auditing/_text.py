@@ -6,7 +6,12 @@ from sklearn_mia.auditing._evaluation import HEADLINE_FPR
 from sklearn_mia.auditing._judging import passes, shares_of_error
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, percent_interval, rate
-from sklearn_mia.auditing._slice_words import differences_told
+from sklearn_mia.auditing._slice_words import (
+    differences_told,
+    limit_in_words,
+    rate_in_slice,
+    rate_limits,
+)
 from sklearn_mia.auditing._writing import visible
 
 _WIDTH = 88
@@ -234,10 +239,7 @@ def _slice_lines(slices, nouns):
         f"corrected p"
     ]
     for row in slices:
-        label = textwrap.shorten(
-            f"{row['slice']} = {row['value']}", 33, placeholder="…"
-        )
-        start = f"  {label:<34}{row['n_members']:>8}{row['n_nonmembers']:>8}"
+        start = f"  {_slice_name(row):<34}{row['n_members']:>8}{row['n_nonmembers']:>8}"
         auc = row["auc"]
         if auc is None:
             lines.append(f"{start}  too few {nouns.many}")
@@ -246,4 +248,21 @@ def _slice_lines(slices, nouns):
             f"{start}  {auc['estimate']:.3f}  {_ends(auc):<16}"
             f"{row['p_corrected']:>11.3f}"
         )
+    return lines + _slice_rate_lines(slices, nouns)
+
+
+def _slice_rate_lines(slices, nouns):
+    lines = []
+    for limit in rate_limits(slices):
+        lines += ["", f"  slice, limit {limit_in_words(limit, nouns)}"]
+        for row in slices:
+            found = rate_in_slice(row, limit["limit"])
+            told = f"too few {nouns.many}"
+            if found is not None:
+                told = f"{found['attack']:<18}{found['told']:<24}{found['outcome']}"
+            lines.append(f"  {_slice_name(row):<34}{told}")
     return lines
+
+
+def _slice_name(row):
+    return textwrap.shorten(f"{row['slice']} = {row['value']}", 33, placeholder="…")

@@ -10,7 +10,7 @@ from sklearn_mia.auditing._percent import (
     rate,
     times_as_many,
 )
-from sklearn_mia.auditing._slice_words import group_told, limit_told
+from sklearn_mia.auditing._slice_words import group_told, limit_in_words, limits_told
 from sklearn_mia.checks import check_probability
 from sklearn_mia.metrics import expected_fpr
 
@@ -27,7 +27,7 @@ LEVELS = (
 )
 
 
-def check_limits(limits):
+def check_limits(limits, name="limits"):
     """Check limits and give each as ``(key, fpr, value)``; `fpr` is None for the AUC.
 
     Parameters
@@ -36,6 +36,9 @@ def check_limits(limits):
         Keys "auc" and "tpr@fpr=<fraction>", values fractions; None takes
         `DEFAULT_LIMITS`.
 
+    name : str, default="limits"
+        What errors call it.
+
     Returns
     -------
     checked : list of (str, float or None, float)
@@ -43,7 +46,7 @@ def check_limits(limits):
     limits = DEFAULT_LIMITS if limits is None else limits
     if not isinstance(limits, dict):
         raise TypeError(
-            f"limits={limits!r} is not a dict; expected for example "
+            f"{name}={limits!r} is not a dict; expected for example "
             "{'auc': 0.6, 'tpr@fpr=0.01': 0.05}."
         )
     checked = []
@@ -57,10 +60,10 @@ def check_limits(limits):
                 fpr = None
             if fpr is None or not 0 < fpr < 1:
                 raise ValueError(
-                    f"limits has the key {key!r}; expected 'auc' or 'tpr@fpr=0.01', "
+                    f"{name} has the key {key!r}; expected 'auc' or 'tpr@fpr=0.01', "
                     "the rate being a fraction in (0, 1), not percent."
                 )
-        value = check_probability(value, f"limits[{key!r}]", zero=False)
+        value = check_probability(value, f"{name}[{key!r}]", zero=False)
         checked.append((str(key), fpr, value))
     return checked
 
@@ -156,9 +159,7 @@ def state_verdict(
         told.append(("power", _power_sentence(power, nouns)))
     if not critical:
         told += [("limit", _limit_sentence(row, nouns)) for row in judged]
-        of_slices = _slice_sentence(judged, slices, nouns, found)
-        if of_slices:
-            told.append(("limit", of_slices))
+        told += [("limit", text) for text in _slice_sentences(slices, nouns, found)]
     told.append(
         (
             "scope",
@@ -209,13 +210,7 @@ def _title(title, nouns):
 
 
 def _limit_sentence(row, nouns):
-    limit = f"The limit is an AUC of {row['value']:g}"
-    if row["limit"] != "auc":
-        fpr = float(row["limit"].partition("=")[2])
-        limit = (
-            f"The limit is {rate(row['value'])} of the {nouns.members} at {rate(fpr)} "
-            "false alarms"
-        )
+    limit = f"The limit is {limit_in_words(row, nouns)}"
     if row["outcome"] == "unresolvable":
         return f"{limit}; it cannot be judged by {row['attack']}: {row['note']}."
     if row["outcome"] == "exceeded":
@@ -241,19 +236,19 @@ def _times_sentence(times, nouns):
     )
 
 
-def _slice_sentence(judged, slices, nouns, found):
-    """What the limit of the AUC comes to in groups of records, if anything is open."""
-    limit = next((row["value"] for row in judged if row["limit"] == "auc"), None)
-    if limit is None:
-        return ""
+def _slice_sentences(slices, nouns, found):
+    """What the limits come to in groups of records, if anything is open."""
     if found != "kept":
-        return limit_told(slices, found, limit, nouns)
+        return limits_told(slices, found, nouns)
     n_small = sum(row["outcome"] == "cannot_tell" for row in slices)
+    if not n_small:
+        return []
     groups = "one group" if n_small == 1 else f"{n_small} groups"
-    return n_small and (
+    limit = "the limit" if len(slices[0]["limits"]) == 1 else "the limits"
+    return [
         f"The audit cannot tell of {groups} of records, which are too small to be "
-        "shown below the limit, and are not clearly above it."
-    )
+        f"shown below {limit}, and are not clearly above it."
+    ]
 
 
 def _what_was_seen(headline, nouns):
