@@ -4,9 +4,10 @@
 
 `situations`: models that leak, audited with and without the model, small and large,
 from memory and from files, with rounded answers and exchanged sides; the level of the
-verdict and the exit code of a gate at the default limits. None of them may be 0, or a
-title that calls the model within the limits. `null`: models that were trained on other
-records; the share of audits that state any leak, and of those that pass the gate.
+verdict and the exit code of a gate at the default limits; "model, asked" is the verdict
+on who has no file. None of them may be 0, or a title that calls the model within the
+limits. `null`: models that were trained on other records; the share of audits that
+state any leak, asked or by the file, and of those that pass the gate on both.
 """
 
 import sys
@@ -30,6 +31,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import AuditReport, audit, audit_predictions
 from sklearn_mia.__main__ import exit_code, main
+from sklearn_mia.auditing._judging import passes_by_access
 
 LEAKING = {
     "forest": RandomForestClassifier(50, random_state=0),
@@ -43,6 +45,7 @@ LEAKING = {
 }
 TABLES = ("adult", "credit_default_taiwan")
 N_NULL = 1000
+EXITS = {"yes": 0, "no": 3, "not shown": 4}
 QUICK = {"n_permutations": 499, "random_state": 0}
 
 
@@ -67,7 +70,16 @@ def in_memory():
                 sides = halves(X, y, n)
                 model.fit(*sides[:2])
                 report = audit(model, *sides, n_shadows=4, **QUICK)
-                yield row_of(report, table=table, model=name, n=n, mode="model")
+                asked = report.to_dict()["beside"]
+                about = {"table": table, "model": name, "n": n}
+                yield row_of(report, **about, mode="model")
+                yield about | {
+                    "mode": "model, asked",
+                    "level": asked["verdict"]["level"],
+                    "exit": EXITS[passes_by_access(report.to_dict())["interface"]],
+                    "auc": asked["headline"]["auc"]["estimate"],
+                    "title": asked["verdict"]["title"],
+                }
 
 
 def without_the_model():
@@ -136,15 +148,16 @@ def null():
         params = {"n_permutations": 199, "random_state": number, "per_record": False}
         report = audit(model, *sides, n_shadows=4, **params)
         codes = {f.code for f in report.findings}
-        level = report.verdict["level"]
-        said = level in ("above_limits", "at_limits", "within_limits")
+        levels = [verdict["level"] for verdict in report.verdicts.values()]
+        said = set(levels) & {"above_limits", "at_limits", "within_limits"}
         yield {
             "number": number,
             "model": name,
             "n": n,
-            "level": level,
+            "level": levels[0],
+            "level, asked": levels[-1],
             "exit": exit_code(report),
-            "any leak": said or bool(codes & {"MIA021", "MIA022", "MIA023"}),
+            "any leak": bool(said or codes & {"MIA021", "MIA022", "MIA023"}),
         }
 
 

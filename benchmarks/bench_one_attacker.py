@@ -66,7 +66,11 @@ def find(model, table, n_records, seed):
     for i, params in enumerate(results["params"]):
         candidate = clone(audited.estimator).set_params(**params).fit(X, y).estimator_
         report = audit(
-            candidate, X, y, X_test, y_test, slices=None, random_state=seed
+            candidate,
+            *(X, y, X_test, y_test),
+            release="interface",
+            slices=None,
+            random_state=seed,
         ).to_dict()
         limits = {row["limit"]: row["interval"] for row in report["limits"]}
         auc, tpr = limits["auc"], limits["tpr@fpr=0.01"]

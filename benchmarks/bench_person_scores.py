@@ -7,7 +7,8 @@ any number, half of them members, shadows drawn by patient. The first table has 
 and the share found at a false-positive rate of 1 %, of stays and of patients, mean over
 draws of patients and members. The second has the rates by number of stays, with a
 common threshold and with one for each number, set on half of the non-members and judged
-on the others, mean over halves and draws.
+on the others, mean over halves and draws; "by size, known" sets the latter on all
+non-members, those judged included: what alike false alarms cost whoever knows the law.
 """
 
 import numpy as np
@@ -115,10 +116,11 @@ def strengths(scores, is_member, persons):
 
 
 def sizes(scores, is_member, persons, seed):
-    """Rates by number of stays at both kinds of threshold."""
+    """Rates by number of stays, and of all, at each kind of threshold."""
     _, sums = group_scores(scores, persons)
     _, members, _, n_records = group_members(is_member, persons)
     rng = np.random.default_rng(seed)
+    known_law = thresholds_by_size(sums[~members], n_records[~members])
     for _ in range(N_HALVES):
         others = rng.permutation(np.flatnonzero(~members))
         known, rest = np.split(others, [others.size // 2])
@@ -127,11 +129,15 @@ def sizes(scores, is_member, persons, seed):
         for name, threshold in (
             ("common", threshold_at_fpr(sums[known], 0.01)),
             ("by size", own.of(n_records[judged])),
+            ("by size, known", known_law.of(n_records[judged])),
         ):
+            named = sums[judged] > threshold
+            sides = members[judged], ~members[judged]
+            yield name, "all", [named[side].mean() for side in sides]
             for rates in rates_by_size(
                 sums[judged], members[judged], n_records[judged], threshold
             ):
-                yield name, rates
+                yield name, rates.size, (rates.tpr.estimate, rates.fpr.estimate)
 
 
 def main():
@@ -148,13 +154,11 @@ def main():
                         key = sample, score, way
                         found.setdefault(key, {}).setdefault(name, []).append(both)
                 if sample == "any":
-                    for threshold, rates in sizes(
+                    for threshold, size, both in sizes(
                         scores["RMIA"], is_member, persons, seed
                     ):
-                        key = name, rates.size, threshold
-                        by_size.setdefault(key, []).append(
-                            (rates.tpr.estimate, rates.fpr.estimate)
-                        )
+                        key = name, size, threshold
+                        by_size.setdefault(key, []).append(both)
     rows = []
     for (sample, score, way), of_models in found.items():
         # The other ways are told for the strongest attack alone.

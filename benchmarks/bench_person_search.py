@@ -47,6 +47,7 @@ def audited(X, y, persons, leaf):
         *(X[train], y[train], X[test], y[test]),
         groups_train=persons[train],
         groups_test=persons[test],
+        release="interface",
         random_state=0,
     )
     return report.attacks[0]["auc"]["estimate"]

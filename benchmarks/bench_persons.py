@@ -64,6 +64,7 @@ def audit_patients(model, members, others, seed, **params):
         groups_train=patients,
         groups_test=other_patients,
         group_name="patient",
+        release="interface",
         n_permutations=199,
         random_state=seed,
         **params,

@@ -12,6 +12,7 @@ from sklearn_mia import __version__
 from sklearn_mia._demo import run_demo
 from sklearn_mia._interrupt import Stopped, stopped_by_signals
 from sklearn_mia.auditing import _circumstances, _loading, _reading, _writing
+from sklearn_mia.auditing._access import ACCESSES, WHO
 from sklearn_mia.auditing._audit import (
     audit_case,
     predictions_report,
@@ -24,11 +25,11 @@ from sklearn_mia.auditing._baseline import (
 from sklearn_mia.auditing._case import make_case
 from sklearn_mia.auditing._delivery import check_destinations, deliver
 from sklearn_mia.auditing._inputs import read_sides
-from sklearn_mia.auditing._judging import passes
+from sklearn_mia.auditing._judging import passes, passes_by_access
 from sklearn_mia.auditing._options import fraction, gibibytes, limit, seconds, words
 from sklearn_mia.auditing._predictions import read_predictions
 from sklearn_mia.auditing._run import default_attacks
-from sklearn_mia.auditing._settings import Settings
+from sklearn_mia.auditing._settings import EFFORTS, Settings
 from sklearn_mia.auditing._words import check_model, words_of_options
 from sklearn_mia.models import trained_names
 from sklearn_mia.progress import progress_callbacks
@@ -43,6 +44,7 @@ EXIT_INPUT = 2
 EXIT_EXCEEDED = 3
 EXIT_UNDECIDED = 4
 EXIT_INTERRUPTED = 130
+GATED = {"yes": "passes", "no": "above a limit", "not shown": "not shown to pass"}
 
 _MOST_OF_AN_ERROR = 2000
 _EXIT_CODES = """\
@@ -106,7 +108,20 @@ def _audit(arguments):
             )
     finally:
         deliver(report, arguments)
-    return exit_code(report, gated=bool(limits or arguments.fail_slice_above))
+    gated = bool(limits or arguments.fail_slice_above)
+    status = exit_code(report, gated=gated)
+    if gated and status and arguments.release is None:
+        _say_who_fails(report)
+    return status
+
+
+def _say_who_fails(report):
+    """Tell which access a build stopped at, where the report is about two."""
+    passing = passes_by_access(report._content)
+    if len(passing) < 2:
+        return
+    told = "; ".join(f"{WHO[a].lower()}: {GATED[word]}" for a, word in passing.items())
+    _writing.say(f"{told}. --release file or interface decides by one.", sys.stderr)
 
 
 def _audit_of_model(arguments, limits):
@@ -145,7 +160,10 @@ def _audit_of_model(arguments, limits):
         ]
         settings = _settings(arguments, limits, (Settings.slices, *arguments.slice))
         if arguments.baseline is not None:
-            asked = {n: getattr(settings, n) for n in ("n_shadows", "response_method")}
+            asked = {
+                name: getattr(settings, name)
+                for name in ("release", "n_shadows", "response_method")
+            }
             check_baseline(
                 arguments.old,
                 settings.limits,
@@ -180,6 +198,8 @@ def _settings(arguments, limits, slices):
         confidence=arguments.confidence,
         prior=arguments.prior,
         limits=limits,
+        release=arguments.release,
+        effort=arguments.effort,
         slice_limits=dict(arguments.fail_slice_above) or None,
         slices=slices,
         n_shadows=arguments.n_shadows,
@@ -400,6 +420,20 @@ def _add_audit_options(command):
         type=fraction,
         action="append",
         help="false-positive rate of the table; default: 0.001, 0.01 and 0.1",
+    )
+    group.add_argument(
+        "--release",
+        choices=ACCESSES,
+        help="what others will have: an interface that answers, or the file of the "
+        "model, so that they can read what it stores, too; default: a verdict on "
+        "each, and the worse one decides about --fail-above",
+    )
+    group.add_argument(
+        "--effort",
+        choices=EFFORTS,
+        default=Settings.effort,
+        help="thorough also measures what the file tells someone who lacks some of "
+        "its records; default: %(default)s",
     )
     group.add_argument("--confidence", type=fraction, default=Settings.confidence)
     group.add_argument(

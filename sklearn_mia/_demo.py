@@ -2,11 +2,12 @@
 
 import os
 import sys
-import textwrap
 import time
 
 from sklearn_mia.auditing import _writing, audit
+from sklearn_mia.auditing._access import WHO
 from sklearn_mia.auditing._html import check_jinja2, render_page
+from sklearn_mia.auditing._text import wrapped
 
 
 def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
@@ -75,9 +76,10 @@ def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
     for report in reports:
         _writing.say(f"{_in_plain_words(report)}\n", stream)
     _writing.say(
-        _filled(
+        wrapped(
             "Both models were trained on the same people and answer the same question. "
-            "How much they give away about those people is a matter of the model."
+            "How much they give away about those people is a matter of the model, and "
+            "of whether others can only ask it or have its file."
         ),
         stream,
     )
@@ -91,10 +93,9 @@ def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
 
 
 def _in_plain_words(report):
-    verdict = report.verdict
-    seen = verdict["sentences"][verdict["kinds"].index("seen")]
-    return _filled(f"{report.to_dict()['model']['name']}: {verdict['title']} {seen}")
-
-
-def _filled(text):
-    return textwrap.fill(text, 88)
+    told = []
+    for access, verdict in report.verdicts.items():
+        seen = verdict["sentences"][verdict["kinds"].index("seen")]
+        told.append(f"{WHO[access]}: {verdict['title']} {seen}")
+    name = report.to_dict()["model"]["name"]
+    return "\n".join([name, *(wrapped(text, hanging="  ") for text in told)])

@@ -101,7 +101,12 @@ FUNCTIONS = {
         "audit_predictions",
         "audit_recipe",
     ),
-    "model": ("some models only", "leave_one_out_risk", "structural_risk"),
+    "model": (
+        "some models only",
+        "leave_one_out_risk",
+        "strip_counts",
+        "structural_risk",
+    ),
     "n_jobs": ("folds", "cross_validate_leakage"),
     "n_shadows": ("once for several models", "audit_recipe"),
     "random_state": (
@@ -112,6 +117,7 @@ FUNCTIONS = {
         "cross_validate_leakage",
         "default_attacks",
     ),
+    "release": ("no verdict", "default_attacks"),
     "slices": ("no columns to slice by", "audit_predictions"),
     "y": ("other data", "as_records", "audit_predictions"),
 }

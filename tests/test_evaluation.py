@@ -133,12 +133,16 @@ def test_slices_too_small_to_be_tested_do_not_widen_the_others():
     rows = evaluate_slices(
         {"kind": [(value, kind == value) for value in "abc"]},
         subjects_of_scores(is_member, scores),
-        list(scores),
+        {"interface": list(scores), "file": ["second"]},
         min_size=30,
         confidence=0.9,
         n_permutations=999,
         seed=0,
     )
+    # What else is told by access changes no interval.
+    assert rows["file"][1] == rows["interface"][1]
+    assert [row["attack"] for row in rows["file"]] == ["second", "second", None]
+    rows = rows["interface"]
     assert [row["attack"] for row in rows] == ["first", "second", None]
     first, second = (row["auc"]["confidence"] for row in rows[:2])
     # Of four tests that hardly depend on each other; of six it would be .983.
@@ -174,13 +178,13 @@ def test_a_rate_in_a_slice_is_held_to_a_limit_of_its_own():
         return evaluate_slices(
             kinds,
             subjects_of_scores(is_member, {"A": scores}),
-            ["A"],
+            {"interface": ["A"]},
             min_size=30,
             confidence=0.995,
             limits=limits,
             n_permutations=999,
             seed=0,
-        )
+        )["interface"]
 
     rows = evaluated(limits)
     outcomes = [[judged["outcome"] for judged in row["limits"]] for row in rows]

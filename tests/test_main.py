@@ -221,6 +221,8 @@ def test_a_folder_that_does_not_exist_is_told_at_once(folder, capsys):
 )
 def test_exit_codes(level, limits, slices, gated, ungated):
     content = {
+        "access": "interface",
+        "tested": True,
         "verdict": {"level": level},
         "limits": [{"outcome": outcome} for outcome in limits],
         "slices": [{"outcome": outcome} for outcome in slices],
@@ -234,6 +236,8 @@ def test_predictions_can_fail_a_model_and_not_clear_it():
     finding = {"code": "MIA017", "severity": "warning", "title": "", "message": ""}
     for outcome, status in (("kept", 4), ("exceeded", 3)):
         content = {
+            "access": "interface",
+            "tested": True,
             "verdict": {"level": "within_limits"},
             "limits": [{"outcome": outcome}],
             "slices": [],

@@ -121,11 +121,13 @@ def test_a_half_is_a_random_half_of_the_units():
 def test_default_attacks_fit_the_model(half):
     forest = RandomForestClassifier(5, random_state=0).fit(*half[:2])
     others = default_attacks(LogisticRegression().fit(*half[:2]))
-    assert list(others) == ["ThresholdAttack", "RMIA", "LiRA"]
+    on_file = "LinearReconstructionAttack"
+    assert list(others) == ["ThresholdAttack", "RMIA", "LiRA", on_file]
     assert list(default_attacks(forest)) == [
         "ThresholdAttack",
         "RMIA",
         "BaggingAttack",
+        on_file,
     ]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from sklearn_mia import models
 from sklearn_mia.auditing import _circumstances
+from sklearn_mia.auditing._access import FILE_ATTACK, accesses_told
 from sklearn_mia.auditing._build import build_report
 from sklearn_mia.auditing._case import case_of_predictions, make_case
 from sklearn_mia.auditing._known import check_known_values, spread
@@ -19,6 +20,7 @@ from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.groups import centred_scores
 from sklearn_mia.hooks import without_addresses
 from sklearn_mia.metrics import epsilon_lower_bound
+from sklearn_mia.redaction import without_values
 from sklearn_mia.response import make_responder, predicted_codes
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import SIGNALS
@@ -39,6 +41,8 @@ def audit(
     confidence=Settings.confidence,
     limits=Settings.limits,
     slice_limits=Settings.slice_limits,
+    release=Settings.release,
+    effort=Settings.effort,
     slices=Settings.slices,
     min_slice_size=Settings.min_slice_size,
     groups_train=None,
@@ -83,7 +87,9 @@ def audit(
         "RMIA", for one with the settings of the default; a dict names them.
         None takes :class:`~sklearn_mia.ThresholdAttack`, :class:`~sklearn_mia.RMIA`
         and, on a bagged forest, :class:`~sklearn_mia.BaggingAttack`, else
-        :class:`~sklearn_mia.LiRA`. An attack that learns from known membership (or a
+        :class:`~sklearn_mia.LiRA`; and, on the file of the model,
+        :class:`~sklearn_mia.LinearReconstructionAttack` where it has equations. An
+        attack that learns from known membership (or a
         search over attacks) learns from one random half of the records and is judged
         on the other.
 
@@ -106,6 +112,15 @@ def audit(
     slice_limits : dict or None, default=None
         The same for each group of records. The AUC of `limits` is theirs, too, unless
         another is given here; a TPR has a limit in groups only if it is given here.
+
+    release : {"interface", "file"} or None, default=None
+        What others will have: a way to ask the model, or its file, so that they can
+        read what it stores, too. The report has one verdict on each. None is both, or,
+        with `attacks` of your own, what these need.
+
+    effort : {"standard", "thorough"}, default="standard"
+        "thorough" also measures what the file tells someone who holds 90, 50 and 10 %
+        of its training records, for three more solutions of its equations.
 
     slices : str or tuple, default="auto"
         Groups of records to look at: ``"class"``; ``"loss"``, tenths by the loss of
@@ -240,6 +255,8 @@ def audit(
         prior=prior,
         limits=limits,
         slice_limits=slice_limits,
+        release=release,
+        effort=effort,
         slices=slices,
         min_slice_size=min_slice_size,
         inclusion_probability=inclusion_probability,
@@ -320,12 +337,14 @@ def audit_case(
         "response_method": settings.response_method,
         "random_state": settings.seed,
     }
+    is_default = attacks is None
     attacks = (
-        default_attacks(model, **asked)
-        if attacks is None
+        default_attacks(model, release=settings.release, **asked)
+        if is_default
         else attacks_by_name(attacks, model, **asked)
     )
     chosen, fitted_before = check_attacks(attacks, model)
+    accesses = accesses_told(settings.release, chosen, chosen=not is_default)
     right = predicted_codes(model, case.asked, case.classes) == case.codes
     responder, log_proba = make_responder(
         model, case.asked, case.classes, settings.response_method
@@ -333,6 +352,7 @@ def audit_case(
     left_out = _circumstances.check_left_out(
         models.recipe_beside(model) is not None, model
     )
+    on_file = chosen.pop(FILE_ATTACK, None) if is_default else None
     scored = run_attacks(
         chosen,
         case,
@@ -341,6 +361,12 @@ def audit_case(
         timeout=timeout,
         callbacks=callbacks,
     )
+    why = ""
+    if on_file is not None:
+        try:
+            scored |= run_attacks({FILE_ATTACK: on_file}, case, seed=settings.seed)
+        except (TypeError, ValueError) as error:
+            why = without_values(" ".join(str(error).split()), case.features)
     return build_report(
         case,
         scored,
@@ -354,6 +380,8 @@ def audit_case(
         },
         log_proba=log_proba,
         right=right,
+        accesses=accesses,
+        file_failed=why,
         response=responder.kind,
         normalised=responder.kind == "predict_proba"
         and models.is_one_against_rest(model),

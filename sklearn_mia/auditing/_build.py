@@ -18,6 +18,7 @@ from sklearn_mia.auditing import (
     _slices,
     _verdict,
 )
+from sklearn_mia.auditing._access import access_of
 from sklearn_mia.auditing._blind import blind_auc, blind_table
 from sklearn_mia.auditing._checking import collect_findings, what_shadows_say
 from sklearn_mia.auditing._judging import (
@@ -31,6 +32,11 @@ from sklearn_mia.auditing._multiplicity import max_statistic_test
 from sklearn_mia.auditing._nouns import nouns_of
 from sklearn_mia.auditing._report import SCHEMA, SCHEMA_VERSION, AuditReport
 from sklearn_mia.auditing._run import judged_rows, record_rows
+from sklearn_mia.auditing._stored import (
+    held_figures,
+    stripped_figures,
+    what_is_stored,
+)
 from sklearn_mia.auditing._subjects import subjects_of
 from sklearn_mia.groups import rates_by_size
 from sklearn_mia.metrics import (
@@ -44,6 +50,7 @@ from sklearn_mia.signals import loss
 # Each takes as long as the whole test of the headline, and these are enough for the
 # share of the error that differences have.
 _MOST_DIFFERENCES = 199
+_BY_RECORD = " by record"
 
 
 def _by_severity(findings):
@@ -60,6 +67,8 @@ def build_report(
     model_content,
     log_proba,
     right,
+    accesses=("interface",),
+    file_failed="",
     response=None,
     normalised=False,
     fitted_before=(),
@@ -88,6 +97,12 @@ def build_report(
 
     right : ndarray of shape (n_records,), dtype bool
         Whether the model is right about each record.
+
+    accesses : sequence of str, default=("interface",)
+        What a verdict is told on, from the weaker to the stronger.
+
+    file_failed : str, default=""
+        The error of the attack on the file, if it failed.
 
     response : str or None, default=None
 
@@ -137,6 +152,11 @@ def build_report(
     )
     p_value = min(row["p_corrected"] for row in attacks)
     leak = p_value <= 1 - confidence
+    held = {name: access_of(result.fitted) for name, result in scored.items()}
+    names_of = {
+        access: [n for n in held if access == "file" or held[n] == access]
+        for access in accesses
+    }
     most_reversed = min(
         attacks, key=lambda row: row["p_corrected_by_metric"]["reversed"]
     )
@@ -163,15 +183,17 @@ def build_report(
         normalised=normalised,
         nouns=nouns,
     )
+    if "file" in accesses:
+        findings += _of_file(scored, held, case, model_content["name"], file_failed)
     lead = attacks[0]["name"]
 
     def sliced():
         difficulty = _partitions.difficulty_of(evidence, -loss(log_proba, case.codes))
         slicings = _partitions.slicings_of(settings.slices, case, difficulty)
-        rows = _slices.evaluate_slices(
+        by_access = _slices.evaluate_slices(
             slicings,
             subjects,
-            list(scored),
+            names_of,
             min_size=settings.min_slice_size,
             confidence=slice_confidence,
             limits=settings.slice_limits,
@@ -187,13 +209,19 @@ def build_report(
             n_permutations=min(settings.n_permutations, _MOST_DIFFERENCES),
             seed=seed + 3,
         )
-        for row, difference in zip(rows, differences, strict=True):
-            row["difference"] = difference
-        return rows
+        for rows in by_access.values():
+            for row, difference in zip(rows, differences, strict=True):
+                row["difference"] = difference
+        return by_access
 
-    slices = checks.run("slices", sliced, default=[])
+    slices = checks.run("slices", sliced, default={a: [] for a in accesses})
     overall = {row["name"]: row["auc"]["estimate"] for row in attacks}
-    worst = _slices.worst_slice(slices, 1 - slice_confidence, overall)
+    # Who has the file can ask the model, too: no verdict is worse than that on it.
+    widest = accesses[-1]
+    worst = {
+        access: _slices.worst_slice(rows, 1 - slice_confidence, overall)
+        for access, rows in slices.items()
+    }
     of_numbers = [
         checks.run(
             "reversed rankings",
@@ -207,11 +235,13 @@ def build_report(
         checks.run(
             "reversed rankings of groups",
             _findings.check_reversed_slice,
-            _slices.most_reversed_slice(slices),
+            _slices.most_reversed_slice(slices[widest]),
             leak,
             nouns,
         ),
-        checks.run("the worst group", _findings.check_worst_slice, worst, nouns),
+        checks.run(
+            "the worst group", _findings.check_worst_slice, worst[widest], nouns
+        ),
     ]
     findings += [finding for finding in of_numbers if finding is not None]
     sizes = None
@@ -219,9 +249,11 @@ def build_report(
         sizes = checks.run(
             f"{nouns.many} by their number of records", _sizes, subjects, lead
         )
-    exposed = checks.run(
-        f"the {nouns.many} that can be named", _ranking.exposed_told, subjects, lead
-    )
+    stored = None
+    if "file" in accesses:
+        stored = checks.run(
+            "what the file stores", _stored, model, scored, held, case, settings
+        )
     records = groups = top = None
     if settings.per_record:
         records = checks.run("single records", _ranking.record_columns, case, scored)
@@ -238,17 +270,61 @@ def build_report(
     findings = _by_severity([*findings, *extra_findings, *checks.failed])
     auc_of, rate_of = _values_to_judge(case, scored, subjects, attacks, level, seed)
 
-    headline = {
-        "attack": lead,
-        "n_attacks": len(scored),
-        "n_nonmembers": attacks[0]["n_nonmembers"],
-        "auc": auc_of[lead],
-        "rate": rate_of(lead, _evaluation.HEADLINE_FPR),
-    }
-    named = ""
-    if exposed is not None and exposed["n_named"]:
-        named = _ranking.named_sentence(exposed, attacks[0]["n_members"], nouns)
-    judged = judge_limits(settings.limits, list(auc_of), auc_of.get, rate_of)
+    def told(access):
+        """What is said of an attacker who holds this."""
+        rows = [row for row in attacks if row["name"] in names_of[access]]
+        strongest = rows[0]["name"]
+        exposed = checks.run(
+            f"the {nouns.many} that can be named",
+            _ranking.exposed_told,
+            subjects,
+            strongest,
+        )
+        named = ""
+        if exposed is not None and exposed["n_named"]:
+            named = _ranking.named_sentence(exposed, rows[0]["n_members"], nouns)
+        headline = {
+            "attack": strongest,
+            "n_attacks": len(rows),
+            "n_nonmembers": rows[0]["n_nonmembers"],
+            "auc": auc_of[strongest],
+            "rate": rate_of(strongest, _evaluation.HEADLINE_FPR),
+        }
+        judged = judge_limits(
+            settings.limits,
+            [n for n in auc_of if n.removesuffix(_BY_RECORD) in names_of[access]],
+            auc_of.get,
+            rate_of,
+        )
+        tested = access == "interface" or "file" in held.values()
+        verdict = _verdict.state_verdict(
+            {
+                "p_value": min(row["p_corrected"] for row in rows),
+                "confidence": confidence,
+            },
+            judged,
+            power,
+            [f for f in findings if f.severity == "critical"],
+            headline,
+            model_content["name"],
+            worst_slice=worst[access],
+            slices=slices[access],
+            codes=[finding.code for finding in findings],
+            named=named,
+            nouns=nouns,
+            access=access,
+            tested=tested,
+        )
+        return {
+            "access": access,
+            "tested": tested,
+            "verdict": verdict,
+            "headline": headline,
+            "limits": judged,
+            "slices": slices[access],
+            "exposed": exposed,
+        }
+
     content = {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -273,22 +349,10 @@ def build_report(
         },
         "nouns": nouns._asdict(),
         "settings": settings.told(),
-        "verdict": _verdict.state_verdict(
-            {"p_value": p_value, "confidence": confidence},
-            judged,
-            power,
-            [f for f in findings if f.severity == "critical"],
-            headline,
-            model_content["name"],
-            worst_slice=worst,
-            slices=slices,
-            codes=[finding.code for finding in findings],
-            named=named,
-            nouns=nouns,
-        ),
-        "headline": headline,
-        "limits": judged,
+        **told(widest),
+        "beside": told(accesses[0]) if len(accesses) > 1 else None,
         "attacks": attacks,
+        "stored": stored,
         "correction": {
             "method": "permutation of the largest studentised statistic: AUC, AUC of "
             f"the reversed ranking and TPR at FPR={_evaluation.HEADLINE_FPR:g} of "
@@ -305,14 +369,39 @@ def build_report(
         },
         "power": power,
         "blind": blind,
-        "slices": slices,
         "sizes": sizes,
-        "exposed": exposed,
         "findings": [vars(f) for f in findings],
         "top_records": top,
         "baseline": None,
     }
     return AuditReport(content, records, groups)
+
+
+def _attack_on_file(scored, held):
+    return next((s.fitted for n, s in scored.items() if held[n] == "file"), None)
+
+
+def _of_file(scored, held, case, model, why):
+    """Findings on the attack on the file."""
+    attack = _attack_on_file(scored, held)
+    if attack is None:
+        return [_circumstances.check_file_attack(model, why)]
+    told = getattr(attack, "n_members_", None)
+    given = int(case.is_member.sum())
+    found = _circumstances.check_members_in_file(told, given)
+    return [] if found is None else [found]
+
+
+def _stored(model, scored, held, case, settings):
+    """What the file stores, and what it tells someone who lacks some records."""
+    attack = _attack_on_file(scored, held)
+    stored = what_is_stored(model, attack, case)
+    if stored["n_equations"] and settings.effort == "thorough":
+        fpr = _evaluation.HEADLINE_FPR
+        given = attack, case, fpr
+        stored["held"] = held_figures(*given, seed=settings.seed)
+        stored["stripped"] = stripped_figures(*given, seed=settings.seed)
+    return stored
 
 
 def _attack_rows(case, scored, subjects, settings, level, labels, correction, checks):
@@ -365,9 +454,9 @@ def _values_to_judge(case, scored, subjects, attacks, confidence, seed):
     auc_of = {row["name"]: row["auc"] for row in attacks}
     by_record = {}
     if case.groups is not None:
-        by_record = {f"{name} by record": name for name in scored}
+        by_record = {f"{name}{_BY_RECORD}": name for name in scored}
         for row in attacks:
-            auc_of[f"{row['name']} by record"] = row["of_records"]["auc"]
+            auc_of[f"{row['name']}{_BY_RECORD}"] = row["of_records"]["auc"]
 
     def rate_of(name, fpr):
         if name not in by_record:

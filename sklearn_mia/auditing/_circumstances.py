@@ -13,6 +13,8 @@ _LEAST_ACCURACY_GAP = 0.05
 _LEAST_ACCURACY_GAP_THIN = 0.12
 _TWIN_AGREEMENT = 0.9
 _MOST_REMARKS = 5
+# Of the training records, and more than a fold of rounding.
+_FEW_MISSING = 0.01
 
 
 def check_regime(regime):
@@ -282,6 +284,62 @@ def not_checked(what, why):
         f"Not checked: {what}. It failed with {why.rstrip('.')}.",
         "The other numbers stand; what this check would have found is not known.",
         {"check": what},
+    )
+
+
+def check_file_attack(model, why=""):
+    """MIA027: no attack on the file of the model was tried.
+
+    Parameters
+    ----------
+    model : str
+        What it is called.
+
+    why : str, default=""
+        The error of the attack, if it failed.
+    """
+    reason = f"the one that was tried failed with {why.rstrip('.')}"
+    if not why:
+        reason = f"no equation is known of what {model} stores"
+    return Finding(
+        "MIA027",
+        "warning",
+        "The file was not attacked",
+        f"There is no attack on the file of the model: {reason}. What is said of "
+        "someone who has the file rests on the answers of the model alone.",
+        "Let others ask the model, and release='interface' for a verdict on that. "
+        "Whoever has the file can tell at least as much.",
+        {"failed": bool(why)},
+    )
+
+
+def check_members_in_file(told, given):
+    """MIA028: the file tells of another number of training records than was given.
+
+    Parameters
+    ----------
+    told : float or None
+        Training records, as the file says.
+
+    given : int
+        Records of the members.
+    """
+    if told is None or abs(told - given) <= max(1.0, _FEW_MISSING * given):
+        return None
+    more = told > given
+    return Finding(
+        "MIA028",
+        "warning",
+        "Another number of training records",
+        f"The file says that the model was trained on {told:.0f} records, and "
+        f"{given} were given as those of members."
+        + (
+            " Someone who has the others, too, would recognise more."
+            if more
+            else " So some of these were not trained on, or count in no equation."
+        ),
+        "Pass every record that the model was trained on, and no other.",
+        {"told": float(told), "given": given},
     )
 
 

@@ -3,8 +3,13 @@
 import functools
 from importlib import import_module, resources
 
+from sklearn_mia.auditing._access import WHO
 from sklearn_mia.auditing._charts import distribution_svg, interval_svg, legend, roc_svg
-from sklearn_mia.auditing._judging import passes, shares_of_error
+from sklearn_mia.auditing._judging import (
+    parts_of,
+    passes_by_access,
+    shares_of_error,
+)
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, rate
 from sklearn_mia.auditing._ranking import named_sentence
@@ -15,6 +20,7 @@ from sklearn_mia.auditing._slice_words import (
     rate_limits,
     slicing_told,
 )
+from sklearn_mia.auditing._stored import auc_on_file, stored_told
 from sklearn_mia.auditing._text import PASSES, records_of
 from sklearn_mia.auditing._writing import visible
 
@@ -115,21 +121,51 @@ def _value(value):
     return str(value)
 
 
-def _colour(content):
-    """Name of the colour of the verdict: green is for what was shown alone."""
-    level = content["verdict"]["level"]
-    if level == "nothing_found" and passes(content) != "yes":
+def _colour(level, passing):
+    """Name of the colour of a verdict: green is for what was shown alone."""
+    if level == "nothing_found" and passing != "yes":
         return "nothing_seen"
     return level
 
 
-def _view(content, number, markup):
-    """What the template needs beside the content itself."""
-    attacks, data, verdict = content["attacks"], content["data"], content["verdict"]
-    nouns, sizes = Nouns(**content["nouns"]), (data["n_members"], data["n_nonmembers"])
+def _verdict_view(part, passing, heading, main):
+    """What the template needs of one verdict."""
+    verdict = part["verdict"]
     told = {kind: [] for kind in KINDS}
     for kind, sentence in zip(verdict["kinds"], verdict["sentences"], strict=True):
         told[kind].append(sentence)
+    if not main:
+        told["scope"] = []
+    return {
+        "heading": heading,
+        "title": verdict["title"],
+        "level": _LEVEL_WORDS[verdict["level"]],
+        "colour": _colour(verdict["level"], passing),
+        "passes": PASSES[passing],
+        "told": told,
+        "order": [
+            kind
+            for kind in dict.fromkeys(verdict["kinds"])
+            if kind not in ("reason", "limit", "scope")
+        ],
+    }
+
+
+def _view(content, number, markup):
+    """What the template needs beside the content itself."""
+    attacks, data = content["attacks"], content["data"]
+    nouns, sizes = Nouns(**content["nouns"]), (data["n_members"], data["n_nonmembers"])
+    parts, passing = parts_of(content), passes_by_access(content)
+    headed = len(parts) > 1 or content["access"] == "file"
+    verdicts = [
+        _verdict_view(
+            part,
+            passing[part["access"]],
+            WHO[part["access"]] if headed else "",
+            part is content,
+        )
+        for part in parts
+    ]
     slicings = {}
     for row in content["slices"]:
         bar = markup(interval_svg(row["auc"]))
@@ -138,17 +174,13 @@ def _view(content, number, markup):
     return {
         "anchor": f"report-{number + 1}",
         "content": content,
-        "told": told,
-        "order": [
-            kind
-            for kind in dict.fromkeys(verdict["kinds"])
-            if kind not in ("reason", "limit", "scope")
-        ],
+        "verdicts": verdicts,
+        "level": verdicts[0]["level"],
+        "stored": []
+        if content["stored"] is None
+        else stored_told(content["stored"], nouns, auc_on_file(content)),
         "lead": attacks[0],
-        "level": _LEVEL_WORDS[verdict["level"]],
-        "passes": PASSES[passes(content)],
         "shares": shares_of_error(content["settings"]["confidence"]),
-        "colour": _colour(content),
         "roc": markup(
             legend(attacks)
             + roc_svg(attacks, *sizes, nouns)

@@ -119,7 +119,7 @@ def either_way(auc):
     return turned_round(auc) if is_reversed(auc) else auc
 
 
-def together(of_limits, of_slices=(), codes=()):
+def together(of_limits, of_slices=(), codes=(), *, tested=True):
     """What all limits and groups of records say: the worst, or what was shown.
 
     Parameters
@@ -129,6 +129,9 @@ def together(of_limits, of_slices=(), codes=()):
 
     codes : iterable of str, default=()
         Codes of the findings: what failed to be checked was not shown.
+
+    tested : bool, default=True
+        Whether any attack used all that an attacker has.
 
     Returns
     -------
@@ -140,6 +143,7 @@ def together(of_limits, of_slices=(), codes=()):
     if "exceeded" in outcomes:
         return "exceeded"
     is_open = outcomes & {"undecided", "unresolvable"} or _NOT_CHECKED in codes
+    is_open = is_open or not tested
     return "kept" if of_limits and not is_open else "undecided"
 
 
@@ -383,16 +387,44 @@ def passes(content):
     Returns
     -------
     passes : {"yes", "no", "not shown"}
-        Predictions can fail a model, not clear it.
+        By every access that the report has a verdict on. Predictions can fail a model,
+        not clear it.
     """
-    if content["verdict"]["level"] == "not_interpretable":
-        return "not shown"
+    found = set(passes_by_access(content).values())
+    return next(word for word in ("no", "not shown", "yes") if word in found)
+
+
+def passes_by_access(content):
+    """The same for each access.
+
+    Parameters
+    ----------
+    content : dict
+        Of a report.
+
+    Returns
+    -------
+    passes : dict
+        Access mapped to "yes", "no" or "not shown".
+    """
     codes = {finding["code"] for finding in content["findings"]}
-    of_limits, of_slices = (outcomes_of(content[key]) for key in ("limits", "slices"))
-    found = together(of_limits, of_slices, codes)
+    return {part["access"]: _passes(part, codes) for part in parts_of(content)}
+
+
+def parts_of(content):
+    """What a report says by access, the stronger one first."""
+    beside = content.get("beside")
+    return [content] if beside is None else [content, beside]
+
+
+def _passes(part, codes):
+    if part["verdict"]["level"] == "not_interpretable":
+        return "not shown"
+    of_limits, of_slices = (outcomes_of(part[key]) for key in ("limits", "slices"))
+    found = together(of_limits, of_slices, codes, tested=part["tested"])
     if found == "exceeded":
         return "no"
-    limited = {row.get("limit") for row in content["limits"]}
+    limited = {row.get("limit") for row in part["limits"]}
     # Older reports compared no group of records with the limit.
     is_open = "auc" in limited and None in of_slices
     is_shown = found == "kept" and not is_open and ONLY_PREDICTIONS not in codes

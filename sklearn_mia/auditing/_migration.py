@@ -34,6 +34,10 @@ def from_version_1(content):
         "groups": None,
         "sizes": None,
         "exposed": None,
+        "access": "interface",
+        "tested": True,
+        "beside": None,
+        "stored": None,
     }
     for attack in content["attacks"]:
         attack["of_records"] = None

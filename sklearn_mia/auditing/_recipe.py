@@ -289,7 +289,12 @@ def audit_recipe(
                 label_name=name_of_labels(y),
             )
             chosen, _ = check_attacks(
-                default_attacks(model, n_shadows=settings.n_shadows, random_state=seed)
+                default_attacks(
+                    model,
+                    release="interface",
+                    n_shadows=settings.n_shadows,
+                    random_state=seed,
+                )
                 if attacks is None
                 else attacks_by_name(
                     attacks, model, n_shadows=settings.n_shadows, random_state=seed

@@ -14,6 +14,7 @@ from sklearn.utils._optional_dependencies import (
 )
 
 from sklearn_mia.auditing._findings import Finding
+from sklearn_mia.auditing._judging import parts_of
 from sklearn_mia.auditing._migration import from_version_1
 from sklearn_mia.auditing._shape import fault
 from sklearn_mia.auditing._text import render_text
@@ -73,7 +74,11 @@ class AuditReport:
         "level", "title" and "sentences". The level is ``"above_limits"`` (an interval
         begins above a limit), ``"at_limits"`` (something leaks, and this audit cannot
         decide), ``"within_limits"`` (all intervals end below), ``"nothing_found"`` or
-        ``"not_interpretable"``.
+        ``"not_interpretable"``. Of two verdicts the one on the file of the model.
+
+    verdicts : dict
+        ``"interface"``, who may ask the model, and ``"file"``, who has its file, each
+        mapped to a verdict; one of them if the report is about one alone.
 
     attacks : list of dict
         The numbers of each attack, strongest first.
@@ -128,6 +133,11 @@ class AuditReport:
     verdict             level, title and sentences
     headline            the strongest attack; intervals that hold for all attacks
     limits              each limit and its outcome
+    access              who the verdict is about: "file" or "interface"
+    tested              whether any attack used all of that
+    beside              access, tested, verdict, headline, limits, slices and exposed
+                        of the other access; null if the report is about one
+    stored              what the file stores, and what it tells who lacks records
     attacks             numbers of each attack: AUC, TPR at each rate with the
                         false-positive rate attained, advantage, epsilon, corrected
                         p-values, ROC curve with band, distribution of scores
@@ -168,6 +178,11 @@ class AuditReport:
     def verdict(self):
         """Level, title and sentences of the verdict."""
         return self._content["verdict"]
+
+    @property
+    def verdicts(self):
+        """The verdict on each access: "file", "interface" or both."""
+        return {part["access"]: part["verdict"] for part in parts_of(self._content)}
 
     @property
     def attacks(self):

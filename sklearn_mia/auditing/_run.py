@@ -20,10 +20,12 @@ from sklearn_mia import attacks as known_attacks
 from sklearn_mia.attacks import (
     RMIA,
     BaggingAttack,
+    LinearReconstructionAttack,
     LiRA,
     ThresholdAttack,
     TrajectoryAttack,
 )
+from sklearn_mia.auditing._access import FILE_ATTACK
 from sklearn_mia.auditing._case import half_of_units
 from sklearn_mia.base import BaseAttack, BaseShadowAttack
 from sklearn_mia.groups import centred_scores
@@ -41,17 +43,29 @@ _FEW_SHADOWS = 4
 _TREES_PER_SHADOW = 10
 
 
-def default_attacks(model, *, n_shadows=16, response_method="auto", random_state=None):
+def default_attacks(
+    model,
+    *,
+    release=None,
+    n_shadows=16,
+    response_method="auto",
+    random_state=None,
+):
     """The attacks of an audit that names none.
 
     One that needs the model alone, and the strongest for their cost: RMIA and
     BaggingAttack on a bagged forest, RMIA and LiRA, which share their shadow models,
-    on any other model.
+    on any other model; and of someone who has the file, LinearReconstructionAttack,
+    where equations are known of what the model stores.
 
     Parameters
     ----------
     model : classifier
         The trained model. Never refitted, never changed.
+
+    release : {"interface", "file"} or None, default=None
+        What others will have: a way to ask the model, or its file, so that they can
+        read what it stores, too. "interface" leaves out the attack on the file.
 
     n_shadows : int, default=16
         Cost of the default attacks, in fits of the model; even.
@@ -79,7 +93,7 @@ def default_attacks(model, *, n_shadows=16, response_method="auto", random_state
     >>> from sklearn_mia import default_attacks
     >>> X, y = load_iris(return_X_y=True)
     >>> list(default_attacks(KNeighborsClassifier().fit(X[::2], y[::2])))
-    ['ThresholdAttack', 'RMIA', 'LiRA']
+    ['ThresholdAttack', 'RMIA', 'LiRA', 'LinearReconstructionAttack']
     """
     shadows = {
         "n_shadows": n_shadows,
@@ -94,9 +108,16 @@ def default_attacks(model, *, n_shadows=16, response_method="auto", random_state
         ),
         "RMIA": RMIA(model, **shadows),
     }
+    on_file = {}
+    if release != "interface" and LinearReconstructionAttack.handles(model):
+        on_file = {
+            FILE_ATTACK: LinearReconstructionAttack(
+                model, response_method=response_method
+            )
+        }
     by_votes = response_method in ("auto", "predict_proba")
     if not by_votes or not BaggingAttack.handles(model):
-        return attacks | {"LiRA": LiRA(model, **shadows)}
+        return attacks | {"LiRA": LiRA(model, **shadows)} | on_file
     forest = open_model(model).classifier
     bagging = BaggingAttack(
         model,
@@ -104,7 +125,7 @@ def default_attacks(model, *, n_shadows=16, response_method="auto", random_state
         keep_models=False,
         random_state=random_state,
     )
-    return attacks | {"BaggingAttack": bagging}
+    return attacks | {"BaggingAttack": bagging} | on_file
 
 
 def strongest_attack(model, *, random_state=None):
@@ -126,7 +147,7 @@ def strongest_attack(model, *, random_state=None):
     attack : attack instance
         Not fitted.
     """
-    attacks = default_attacks(model, random_state=random_state)
+    attacks = default_attacks(model, release="interface", random_state=random_state)
     if "BaggingAttack" in attacks:
         return attacks["BaggingAttack"].set_params(trees_per_shadow=_TREES_PER_SHADOW)
     many = len(check_target(model)) > 2

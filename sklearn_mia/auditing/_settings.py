@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+from sklearn_mia.auditing._access import check_release
 from sklearn_mia.auditing._nouns import check_group_name
 from sklearn_mia.auditing._verdict import check_limits
 from sklearn_mia.checks import check_count, check_fraction, check_fractions
 from sklearn_mia.response import RESPONSE_METHODS
 
+EFFORTS = ("standard", "thorough")
 _TOLD = (
+    "release",
+    "effort",
     "fprs",
     "confidence",
     "prior",
@@ -48,6 +52,8 @@ class Settings:
     n_permutations: int = 999
     n_shadows: int = 16
     response_method: str = "auto"
+    release: str | None = None
+    effort: str = "standard"
     drop_shared: bool = False
     group_name: str | tuple = "group"
     per_record: bool = True
@@ -63,6 +69,8 @@ class Settings:
             "slices": _several(self.slices),
             "group_name": check_group_name(self.group_name),
             "response_method": _way_to_ask(self.response_method),
+            "release": check_release(self.release),
+            "effort": _check_effort(self.effort),
             "min_slice_size": check_count(self.min_slice_size, "min_slice_size", 2),
             "n_permutations": check_count(self.n_permutations, "n_permutations", 99),
         }
@@ -92,6 +100,14 @@ def _way_to_ask(response_method):
             f"{', '.join(map(repr, RESPONSE_METHODS))}."
         )
     return response_method
+
+
+def _check_effort(effort):
+    if effort not in EFFORTS:
+        raise ValueError(
+            f"effort={effort!r}; expected one of {', '.join(map(repr, EFFORTS))}."
+        )
+    return effort
 
 
 def _several(slices):

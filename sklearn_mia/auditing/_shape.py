@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import NamedTuple
 
+from sklearn_mia.auditing._access import ACCESSES
 from sklearn_mia.auditing._findings import SEVERITIES, Finding
 from sklearn_mia.auditing._html import KINDS
 from sklearn_mia.auditing._judging import CHANGES, COMPARED, OUTCOMES
@@ -182,6 +183,55 @@ _SLICE = Ruled(
     },
 )
 
+# What is said of an attacker who holds one thing, and what is beside it.
+_PART = {
+    "access": _one_of(*ACCESSES),
+    "tested": FLAG,
+    "verdict": Ruled(
+        {
+            "level": _one_of(*LEVELS),
+            "title": TEXT,
+            "sentences": [TEXT],
+            "kinds": [_one_of(*KINDS)],
+        },
+        {"sentences and kinds differ in length": _same_length("sentences", "kinds")},
+    ),
+    "headline": {
+        "attack": TEXT,
+        "n_attacks": COUNT,
+        "n_nonmembers": COUNT,
+        "auc": _PROPORTION,
+        "rate": _RATE,
+    },
+    "limits": [_LIMIT],
+    "slices": [_SLICE],
+    "exposed": Maybe(
+        {
+            "attack": TEXT,
+            "n_named": COUNT,
+            "n_false_alarms": COUNT,
+            "false_discoveries": SHARE,
+            "fewest": COUNT,
+            "max_fdr": SHARE,
+            "prior": SHARE,
+            "note": TEXT,
+        }
+    ),
+}
+
+_STORED = {
+    "n_equations": COUNT,
+    "per_member": NUMBER,
+    "ceiling": Maybe(SHARE),
+    "n_members": Maybe(NUMBER),
+    "equations": [
+        {"step": TEXT, "kind": TEXT, "n_equations": COUNT, "noise": Maybe(NUMBER)}
+    ],
+    "structure": [{"name": TEXT, "value": NUMBER, "is_risk": FLAG, "text": TEXT}],
+    "stripped": Maybe({"auc": _PROPORTION, "rate": _RATE}),
+    "held": Maybe([{"share": SHARE, **_SIDES, "auc": _PROPORTION, "rate": _RATE}]),
+}
+
 _BASELINE = {
     "outcome": _one_of(*COMPARED),
     "title": TEXT,
@@ -275,23 +325,9 @@ _CONTENT = {
         {"there is another key": lambda v: set(v) == set(Nouns._fields)},
     ),
     "settings": {"confidence": SHARE, "prior": SHARE, "seed": COUNT},
-    "verdict": Ruled(
-        {
-            "level": _one_of(*LEVELS),
-            "title": TEXT,
-            "sentences": [TEXT],
-            "kinds": [_one_of(*KINDS)],
-        },
-        {"sentences and kinds differ in length": _same_length("sentences", "kinds")},
-    ),
-    "headline": {
-        "attack": TEXT,
-        "n_attacks": COUNT,
-        "n_nonmembers": COUNT,
-        "auc": _PROPORTION,
-        "rate": _RATE,
-    },
-    "limits": [_LIMIT],
+    **_PART,
+    "beside": Maybe(_PART),
+    "stored": Maybe(_STORED),
     "attacks": Ruled([_ATTACK], {"there is no attack": bool}),
     "correction": {
         "method": TEXT,
@@ -305,7 +341,6 @@ _CONTENT = {
     },
     "power": {"power": SHARE, "auc": NUMBER, "exposed_share": Maybe(NUMBER)},
     "blind": Maybe({"learner": TEXT, "auc": NUMBER, "low": NUMBER, "high": NUMBER}),
-    "slices": [_SLICE],
     "sizes": Maybe(
         [
             {
@@ -315,18 +350,6 @@ _CONTENT = {
                 "fpr": Maybe(_PROPORTION),
             }
         ]
-    ),
-    "exposed": Maybe(
-        {
-            "attack": TEXT,
-            "n_named": COUNT,
-            "n_false_alarms": COUNT,
-            "false_discoveries": SHARE,
-            "fewest": COUNT,
-            "max_fdr": SHARE,
-            "prior": SHARE,
-            "note": TEXT,
-        }
     ),
     "findings": [_FINDING],
     "top_records": Maybe(_TOP_RECORDS),

@@ -28,7 +28,7 @@ from sklearn_mia.metrics._power import detectable_effect
 def evaluate_slices(
     slicings,
     subjects,
-    attacks,
+    accesses,
     *,
     min_size,
     confidence,
@@ -52,8 +52,8 @@ def evaluate_slices(
     subjects : Subjects
         Groups of records count in a slice by their records in it.
 
-    attacks : list of str
-        Names.
+    accesses : dict
+        What an attacker holds, mapped to the names of the attacks that need no more.
 
     min_size : int
         Members, and non-members, that a slice needs.
@@ -70,13 +70,15 @@ def evaluate_slices(
 
     Returns
     -------
-    rows : list of dict
-        One a slice, with the attack whose interval begins highest in it;
-        "reversed", the attack and its AUC if its whole interval is below .5, or None;
-        "limits", each as in `judge_limit`, and "outcome", the worst of them.
+    rows : dict
+        Access mapped to a list of one dict a slice, with the attack whose interval
+        begins highest in it; "reversed", the attack and its AUC if its whole interval
+        is below .5, or None; "limits", each as in `judge_limit`, and "outcome", the
+        worst of them.
     """
     is_member = subjects.is_member
     n_rates = sum(fpr is not None for _, fpr, _ in limits)
+    attacks = list(dict.fromkeys(name for names in accesses.values() for name in names))
     rows, statistics, places = [], [], []
     for slicing, groups in slicings.items():
         for label, records in groups:
@@ -111,7 +113,7 @@ def evaluate_slices(
                 f"{nouns.nonmembers}: too few to say anything"
             )
     if not statistics:
-        return rows
+        return {access: [dict(row) for row in rows] for access in accesses}
     correction = max_statistic_test(
         statistics,
         is_member,
@@ -131,30 +133,45 @@ def evaluate_slices(
         found.setdefault(i, []).append((float(p_value), name, plain_interval(interval)))
         values.setdefault(i, {})[name] = is_member[inside], scores
     single = 1 - (1 - confidence) / max(n_rates * len(places), 1)
+    by_access = {access: [dict(row) for row in rows] for access in accesses}
     for i, of_attacks in found.items():
-        p_value, name, interval = max(of_attacks, key=_sureness)
-        row = rows[i]
-        row.update(attack=name, auc=interval, p_corrected=p_value)
-        below = [(auc, name) for *_, name, auc in of_attacks if is_reversed(auc)]
-        if below:
-            auc, name = min(below, key=lambda pair: pair[0]["high"])
-            row["reversed"] = {"attack": name, "auc": auc}
-        aucs = {name: auc for *_, name, auc in of_attacks}
-        sizes = row["n_members"], row["n_nonmembers"]
-        row["limits"] = [
-            judge_limit(
-                (key, fpr, value),
-                list(aucs),
-                auc_of=aucs.get,
-                rate_of=partial(_rate_of, values[i], confidence=single, seed=seed),
-                large=can_tell(*sizes, reach, value)
-                if fpr is None
-                else can_tell_rate(*sizes, single, fpr, value),
-            )
-            for key, fpr, value in limits
+        sizes = rows[i]["n_members"], rows[i]["n_nonmembers"]
+        large = [
+            can_tell(*sizes, reach, value)
+            if fpr is None
+            else can_tell_rate(*sizes, single, fpr, value)
+            for _, fpr, value in limits
         ]
-        row["outcome"] = worst_outcome(row["limits"])
-    return rows
+        rate_of = partial(_rate_of, values[i], confidence=single, seed=seed)
+        for access, names in accesses.items():
+            held = [judged for judged in of_attacks if judged[1] in names]
+            by_access[access][i].update(_of_slice(held, limits, large, rate_of))
+    return by_access
+
+
+def _of_slice(of_attacks, limits, large, rate_of):
+    """What some attacks say in one slice."""
+    if not of_attacks:
+        return {}
+    p_value, name, interval = max(of_attacks, key=_sureness)
+    below = [(auc, name) for *_, name, auc in of_attacks if is_reversed(auc)]
+    most = None
+    if below:
+        auc, attack = min(below, key=lambda pair: pair[0]["high"])
+        most = {"attack": attack, "auc": auc}
+    aucs = {name: auc for *_, name, auc in of_attacks}
+    judged = [
+        judge_limit(limit, list(aucs), auc_of=aucs.get, rate_of=rate_of, large=enough)
+        for limit, enough in zip(limits, large, strict=True)
+    ]
+    return {
+        "attack": name,
+        "auc": interval,
+        "p_corrected": p_value,
+        "reversed": most,
+        "limits": judged,
+        "outcome": worst_outcome(judged),
+    }
 
 
 def _rate_of(values, name, fpr, *, confidence, seed):

@@ -2,8 +2,13 @@
 
 import textwrap
 
+from sklearn_mia.auditing._access import WHO
 from sklearn_mia.auditing._evaluation import HEADLINE_FPR
-from sklearn_mia.auditing._judging import passes, shares_of_error
+from sklearn_mia.auditing._judging import (
+    parts_of,
+    passes_by_access,
+    shares_of_error,
+)
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, percent_interval, rate
 from sklearn_mia.auditing._slice_words import (
@@ -12,9 +17,11 @@ from sklearn_mia.auditing._slice_words import (
     rate_in_slice,
     rate_limits,
 )
+from sklearn_mia.auditing._stored import auc_on_file, stored_told
 from sklearn_mia.auditing._writing import visible
 
 _WIDTH = 88
+_MOST_EQUATIONS = 12
 PASSES = {
     "yes": "Passes: it was shown to be within all limits.",
     "no": "Does not pass: it was shown to be above a limit.",
@@ -23,14 +30,15 @@ PASSES = {
 _HARD_SPACE = "\N{NO-BREAK SPACE}"
 
 
-def _wrapped(text, indent=""):
+def wrapped(text, indent="", hanging=None):
+    """Lines of text, with an indent, or another one after the first line."""
     # A number and its sign stay on one line.
     text = text.replace(" %", _HARD_SPACE + "%")
     return textwrap.fill(
         text,
         _WIDTH,
         initial_indent=indent,
-        subsequent_indent=indent,
+        subsequent_indent=indent if hanging is None else hanging,
         break_long_words=False,
     ).replace(_HARD_SPACE, " ")
 
@@ -47,7 +55,7 @@ def render_text(content):
     text : str
     """
     content = visible(content)
-    verdict, data = content["verdict"], content["data"]
+    data = content["data"]
     nouns = Nouns(**content["nouns"])
     confidence = percent(content["correction"]["confidence"]).replace(".0", "")
     title = f"Membership audit of {content['model']['name']}"
@@ -55,13 +63,9 @@ def render_text(content):
         title,
         "=" * len(title),
         "",
-        _wrapped(f"{verdict['title']}"),
-        "",
-        f"  {PASSES[passes(content)]}",
-        "",
-        *(_wrapped(sentence, "  ") for sentence in verdict["sentences"]),
-        "",
-        _wrapped(
+        *_verdict_lines(content),
+        *_stored_lines(content, nouns),
+        wrapped(
             f"{sides_told(data, nouns)}, class label {data['label_column']!r}; the "
             f"model is right on {percent(data['accuracy_members'])} of the "
             f"{records_of(data, nouns.members)} and "
@@ -70,7 +74,7 @@ def render_text(content):
         ),
         *_baseline_lines(content["baseline"]),
         "",
-        _wrapped(
+        wrapped(
             f"Attacks (TPR: share of the {nouns.members} recognised; FPR: share of the "
             f"{nouns.nonmembers} accused; intervals with {confidence} confidence, for "
             "all attacks together)"
@@ -84,7 +88,7 @@ def render_text(content):
             counted = f"; of each {nouns.one} the records in the slice count"
         lines += [
             "",
-            _wrapped(
+            wrapped(
                 f"Slices (AUC of the strongest attack in each, corrected{counted})"
             ),
             "",
@@ -97,7 +101,7 @@ def render_text(content):
             nouns,
         )
         if told:
-            lines += ["", _wrapped(told, "  ")]
+            lines += ["", wrapped(told, "  ")]
     if content["sizes"]:
         lines += ["", *_size_lines(content["sizes"], content["headline"], nouns)]
     budget = content["settings"]["confidence"]
@@ -107,7 +111,7 @@ def render_text(content):
     )
     lines += [
         "",
-        _wrapped(
+        wrapped(
             f"What is stated of a leak is wrong in no more than "
             f"{rate(round(1 - budget, 6))} of audits, in all: {parts}."
         ),
@@ -120,16 +124,57 @@ def render_text(content):
         lines += [
             "",
             f"  {finding['code']} {finding['severity']}: {finding['title']}",
-            _wrapped(f"{finding['message']} {finding['advice']}", "    "),
+            wrapped(f"{finding['message']} {finding['advice']}", "    "),
         ]
     return "\n".join(lines)
+
+
+def _verdict_lines(content):
+    parts, passing = parts_of(content), passes_by_access(content)
+    lines = []
+    for part in parts:
+        access, verdict = part["access"], part["verdict"]
+        if part is not content or len(parts) > 1 or access == "file":
+            lines += [WHO[access], "-" * len(WHO[access]), ""]
+        told = zip(verdict["kinds"], verdict["sentences"], strict=True)
+        lines += [
+            wrapped(verdict["title"]),
+            "",
+            f"  {PASSES[passing[access]]}",
+            "",
+            *(
+                wrapped(sentence, "  ")
+                for kind, sentence in told
+                if part is content or kind != "scope"
+            ),
+            "",
+        ]
+    return lines
+
+
+def _stored_lines(content, nouns):
+    stored = content["stored"]
+    told = [] if stored is None else stored_told(stored, nouns, auc_on_file(content))
+    if not told:
+        return []
+    lines = ["What the file stores", ""]
+    lines += [wrapped(sentence, "  ") for sentence in told]
+    lines.append("")
+    rows = stored["equations"]
+    for row in rows[:_MOST_EQUATIONS]:
+        kind = f"{row['step']}: {row['kind']}" if row["step"] else row["kind"]
+        kind = textwrap.shorten(kind, 60, placeholder="…")
+        lines.append(f"  {kind:<62}{row['n_equations']:>10}")
+    if len(rows) > _MOST_EQUATIONS:
+        lines.append(f"  and {len(rows) - _MOST_EQUATIONS} more kinds")
+    return [*lines, ""]
 
 
 def _baseline_lines(baseline):
     if baseline is None:
         return []
-    sentences = (_wrapped(sentence, "  ") for sentence in baseline["sentences"])
-    return ["", _wrapped(baseline["title"]), "", *sentences]
+    sentences = (wrapped(sentence, "  ") for sentence in baseline["sentences"])
+    return ["", wrapped(baseline["title"]), "", *sentences]
 
 
 def _attack_lines(content):
@@ -146,7 +191,7 @@ def _attack_lines(content):
             f"  {'':<18}{'epsilon at least':<19}{epsilon}",
             f"  {'':<18}{'corrected p-value':<19}{p_value}",
         ]
-    lines += ["", _wrapped(content["attacks"][0]["epsilon"]["statement"], "  ")]
+    lines += ["", wrapped(content["attacks"][0]["epsilon"]["statement"], "  ")]
     return lines
 
 
@@ -214,7 +259,7 @@ def _rate_line(rate, attack):
 
 def _size_lines(sizes, headline, nouns):
     lines = [
-        _wrapped(
+        wrapped(
             f"{nouns.many.capitalize()} by number of records ({headline['attack']}, "
             f"one threshold for all, {percent(HEADLINE_FPR)} false alarms)"
         ),

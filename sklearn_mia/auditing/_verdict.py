@@ -81,6 +81,8 @@ def state_verdict(
     codes=(),
     named="",
     nouns=RECORDS,
+    access="interface",
+    tested=True,
 ):
     """Write the verdict.
 
@@ -120,6 +122,12 @@ def state_verdict(
     nouns : Nouns, default=RECORDS
         From :func:`~sklearn_mia.auditing._nouns.nouns_of`.
 
+    access : {"interface", "file"}, default="interface"
+        What the attacker of this verdict holds.
+
+    tested : bool, default=True
+        Whether any attack used all of that.
+
     Returns
     -------
     verdict : dict
@@ -128,7 +136,7 @@ def state_verdict(
     p_value, alpha = correction["p_value"], 1 - correction["confidence"]
     leak = p_value <= alpha
     of_limits = outcomes_of(judged)
-    found = together(of_limits, outcomes_of(slices), codes)
+    found = together(of_limits, outcomes_of(slices), codes, tested=tested)
     kept = found == "kept"
     if critical:
         level = title = "not_interpretable"
@@ -141,6 +149,14 @@ def state_verdict(
     else:
         level, title = "nothing_found", "nothing_found" if kept else "nothing_seen"
     told = [("reason", finding.message) for finding in critical]
+    if not tested:
+        told.append(
+            (
+                "reason",
+                "No attack on the file was tried: who has it can tell at least what "
+                "the answers of the model tell.",
+            )
+        )
     if level == "nothing_found" and not kept:
         told.append(("power", _too_small_sentence(judged, power)))
     told += [("seen", sentence) for sentence in _what_was_seen(headline, nouns)]
@@ -163,8 +179,7 @@ def state_verdict(
     told.append(
         (
             "scope",
-            "The attacks assume someone who holds the records in question, can ask the "
-            "model about them and train models like it. All of this is about "
+            f"{_ASSUMED[access if tested else 'interface']} All of this is about "
             f"{_one_trained(model)}. Another training run would give other values, off "
             "by about the width of the intervals; a statement about the training "
             "procedure needs several models (audit_recipe).",
@@ -176,6 +191,15 @@ def state_verdict(
         "sentences": [sentence for _, sentence in told],
         "kinds": [kind for kind, _ in told],
     }
+
+
+_ASSUMED = {
+    "interface": "The attacks assume someone who holds the records in question, can "
+    "ask the model about them and train models like it.",
+    "file": "The attacks assume someone who holds the records in question and the file "
+    "of the model, can ask it and train models like it; the one that reads what the "
+    "file stores, someone who has all of its training records as candidates.",
+}
 
 
 def _one_trained(model):

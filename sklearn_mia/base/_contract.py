@@ -52,7 +52,8 @@ class BaseAttack(
 
     - `_fit_scores`, to learn something from the pool before it is scored,
     - `_null_scores`, which sets the threshold,
-    - `handles`, if it is made for some models only.
+    - `handles`, if it is made for some models only,
+    - `access`, ``"file"`` if it reads more of the model than its answers.
 
     Everything else of the contract is here: records, membership, the target, the
     threshold, `score_samples`, `predict` and so on. What these methods return is
@@ -105,6 +106,8 @@ class BaseAttack(
         "member_label": "no_validation",
         "max_fpr": [Interval(Real, 0, 1, closed="left")],
     }
+    # What an attacker has to hold: "outputs", or the "file" of the model.
+    access = "outputs"
     # Whether some shadow never saw a class of the pool.
     _loses_classes = False
 

@@ -17,7 +17,14 @@ from sklearn_mia.equations._registry import (
     linear_equations,
     register_equations,
 )
-from sklearn_mia.equations._solver import Solution, evidence, share_of_pool, solve
+from sklearn_mia.equations._solver import (
+    Solution,
+    auc_ceiling,
+    evidence,
+    share_of_pool,
+    solve,
+)
+from sklearn_mia.equations._stripped import strip_counts
 from sklearn_mia.equations._system import (
     EquationKind,
     Equations,
@@ -32,6 +39,7 @@ __all__ = [
     "LinearSystem",
     "Products",
     "Solution",
+    "auc_ceiling",
     "evidence",
     "grouped",
     "has_equations",
@@ -41,4 +49,5 @@ __all__ = [
     "register_equations",
     "share_of_pool",
     "solve",
+    "strip_counts",
 ]

@@ -4,9 +4,43 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, lsqr
+from scipy.special import ndtr
 
 # Of the norm of a row: what rounding and rows that are wrong by a little may do.
 _FLOOR = 3e-3
+
+
+def auc_ceiling(n_equations, n_records):
+    r"""Largest AUC that so many equations, however exact, allow on average.
+
+    .. math:: \Phi\left(\sqrt{2 \rho / (1 - \rho)}\right),
+        \qquad \rho = \text{equations} / \text{records}
+
+    Equations at random leave of the membership of a record what lies outside of a space
+    of as many dimensions. Those of a model are uneven and partly the same, and tell
+    less; of single records they can tell more.
+
+    Parameters
+    ----------
+    n_equations : int
+        Number of equations.
+
+    n_records : int
+        Records of the pool, half of them members.
+
+    Returns
+    -------
+    auc : float
+        The area, 1 if there are as many equations as records.
+
+    Examples
+    --------
+    >>> from sklearn_mia.equations import auc_ceiling
+    >>> round(auc_ceiling(16, 2000), 2), auc_ceiling(3000, 2000)
+    (0.55, 1.0)
+    """
+    rho = n_equations / n_records
+    return 1.0 if rho >= 1 else float(ndtr(np.sqrt(2 * rho / (1 - rho))))
 
 
 @dataclass(frozen=True, repr=False)

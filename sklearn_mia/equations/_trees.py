@@ -1,6 +1,7 @@
 """What trees, forests and bagged trees store: counts of records in leaves."""
 
 from dataclasses import replace
+from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,6 +15,11 @@ from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 from sklearn_mia._compat import TREES_MISPLACE_MISSING
 from sklearn_mia.equations._parts import draws_of
 from sklearn_mia.equations._registry import register_equations
+from sklearn_mia.equations._stripped import (
+    is_stripped,
+    lowest_terms,
+    total_equations,
+)
 from sklearn_mia.equations._system import Equations, grouped
 from sklearn_mia.models import forest_table
 from sklearn_mia.response import find_labels
@@ -57,7 +63,7 @@ def equations_of_a_tree(estimator, X, y):
     counts = _leaf_counts([estimator], estimator.class_weight, estimator.classes_)
     leaves = estimator.tree_.apply(table)
     codes = find_labels(np.asarray(y), estimator.classes_)
-    n_members = estimator.tree_.n_node_samples[0]
+    n_members = estimator.tree_.n_node_samples[0] or None
     return _count_equations([estimator], [leaves], [codes], counts, n_members)
 
 
@@ -119,7 +125,7 @@ def equations_of_a_forest(estimator, X, y):
     if estimator.bootstrap:
         n_members = estimator._n_samples
     else:
-        n_members = trees[0].tree_.n_node_samples[0]
+        n_members = trees[0].tree_.n_node_samples[0] or None
     found = _count_equations(
         trees, leaves, [codes] * len(trees), counts, n_members, *drawn
     )
@@ -193,10 +199,15 @@ def _leaf_counts(trees, class_weight, classes):
     Each of shape (n_leaves, n_classes).
     """
     weighted = []
+    if class_weight is not None and any(is_stripped(tree.tree_) for tree in trees):
+        return [None] * len(trees)
     for tree in trees:
         inner = tree.tree_
         leaf = inner.children_left < 0
         totals = inner.weighted_n_node_samples[leaf]
+        if is_stripped(inner):
+            weighted.append(lowest_terms(inner.value[leaf, 0, :]))
+            continue
         weighted.append(inner.value[leaf, 0, :] * totals[:, None])
     if isinstance(class_weight, str):
         # The weights follow from the unknown sizes of the classes: a weight is the
@@ -242,6 +253,12 @@ def _count_equations(trees, leaves, codes, counts, n_members, share=1.0, samplin
     leaves = np.column_stack([p[leaves[t]] for p, t in zip(places, kept, strict=True)])
     codes = np.column_stack([codes[t] for t in kept])
     counts = [counts[t] for t in kept]
+    stripped = [is_stripped(trees[t].tree_) for t in kept]
+    if any(stripped):
+        fewest = trees[kept[0]].min_samples_leaf
+        fewest = fewest if isinstance(fewest, Integral) else 1
+        told = leaves, codes, counts, n_members, fewest
+        return _stripped_equations(*told, share, sampling) if all(stripped) else []
     distinct = [_distinct(trees[t].tree_, c) for t, c in zip(kept, counts, strict=True)]
     rates = np.broadcast_to(share, max(c.shape[1] for c in counts)).astype(float)
     if n_members is None or any(d is None for d in distinct):
@@ -253,7 +270,23 @@ def _count_equations(trees, leaves, codes, counts, n_members, share=1.0, samplin
     chances = 1 - np.exp(rates * n_members * np.log1p(-1 / n_members))
     return [
         _distinct_equations(leaves, codes, counts, distinct, chances, n_members),
-        _fraction_equations(leaves, codes, counts, rates),
+        _fraction_equations(leaves, codes, counts, rates, 1 / rates.mean()),
+    ]
+
+
+def _stripped_equations(leaves, codes, counts, n_members, fewest, share, sampling):
+    """Fractions of leaves, classes that have none, and multiples of lowest terms."""
+    n_classes = max(c.shape[1] for c in counts)
+    rates = np.broadcast_to(share, n_classes).astype(float)
+    chances = np.ones(n_classes)
+    if sampling:
+        n = len(leaves) / 2 if n_members is None else n_members
+        chances = 1 - np.exp(rates * n * np.log1p(-1 / n))
+    unknown = [np.full(len(count), np.nan) for count in counts]
+    return [
+        _distinct_equations(leaves, codes, counts, unknown, chances, n_members),
+        _fraction_equations(leaves, codes, counts, rates, sampling),
+        total_equations(leaves, codes, counts, rates, sampling, n_members, fewest),
     ]
 
 
@@ -287,7 +320,7 @@ def _distinct_equations(leaves, codes, counts, distinct, chances, n_members):
     return Equations("leaf size", matrix, b, 0.0, variances, n_members)
 
 
-def _fraction_equations(leaves, codes, counts, rates):
+def _fraction_equations(leaves, codes, counts, rates, variance):
     """Each class that was drawn into a leaf against those after it, one by one.
 
     Given how many draws the rest had, those of a class are binomial: the noises of
@@ -316,5 +349,4 @@ def _fraction_equations(leaves, codes, counts, rates):
     rows, columns, values = map(np.concatenate, cells)
     shape = n_rows, n_records
     matrix = sp.csc_array((values, (rows, columns)), shape=shape)
-    variance = 1 / rates.mean()
     return Equations("leaf fraction", matrix, np.zeros(n_rows), 0.0, variance)

@@ -1,0 +1,226 @@
+"""What the file of a model stores about its training records, for the report."""
+
+import numpy as np
+from sklearn.base import clone
+
+from sklearn_mia.attacks import LinearReconstructionAttack
+from sklearn_mia.auditing._access import FILE_ATTACK
+from sklearn_mia.auditing._evaluation import plain_interval, tpr_row
+from sklearn_mia.auditing._percent import percent_interval, rate
+from sklearn_mia.equations import auc_ceiling, strip_counts
+from sklearn_mia.metrics import roc_auc_interval
+from sklearn_mia.risk import structural_risk
+from sklearn_mia.tables import take
+
+HELD = (0.9, 0.5, 0.1)
+# An AUC that reads as 1.
+_ALL = 0.9995
+
+
+def what_is_stored(model, attack, case):
+    """Sums that the file of a model stores, and what its structure gives away.
+
+    Parameters
+    ----------
+    model : classifier
+
+    attack : LinearReconstructionAttack or None
+        Fitted on its file.
+
+    case : Case
+
+    Returns
+    -------
+    stored : dict
+    """
+    stored = {
+        "n_equations": 0,
+        "per_member": 0.0,
+        "ceiling": None,
+        "n_members": None,
+        "equations": [],
+        "held": None,
+        "stripped": None,
+        "structure": _structure(model, case),
+    }
+    if not isinstance(attack, LinearReconstructionAttack):
+        return stored
+    return stored | {
+        "n_equations": int(attack.n_equations_),
+        "per_member": attack.n_equations_ / int(case.is_member.sum()),
+        "ceiling": auc_ceiling(attack.n_equations_, len(case.is_member)),
+        "n_members": attack.n_members_,
+        "equations": [
+            {
+                "step": row.step,
+                "kind": row.kind,
+                "n_equations": int(row.n_equations),
+                "noise": float(row.noise) if np.isfinite(row.noise) else None,
+            }
+            for row in attack.equations_
+        ],
+    }
+
+
+def _structure(model, case):
+    members = np.flatnonzero(case.is_member)
+    try:
+        risk = structural_risk(model, take(case.asked, members), case.labels[members])
+    except TypeError:
+        # A class of models whose structure is not known.
+        return []
+    return [vars(finding) for finding in risk.findings]
+
+
+def held_figures(attack, case, fpr, *, seed):
+    """What the file tells someone who lacks some of its training records.
+
+    The pool then has a share of the members, drawn by unit, and as large a share of the
+    others.
+
+    Parameters
+    ----------
+    attack : LinearReconstructionAttack
+
+    case : Case
+
+    fpr : float
+        Of the TPR.
+
+    seed : int
+
+    Returns
+    -------
+    rows : list of dict
+        Share held, "auc", and "rate" as in `tpr_row`; each interval by itself.
+    """
+    units = np.unique(case.units, return_inverse=True)[1]
+    n_units = units.max() + 1
+    place = np.random.default_rng([seed, 4]).permutation(n_units) / n_units
+    rows = []
+    for share in HELD:
+        kept = np.flatnonzero(place[units] < share)
+        is_member = case.is_member[kept]
+        fewest = min(np.count_nonzero(is_member), np.count_nonzero(~is_member))
+        if fewest < 2:
+            continue
+        scores = clone(attack).fit_score(take(case.records, kept))
+        rows.append(
+            {
+                "share": share,
+                "n_members": int(is_member.sum()),
+                "n_nonmembers": int((~is_member).sum()),
+                "auc": plain_interval(roc_auc_interval(is_member, scores)),
+                "rate": tpr_row(is_member, scores, fpr, 0.95, seed=seed),
+            }
+        )
+    return rows
+
+
+def stripped_figures(attack, case, fpr, *, seed):
+    """What the file tells without its counts, by someone who knows that they are gone.
+
+    Parameters
+    ----------
+    attack : LinearReconstructionAttack
+        On the file as it is.
+
+    case : Case
+
+    fpr : float
+        Of the TPR.
+
+    seed : int
+
+    Returns
+    -------
+    row : dict or None
+        "auc" and "rate"; None for a model that `strip_counts` does not know.
+    """
+    try:
+        stripped = strip_counts(attack.target_estimator)
+    except TypeError:
+        return None
+    informed = clone(attack)
+    informed.target_estimator = stripped
+    scores = informed.fit_score(case.records)
+    return {
+        "auc": plain_interval(roc_auc_interval(case.is_member, scores)),
+        "rate": tpr_row(case.is_member, scores, fpr, 0.95, seed=seed),
+    }
+
+
+def auc_on_file(content):
+    """AUC of the attack on the file; None if there is none."""
+    aucs = (row["auc"] for row in content["attacks"] if row["name"] == FILE_ATTACK)
+    return next(aucs, None)
+
+
+def stored_told(stored, nouns, auc=None):
+    """What the file stores, in sentences.
+
+    Parameters
+    ----------
+    stored : dict
+
+    nouns : Nouns
+
+    auc : dict or None, default=None
+        Of the attack on the file: a way to lower it is offered if it clearly does.
+
+    Returns
+    -------
+    sentences : list of str
+    """
+    told = []
+    if stored["structure"]:
+        seen = (
+            finding["text"] + (" (a risk)" if finding["is_risk"] else "")
+            for finding in stored["structure"]
+        )
+        told.append(f"By its structure: {'; '.join(seen)}.")
+    if not stored["n_equations"]:
+        return told
+    ceiling, ends = stored["ceiling"], "."
+    if ceiling < _ALL:
+        ends = f"; so many, spread evenly, allow an AUC of {ceiling:.3f} at most."
+    told += [
+        f"The file stores {stored['n_equations']} numbers that are sums over training "
+        f"records, {stored['per_member']:.2g} for each of them" + ends,
+        "The attack on them is the worst case: someone who holds every training record "
+        f"as a candidate, with others among them, and asks which are {nouns.members}.",
+    ]
+    if stored["held"]:
+        shown = "; ".join(_held_told(row, nouns) for row in stored["held"])
+        told.append(
+            "Someone who holds a part of the training records, and as large a part of "
+            f"the others, recognises less: {shown}. Each interval holds by itself."
+        )
+    else:
+        told.append(
+            "Someone who holds fewer of them recognises less; an audit with a thorough "
+            "effort measures how much."
+        )
+    stripped = stored["stripped"]
+    if stripped and auc and stripped["auc"]["high"] < auc["low"]:
+        told.append(
+            "Without the numbers of records in its nodes (strip_counts), which changes "
+            "no answer, someone who knows that they were removed has "
+            f"{_figures_told(stripped, nouns)}."
+        )
+    return told
+
+
+def _held_told(row, nouns):
+    return f"with {rate(row['share'])} {_figures_told(row, nouns)}"
+
+
+def _figures_told(row, nouns):
+    auc, found = row["auc"], row["rate"]
+    told = f"an AUC of {auc['estimate']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
+    if found["resolvable"]:
+        told += (
+            f" and {percent_interval(found['tpr'])} of the {nouns.members} at "
+            f"{rate(found['max_fpr'])} false alarms"
+        )
+    return told

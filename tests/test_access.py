@@ -1,0 +1,292 @@
+"""One verdict on who may ask a model, and one on who has its file."""
+
+import json
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from scipy.stats import norm
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier
+
+from sklearn_mia import (
+    RMIA,
+    AuditReport,
+    LinearReconstructionAttack,
+    ThresholdAttack,
+    audit,
+    default_attacks,
+)
+from sklearn_mia.__main__ import exit_code, main
+from sklearn_mia.auditing._access import access_of, accesses_told
+from sklearn_mia.auditing._judging import passes, passes_by_access
+from sklearn_mia.datasets import load_german_credit
+from sklearn_mia.equations import auc_ceiling
+
+QUICK = {"n_shadows": 2, "n_permutations": 99, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def sides():
+    X, y = load_german_credit(return_X_y=True, as_frame=True)
+    X = X.select_dtypes("number").to_numpy()
+    y = (y == "good").to_numpy().astype(int)
+    order = np.random.default_rng(7).permutation(len(y))
+    inside, outside = order[:500], order[500:]
+    return X[inside], y[inside], X[outside], y[outside]
+
+
+@pytest.fixture(scope="module")
+def forest(sides):
+    model = RandomForestClassifier(20, min_samples_leaf=5, random_state=0)
+    return model.fit(*sides[:2])
+
+
+@pytest.fixture(scope="module")
+def both(forest, sides):
+    return audit(forest, *sides, effort="thorough", **QUICK)
+
+
+@pytest.fixture(scope="module")
+def asked(forest, sides):
+    return audit(forest, *sides, release="interface", **QUICK)
+
+
+def test_by_default_there_is_a_verdict_on_each(both):
+    assert list(both.verdicts) == ["file", "interface"]
+    assert both.verdict is both.verdicts["file"]
+    content = both.to_dict()
+    assert content["headline"]["attack"] == "LinearReconstructionAttack"
+    assert content["headline"]["n_attacks"] == 4
+    beside = content["beside"]
+    assert beside["headline"]["n_attacks"] == 3
+    assert "LinearReconstructionAttack" not in json.dumps(beside)
+    assert both.verdict["level"] == "above_limits"
+    assert "the file of the model" in both.verdict["sentences"][-1]
+    assert "file" not in both.verdicts["interface"]["sentences"][-1]
+
+
+def test_the_numbers_of_one_access_are_those_of_its_attacks_alone(both, asked):
+    assert list(asked.verdicts) == ["interface"]
+    for name in ("ThresholdAttack", "RMIA", "BaggingAttack"):
+        # The attack on the file changes no score of the others, and no estimate.
+        score = f"score_{name}"
+        assert_array_equal(both.records[score], asked.records[score])
+        (now,), (then,) = (
+            [a["auc"]["estimate"] for a in r.attacks if a["name"] == name]
+            for r in (both, asked)
+        )
+        assert now == then
+    assert "LinearReconstructionAttack" not in asked.to_json()
+    assert asked.to_dict()["stored"] is None
+
+
+def test_both_verdicts_are_printed_drawn_and_read_back(both, asked):
+    text = str(both)
+    assert text.index("Handed over as a file\n---") < text.index(
+        "Asked, without its file\n---"
+    )
+    assert "Handed over" not in str(asked)
+    page = both.to_html()
+    assert page.count('<section class="verdict"') == 2
+    assert "Handed over as a file: clearly above the limits" in page
+    assert "What the file stores" in page
+    assert asked.to_html().count('<section class="verdict"') == 1
+    again = AuditReport.from_json(both.to_json())
+    assert again.verdicts == both.verdicts
+    assert str(again) == text
+
+
+def test_what_the_file_stores_is_told(both, forest, sides):
+    stored = both.to_dict()["stored"]
+    attack = LinearReconstructionAttack(forest)
+    X, y = np.vstack(sides[::2]), np.concatenate(sides[1::2])
+    attack.fit(np.column_stack([X, y]))
+    assert stored["n_equations"] == attack.n_equations_
+    assert stored["per_member"] == attack.n_equations_ / 500
+    told = [
+        (row["step"], row["kind"], row["n_equations"]) for row in stored["equations"]
+    ]
+    assert told == [(r.step, r.kind, r.n_equations) for r in attack.equations_]
+    assert f"The file stores {stored['n_equations']} numbers" in str(both)
+
+
+def test_who_holds_fewer_of_the_training_records_recognises_less(both):
+    held = both.to_dict()["stored"]["held"]
+    assert [row["share"] for row in held] == [0.9, 0.5, 0.1]
+    for row in held:
+        # Both sides are thinned by the same coin.
+        assert abs(row["n_members"] - 500 * row["share"]) < 45
+        assert abs(row["n_nonmembers"] - 500 * row["share"]) < 45
+    aucs = [row["auc"]["estimate"] for row in held]
+    (whole,) = (
+        a["auc"]["estimate"]
+        for a in both.attacks
+        if a["name"] == "LinearReconstructionAttack"
+    )
+    assert whole > aucs[0] > aucs[1]
+    assert "with 90 % an AUC of" in str(both)
+
+
+def test_effort_is_only_spent_if_asked_for(forest, sides):
+    report = audit(forest, *sides, release="file", **QUICK)
+    assert list(report.verdicts) == ["file"]
+    assert report.to_dict()["stored"]["held"] is None
+    assert "with a thorough effort measures how much" in " ".join(str(report).split())
+
+
+def test_a_file_that_no_attack_reads_is_not_shown_to_be_safe(sides):
+    model = MLPClassifier((2,), tol=0.1, n_iter_no_change=2, random_state=0)
+    model.fit(*sides[:2])
+    limits = {"auc": 0.95}
+    report = audit(model, *sides, limits=limits, attacks=None, **QUICK)
+    (finding,) = [f for f in report.findings if f.code == "MIA027"]
+    assert "no equation is known of what MLPClassifier stores" in finding.message
+    assert passes_by_access(report.to_dict()) == {
+        "file": "not shown",
+        "interface": "yes",
+    }
+    assert exit_code(report) == 4
+    assert report.verdict["level"] == "nothing_found"
+    assert "could have been missed" in report.verdict["title"]
+    assert report.verdict["sentences"][0].startswith("No attack on the file was tried")
+    assert "would have been" in report.verdicts["interface"]["title"]
+    answers = audit(model, *sides, limits=limits, release="interface", **QUICK)
+    assert exit_code(answers) == 0
+
+
+def test_an_attack_on_the_file_that_fails_is_told(forest, sides, monkeypatch):
+    def fails(*_):
+        raise ValueError("The leaves are gone.")
+
+    monkeypatch.setattr(LinearReconstructionAttack, "_fit_scores", fails)
+    report = audit(forest, *sides, **QUICK)
+    (finding,) = [f for f in report.findings if f.code == "MIA027"]
+    assert "failed with The leaves are gone:" not in finding.message
+    assert "failed with The leaves are gone. What" in finding.message
+    assert list(report.verdicts) == ["file", "interface"]
+    assert passes_by_access(report.to_dict())["file"] != "yes"
+    # Whoever asks for it by name gets the error.
+    with pytest.raises(ValueError, match="The leaves are gone"):
+        audit(forest, *sides, attacks="LinearReconstructionAttack", **QUICK)
+
+
+def test_a_file_that_tells_of_more_records_than_were_given(sides):
+    X, y, X_other, y_other = sides
+    model = RandomForestClassifier(5, random_state=0).fit(X, y)
+    report = audit(model, X[:300], y[:300], X_other, y_other, release="file", **QUICK)
+    (finding,) = [f for f in report.findings if f.code == "MIA028"]
+    assert finding.message == (
+        "The file says that the model was trained on 500 records, and 300 were given "
+        "as those of members. Someone who has the others, too, would recognise more."
+    )
+    whole = audit(model, *sides, release="file", **QUICK)
+    assert "MIA028" not in {f.code for f in whole.findings}
+
+
+def test_the_worse_access_decides(both):
+    content = both.to_dict()
+    assert passes_by_access(content)["file"] == "no"
+    assert passes(content) == "no"
+
+    def part(access, outcome):
+        rows = {key: content[key] for key in ("limits", "slices")}
+        return content["beside"] | {
+            "access": access,
+            "limits": [row | {"outcome": outcome} for row in rows["limits"]],
+            "slices": [row | {"outcome": "kept"} for row in rows["slices"]],
+        }
+
+    kept = content | part("file", "kept")
+    for outcome, expected in {
+        "exceeded": "no",
+        "undecided": "not shown",
+        "kept": "yes",
+    }.items():
+        beside = part("interface", outcome)
+        assert passes(kept | {"beside": beside}) == expected
+
+
+def test_attacks_of_your_own_decide_what_is_told(forest, sides):
+    answers, on_file = ThresholdAttack(forest), LinearReconstructionAttack(forest)
+    outputs = LinearReconstructionAttack(LogisticRegression(), equations="outputs")
+    assert [access_of(a) for a in (answers, on_file, outputs)] == [
+        "interface",
+        "file",
+        "interface",
+    ]
+    search = GridSearchCV(on_file, {"max_iter": [10, 20]}, scoring="roc_auc")
+    assert access_of(search) == "file"
+
+    def told(release, *attacks):
+        return accesses_told(release, dict(enumerate(attacks)), chosen=True)
+
+    assert told(None, answers) == ["interface"]
+    assert told(None, on_file) == ["file"]
+    assert told(None, on_file, answers) == ["interface", "file"]
+    assert told("file", answers) == ["file"]
+    message = "release='interface', and the attack LinearReconstructionAttack reads"
+    with pytest.raises(ValueError, match=message):
+        audit(forest, *sides, attacks=on_file, release="interface", **QUICK)
+
+
+def test_the_default_attacks_are_those_of_the_release(forest):
+    names = list(default_attacks(forest))
+    assert names[-1] == "LinearReconstructionAttack"
+    assert list(default_attacks(forest, release="file")) == names
+    assert list(default_attacks(forest, release="interface")) == names[:-1]
+
+
+@pytest.mark.parametrize("name", ["release", "effort"])
+def test_what_is_no_release_and_no_effort(forest, sides, name):
+    with pytest.raises(ValueError, match=f"{name}='much'; expected"):
+        audit(forest, *sides, **{name: "much"})
+
+
+def test_a_ceiling_by_the_number_of_equations():
+    # rho / (1 - rho) of a fifth: two sides that are 2 * sqrt(.25) apart.
+    assert auc_ceiling(200, 1000) == pytest.approx(norm.cdf(np.sqrt(0.5)))
+    assert auc_ceiling(0, 1000) == 0.5
+    assert auc_ceiling(1000, 1000) == auc_ceiling(5000, 1000) == 1.0
+
+
+def test_a_build_is_told_which_access_fails(tmp_path, sides, forest, capsys):
+    names = [f"n{i}" for i in range(sides[0].shape[1])]
+    for name, (X, y) in {"members": sides[:2], "others": sides[2:]}.items():
+        rows = [[*names, "risk"], *np.column_stack([X, y]).astype(int).tolist()]
+        lines = [",".join(map(str, row)) for row in rows]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines))
+    joblib.dump(clone(forest).fit(*sides[:2]), tmp_path / "model.joblib")
+    files = [str(tmp_path / n) for n in ("model.joblib", "members.csv", "others.csv")]
+    options = ["--label=risk", "--trust-pickle", "--n-shadows=2", "--no-progress"]
+    options.append("--fail-slice-above=auc=0.99")
+
+    def run(*more):
+        return main(["audit", *files, *options, *more])
+
+    assert run("--fail-above=auc=0.81") == 3
+    message = capsys.readouterr().err
+    assert "handed over as a file: above a limit; asked, without its file: passes" in (
+        message
+    )
+    assert "--release file or interface decides by one." in message
+    assert run("--fail-above=auc=0.81", "--release=interface") == 0
+    assert run("--fail-above=auc=0.81", "--release=file") == 3
+    assert "decides by one" not in capsys.readouterr().err
+
+
+def test_scores_of_the_file_are_those_of_the_attack_alone(both, forest, sides):
+    attack = LinearReconstructionAttack(forest)
+    X, y = np.vstack(sides[::2]), np.concatenate(sides[1::2])
+    scores = attack.fit_score(np.column_stack([X, y]))
+    found = both.records["score_LinearReconstructionAttack"]
+    assert_array_equal(found, scores)
+    is_member = np.arange(len(y)) < 500
+    (row,) = [a for a in both.attacks if a["name"] == "LinearReconstructionAttack"]
+    assert row["auc"]["estimate"] == pytest.approx(roc_auc_score(is_member, scores))
+    assert RMIA(forest).access == "outputs"

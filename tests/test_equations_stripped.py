@@ -1,0 +1,170 @@
+"""Trees without counts: the same answers, and what they tell all the same."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.datasets import make_classification
+from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from sklearn_mia import LinearReconstructionAttack, as_records, strip_counts
+from sklearn_mia.equations import linear_equations
+from sklearn_mia.equations._stripped import _multiples, lowest_terms
+from sklearn_mia.metrics import roc_auc_interval
+
+TREES = {
+    "tree": DecisionTreeClassifier(min_samples_leaf=5, random_state=0),
+    "forest": RandomForestClassifier(10, min_samples_leaf=4, random_state=0),
+    "forest, parts": RandomForestClassifier(
+        10, min_samples_leaf=4, max_samples=0.4, random_state=0
+    ),
+    "extra trees": ExtraTreesClassifier(10, min_samples_leaf=5, random_state=0),
+    "bagged": BaggingClassifier(
+        DecisionTreeClassifier(max_depth=5), 10, random_state=0
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=[2, 4])
+def pool(request):
+    """Features, labels and membership of a pool, half members."""
+    X, y = make_classification(
+        600,
+        8,
+        n_informative=5,
+        n_classes=request.param,
+        flip_y=0.2,
+        random_state=3,
+    )
+    return X, y, np.random.default_rng(43).permutation(600) < 300
+
+
+def nodes_of(model):
+    trees = getattr(model, "estimators_", [model])
+    return [tree.tree_ for tree in trees]
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_copy_without_counts_answers_the_same(name, pool):
+    X, y, m = pool
+    model = TREES[name].fit(X[m], y[m])
+    before = [nodes.n_node_samples.copy() for nodes in nodes_of(model)]
+    stripped = strip_counts(model)
+    assert_array_equal(stripped.predict_proba(X), model.predict_proba(X))
+    for nodes, count in zip(nodes_of(model), before, strict=True):
+        assert_array_equal(nodes.n_node_samples, count)
+    for nodes in nodes_of(stripped):
+        for stored in ("n_node_samples", "weighted_n_node_samples", "impurity"):
+            assert not getattr(nodes, stored).any()
+
+
+def test_nothing_tells_how_often_a_record_was_drawn(pool):
+    X, y, m = pool
+    forest = RandomForestClassifier(30, oob_score=True, random_state=0)
+    forest.fit(X[m], y[m], sample_weight=np.ones(300))
+    stripped = strip_counts(forest)
+    assert stripped.random_state is None
+    assert {tree.random_state for tree in stripped.estimators_} == {None}
+    assert not hasattr(stripped, "oob_decision_function_")
+    lengths = [len(v) for v in vars(stripped).values() if isinstance(v, np.ndarray)]
+    assert 300 not in lengths
+    assert forest.random_state == 0
+    assert len(forest.oob_decision_function_) == 300
+
+
+def test_trees_are_found_within_wrappers_and_other_models_are_refused(pool):
+    X, y, m = pool
+    tree = DecisionTreeClassifier(random_state=0)
+    search = GridSearchCV(tree, {"max_depth": [3, 5]}, cv=2)
+    model = make_pipeline(StandardScaler(), search).fit(X[m], y[m])
+    inner = strip_counts(model)[-1].best_estimator_
+    assert not inner.tree_.n_node_samples.any()
+    boosted = GradientBoostingClassifier(n_estimators=2).fit(X[m], y[m])
+    with pytest.raises(
+        TypeError, match="strip_counts got a GradientBoostingClassifier"
+    ):
+        strip_counts(boosted)
+
+
+def test_lowest_terms_are_the_smallest_whole_numbers():
+    fractions = np.array([[0.5, 0.5], [1.0, 0.0], [1 / 3, 2 / 3], [0.3, 0.7]])
+    assert_array_equal(lowest_terms(fractions), [[1, 1], [1, 0], [1, 2], [3, 7]])
+    counts = np.random.default_rng(0).integers(1, 60, (500, 3))
+    counts[::3, 1] = 0
+    terms = lowest_terms(counts / counts.sum(axis=1, keepdims=True))
+    divisors = np.gcd.reduce(counts, axis=1)
+    assert_array_equal(terms, counts / divisors[:, None])
+
+
+def test_multiples_have_the_mean_and_spread_of_a_poisson_law_among_them():
+    # Of 4, 8, 12, ... a law of mean 8.
+    rng = np.random.default_rng(1)
+    drawn = rng.poisson(8.0, 400_000)
+    drawn = drawn[(drawn % 4 == 0) & (drawn >= 4)]
+    (mean,), (sd,) = _multiples(np.array([4.0]), np.array([8.0]), 1)
+    assert mean == pytest.approx(drawn.mean(), abs=0.05)
+    assert sd == pytest.approx(drawn.std(), abs=0.05)
+    # A leaf that has at least 10 draws has 12 or more.
+    (mean,), _ = _multiples(np.array([4.0]), np.array([8.0]), 10)
+    assert mean == pytest.approx(drawn[drawn >= 10].mean(), abs=0.05)
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_what_is_left_holds(name, pool):
+    X, y, m = pool
+    model = strip_counts(TREES[name].fit(X[m], y[m]))
+    system = linear_equations(model, X, y)
+    kinds = [line.kind for line in system.table()]
+    assert kinds == ["leaf size", "leaf fraction", "leaf total"]
+    members = m.astype(float)
+    off, noise = np.abs(system.dot(members) - system.b), system.noise(members)
+    known = np.isfinite(system.scale)
+    assert np.max(off[known] / np.maximum(noise[known], 1e-9)) <= 5
+
+
+def test_stripping_helps_drawn_records_more_than_all_records(pool):
+    X, y, m = pool
+    records = as_records(X, y)
+
+    def auc(model):
+        scores = LinearReconstructionAttack(model).fit_score(records)
+        return roc_auc_score(m, scores)
+
+    forest = RandomForestClassifier(30, random_state=0).fit(X[m], y[m])
+    trees = ExtraTreesClassifier(30, min_samples_leaf=5, random_state=0).fit(X[m], y[m])
+    assert auc(forest) - auc(strip_counts(forest)) > 0.05
+    assert auc(strip_counts(trees)) > 0.9
+
+
+@pytest.mark.parametrize("name", ["forest", "extra trees"])
+def test_a_stripped_model_of_other_records_gives_nothing_away(name):
+    # Each of 40 intervals misses with .05: 8 or more do in 1 of 3,000 runs.
+    missed = 0
+    for seed in range(40):
+        X, y = make_classification(
+            450, 8, n_informative=5, flip_y=0.2, random_state=seed
+        )
+        model = strip_counts(TREES[name].fit(X[300:], y[300:]))
+        m = np.random.default_rng(seed + 99).permutation(300) < 150
+        scores = LinearReconstructionAttack(model).fit_score(
+            as_records(X[:300], y[:300])
+        )
+        found = roc_auc_interval(m, scores)
+        missed += not found.low <= 0.5 <= found.high
+    assert missed < 8
+
+
+def test_weights_of_classes_hide_what_is_whole(pool):
+    X, y, m = pool
+    tree = DecisionTreeClassifier(class_weight="balanced", random_state=0)
+    with pytest.raises(ValueError, match="No linear equation is known"):
+        linear_equations(strip_counts(tree.fit(X[m], y[m])), X, y)
