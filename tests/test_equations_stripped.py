@@ -5,9 +5,11 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
+    AdaBoostClassifier,
     BaggingClassifier,
     ExtraTreesClassifier,
     GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
 from sklearn.metrics import roc_auc_score
@@ -34,6 +36,13 @@ TREES = {
 }
 
 
+BOOSTED = {
+    "gradient boosting": GradientBoostingClassifier(n_estimators=20, random_state=0),
+    "parts": GradientBoostingClassifier(n_estimators=20, subsample=0.6),
+    "histograms": HistGradientBoostingClassifier(max_iter=20),
+}
+
+
 @pytest.fixture(scope="module", params=[2, 4])
 def pool(request):
     """Features, labels and membership of a pool, half members."""
@@ -49,14 +58,14 @@ def pool(request):
 
 
 def nodes_of(model):
-    trees = getattr(model, "estimators_", [model])
+    trees = np.ravel(getattr(model, "estimators_", [model]))
     return [tree.tree_ for tree in trees]
 
 
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("name", [*TREES, "gradient boosting", "parts"])
 def test_a_copy_without_counts_answers_the_same(name, pool):
     X, y, m = pool
-    model = TREES[name].fit(X[m], y[m])
+    model = (TREES | BOOSTED)[name].fit(X[m], y[m])
     before = [nodes.n_node_samples.copy() for nodes in nodes_of(model)]
     stripped = strip_counts(model)
     assert_array_equal(stripped.predict_proba(X), model.predict_proba(X))
@@ -65,6 +74,27 @@ def test_a_copy_without_counts_answers_the_same(name, pool):
     for nodes in nodes_of(stripped):
         for stored in ("n_node_samples", "weighted_n_node_samples", "impurity"):
             assert not getattr(nodes, stored).any()
+        # Those of inner nodes are means of the leaves by their sizes.
+        assert not nodes.value[nodes.children_left >= 0].any()
+
+
+def test_histogram_boosting_answers_the_same_without_counts():
+    pd = pytest.importorskip("pandas")
+    X, y = make_classification(600, 6, random_state=2)
+    table = pd.DataFrame(X, columns=list("abcdef"))
+    table.loc[::7, "b"] = np.nan
+    table["c"] = pd.cut(table["c"], 4, labels=list("wxyz"))
+    model = HistGradientBoostingClassifier(
+        max_iter=20, categorical_features="from_dtype", early_stopping=True
+    ).fit(table, y)
+    stripped = strip_counts(model)
+    assert_array_equal(stripped.predict_proba(table), model.predict_proba(table))
+    for tree in (tree for trees in stripped._predictors for tree in trees):
+        assert not tree.nodes["count"].any()
+        assert not tree.nodes["gain"].any()
+    assert model._predictors[0][0].nodes["count"][0] == 540
+    assert not hasattr(stripped, "train_score_")
+    assert max(map(len, stripped._bin_mapper.bin_thresholds_)) == 4
 
 
 def test_nothing_tells_how_often_a_record_was_drawn(pool):
@@ -88,10 +118,8 @@ def test_trees_are_found_within_wrappers_and_other_models_are_refused(pool):
     model = make_pipeline(StandardScaler(), search).fit(X[m], y[m])
     inner = strip_counts(model)[-1].best_estimator_
     assert not inner.tree_.n_node_samples.any()
-    boosted = GradientBoostingClassifier(n_estimators=2).fit(X[m], y[m])
-    with pytest.raises(
-        TypeError, match="strip_counts got a GradientBoostingClassifier"
-    ):
+    boosted = AdaBoostClassifier(n_estimators=2).fit(X[m], y[m])
+    with pytest.raises(TypeError, match="strip_counts got a AdaBoostClassifier; it"):
         strip_counts(boosted)
 
 
@@ -118,13 +146,14 @@ def test_multiples_have_the_mean_and_spread_of_a_poisson_law_among_them():
     assert mean == pytest.approx(drawn[drawn >= 10].mean(), abs=0.05)
 
 
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("name", [*TREES, *BOOSTED])
 def test_what_is_left_holds(name, pool):
     X, y, m = pool
-    model = strip_counts(TREES[name].fit(X[m], y[m]))
+    model = strip_counts((TREES | BOOSTED)[name].fit(X[m], y[m]))
     system = linear_equations(model, X, y)
     kinds = [line.kind for line in system.table()]
-    assert kinds == ["leaf size", "leaf fraction", "leaf total"]
+    left = ["leaf size", "leaf fraction", "leaf total"]
+    assert kinds == (left if name in TREES else ["leaf value"])
     members = m.astype(float)
     off, noise = np.abs(system.dot(members) - system.b), system.noise(members)
     known = np.isfinite(system.scale)

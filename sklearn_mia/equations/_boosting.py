@@ -95,11 +95,14 @@ def equations_of_histogram_boosting(estimator, X, y):
     )
     sizes = [int(f.sum()) for f in is_leaf]
     matrix, n_members = grouped(leaves, sizes), float(nodes[0]["count"][0])
+    # Without its counts a model has no gains and no edges of bins either.
+    stripped = n_members == 0
     equations = [Equations("leaf count", matrix, counts, n_members=n_members)]
+    equations *= not stripped
     weights = estimator.class_weight or {}
     # Weights of records are not stored, and bins follow weights of any kind.
     weighted = getattr(estimator, "_fitted_with_sw", False)
-    if not weights and not weighted:
+    if not weights and not weighted and not stripped:
         equations += _bin_equations(table, edges, estimator.max_bins, int(n_members))
     if weighted or isinstance(weights, str) or estimator.monotonic_cst is not None:
         return equations
@@ -117,6 +120,8 @@ def equations_of_histogram_boosting(estimator, X, y):
     # A tree that was not split has the value 0, whatever the slope.
     shown = [v if len(v) > 1 else np.full(1, np.nan) for v in values]
     told = [_leaf_hessians(tree, rate, ridge) for tree in nodes]
+    if stripped:
+        told = [np.full((2, len(tree)), np.nan) for tree in nodes]
     hessians, error = np.hstack(
         [np.stack(t)[:, f] for t, f in zip(told, is_leaf, strict=True)]
     )
@@ -352,14 +357,15 @@ def equations_of_gradient_boosting(estimator, X, y):
     off = _ROUNDING_OF_DOUBLES**2 * (residual**2 + (at * hessian) ** 2)
     scale = np.sqrt(with_values(matrix, off + _SMALLEST**2 * (1 + at**2)).sum(axis=1))
     sampling = 1 / share - 1
+    count = Equations(
+        "leaf count",
+        matrix,
+        np.concatenate(counts) / share,
+        sampling=sampling,
+        n_members=trees[0].n_node_samples[0] / share,
+    )
     return [
-        Equations(
-            "leaf count",
-            matrix,
-            np.concatenate(counts) / share,
-            sampling=sampling,
-            n_members=trees[0].n_node_samples[0] / share,
-        ),
+        *([count] if count.n_members else []),
         Equations(
             "leaf value",
             with_values(matrix, residual - at * hessian),

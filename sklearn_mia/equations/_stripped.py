@@ -1,4 +1,4 @@
-"""Trees without their counts: how to remove them, and what is told all the same."""
+"""Trees without counts: how to remove them, and what is told all the same."""
 
 import copy
 import math
@@ -9,6 +9,8 @@ from scipy.stats import poisson
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
@@ -19,27 +21,32 @@ from sklearn_mia.models import model_name, open_model
 _LARGEST_TERM = 5000
 
 
-_COUNTS = ("n_node_samples", "weighted_n_node_samples", "impurity")
+_SEEDS = ("random_state", "_seeds", "_rng", "_sample_weight")
+# One number a record, or one a stage.
+_TRACES = ("oob_decision_function_", "train_score_", "validation_score_")
+_TRACES += ("oob_improvement_", "oob_scores_", "oob_score_")
 _TREES = (DecisionTreeClassifier, ExtraTreeClassifier)
 _FORESTS = (RandomForestClassifier, ExtraTreesClassifier, BaggingClassifier)
+_BOOSTED = (GradientBoostingClassifier, HistGradientBoostingClassifier)
 
 
 def strip_counts(model):
-    """Copy of a model of trees without the counts of records that its nodes store.
+    """Copy of a model of trees without what its nodes store of the training records.
 
     Its answers are the same. Of each node the number of records, with and without
-    weights, and the impurity are set to 0; of a forest the seeds, which tell how often
-    each record was drawn, the weights of the records and the answers for those left out
-    are removed. The fractions of the classes
-    stay, since they are the answers, and so do the thresholds. What that is worth is
-    for an attack on the copy to show: forests with a bootstrap lose much of what their
-    file tells, trees grown on all records hardly anything.
+    weights, the impurity or the gain are set to 0, and so are the values of inner
+    nodes, from which the sizes of the leaves follow. The seeds, which tell how often
+    each record was drawn, the scores of training and the edges of bins are removed. The
+    values of the leaves stay, since they are the answers, and so do the thresholds.
+    What that is worth is for an attack on the copy to show: forests with a bootstrap
+    lose much of what their file tells, trees grown on all records hardly anything.
 
     Parameters
     ----------
     model : classifier
-        A fitted decision tree, forest, extra trees or bagging of trees, alone or within
-        wrappers. It stays as it is.
+        A fitted decision tree, forest, extra trees, bagging of trees, gradient boosting
+        or histogram gradient boosting of scikit-learn, alone or within wrappers. It
+        stays as it is.
 
     Returns
     -------
@@ -68,31 +75,63 @@ def strip_counts(model):
     >>> stripped = strip_counts(forest)
     >>> bool(np.all(stripped.predict_proba(X) == forest.predict_proba(X)))
     True
-    >>> stripped.estimators_[0].tree_.n_node_samples.max()
-    np.int64(0)
+    >>> int(stripped.estimators_[0].tree_.n_node_samples.max())
+    0
     """
     stripped = copy.deepcopy(model)
     inner = open_model(stripped).classifier
-    trees = [inner] if type(inner) in _TREES else []
-    if type(inner) in _FORESTS:
-        trees = list(inner.estimators_)
-        # Seeds tell how often each record was drawn, the others are one a record.
-        for name in ("random_state", "_seeds", "_sample_weight"):
-            if name in vars(inner):
-                setattr(inner, name, None)
-        vars(inner).pop("oob_decision_function_", None)
-    if not trees or any(type(tree) not in _TREES for tree in trees):
+    trees = _trees_of(inner)
+    if trees is None:
+        known = ", ".join(cls.__name__ for cls in _TREES + _FORESTS + _BOOSTED)
         raise TypeError(
-            f"strip_counts got a {model_name(model)}; it knows DecisionTreeClassifier, "
-            "RandomForestClassifier, ExtraTreesClassifier and BaggingClassifier of "
-            "trees, also within pipelines and other wrappers."
+            f"strip_counts got a {model_name(model)}; it knows {known} of trees, also "
+            "within pipelines and other wrappers."
         )
+    for part in (inner, *trees):
+        for name in _SEEDS:
+            if name in vars(part):
+                setattr(part, name, None)
+        for name in _TRACES:
+            vars(part).pop(name, None)
     for tree in trees:
-        for name in _COUNTS:
-            getattr(tree.tree_, name)[:] = 0
-        if tree is not inner:
-            tree.random_state = None
+        _strip_tree(tree.tree_)
+    if type(inner) is HistGradientBoostingClassifier:
+        _strip_histogram(inner)
     return stripped
+
+
+def _trees_of(model):
+    """The trees of a model of a known class, None of any other."""
+    if type(model) is HistGradientBoostingClassifier:
+        return []
+    if type(model) is GradientBoostingClassifier:
+        return list(np.ravel(model.estimators_))
+    if type(model) in _TREES:
+        return [model]
+    if type(model) in _FORESTS:
+        trees = list(model.estimators_)
+        return trees if all(type(tree) in _TREES for tree in trees) else None
+    return None
+
+
+def _strip_tree(nodes):
+    for name in ("n_node_samples", "weighted_n_node_samples", "impurity"):
+        getattr(nodes, name)[:] = 0
+    nodes.value[nodes.children_left >= 0] = 0
+
+
+def _strip_histogram(model):
+    for tree in (tree for trees in model._predictors for tree in trees):
+        tree.nodes["count"] = 0
+        tree.nodes["gain"] = 0
+        tree.nodes["value"][~tree.nodes["is_leaf"].astype(bool)] = 0
+    mapper = model._bin_mapper
+    mapper.bin_thresholds_ = [
+        edges if is_category else np.empty(0)
+        for edges, is_category in zip(
+            mapper.bin_thresholds_, mapper.is_categorical_, strict=True
+        )
+    ]
 
 
 def is_stripped(inner):
