@@ -16,10 +16,9 @@ MOST_MISFIT = 1.5
 # Up to so many records or equations, and coefficients that are not sparse.
 _MOST_DIRECT = 8000
 _MOST_DENSE = 60_000_000
-# Above so many it is direct where more rows than this have less noise than that.
+# Above so many, only where so few iterations do not do.
 _ALWAYS_DIRECT = 1000
-_FEW_ROWS = 300
-_LITTLE_NOISE = 0.03
+_FEW_ITERATIONS = 150
 _N_REFINEMENTS = 2
 
 
@@ -62,10 +61,10 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1
         \qquad v = \pi (1 - \pi)
 
     with S the variances of the rows: that of what is stored, that of the draws of a
-    bootstrap, and a share of the norm of the row. Up to 8,000 records or equations a
-    Cholesky factor gives it, with a share of 1e-5 or, where the equations do not fit
-    each other as well as that, of .003. It is .003 for larger systems, where `lsqr`
-    finds the solution without random numbers and in the memory of A.
+    bootstrap, and a share of the norm of the row. Up to 8,000 records or equations the
+    solution is exact, by a Cholesky factor if need be, and the share is 1e-5 or, where
+    the equations do not fit each other as well as that, .003. It is .003 for larger
+    systems, which `lsqr` solves without random numbers and in the memory of A.
 
     A pool that lacks :math:`R` training records sees their sum in every row. Their
     mean row is taken to be that of the pool, which adds
@@ -120,12 +119,11 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1
 
     def prepared(floor, more=0.0):
         total = np.where(known, variance + floor**2 * squares + more, np.inf)
-        direct = _is_direct(system, squares, total)
-        return _Damped(system, total, prior, copies, max_iter, tol, direct)
+        return _Damped(system, total, prior, copies, max_iter, tol)
 
     if n_outside <= 0:
         exact = prepared(_EXACT_FLOOR)
-        if exact.is_direct:
+        if exact.side <= _MOST_DIRECT:
             found = exact.solve(rest)
             if found.misfit <= MOST_MISFIT:
                 return found
@@ -145,51 +143,52 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1
     return Solution(estimate, residual, found.precision, found.misfit, n_iterations)
 
 
-def _is_direct(system, squares, variance):
-    """Whether a factor of the system is made; little noise takes `lsqr` too long."""
-    n_rows = np.isfinite(variance).sum()
-    side = min(n_rows, system.n_records)
-    if side <= _ALWAYS_DIRECT or system.n_dense > _MOST_DENSE:
-        return system.n_dense <= _MOST_DENSE
-    n_exact = np.sum(variance < _LITTLE_NOISE**2 * squares)
-    return side <= _MOST_DIRECT and n_exact > _FEW_ROWS
-
-
 class _Damped:
     """Finds the deviation of each record from the prior, in its own units.
 
     A pickle of it holds the coefficients of the pool.
     """
 
-    def __init__(self, system, variance, prior, copies, max_iter, tol, is_direct):
+    def __init__(self, system, variance, prior, copies, max_iter, tol):
         self.system, self.prior, self.copies = system, prior, copies
-        self.max_iter, self.tol, self.is_direct = max_iter, tol, is_direct
+        self.max_iter, self.tol = max_iter, tol
         self.weights = 1 / np.sqrt(variance)
         self.spread = np.sqrt(prior * (1 - prior) * copies)
-        if is_direct:
-            self.factors = _Factors(system, self.weights, self.spread)
+        # The unknowns of a direct solution.
+        self.side = min(np.count_nonzero(self.weights), system.n_records)
+        if system.n_dense > _MOST_DENSE:
+            self.side = np.inf
+        self.factors = None
 
     def solve(self, rest):
         """Solve for what the prior leaves of the equations."""
-        aim, n_iterations = self.weights * rest, 0
-        if self.is_direct:
-            x = self.factors.solve(aim)
-        else:
-            x, n_iterations = self._iterate(aim)
+        aim = self.weights * rest
+        x, n_iterations = self._find(aim)
         left = aim - self._dot(x)
         misfit = float((left @ left + x @ x) / np.count_nonzero(self.weights))
         estimate = self.prior + self.spread * x / self.copies
         residual, precision = left * self.weights, self.weights**2
         return Solution(estimate, residual, precision, misfit, n_iterations)
 
-    def _iterate(self, aim):
+    def _find(self, aim):
+        if self.side > _MOST_DIRECT:
+            return self._iterate(aim, self.max_iter)
+        if self.factors is None:
+            if self.side > _ALWAYS_DIRECT:
+                x, n_iterations = self._iterate(aim, _FEW_ITERATIONS)
+                if n_iterations < _FEW_ITERATIONS:
+                    return x, n_iterations
+            self.factors = _Factors(self.system, self.weights, self.spread)
+        return self.factors.solve(aim), 0
+
+    def _iterate(self, aim, most):
         operator = LinearOperator(
             (len(aim), self.system.n_records),
             matvec=self._dot,
             rmatvec=self._transposed_dot,
             dtype=np.float64,
         )
-        limits = {"iter_lim": self.max_iter, "atol": self.tol, "btol": self.tol}
+        limits = {"iter_lim": most, "atol": self.tol, "btol": self.tol, "conlim": 0}
         x, _, n_iterations = lsqr(operator, aim, damp=1.0, **limits)[:3]
         return x, int(n_iterations)
 
