@@ -20,12 +20,16 @@ Results: reconstruction_power_<table>.json with a row a split, the same with _sh
 means and ranges, and reconstruction_null, _held, _tools and _size.
 """
 
+import resource
+import sys
 import time
 import warnings
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
+from itertools import pairwise
+from multiprocessing import get_context
 
 import numpy as np
-from catboost import CatBoostClassifier
 from common import (
     command_line,
     draw_members,
@@ -34,220 +38,39 @@ from common import (
     write_results,
     write_short,
 )
-from lightgbm import LGBMClassifier
+from reconstruction_models import (
+    ADULT,
+    BANK,
+    CREDIT,
+    FAMILIES,
+    PROTOTYPE,
+    PROTOTYPE_HELD,
+    RECORDS,
+    SHARES,
+    TABLES,
+    small_models,
+)
 from sklearn.base import clone
-from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import (
-    LinearDiscriminantAnalysis,
-    QuadraticDiscriminantAnalysis,
-)
+from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import (
-    AdaBoostClassifier,
-    BaggingClassifier,
-    ExtraTreesClassifier,
-    GradientBoostingClassifier,
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
-)
-from sklearn.feature_extraction.text import TfidfTransformer
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.metrics import roc_auc_score
-from sklearn.naive_bayes import BernoulliNB, GaussianNB
+from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import (
-    OrdinalEncoder,
-    QuantileTransformer,
-    StandardScaler,
-    TargetEncoder,
-)
-from sklearn.tree import DecisionTreeClassifier
-from xgboost import XGBClassifier
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from sklearn_mia import LinearReconstructionAttack, as_records
-from sklearn_mia.metrics import tpr_at_fpr_score
+from sklearn_mia.metrics import rate_interval, roc_auc_interval, tpr_at_fpr_score
 
 METRICS = ("AUC", "TPR@1%", "TPR@0.1%")
-# Of models: no split of members and no tie shares it.
-MODEL_SEED = 1000
-RECORDS = {"german_credit": 1000, "location30": 4000}
-ADULT, CREDIT, BANK = "adult", "credit_default_taiwan", "bank_marketing"
-COVERTYPE, GERMAN, LOCATION = "covertype_20k", "german_credit", "location30"
-TABLES = [ADULT, CREDIT, BANK, COVERTYPE, GERMAN, LOCATION]
-TABULAR = TABLES[:5]
-TWO_CLASSES = [ADULT, CREDIT, BANK, GERMAN]
-BOOSTED = {"random_state": MODEL_SEED, "n_jobs": 1}
-OF_TREES = {"random_state": MODEL_SEED}
-LOGISTIC = LogisticRegression(max_iter=1000)
-
-
-def catboost(rounds):
-    return CatBoostClassifier(
-        iterations=rounds,
-        random_seed=MODEL_SEED,
-        thread_count=1,
-        verbose=0,
-        allow_writing_files=False,
-    )
-
-
-def forest(**params):
-    return RandomForestClassifier(100, **OF_TREES, **params)
-
-
-# Model, tables, and what else is not as usual.
-FAMILIES = {
-    "tree, leaf 10": (DecisionTreeClassifier(min_samples_leaf=10, **OF_TREES), TABULAR),
-    "tree": (DecisionTreeClassifier(**OF_TREES), TABULAR),
-    "forest": (forest(), TABULAR),
-    "forest, leaf 5": (forest(min_samples_leaf=5), TABULAR),
-    "forest, leaf 20": (forest(min_samples_leaf=20), TABULAR),
-    "forest, leaf 50": (forest(min_samples_leaf=50), TABULAR),
-    "forest, leaf 200": (forest(min_samples_leaf=200), TABULAR[:4]),
-    "bagged trees": (
-        BaggingClassifier(DecisionTreeClassifier(), 100, **OF_TREES),
-        TABULAR,
-    ),
-    "extra trees": (ExtraTreesClassifier(100, **OF_TREES), TABULAR),
-    "extra trees, leaf 20": (
-        ExtraTreesClassifier(100, min_samples_leaf=20, **OF_TREES),
-        TABULAR,
-    ),
-    "AdaBoost, depth 3": (
-        AdaBoostClassifier(DecisionTreeClassifier(max_depth=3), n_estimators=100),
-        TWO_CLASSES,
-    ),
-    "GradientBoosting": (GradientBoostingClassifier(**OF_TREES), TWO_CLASSES),
-    "HistGradientBoosting": (
-        HistGradientBoostingClassifier(early_stopping=False, **OF_TREES),
-        TWO_CLASSES,
-    ),
-    "LightGBM": (LGBMClassifier(verbose=-1, **BOOSTED), TWO_CLASSES),
-    "XGBoost": (XGBClassifier(**BOOSTED), TWO_CLASSES),
-    "CatBoost, 300 rounds": (catboost(300), TWO_CLASSES),
-    "HistGradientBoosting, 30 rounds, 3000 records": (
-        HistGradientBoostingClassifier(max_iter=30, early_stopping=False, **OF_TREES),
-        [COVERTYPE],
-        {"records": 3000},
-    ),
-    "LightGBM, 30 rounds, 3000 records": (
-        LGBMClassifier(n_estimators=30, verbose=-1, **BOOSTED),
-        [COVERTYPE],
-        {"records": 3000},
-    ),
-    "XGBoost, 30 rounds, 3000 records": (
-        XGBClassifier(n_estimators=30, **BOOSTED),
-        [COVERTYPE],
-        {"records": 3000},
-    ),
-    "logistic regression": (LOGISTIC, TABLES),
-    "logistic regression, outputs alone": (LOGISTIC, TABLES, {"equations": "outputs"}),
-    "logistic regression, 4000 records": (LOGISTIC, [COVERTYPE], {"records": 4000}),
-    "RidgeClassifier": (RidgeClassifier(), TABLES),
-    "LDA, covariance": (
-        LinearDiscriminantAnalysis(store_covariance=True),
-        [ADULT, CREDIT, BANK, GERMAN],
-    ),
-    "QDA, covariance": (
-        QuadraticDiscriminantAnalysis(store_covariance=True),
-        [CREDIT],
-    ),
-    "GaussianNB": (GaussianNB(), TABULAR),
-    "BernoulliNB": (BernoulliNB(), TABLES),
-    "StandardScaler": (StandardScaler(), [ADULT, CREDIT], {"raw": "numbers"}),
-    "PCA": (PCA(), [CREDIT], {"raw": "numbers", "records": 4000}),
-    "QuantileTransformer": (
-        QuantileTransformer(n_quantiles=1000, **OF_TREES),
-        [ADULT],
-        {"raw": "numbers"},
-    ),
-    "QuantileTransformer, 4000 records": (
-        QuantileTransformer(n_quantiles=1000, **OF_TREES),
-        [CREDIT],
-        {"raw": "numbers", "records": 4000},
-    ),
-    "TargetEncoder, smooth 10": (
-        TargetEncoder(smooth=10.0, **OF_TREES),
-        [ADULT],
-        {"raw": "categories"},
-    ),
-    "TfidfTransformer": (TfidfTransformer(), [LOCATION], {"raw": "numbers"}),
-}
-PROTOTYPE = {
-    ADULT: {
-        "tree, leaf 10": (0.625, 0.053),
-        "tree": (0.701, 0.137),
-        "forest": (0.967, 0.648, 0.478),
-        "forest, leaf 5": (0.857, 0.240, 0.088),
-        "forest, leaf 20": (0.723, 0.090),
-        "forest, leaf 50": (0.655, 0.048),
-        "forest, leaf 200": (0.566, 0.025),
-        "extra trees": (1.0, 0.986, 0.968),
-        "extra trees, leaf 20": (0.976, 0.715, 0.537),
-        "GradientBoosting": (0.699, 0.116, 0.041),
-        "HistGradientBoosting": (0.980, 0.728, 0.455),
-        "LightGBM": (0.980, 0.737, 0.573),
-        "XGBoost": (0.885, 0.430, 0.266),
-        "CatBoost, 300 rounds": (0.957, 0.593, 0.258),
-        "logistic regression": (0.547, 0.030, 0.005),
-        "logistic regression, outputs alone": (0.547,),
-        "GaussianNB": (0.582, 0.032, 0.009),
-        "StandardScaler": (0.524,),
-        "QuantileTransformer": (0.692, 0.078),
-        "TargetEncoder, smooth 10": (0.551, 0.026),
-    },
-    CREDIT: {
-        "forest": (0.989, 0.778, 0.396),
-        "extra trees": (1.0, 1.0, 1.0),
-        "extra trees, leaf 20": (0.993, 0.881, 0.701),
-        "GradientBoosting": (0.718, 0.145, 0.069),
-        "HistGradientBoosting": (0.994, 0.883, 0.696),
-        "LightGBM": (0.993, 0.882, 0.488),
-        "XGBoost": (0.970, 0.659, 0.343),
-        "CatBoost, 300 rounds": (0.999, 0.988, 0.919),
-        "logistic regression": (0.526, 0.019, 0.005),
-        "logistic regression, outputs alone": (0.526,),
-        "GaussianNB": (0.551, 0.021),
-        "LDA, covariance": (0.596, 0.047, 0.025),
-        "QDA, covariance": (0.627, 0.085, 0.039),
-        "PCA": (0.648, 0.080),
-        "QuantileTransformer, 4000 records": (0.987, 0.811, 0.245),
-    },
-    BANK: {
-        "forest": (0.941, 0.457, 0.273),
-        "extra trees": (1.0, 1.0, 1.0),
-        "extra trees, leaf 20": (0.997, 0.925, 0.800),
-        "GradientBoosting": (0.679, 0.143, 0.078),
-        "HistGradientBoosting": (0.965, 0.628, 0.391),
-        "LightGBM": (0.961, 0.630, 0.129),
-        "XGBoost": (0.871, 0.409, 0.357),
-        "CatBoost, 300 rounds": (0.950, 0.573, 0.099),
-        "logistic regression": (0.530, 0.019, 0.004),
-        "GaussianNB": (0.552, 0.028),
-        "LDA, covariance": (0.668, 0.079, 0.026),
-    },
-    COVERTYPE: {
-        "tree, leaf 10": (0.655, 0.060),
-        "forest": (0.990, 0.793, 0.420),
-        "forest, leaf 5": (0.967, 0.545, 0.209),
-        "extra trees": (1.0, 1.0, 1.0),
-        "HistGradientBoosting, 30 rounds, 3000 records": (1.0, 1.0, 1.0),
-        "LightGBM, 30 rounds, 3000 records": (1.0,),
-        "XGBoost, 30 rounds, 3000 records": (0.994, 0.901),
-        "logistic regression, 4000 records": (0.614, 0.046, 0.012),
-    },
-    GERMAN: {
-        "logistic regression": (0.613, 0.072),
-        "logistic regression, outputs alone": (0.613, 0.072),
-    },
-    LOCATION: {
-        "logistic regression": (0.998, 0.946, 0.901),
-        "logistic regression, outputs alone": (0.991, 0.825, 0.720),
-        "RidgeClassifier": (1.0, 1.0, 1.0),
-        "BernoulliNB": (1.0, 1.0, 1.0),
-        "TfidfTransformer": (0.691, 0.050, 0.003),
-    },
-}
+LEAST_POOLED, LEAST = 0.94, 0.90
+# Training records of a null run, by the members that the pool is said to have.
+TIMES = (1, 2)
+SIZES = [8000, 45_000, 200_000]
+OF_SIZE = ["forest", "LightGBM", "HistGradientBoosting"]
+MOST_SECONDS = 60
+# Columns of Adult that are no category.
+N_NUMBERS = 6
 
 
 def standardised(table, n_records, seed):
@@ -282,6 +105,7 @@ def attacked(model, X, y, **params):
     return scores, {
         "equations": attack.n_equations_,
         "iterations": attack.n_iter_,
+        "outside": attack.n_outside_,
         "seconds": time.perf_counter() - start,
     }
 
@@ -311,7 +135,7 @@ def power(table, families, n_splits, n_records):
                 "split": split,
                 "records": len(y),
                 "members": int(member.sum()),
-                **told,
+                **{k: told[k] for k in ("equations", "iterations", "seconds")},
                 **strength(member, scores),
             }
 
@@ -363,17 +187,276 @@ def run_power(options):
     print(f"Nowhere below the prototype: {not below}", *below, sep="\n  ")
 
 
+def null(n_runs, n_side):
+    """Runs on models that saw neither side: whether the interval has .5."""
+    tables = {table: standardised(table, None, 0) for table in (ADULT, CREDIT, BANK)}
+    for number, (family, recipe) in enumerate(small_models().items()):
+        for times in TIMES:
+            for run in range(n_runs):
+                table = list(tables)[run % len(tables)]
+                X, y = tables[table]
+                rng = np.random.default_rng([run, number, times, 3])
+                chosen = rng.permutation(len(y))[: (2 + times) * n_side]
+                pool, seen = chosen[: 2 * n_side], chosen[2 * n_side :]
+                model = clone(recipe)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    model.fit(X[seen], y[seen])
+                scores, _ = attacked(model, X[pool], y[pool])
+                side = np.arange(2 * n_side) < n_side
+                found = roc_auc_interval(side, scores)
+                yield {
+                    "family": family,
+                    "times members": times,
+                    "table": table,
+                    "run": run,
+                    "has .5": bool(found.low <= 0.5 <= found.high),
+                    **strength(side, scores),
+                }
+
+
+def null_summary(rows):
+    for family in ["all", *dict.fromkeys(row["family"] for row in rows)]:
+        own = [row for row in rows if family in ("all", row["family"])]
+        by_size = [[r for r in own if r["times members"] == t] for t in TIMES]
+        told = rate_interval(sum(row["has .5"] for row in own), len(own))
+        yield {
+            "family": family,
+            "runs": len(own),
+            "interval has .5": told.estimate,
+            "95 %": f"{told.low:.3f} to {told.high:.3f}",
+            **{
+                f"trained on {times} x members": float(
+                    np.mean([row["has .5"] for row in part])
+                )
+                for times, part in zip(TIMES, by_size, strict=True)
+            },
+            **{m: float(np.mean([row[m] for row in own])) for m in METRICS},
+        }
+
+
+def run_null(options):
+    rows = []
+    for row in null(options.runs, options.side):
+        rows.append(row)
+        if len(rows) % options.runs == 0:
+            has = np.mean([r["has .5"] for r in rows[-options.runs :]])
+            print(row["family"], row["times members"], has, flush=True)
+    summary = list(null_summary(rows))
+    settings = {"runs": options.runs, "records_a_side": options.side}
+    write_results(f"{options.name}_null", summary, **settings, **libraries())
+    pooled, *others = [row["interval has .5"] for row in summary]
+    print(f"Pooled at least {LEAST_POOLED:g}: {pooled >= LEAST_POOLED} ({pooled:.3f})")
+    least = min(others)
+    print(f"Each family at least {LEAST:g}: {least >= LEAST} ({least:.3f})")
+
+
+def held(families, n_splits, n_records):
+    """Pools that have a share of the members, and as many others."""
+    for family in families:
+        for split in range(n_splits):
+            X, y = standardised(ADULT, n_records, split)
+            member = draw_members(len(y), split)
+            model = clone(FAMILIES[family][0]).fit(X[member], y[member])
+            # Of another stream than the draw of the members.
+            order = np.random.default_rng([split, 2]).permutation(len(y))
+            sides = [order[member[order] == side] for side in (True, False)]
+            for share in SHARES:
+                n = round(share * min(map(len, sides)))
+                pool = np.sort(np.concatenate([own[:n] for own in sides]))
+                scores, told = attacked(model, X[pool], y[pool])
+                yield {
+                    "family": family,
+                    "held": share,
+                    "split": split,
+                    **told,
+                    **strength(member[pool], scores),
+                }
+
+
+def run_held(options):
+    rows = []
+    families = [f for f in PROTOTYPE_HELD if f in options.families]
+    for row in held(families, options.splits, options.records):
+        told = [row[c] for c in ("family", "held", "split")]
+        print(*told, *(f"{row[m]:.3f}" for m in METRICS), flush=True)
+        rows.append(row)
+    summary = []
+    for family in families:
+        for share, before in zip(SHARES, PROTOTYPE_HELD[family], strict=True):
+            own = [r for r in rows if (r["family"], r["held"]) == (family, share)]
+            best = [max(r[m] for r in own) for m in METRICS]
+            names = zip(METRICS, before, best, strict=False)
+            summary.append(
+                {
+                    "family": family,
+                    "members held": share,
+                    "members estimated outside": mean_and_range(
+                        [r["outside"] for r in own]
+                    ),
+                    **{m: mean_and_range([r[m] for r in own]) for m in METRICS},
+                    "prototype": " / ".join(f"{v:.3f}" for v in before),
+                    "below": ", ".join(m for m, v, b in names if v - 0.0005 > b),
+                }
+            )
+    settings = {"records": options.records, "splits": options.splits}
+    write_results(f"{options.name}_held", summary, **settings, **libraries())
+    below = [row for row in summary if row["below"]]
+    print(f"Nowhere below the prototype: {not below}")
+
+
+def released(frame):
+    """A pipeline as people release it: text and missing values go in."""
+    numbers = list(frame.select_dtypes(include="number"))
+    others = [column for column in frame if column not in numbers]
+    encode = make_pipeline(
+        SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")
+    )
+    scale = make_pipeline(SimpleImputer(), StandardScaler())
+    columns = ColumnTransformer(
+        [("numbers", scale, numbers), ("categories", encode, others)]
+    )
+    return make_pipeline(columns, clone(FAMILIES["LightGBM"][0]))
+
+
+def tools(n_splits, n_records):
+    for split in range(n_splits):
+        X, y = standardised(ADULT, n_records, split)
+        member = draw_members(len(y), split)
+        model = clone(FAMILIES["forest"][0]).fit(X[member], y[member])
+        values = cross_val_score(
+            LinearReconstructionAttack(model),
+            as_records(X, y),
+            member,
+            scoring="roc_auc",
+        )
+        yield {
+            "what": "forest, cross_val_score",
+            "split": split,
+            "AUC": float(np.mean(values)),
+        }
+        model = clone(FAMILIES["LightGBM"][0]).fit(X[member], y[member])
+        scores, _ = attacked(model, X, y)
+        yield {"what": "LightGBM, encoded", "split": split, **strength(member, scores)}
+        frame, codes = load_frame(ADULT, n_records, split)
+        labels = np.array(["at most 50K", "more"])[codes]
+        model = released(frame).fit(frame[member], labels[member])
+        scores, _ = attacked(model, frame, labels)
+        yield {"what": "LightGBM, released", "split": split, **strength(member, scores)}
+
+
+def run_tools(options):
+    rows = []
+    for row in tools(options.splits, options.records):
+        print(*row.values(), flush=True)
+        rows.append(row)
+    settings = {"records": options.records, "splits": options.splits}
+    write_results(f"{options.name}_tools", rows, **settings, **libraries())
+    crossed, encoded, pipeline = (
+        np.array([row["AUC"] for row in rows if row["what"] == what])
+        for what in dict.fromkeys(row["what"] for row in rows)
+    )
+    print(f"cross_val_score above .8: {bool(crossed.min() > 0.8)}")
+    gap = float(np.abs(encoded - pipeline).max())
+    print(f"Pipeline within .01 of the encoded table: {gap <= 0.01} ({gap:.4f})")
+
+
+def enlarged(n_records):
+    """Adult, its records several times over with jittered numbers if need be."""
+    X, y = standardised(ADULT, None, 0)
+    rng = np.random.default_rng(4)
+    chosen = np.arange(n_records) % len(y)
+    jitter = rng.normal(scale=0.05, size=(n_records, N_NUMBERS))
+    jitter[: len(y)] = 0
+    X = X[chosen]
+    X[:, :N_NUMBERS] += jitter
+    return X, y[chosen]
+
+
+def one_size(family, n_records):
+    """Seconds and memory of one fit, in a process of its own."""
+    X, y = enlarged(n_records)
+    member = draw_members(len(y), 0)
+    recipe, clock = clone(FAMILIES[family][0]), []
+    model = recipe.fit(X[member], y[member])
+    before = peak_megabytes()
+
+    def timed(function):
+        def run(*args, **kwargs):
+            start = time.perf_counter(), time.process_time()
+            found = function(*args, **kwargs)
+            now = time.perf_counter(), time.process_time()
+            clock.append(tuple(b - a for a, b in zip(start, now, strict=True)))
+            return found
+
+        return run
+
+    module = sys.modules[LinearReconstructionAttack.__module__]
+    for name in ("linear_equations", "solve"):
+        setattr(module, name, timed(getattr(module, name)))
+    attack = LinearReconstructionAttack(model)
+    fit = timed(attack.fit)
+    fit(as_records(X, y))
+    (equations, _), *solves, (whole, processor) = clock
+    scores = attack.score_samples(as_records(X, y))
+    return {
+        "family": family,
+        "records": n_records,
+        "equations": attack.n_equations_,
+        "iterations": attack.n_iter_,
+        "equations s": equations,
+        "solve s": sum(s for s, _ in solves),
+        "fit s": whole,
+        "fit, processor s": processor,
+        "MB before": before,
+        "MB at most": peak_megabytes(),
+        **strength(member, scores),
+    }
+
+
+def peak_megabytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def run_size(options):
+    rows = []
+    for family in options.size_families:
+        for n_records in options.sizes:
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                rows.append(pool.submit(one_size, family, n_records).result())
+            print(rows[-1], flush=True)
+    write_results(f"{options.name}_size", rows, **libraries())
+    for family in options.size_families:
+        own = [row for row in rows if row["family"] == family]
+        for first, last in pairwise(own):
+            ratio = last["fit s"] / first["fit s"]
+            larger = last["records"] / first["records"]
+            print(f"{family}: {larger:.1f} times the records take {ratio:.1f} times")
+    slow = [row["solve s"] for row in rows if row["records"] == 45_000]
+    print(f"45,000 records within {MOST_SECONDS} s: {max(slow) <= MOST_SECONDS}")
+
+
 def main():
     parser = command_line(__doc__, "reconstruction", tables=TABLES, n_records=8000)
     parser.add_argument("parts", nargs="*", default=list(PARTS), choices=list(PARTS))
     parser.add_argument("--families", nargs="+", default=FAMILIES, choices=FAMILIES)
     parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=200, help="of null, by family")
+    parser.add_argument("--side", type=int, default=300, help="records, of null")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--size-families", nargs="+", default=OF_SIZE)
     options = parser.parse_args()
     for part in options.parts:
         PARTS[part](options)
 
 
-PARTS = {"power": run_power}
+PARTS = {
+    "power": run_power,
+    "null": run_null,
+    "held": run_held,
+    "tools": run_tools,
+    "size": run_size,
+}
 
 if __name__ == "__main__":
     main()

@@ -5,7 +5,11 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification
-from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.metrics import roc_auc_score
 
 from sklearn_mia.equations import (
@@ -77,6 +81,15 @@ def test_a_factor_finds_what_iterations_find(monkeypatch, n_records, n_rows, n_o
         expected = getattr(iterated, name)
         tolerance = 1e-6 * np.abs(expected).max()
         assert_allclose(getattr(direct, name), expected, atol=tolerance)
+
+
+def test_a_factor_is_made_where_a_few_iterations_do_not_do():
+    X, y, m = pool(1200)
+    trees = {"n_estimators": 30, "min_samples_leaf": 5, "random_state": 0}
+    forest = RandomForestClassifier(**trees).fit(X[m], y[m])
+    assert 1 < solve(linear_equations(forest, X, y)).n_iterations < 150
+    exact = ExtraTreesClassifier(**trees).fit(X[m], y[m])
+    assert solve(linear_equations(exact, X, y)).n_iterations == 0
 
 
 def test_equations_that_do_not_fit_each_other_count_for_less():

@@ -63,7 +63,7 @@ class LinearReconstructionAttack(BaseAttack):
         before it are taken as known, and nothing else of the file is read.
 
     max_iter : int, default=1000
-        Most iterations of the solver, for more than 8,000 records and equations.
+        Most iterations of the solver, for more than 10,000 records and equations.
 
     label_column : {"auto"}, int, str or None, default="auto"
         Which column of a record is the class label. "auto": in a frame the one

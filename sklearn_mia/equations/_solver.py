@@ -14,7 +14,7 @@ _EXACT_FLOOR = 1e-5
 # Squared standard deviations an equation that no pool with all members has.
 MOST_MISFIT = 1.5
 # Up to so many records or equations, and coefficients that are not sparse.
-_MOST_DIRECT = 8000
+_MOST_DIRECT = 10_000
 _MOST_DENSE = 60_000_000
 # Above so many, only where so few iterations do not do.
 _ALWAYS_DIRECT = 1000
@@ -61,7 +61,7 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1
         \qquad v = \pi (1 - \pi)
 
     with S the variances of the rows: that of what is stored, that of the draws of a
-    bootstrap, and a share of the norm of the row. Up to 8,000 records or equations the
+    bootstrap, and a share of the norm of the row. Up to 10,000 records or equations the
     solution is exact, by a Cholesky factor if need be, and the share is 1e-5 or, where
     the equations do not fit each other as well as that, .003. It is .003 for larger
     systems, which `lsqr` solves without random numbers and in the memory of A.
@@ -240,13 +240,16 @@ class _Factors:
         return self.sparse.T @ z[:n] + self.dense.T @ z[n:]
 
     def _of_records(self):
-        gram = self.dense.T @ self.dense
+        # In the order of the factor, so that it takes the same memory.
+        gram = np.zeros((self.sparse.shape[1],) * 2, order="F")
+        if len(self.dense):
+            gram += self.dense.T @ self.dense
         _add_products(gram, self.sparse.T.tocsr(), self.sparse.tocsc())
         return gram
 
     def _of_rows(self):
         n = self.sparse.shape[0]
-        gram = np.zeros((len(self.order),) * 2)
+        gram = np.zeros((len(self.order),) * 2, order="F")
         _add_products(gram[:n, :n], self.sparse, self.sparse.T.tocsc())
         gram[n:, :n] = (self.sparse @ self.dense.T).T
         gram[n:, n:] = self.dense @ self.dense.T
