@@ -441,7 +441,7 @@ def main():
     parser.add_argument("parts", nargs="*", default=list(PARTS), choices=list(PARTS))
     parser.add_argument("--families", nargs="+", default=FAMILIES, choices=FAMILIES)
     parser.add_argument("--splits", type=int, default=5)
-    parser.add_argument("--runs", type=int, default=200, help="of null, by family")
+    parser.add_argument("--runs", type=int, default=100, help="of null, by size")
     parser.add_argument("--side", type=int, default=300, help="records, of null")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--size-families", nargs="+", default=OF_SIZE)
