@@ -5,13 +5,18 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification
-from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.metrics import roc_auc_score
 
 from sklearn_mia.equations import (
     Equations,
     LinearSystem,
     Products,
+    _solver,
     grouped,
     linear_equations,
     solve,
@@ -26,7 +31,7 @@ def test_the_estimate_is_the_formula():
     b = A @ m + scale
     system = LinearSystem((Equations("any", A, b, scale),), 12)
     v = prior * (1 - prior)
-    S = np.diag(scale**2 + 3e-3**2 * np.sum(A**2, axis=1))
+    S = np.diag(scale**2 + 1e-5**2 * np.sum(A**2, axis=1))
     gain = v * A.T @ np.linalg.inv(v * A @ A.T + S)
     expected = prior + gain @ (b - prior * A.sum(axis=1))
     assert_allclose(solve(system, prior=prior).estimate, expected, atol=1e-6)
@@ -35,10 +40,64 @@ def test_the_estimate_is_the_formula():
 def test_draws_add_the_variance_that_is_expected_of_them():
     A, b = np.abs(RNG.normal(size=(5, 9))), RNG.normal(size=5)
     system = LinearSystem((Equations("any", A, b, 0.01, sampling=0.7),), 9)
-    S = np.diag(0.01**2 + (0.7 * 0.3 + 3e-3**2) * np.sum(A**2, axis=1))
+    S = np.diag(0.01**2 + (0.7 * 0.3 + 1e-5**2) * np.sum(A**2, axis=1))
     gain = 0.21 * A.T @ np.linalg.inv(0.21 * A @ A.T + S)
     expected = 0.3 + gain @ (b - 0.3 * A.sum(axis=1))
     assert_allclose(solve(system, prior=0.3).estimate, expected, atol=1e-6)
+
+
+def mixed_system(n_records, n_rows):
+    """A sparse, a dense and a product block, each of some records or of all."""
+    some = np.sort(RNG.permutation(n_records)[: n_records // 2])
+    groups = RNG.integers(0, n_rows, size=(len(some), 2))
+    F, R = RNG.normal(size=(n_records, 2)), RNG.normal(size=(n_records, 2))
+    matrices = [
+        (grouped(groups, [n_rows, n_rows]), some),
+        (RNG.normal(size=(3, n_records)), None),
+        (Products(F, R), None),
+    ]
+    m, blocks = RNG.random(n_records) < 0.5, []
+    for matrix, records in matrices:
+        b = matrix @ (m if records is None else m[records]).astype(float)
+        b[1] = np.nan
+        blocks.append(Equations("any", matrix, b, 0.02, records=records))
+    return LinearSystem(tuple(blocks), n_records)
+
+
+@pytest.mark.parametrize(("n_records", "n_rows"), [(40, 4), (30, 40)])
+@pytest.mark.parametrize("n_outside", [0.0, 5.0])
+def test_a_factor_finds_what_iterations_find(monkeypatch, n_records, n_rows, n_outside):
+    system, copies = mixed_system(n_records, n_rows), np.ones(n_records)
+    copies[:5] = 2
+    given = {"prior": 0.4, "copies": copies, "n_outside": n_outside}
+    monkeypatch.setattr(_solver, "_FLOOR", _solver._EXACT_FLOOR)
+    direct = solve(system, **given)
+    assert direct.n_iterations == 0
+    monkeypatch.setattr(_solver, "_ALWAYS_DIRECT", 0)
+    monkeypatch.setattr(_solver, "_FEW_ITERATIONS", 1000)
+    iterated = solve(system, tol=1e-13, **given)
+    assert iterated.n_iterations > 0
+    for name in ("estimate", "residual", "precision", "misfit"):
+        expected = getattr(iterated, name)
+        tolerance = 1e-6 * np.abs(expected).max()
+        assert_allclose(getattr(direct, name), expected, atol=tolerance)
+
+
+def test_a_factor_is_made_where_a_few_iterations_do_not_do():
+    X, y, m = pool(1200)
+    trees = {"n_estimators": 30, "min_samples_leaf": 5, "random_state": 0}
+    forest = RandomForestClassifier(**trees).fit(X[m], y[m])
+    assert 1 < solve(linear_equations(forest, X, y)).n_iterations < 150
+    exact = ExtraTreesClassifier(**trees).fit(X[m], y[m])
+    assert solve(linear_equations(exact, X, y)).n_iterations == 0
+
+
+def test_equations_that_do_not_fit_each_other_count_for_less():
+    A, b = np.ones((2, 3)), np.array([1.0, 1.01])
+    estimate = solve(LinearSystem((Equations("any", A, b),), 3)).estimate
+    S = 3 * 3e-3**2 * np.eye(2)
+    gain = 0.25 * A.T @ np.linalg.inv(0.25 * A @ A.T + S)
+    assert_allclose(estimate, 0.5 + gain @ (b - 1.5), atol=1e-9)
 
 
 def test_equal_records_may_share_a_column():

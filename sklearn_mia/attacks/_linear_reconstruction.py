@@ -16,14 +16,13 @@ from sklearn_mia.equations import (
     share_of_pool,
     solve,
 )
+from sklearn_mia.equations._solver import MOST_MISFIT
 from sklearn_mia.identity import find_ids, record_ids
 from sklearn_mia.models import model_name, open_model
 from sklearn_mia.tables import take
 
 # More of the pool than this outside it is taken into account.
 _FEW_OUTSIDE = 0.02
-# Squared standard deviations an equation that no pool with all members has.
-_MOST_MISFIT = 1.5
 
 
 class LinearReconstructionAttack(BaseAttack):
@@ -64,7 +63,7 @@ class LinearReconstructionAttack(BaseAttack):
         before it are taken as known, and nothing else of the file is read.
 
     max_iter : int, default=1000
-        Most iterations of the solver.
+        Most iterations of the solver, for more than 10,000 records and equations.
 
     label_column : {"auto"}, int, str or None, default="auto"
         Which column of a record is the class label. "auto": in a frame the one
@@ -251,7 +250,7 @@ class LinearReconstructionAttack(BaseAttack):
             if whole < 1:
                 self.prior_ = float(np.clip(whole, 0.01, 0.99))
                 solution = solve(system, prior=self.prior_, **settings)
-                if n_members is None or solution.misfit <= _MOST_MISFIT:
+                if n_members is None or solution.misfit <= MOST_MISFIT:
                     self.n_outside_ = 0.0
                     return solution
             self.prior_ = share_of_pool(system, copies)

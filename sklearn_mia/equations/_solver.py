@@ -3,11 +3,24 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
+from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import LinearOperator, lsqr
 from scipy.special import ndtr
 
 # Of the norm of a row: what rounding and rows that are wrong by a little may do.
 _FLOOR = 3e-3
+# The same where equations are solved exactly and fit each other.
+_EXACT_FLOOR = 1e-5
+# Squared standard deviations an equation that no pool with all members has.
+MOST_MISFIT = 1.5
+# Up to so many records or equations, and coefficients that are not sparse.
+_MOST_DIRECT = 10_000
+_MOST_DENSE = 60_000_000
+# Above so many, only where so few iterations do not do.
+_ALWAYS_DIRECT = 1000
+_FEW_ITERATIONS = 150
+_N_REFINEMENTS = 2
 
 
 def auc_ceiling(n_equations, n_records):
@@ -65,7 +78,7 @@ class Solution:
         equations hold for no membership of this pool.
 
     n_iterations : int
-        Iterations of the solver.
+        Iterations of the solver, 0 for a direct one.
     """
 
     estimate: np.ndarray
@@ -82,9 +95,10 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1
         \qquad v = \pi (1 - \pi)
 
     with S the variances of the rows: that of what is stored, that of the draws of a
-    bootstrap, and at least the square of .003 of the norm of the row. It is the
-    solution of a damped least-squares problem, which `lsqr` finds without random
-    numbers and in the memory of A.
+    bootstrap, and a share of the norm of the row. Up to 10,000 records or equations the
+    solution is exact, by a Cholesky factor if need be, and the share is 1e-5 or, where
+    the equations do not fit each other as well as that, .003. It is .003 for larger
+    systems, which `lsqr` solves without random numbers and in the memory of A.
 
     A pool that lacks :math:`R` training records sees their sum in every row. Their
     mean row is taken to be that of the pool, which adds
@@ -108,10 +122,10 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1
         Training records that are expected to be outside the pool.
 
     max_iter : int, default=1000
-        Most iterations.
+        Most iterations for a large system.
 
     tol : float, default=1e-9
-        Relative accuracy at which the solver stops.
+        Relative accuracy at which they stop.
 
     Returns
     -------
@@ -132,57 +146,155 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1
     known = np.isfinite(system.scale) & (squares > 0)
     # A row whose coefficients are as small as its rounding tells nothing.
     known &= np.sqrt(squares) >= 10 * np.where(known, system.scale, 0.0)
-    variance = np.where(known, variance + _FLOOR**2 * squares, 1.0)
     rest = system.b - prior * system.dot(copies)
+    if not known.any():
+        nothing = np.zeros(len(rest))
+        return Solution(np.full(n_records, float(prior)), nothing, nothing, 0.0, 0)
+
+    def prepared(floor, more=0.0):
+        total = np.where(known, variance + floor**2 * squares + more, np.inf)
+        return _Damped(system, total, prior, copies, max_iter, tol)
+
     if n_outside <= 0:
-        return _damped(system, rest, variance, known, prior, copies, max_iter, tol)
+        exact = prepared(_EXACT_FLOOR)
+        if exact.side <= _MOST_DIRECT:
+            found = exact.solve(rest)
+            if found.misfit <= MOST_MISFIT:
+                return found
+        del exact
+        return prepared(_FLOOR).solve(rest)
     n_pool = copies.sum()
-    spread = (n_outside + n_outside**2 / n_pool) * squares / n_pool
-    variance = np.where(known, variance + spread, 1.0)
+    damped = prepared(_FLOOR, (n_outside + n_outside**2 / n_pool) * squares / n_pool)
     folds = np.arange(n_records) % 5
     estimate, residual, n_iterations = np.empty(n_records), 0.0, 0
     for fold in range(5):
         others = copies * (folds != fold)
         mean = system.dot(others) / max(others.sum(), 1.0)
-        found = _damped(
-            system,
-            rest - n_outside * mean,
-            variance,
-            known,
-            prior,
-            copies,
-            max_iter,
-            tol,
-        )
+        found = damped.solve(rest - n_outside * mean)
         estimate[folds == fold] = found.estimate[folds == fold]
         residual = residual + found.residual / 5
         n_iterations = max(n_iterations, found.n_iterations)
     return Solution(estimate, residual, found.precision, found.misfit, n_iterations)
 
 
-def _damped(system, rest, variance, known, prior, copies, max_iter, tol):
-    """Solve for the deviation of each record from the prior, in its own units."""
-    weights = np.where(known, 1 / np.sqrt(variance), 0.0)
-    spread = np.sqrt(prior * (1 - prior) * copies)
-    shape = len(rest), system.n_records
-    operator = LinearOperator(
-        shape,
-        matvec=lambda x: weights * system.dot(spread * np.ravel(x)),
-        rmatvec=lambda z: spread * system.transposed_dot(weights * np.ravel(z)),
-        dtype=np.float64,
-    )
-    if not known.any():
-        nothing = np.zeros(shape[0])
-        return Solution(np.full(shape[1], float(prior)), nothing, nothing, 0.0, 0)
-    x, _, n_iterations, _, left = lsqr(
-        operator, weights * rest, damp=1.0, iter_lim=max_iter, atol=tol, btol=tol
-    )[:5]
-    deviation = spread * x
-    precision = weights**2
-    residual = (rest - system.dot(deviation)) * precision
-    estimate = prior + deviation / copies
-    misfit = float(left**2 / known.sum())
-    return Solution(estimate, residual, precision, misfit, int(n_iterations))
+class _Damped:
+    """Finds the deviation of each record from the prior, in its own units.
+
+    A pickle of it holds the coefficients of the pool.
+    """
+
+    def __init__(self, system, variance, prior, copies, max_iter, tol):
+        self.system, self.prior, self.copies = system, prior, copies
+        self.max_iter, self.tol = max_iter, tol
+        self.weights = 1 / np.sqrt(variance)
+        self.spread = np.sqrt(prior * (1 - prior) * copies)
+        # The unknowns of a direct solution.
+        self.side = min(np.count_nonzero(self.weights), system.n_records)
+        if system.n_dense > _MOST_DENSE:
+            self.side = np.inf
+        self.factors = None
+
+    def solve(self, rest):
+        """Solve for what the prior leaves of the equations."""
+        aim = self.weights * rest
+        x, n_iterations = self._find(aim)
+        left = aim - self._dot(x)
+        misfit = float((left @ left + x @ x) / np.count_nonzero(self.weights))
+        estimate = self.prior + self.spread * x / self.copies
+        residual, precision = left * self.weights, self.weights**2
+        return Solution(estimate, residual, precision, misfit, n_iterations)
+
+    def _find(self, aim):
+        if self.side > _MOST_DIRECT:
+            return self._iterate(aim, self.max_iter)
+        if self.factors is None:
+            if self.side > _ALWAYS_DIRECT:
+                x, n_iterations = self._iterate(aim, _FEW_ITERATIONS)
+                if n_iterations < _FEW_ITERATIONS:
+                    return x, n_iterations
+            self.factors = _Factors(self.system, self.weights, self.spread)
+        return self.factors.solve(aim), 0
+
+    def _iterate(self, aim, most):
+        operator = LinearOperator(
+            (len(aim), self.system.n_records),
+            matvec=self._dot,
+            rmatvec=self._transposed_dot,
+            dtype=np.float64,
+        )
+        limits = {"iter_lim": most, "atol": self.tol, "btol": self.tol, "conlim": 0}
+        x, _, n_iterations = lsqr(operator, aim, damp=1.0, **limits)[:3]
+        return x, int(n_iterations)
+
+    def _dot(self, x):
+        return self.weights * self.system.dot(self.spread * np.ravel(x))
+
+    def _transposed_dot(self, z):
+        return self.spread * self.system.transposed_dot(self.weights * np.ravel(z))
+
+
+class _Factors:
+    """Cholesky factor of the normal equations, by the smaller side of the system.
+
+    A pickle of it holds products of the coefficients of the pool.
+    """
+
+    def __init__(self, system, weights, spread):
+        stacked = system.stacked(np.flatnonzero(weights))
+        (sparse, at_sparse), (dense, at_dense) = stacked
+        self.order = np.concatenate([at_sparse, at_dense])
+        scale = sp.diags_array(weights[at_sparse])
+        self.sparse = (scale @ sparse @ sp.diags_array(spread)).tocsr()
+        self.dense = dense * weights[at_dense][:, None] * spread
+        self.by_records = system.n_records <= len(self.order)
+        gram = self._of_records() if self.by_records else self._of_rows()
+        gram[np.diag_indices_from(gram)] += 1.0
+        self.factor = cho_factor(gram, lower=True, overwrite_a=True)
+
+    def solve(self, aim):
+        """The x of least squares |aim - B x| and |x| together."""
+        aim = aim[self.order]
+        x = z = 0.0
+        for _ in range(1 + _N_REFINEMENTS):
+            if self.by_records:
+                left = self._transposed_dot(aim - self._dot(x)) - x
+                x = x + cho_solve(self.factor, left)
+            else:
+                z = z + cho_solve(self.factor, aim - z - self._dot(x))
+                x = self._transposed_dot(z)
+        return x
+
+    def _dot(self, x):
+        if np.ndim(x) == 0:
+            return 0.0
+        return np.concatenate([self.sparse @ x, self.dense @ x])
+
+    def _transposed_dot(self, z):
+        n = self.sparse.shape[0]
+        return self.sparse.T @ z[:n] + self.dense.T @ z[n:]
+
+    def _of_records(self):
+        # In the order of the factor, so that it takes the same memory.
+        gram = np.zeros((self.sparse.shape[1],) * 2, order="F")
+        if len(self.dense):
+            gram += self.dense.T @ self.dense
+        _add_products(gram, self.sparse.T.tocsr(), self.sparse.tocsc())
+        return gram
+
+    def _of_rows(self):
+        n = self.sparse.shape[0]
+        gram = np.zeros((len(self.order),) * 2, order="F")
+        _add_products(gram[:n, :n], self.sparse, self.sparse.T.tocsc())
+        gram[n:, :n] = (self.sparse @ self.dense.T).T
+        gram[n:, n:] = self.dense @ self.dense.T
+        return gram
+
+
+def _add_products(total, left, right, step=500):
+    """Add the lower half of a symmetric product, in little memory."""
+    for start in range(0, right.shape[1], step):
+        columns = slice(start, start + step)
+        total[start:, columns] += (left[start:] @ right[:, columns]).toarray()
 
 
 def share_of_pool(system, copies):

@@ -130,6 +130,14 @@ class Equations:
         wide[:, self.records] = dense
         return wide
 
+    def _tosparse(self, n_records):
+        """A sparse matrix with a column for every record."""
+        if self.records is None:
+            return sp.csr_array(self.matrix)
+        found = sp.coo_array(self.matrix)
+        places = found.row, np.asarray(self.records)[found.col]
+        return sp.csr_array((found.data, places), shape=(len(self.b), n_records))
+
 
 class Products:
     r"""The matrix of all products of a column of F and a column of R.
@@ -374,6 +382,45 @@ class LinearSystem:
         if not self.blocks:
             return np.zeros((0, self.n_records))
         return np.concatenate([e._toarray(self.n_records) for e in self.blocks])
+
+    @property
+    def n_dense(self):
+        """Coefficients that are not held as a sparse matrix."""
+        return sum(
+            len(block.b) * self.n_records
+            for block in self.blocks
+            if not sp.issparse(block.matrix)
+        )
+
+    def stacked(self, rows):
+        """The coefficients of some rows, in one sparse and one dense matrix.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_used,)
+            Which rows, in their order.
+
+        Returns
+        -------
+        sparse, dense : tuple of a csr_array or an ndarray, and an ndarray
+            The rows held either way, and which ones they are.
+        """
+        parts, positions, start = ([], []), ([], []), 0
+        for block in self.blocks:
+            own = rows[(rows >= start) & (rows < start + len(block.b))]
+            dense = not sp.issparse(block.matrix)
+            if dense:
+                found = block._toarray(self.n_records)[own - start]
+            else:
+                found = block._tosparse(self.n_records)[own - start]
+            parts[dense].append(found)
+            positions[dense].append(own)
+            start += len(block.b)
+        none = np.zeros((0, self.n_records))
+        held = sp.vstack([sp.csr_array(none), *parts[0]], format="csr")
+        nowhere = np.zeros(0, dtype=int)
+        at_sparse, at_dense = (np.concatenate([nowhere, *p]) for p in positions)
+        return (held, at_sparse), (np.concatenate([none, *parts[1]]), at_dense)
 
     def table(self):
         """What is stored, a line for each step and kind.
