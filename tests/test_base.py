@@ -230,7 +230,7 @@ def mean_loss_and_codes(attack, model=MODEL):
 
 @cache
 def mean_loss_by_lira():
-    return mean_loss_and_codes(LiRA(n_shadows=8))[0]
+    return mean_loss_and_codes(LiRA(n_shadows=4))[0]
 
 
 class SubclassOfLiRA(LiRA):
@@ -243,13 +243,13 @@ STUMP = RandomForestClassifier(8, max_depth=1, random_state=0)
 @pytest.mark.parametrize(
     "attack",
     [
-        SubclassOfLiRA(n_shadows=8),
-        DifficultyCalibrationAttack(n_shadows=8),
-        DifficultyCalibrationAttack(n_shadows=8, signal="entropy"),
-        RMIA(n_shadows=8, temperature=2.0, trees_per_shadow=None),
-        ShadowModelAttack(n_shadows=8),
-        AboveTheRest(n_shadows=8),
-        MarginAboveTheRest(n_shadows=8),
+        SubclassOfLiRA(n_shadows=4),
+        DifficultyCalibrationAttack(n_shadows=4),
+        DifficultyCalibrationAttack(n_shadows=4, signal="entropy"),
+        RMIA(n_shadows=4, temperature=2.0, trees_per_shadow=None),
+        ShadowModelAttack(n_shadows=4),
+        AboveTheRest(n_shadows=4),
+        MarginAboveTheRest(n_shadows=4),
     ],
     ids=repr,
 )

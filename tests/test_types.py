@@ -100,8 +100,14 @@ def test_f03_figures_of_text_codes_are_those_of_memory(tmp_path, codes):
     assert figures(from_files(tmp_path, model, X, Y)) == expected
 
 
-@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "parquet"])
-@pytest.mark.parametrize("codes", CODES)
+@pytest.mark.parametrize(
+    ("codes", "suffix"),
+    [
+        *((codes, suffix) for codes in CODES for suffix in ("csv", "parquet")),
+        ("digits", "csv.gz"),
+        ("digits of another script", "csv.gz"),
+    ],
+)
 def test_f03_codes_that_the_model_knows_as_text_stay_text(tmp_path, codes, suffix):
     X = column(CODES[codes])
     read = assert_as_in_memory(tmp_path, encoded(X), X, Y, suffix=suffix)
