@@ -113,6 +113,7 @@ def small_instance(cls):
         "n_shadows": 2,
         "n_trees": 8,
         "n_queries": 5,
+        "n_stages": 3,
         "random_state": 0,
     }
     return cls(**{k: v for k, v in wanted.items() if k in names})
