@@ -15,6 +15,7 @@ from both_ways import (
     in_memory,
     refusal,
 )
+from helpers import in_turn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
@@ -415,10 +416,14 @@ class _Ordered(ClassifierMixin, BaseEstimator):
         return self.inner_.predict_proba(X)[:, self._order]
 
 
-@pytest.mark.parametrize("method", ["predict_proba", "predict"])
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("attack", [LiRA, RMIA, sklearn_mia.ShadowModelAttack])
-def test_f18_scores_are_those_of_sorted_classes(attack, n_classes, method):
+@in_turn(
+    ("attack", "answers"),
+    [LiRA, RMIA, sklearn_mia.ShadowModelAttack],
+    [(2, "predict_proba"), (3, "predict"), (3, "predict_proba"), (2, "predict")],
+    n_quick=2,
+)
+def test_f18_scores_are_those_of_sorted_classes(attack, answers):
+    n_classes, method = answers
     y = np.random.default_rng(0).permutation(2 * N) % n_classes
     y[:n_classes] = range(n_classes)
     target = _Ordered(by_appearance=True).fit(X[:N], y[:N])

@@ -2,6 +2,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from helpers import in_turn
 from helpers.targets import N_RECORDS, TARGETS, Fixed, answers, ask, table
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
@@ -62,8 +63,7 @@ def plain_answers(name):
 
 
 # XGBoost takes no labels but 0, 1, 2.
-@pytest.mark.parametrize("name", [name for name in TARGETS if name != "XGBoost"])
-@pytest.mark.parametrize("naming", NAMINGS)
+@in_turn(("name", "naming"), [name for name in TARGETS if name != "XGBoost"], NAMINGS)
 def test_names_of_the_classes_change_no_answer(name, naming):
     *_, log_proba = answers(TARGETS[name][0], 3, NAMINGS[naming])
     assert_array_equal(log_proba, plain_answers(name))
