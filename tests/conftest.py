@@ -1,6 +1,7 @@
+import gc
 import os
 import sys
-from functools import partial
+from functools import partial, wraps
 from importlib.machinery import PathFinder
 
 import pytest
@@ -11,6 +12,47 @@ pytest.register_assert_rewrite("helpers")
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ.setdefault("MPLBACKEND", "agg")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    # What is imported and collected stays: looking for garbage takes a fifth of it.
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def equal_records_are_looked_at_blindly_once():
+    """Audits of equal records share what the model-free check says of them.
+
+    It is half of a small audit, and depends on nothing but its arguments.
+    """
+    import joblib
+
+    from sklearn_mia.auditing import _build
+
+    blind_auc, known = _build.blind_auc, {}
+
+    @wraps(blind_auc)
+    def remembered(*args, **params):
+        key = joblib.hash((args, params))
+        if key not in known:
+            known[key] = blind_auc(*args, **params)
+        return known[key] and dict(known[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_build, "blind_auc", remembered)
+        yield
+
+
+@pytest.fixture
+def every_blind_check_anew(monkeypatch):
+    from sklearn_mia.auditing import _build
+
+    monkeypatch.setattr(_build, "blind_auc", _build.blind_auc.__wrapped__)
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """The interval of the AUC where few records move it, and by group.
 
-Of the quick tests of coverage an exactly correct 95 % interval fails 180 of 200 draws
-in one of 600 cells, of the slow ones .935 of 2,000 draws in one of 1,000. Seeds are
-fixed.
+Of the quick tests of coverage an exactly correct 95 % interval fails 180 of 200 draws,
+or 88 of 100, in one of 600 cells, of the slow ones .935 of 2,000 draws in one of 1,000.
+Seeds are fixed.
 """
 
 import numpy as np
@@ -56,9 +56,9 @@ every_cell = pytest.mark.parametrize(("law", "n1", "n0"), CELLS, ids=NAMES)
 
 
 @every_cell
-def test_auc_interval_holds_in_180_of_200_draws(law, n1, n0):
+def test_auc_interval_holds_in_88_of_100_draws(law, n1, n0):
     """Fails an exact interval in 1 of 600 runs."""
-    assert held(roc_auc_interval, law, law.auc(), n1, n0, 200) >= 180
+    assert held(roc_auc_interval, law, law.auc(), n1, n0, 100) >= 88
 
 
 @pytest.mark.slow

@@ -48,7 +48,9 @@ def test_leaky_forest_is_above_the_limits(report):
     assert [row["outcome"] for row in report.limits] == ["exceeded", "undecided"]
 
 
-def test_same_seed_same_report_for_any_n_jobs(report, forest, half):
+def test_same_seed_same_report_for_any_n_jobs(
+    report, forest, half, every_blind_check_anew
+):
     again = audit(
         forest, *half, n_shadows=4, n_permutations=199, n_jobs=2, random_state=0
     )

@@ -110,9 +110,10 @@ def small_instance(cls):
         "estimator": SIMPLE.get(cls.__name__),
         "attack_estimator": LogisticRegression(),
         "label_column": None,
-        "n_shadows": 4,
+        "n_shadows": 2,
         "n_trees": 8,
         "n_queries": 5,
+        "n_stages": 3,
         "random_state": 0,
     }
     return cls(**{k: v for k, v in wanted.items() if k in names})

@@ -8,8 +8,9 @@ import warnings
 import joblib
 import numpy as np
 import pytest
-from helpers import all_estimators
+from helpers import all_estimators, in_turn
 from helpers.attacks import (
+    ATTACKS,
     ON_A_TARGET,
     every_attack,
     every_attack_on_any_model,
@@ -69,8 +70,7 @@ def test_members_score_higher(cls):
     assert_array_equal(attack.predict(records), decision > 0)
 
 
-@every_attack
-@pytest.mark.parametrize("labels", [[0, 1], [-1, 1], [False, True]])
+@in_turn(("cls", "labels"), ATTACKS, [[0, 1], [-1, 1], [False, True]])
 def test_the_member_is_the_last_class_in_any_coding(cls, labels):
     X, y = table()
     target, records = train(model_for(cls), X, y), as_records(X, y)
@@ -134,8 +134,7 @@ def test_a_clone_keeps_every_parameter(cls):
         assert type(cloned[name]) is type(value)
 
 
-@every_attack
-@pytest.mark.parametrize("keep_models", [False, True])
+@in_turn(("cls", "keep_models"), ATTACKS, [False, True])
 def test_a_fitted_attack_can_be_saved(cls, keep_models, tmp_path):
     X, y = table()
     records = as_records(X, y)

@@ -6,7 +6,10 @@ import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from helpers import in_turn
 from helpers.attacks import (
+    ATTACKS,
+    ON_A_TARGET,
     encoder,
     every_attack,
     every_attack_on_any_model,
@@ -17,6 +20,7 @@ from helpers.attacks import (
     half,
     make,
     model_for,
+    on_any_model,
     people,
     plain_attack,
     plain_scores,
@@ -37,19 +41,17 @@ from sklearn.utils import get_tags
 
 from sklearn_mia import as_records
 
+NAMES = {
+    "text": (["high", "low", "mid"], np.asarray),
+    "text in a frame": (["high", "low", "mid"], frame_of),
+    "from 1": ([1, 2, 3], np.asarray),
+    "negative": ([-1, 1, 7], np.asarray),
+}
 
-@every_attack
-@pytest.mark.parametrize(
-    ("names", "container"),
-    [
-        (["high", "low", "mid"], np.asarray),
-        (["high", "low", "mid"], frame_of),
-        ([1, 2, 3], np.asarray),
-        ([-1, 1, 7], np.asarray),
-    ],
-    ids=["text", "text in a frame", "from 1", "negative"],
-)
-def test_a_label_is_no_column_number(cls, names, container):
+
+@in_turn(("cls", "kind"), ATTACKS, NAMES)
+def test_a_label_is_no_column_number(cls, kind):
+    names, container = NAMES[kind]
     X, y = table(n_classes=3)
     X, named = container(X), np.asarray(names)[y]
     target = train(model_for(cls), X, named)
@@ -57,8 +59,7 @@ def test_a_label_is_no_column_number(cls, names, container):
     assert_array_equal(found, plain_scores(cls, n_classes=3))
 
 
-@every_attack
-@pytest.mark.parametrize("names", [[False, True], [-1, 1], ["no", "yes"]])
+@in_turn(("cls", "names"), ATTACKS, [[False, True], [-1, 1], ["no", "yes"]])
 def test_names_of_two_labels_change_no_score(cls, names):
     X, y = table()
     named = np.asarray(names)[y]
@@ -74,8 +75,7 @@ INDEXES = {
 }
 
 
-@every_attack
-@pytest.mark.parametrize("index", INDEXES)
+@in_turn(("cls", "index"), ATTACKS, INDEXES)
 def test_rows_are_not_picked_by_the_index_of_a_frame(cls, index):
     pd = pytest.importorskip("pandas")
     X, y = table()
@@ -91,8 +91,7 @@ def test_rows_are_not_picked_by_the_index_of_a_frame(cls, index):
     assert_array_equal(attack.score_samples(records.iloc[some]), expected[some])
 
 
-@everything_on_any_model
-@pytest.mark.parametrize("module", ["pandas", "polars"])
+@in_turn(("cls", "module"), on_any_model(ON_A_TARGET), ["pandas", "polars"])
 def test_column_names_reach_the_target_without_a_warning(cls, module):
     if module == "polars":
         pytest.importorskip("sklearn", "1.8", reason="no columns of polars by name")
@@ -175,33 +174,48 @@ def test_read_only_records_give_the_same_scores(cls, tmp_path):
         assert_array_equal(given, before)
 
 
-@every_attack
-def test_labels_and_membership_in_any_one_dimensional_form(cls):
-    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+FORMS = {
+    "list": list,
+    "tuple": tuple,
+    "objects": lambda y: y.astype(object),
+    "pandas": lambda y: pytest.importorskip("pandas").Series(y),
+    "polars": lambda y: pytest.importorskip("polars").Series(y),
+}
+COLUMNS = {
+    "array": lambda y: y[:, None],
+    "pandas": lambda y: pytest.importorskip("pandas").DataFrame({"y": y}),
+    "polars": lambda y: pytest.importorskip("polars").DataFrame({"y": y}),
+}
+
+
+@in_turn(("cls", "form"), ATTACKS, FORMS, n_quick=2)
+def test_labels_and_membership_in_any_one_dimensional_form(cls, form):
     X, y = table()
     target, is_member = train(model_for(cls), X, y), half(X).astype(int)
     attack = plain_attack(cls)
-    expected = attack.score_samples(as_records(X, y))
-    forms = [list, tuple, lambda y: y.astype(object), pd.Series, pl.Series]
-    for form in forms:
-        records = as_records(X, form(y))
-        other = make(cls, target).fit(records, form(is_member))
-        assert_array_equal(other.score_samples(records), expected)
-        assert other.offset_ == attack.offset_
-    columns = [
-        lambda y: y[:, None],
-        lambda y: pd.DataFrame({"y": y}),
-        lambda y: pl.DataFrame({"y": y}),
-    ]
-    for column in columns:
-        with pytest.warns(DataConversionWarning) as caught:
-            records = as_records(X, column(y))
-        assert len(caught) == 1
-        with pytest.warns(DataConversionWarning) as caught:
-            other = make(cls, target).fit(records, column(is_member))
-        assert len(caught) == 1
-        assert_array_equal(other.score_samples(records), expected)
-        assert other.offset_ == attack.offset_
+    records = as_records(X, FORMS[form](y))
+    other = make(cls, target).fit(records, FORMS[form](is_member))
+    assert_array_equal(
+        other.score_samples(records), attack.score_samples(as_records(X, y))
+    )
+    assert other.offset_ == attack.offset_
+
+
+@in_turn(("cls", "column"), ATTACKS, COLUMNS)
+def test_labels_and_membership_in_a_column_of_a_table(cls, column):
+    X, y = table()
+    target, is_member = train(model_for(cls), X, y), half(X).astype(int)
+    attack = plain_attack(cls)
+    with pytest.warns(DataConversionWarning) as caught:
+        records = as_records(X, COLUMNS[column](y))
+    assert len(caught) == 1
+    with pytest.warns(DataConversionWarning) as caught:
+        other = make(cls, target).fit(records, COLUMNS[column](is_member))
+    assert len(caught) == 1
+    assert_array_equal(
+        other.score_samples(records), attack.score_samples(as_records(X, y))
+    )
+    assert other.offset_ == attack.offset_
 
 
 @everything_on_any_model

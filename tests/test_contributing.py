@@ -1,3 +1,5 @@
+import contextlib
+import io
 import re
 from pathlib import Path
 
@@ -9,16 +11,30 @@ from sklearn.datasets import make_classification
 PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 
 
-def test_the_page_makes_an_attack_in_15_lines_without_a_private_import(capsys):
-    code = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
-    assert len(code) == 6
-    lines = [line for line in code[0].splitlines() if line.strip()]
+CODE = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def run():
+    """What the page defines, its records and its model, and what it prints."""
+    names, out = {}, io.StringIO()
+    with contextlib.redirect_stdout(out):
+        for block in CODE:
+            exec(block, names)
+    return names, out.getvalue()
+
+
+@pytest.fixture
+def page(run):
+    return run[0]
+
+
+def test_the_page_makes_an_attack_in_15_lines_without_a_private_import(run):
+    assert len(CODE) == 6
+    lines = [line for line in CODE[0].splitlines() if line.strip()]
     assert len(lines) <= 15
-    assert not re.search(r"import .*\b_|\._\w+ import", "\n".join(code))
-    names = {}
-    for block in code:
-        exec(block, names)
-    printed = capsys.readouterr().out
+    assert not re.search(r"import .*\b_|\._\w+ import", "\n".join(CODE))
+    printed = run[1]
     aucs = np.array(printed.split("]")[0].strip("[ ").split(), dtype=float)
     assert aucs.min() > 0.8
     assert "RobustOffsetAttack" in printed
@@ -27,7 +43,7 @@ def test_the_page_makes_an_attack_in_15_lines_without_a_private_import(capsys):
 def test_an_attack_of_the_page_survives_what_scikit_learn_does_to_estimators():
     pytest.importorskip("pandas")
     names = {}
-    exec(re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[1], names)
+    exec(CODE[0], names)
     from sklearn.linear_model import LogisticRegression
 
     from sklearn_mia import as_records
@@ -40,15 +56,6 @@ def test_an_attack_of_the_page_survives_what_scikit_learn_does_to_estimators():
     np.testing.assert_array_equal(scores, attack.score_samples(records))
     with pytest.raises(ValueError, match="n_shadows"):
         clone(attack).set_params(n_shadows=0).fit(records)
-
-
-@pytest.fixture(scope="module")
-def page():
-    """What the page defines, and its records and model."""
-    names = {}
-    for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
-        exec(block, names)
-    return names
 
 
 def test_an_attack_of_the_page_has_a_parameter_of_its_own(page):

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from helpers import in_turn
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import make_classification
@@ -157,9 +158,9 @@ TREES = [
 ]
 
 
-@pytest.mark.parametrize("n_classes", [2, 4])
-@pytest.mark.parametrize(("model", "kinds"), TREES)
-def test_what_trees_store_holds(model, kinds, n_classes):
+@in_turn(("tree", "n_classes"), TREES, [2, 4])
+def test_what_trees_store_holds(tree, n_classes):
+    model, kinds = tree
     X, y, m = draw(n_classes)
     weights = getattr(model, "class_weight", None)
     if n_classes > 2 and isinstance(weights, dict):

@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree import DecisionTreeRegressor
 
 from sklearn_mia import (
     RMIA,
@@ -176,8 +177,10 @@ def test_a_name_is_looked_up_once_and_sent_to_workers(monkeypatch):
     monkeypatch.setitem(SIGNALS, "surprise", surprise)
     attacks = [
         ThresholdAttack(MODEL, signal="surprise"),
-        QuantileRegressionAttack(MODEL, signal="surprise", random_state=0),
-        SupervisedAttack(MODEL, signals=["surprise"], random_state=0),
+        QuantileRegressionAttack(
+            MODEL, signal="surprise", estimator=DecisionTreeRegressor(max_depth=3)
+        ),
+        SupervisedAttack(MODEL, signals=["surprise"], estimator=LogisticRegression()),
         clone(DIFFICULTY).set_params(signal="surprise", n_jobs=2),
     ]
     outside = as_records(X + 0.01, Y)

@@ -1,5 +1,6 @@
 """What a model, a table or a caller may be, and what is said of what may not."""
 
+import functools
 import pickle
 import re
 
@@ -14,6 +15,7 @@ from both_ways import (
     in_memory,
     refusal,
 )
+from helpers import in_turn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
@@ -93,10 +95,20 @@ def all_missing(kind):
 EMPTY = ["floats", "objects", "nullable", "category", "constant", "two values"]
 
 
+@functools.cache
+def blind_without_a_column():
+    return blind_auc(blind_table(FRAME, Y), IS_MEMBER, np.arange(2 * N))
+
+
+@functools.cache
+def quantile_scores_without_a_column():
+    attack = QuantileRegressionAttack(small_forest(), random_state=0)
+    return attack.fit_score(as_records(FRAME, Y))
+
+
 @pytest.mark.parametrize("kind", EMPTY)
 def test_f02_the_blind_baseline_is_as_without_an_empty_column(kind):
-    units = np.arange(2 * N)
-    without = blind_auc(blind_table(FRAME, Y), IS_MEMBER, units)
+    units, without = np.arange(2 * N), blind_without_a_column()
     told = FRAME.assign(empty=all_missing(kind))
     found = blind_auc(blind_table(told, Y), IS_MEMBER, units)
     assert found["learner"] == without["learner"]
@@ -106,11 +118,9 @@ def test_f02_the_blind_baseline_is_as_without_an_empty_column(kind):
 
 @pytest.mark.parametrize("kind", EMPTY)
 def test_f02_quantile_regression_is_as_without_an_empty_column(kind):
-    plain = small_forest()
-    first = QuantileRegressionAttack(plain, random_state=0)
-    expected = first.fit_score(as_records(FRAME, Y))
+    expected = quantile_scores_without_a_column()
     told = FRAME.assign(empty=all_missing(kind))
-    model = make_pipeline(_Without(), plain)
+    model = make_pipeline(_Without(), small_forest())
     scores = QuantileRegressionAttack(model, random_state=0).fit_score(
         as_records(told, Y)
     )
@@ -406,10 +416,14 @@ class _Ordered(ClassifierMixin, BaseEstimator):
         return self.inner_.predict_proba(X)[:, self._order]
 
 
-@pytest.mark.parametrize("method", ["predict_proba", "predict"])
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("attack", [LiRA, RMIA, sklearn_mia.ShadowModelAttack])
-def test_f18_scores_are_those_of_sorted_classes(attack, n_classes, method):
+@in_turn(
+    ("attack", "answers"),
+    [LiRA, RMIA, sklearn_mia.ShadowModelAttack],
+    [(2, "predict_proba"), (3, "predict"), (3, "predict_proba"), (2, "predict")],
+    n_quick=2,
+)
+def test_f18_scores_are_those_of_sorted_classes(attack, answers):
+    n_classes, method = answers
     y = np.random.default_rng(0).permutation(2 * N) % n_classes
     y[:n_classes] = range(n_classes)
     target = _Ordered(by_appearance=True).fit(X[:N], y[:N])
@@ -418,7 +432,7 @@ def test_f18_scores_are_those_of_sorted_classes(attack, n_classes, method):
         attack(
             target,
             shadow_estimator=_Ordered(by_appearance),
-            n_shadows=8,
+            n_shadows=4,
             response_method=method,
             random_state=0,
         ).fit(as_records(X, y))

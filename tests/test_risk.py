@@ -90,7 +90,7 @@ def test_exact_formulas_are_refits(model, n_classes):
     model = clone(model)
     if getattr(model, "priors", None) == "equal":
         model.set_params(priors=np.full(n_classes, 1 / n_classes))
-    rows = np.arange(0, len(y), 8)
+    rows = np.arange(0, len(y), 16)
     floor = 1 / (2 * getattr(model, "n_neighbors", np.inf))
     result = leave_one_out_risk(model.fit(X, y), X, y)
     expected = refitted(model, X, y, rows, floor)

@@ -36,7 +36,7 @@ from sklearn_mia.signals import confidence, entropy
 pd = pytest.importorskip("pandas")
 
 N_RECORDS = 240
-FOLDS = StratifiedKFold(3, shuffle=True, random_state=0)
+FOLDS = StratifiedKFold(2, shuffle=True, random_state=0)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import in_turn
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 from sklearn.base import clone
@@ -241,8 +242,7 @@ def test_known_membership_sets_the_threshold_and_not_the_scores(cls, forest, rec
     assert_array_equal(scores[0], scores[2])
 
 
-@pytest.mark.parametrize("cls", [LiRA, RMIA])
-@pytest.mark.parametrize("max_fpr", [0.0, 0.01, 0.05, 0.2])
+@in_turn(("cls", "max_fpr"), [LiRA, RMIA], [0.0, 0.05, 0.01, 0.2], n_quick=2)
 def test_false_alarms_stay_below_max_fpr_on_known_nonmembers(
     cls, forest, records, max_fpr
 ):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from helpers import in_turn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
@@ -58,8 +59,7 @@ def test_top_three_are_sorted():
     assert_allclose(top_response(log_proba, None), [[0.4, 0.3, 0.2]])
 
 
-@pytest.mark.parametrize("responses", ["full", "top3"])
-@pytest.mark.parametrize("per_class", [True, False])
+@in_turn(("responses", "per_class"), ["full", "top3"], [True, False])
 def test_members_score_higher(table, forest, responses, per_class):
     records = as_records(*table)
     attack = ShadowModelAttack(

@@ -100,8 +100,19 @@ def test_f03_figures_of_text_codes_are_those_of_memory(tmp_path, codes):
     assert figures(from_files(tmp_path, model, X, Y)) == expected
 
 
-@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "parquet"])
-@pytest.mark.parametrize("codes", CODES)
+@pytest.mark.parametrize(
+    ("codes", "suffix"),
+    [
+        *((codes, "csv") for codes in CODES),
+        *(("digits", suffix) for suffix in ("csv.gz", "parquet")),
+        # Text of any kind is text to a Parquet file.
+        *(
+            pytest.param(codes, suffix, marks=pytest.mark.slow)
+            for codes in list(CODES)[1:]
+            for suffix in ("csv.gz", "parquet")
+        ),
+    ],
+)
 def test_f03_codes_that_the_model_knows_as_text_stay_text(tmp_path, codes, suffix):
     X = column(CODES[codes])
     read = assert_as_in_memory(tmp_path, encoded(X), X, Y, suffix=suffix)

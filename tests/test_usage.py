@@ -145,10 +145,19 @@ def test_too_few_records_are_refused(n1, n0, n, message):
         dataset_usage(np.arange(n1 + n0) < n1, np.zeros(n1 + n0), np.zeros(n))
 
 
-@pytest.mark.parametrize("usage", [0, 0.3, 1])
-@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
-def test_the_interval_holds_the_share(law, usage):
-    assert covered(law, usage, 60, 60, 60, 100) >= 0.9
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        *((name, 0.3) for name in LAWS),
+        *((name, usage) for name in ("one sd", "right or wrong") for usage in (0, 1)),
+        ("perfect", 0),
+        ("a twentieth exposed", 1),
+        ("persons", 0),
+        ("persons of alike records", 1),
+    ],
+)
+def test_the_interval_holds_the_share(name, usage):
+    assert covered(LAWS[name], usage, 60, 60, 60, 100) >= 0.9
 
 
 @pytest.mark.slow

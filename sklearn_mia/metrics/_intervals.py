@@ -79,7 +79,7 @@ def _mixture_quantile(level, weights, n_trials, probabilities):
     low, high = 0, n_trials
     while low < high:
         middle = (low + high) // 2
-        if weights @ stats.binom.cdf(middle, n_trials, probabilities) >= level:
+        if weights @ special.bdtr(middle, n_trials, probabilities) >= level:
             high = middle
         else:
             low = middle + 1

@@ -4,9 +4,26 @@ import inspect
 import pkgutil
 from importlib import import_module
 
+import pytest
 from sklearn.base import BaseEstimator
 
 import sklearn_mia
+
+
+def in_turn(names, first, second, n_quick=1):
+    """Parametrize over all pairs; with each of `first`, all but some are slow.
+
+    The quick ones go on where those of the one before ended, and so all of `second`
+    come up.
+    """
+    first, second = list(first), list(second)
+    pairs = []
+    for i, one in enumerate(first):
+        quick = {(i * n_quick + k) % len(second) for k in range(n_quick)}
+        for j, other in enumerate(second):
+            marks = [] if j in quick else [pytest.mark.slow]
+            pairs.append(pytest.param(one, other, marks=marks))
+    return pytest.mark.parametrize(names, pairs)
 
 
 def all_estimators():

@@ -47,7 +47,8 @@ TREE = DecisionTreeClassifier(min_samples_leaf=3, max_features=4, random_state=0
 SMALL = {
     "n_shadows": 4,
     "n_trees": 10,
-    "n_queries": 10,
+    "n_queries": 5,
+    "n_stages": 3,
     "n_folds": 2,
     "attack_estimator": GaussianNB(),
     "random_state": 0,
