@@ -8,11 +8,18 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy.stats import norm
 from sklearn.base import clone
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, PolynomialFeatures, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import (
     RMIA,
@@ -154,10 +161,63 @@ def test_a_file_that_no_attack_reads_is_not_shown_to_be_safe(sides):
     assert exit_code(report) == 4
     assert report.verdict["level"] == "nothing_found"
     assert "could have been missed" in report.verdict["title"]
-    assert report.verdict["sentences"][0].startswith("No attack on the file was tried")
+    assert report.verdict["sentences"][0].startswith("Not all of the file was attacked")
     assert "would have been" in report.verdicts["interface"]["title"]
     answers = audit(model, *sides, limits=limits, release="interface", **QUICK)
     assert exit_code(answers) == 0
+
+
+class OwnTree(DecisionTreeClassifier):
+    """A class that nothing is known of."""
+
+
+@pytest.mark.parametrize(
+    ("model", "unread"),
+    [
+        (make_pipeline(MinMaxScaler(), OwnTree(max_depth=3)), ["OwnTree"]),
+        (
+            make_pipeline(KNNImputer(), RandomForestClassifier(3, random_state=0)),
+            ["KNNImputer"],
+        ),
+        (
+            VotingClassifier([("a", GaussianNB()), ("b", OwnTree(max_depth=3))]),
+            ["OwnTree"],
+        ),
+        (
+            CalibratedClassifierCV(RandomForestClassifier(3, random_state=0), cv=2),
+            ["CalibratedClassifierCV"],
+        ),
+        # Few numbers: medians, and powers that no record decides on.
+        (
+            make_pipeline(
+                SimpleImputer(strategy="median"),
+                PolynomialFeatures(1),
+                StandardScaler(),
+                LogisticRegression(max_iter=500),
+            ),
+            [],
+        ),
+        (make_pipeline(StandardScaler(), KNeighborsClassifier()), []),
+    ],
+)
+def test_a_part_of_the_file_that_no_equation_reads_keeps_it_from_passing(
+    sides, model, unread
+):
+    model.fit(*sides[:2])
+    X, y = np.vstack(sides[::2]), np.concatenate(sides[1::2])
+    attack = LinearReconstructionAttack(model).fit(np.column_stack([X, y]))
+    assert attack.unread_ == unread
+
+
+def test_a_file_that_is_read_in_part_is_not_shown_to_be_safe(sides):
+    model = make_pipeline(MinMaxScaler(), OwnTree(max_depth=1)).fit(*sides[:2])
+    limits = {"auc": 0.95}
+    report = audit(model, *sides, limits=limits, release="file", **QUICK)
+    assert report.to_dict()["stored"]["n_equations"] > 0
+    (finding,) = [f for f in report.findings if f.code == "MIA027"]
+    assert "no equation is known of what OwnTree stores" in finding.message
+    assert exit_code(report) == 4
+    assert report.verdict["level"] in ("nothing_found", "at_limits")
 
 
 def test_an_attack_on_the_file_that_fails_is_told(forest, sides, monkeypatch):

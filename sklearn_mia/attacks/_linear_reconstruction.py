@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia.base import BaseAttack
 from sklearn_mia.equations import (
+    auc_ceiling,
     evidence,
     has_equations,
     known_families,
@@ -21,6 +22,8 @@ from sklearn_mia.identity import find_ids, record_ids
 from sklearn_mia.models import model_name, open_model
 from sklearn_mia.tables import take
 
+# An AUC that parts of a model that were not read may allow.
+_LITTLE = 0.55
 # More of the pool than this outside it is taken into account.
 _FEW_OUTSIDE = 0.02
 
@@ -107,6 +110,10 @@ class LinearReconstructionAttack(BaseAttack):
 
     n_equations_ : int
         Equations in all.
+
+    unread_ : list of str
+        Classes of the parts of the model that have no equation, if they store more
+        than an AUC of .55 takes: whether these give anything away is not known.
 
     n_members_ : float or None
         Training records, as the file tells; None if it does not.
@@ -227,6 +234,9 @@ class LinearReconstructionAttack(BaseAttack):
         system = self._system(features, codes)
         self.equations_, self.n_equations_ = system.table(), system.n_equations
         self.n_members_ = system.n_members
+        n_unread = sum(n for _, n in system.unread)
+        is_little = auc_ceiling(n_unread, len(pool.ids)) <= _LITTLE
+        self.unread_ = [] if is_little else [name for name, _ in system.unread]
         solution = self._solve(system, copies)
         self._pool_ids, self._estimate = ids, solution.estimate
         self.n_iter_ = max(solution.n_iterations, 1)

@@ -296,7 +296,7 @@ def build_report(
             auc_of.get,
             rate_of,
         )
-        tested = access == "interface" or "file" in held.values()
+        tested = access == "interface" or _is_read(_attack_on_file(scored, held))
         verdict = _verdict.state_verdict(
             {
                 "p_value": min(row["p_corrected"] for row in rows),
@@ -381,11 +381,17 @@ def _attack_on_file(scored, held):
     return next((s.fitted for n, s in scored.items() if held[n] == "file"), None)
 
 
+def _is_read(attack):
+    """Whether an attack on the file has read all of the model."""
+    return attack is not None and not getattr(attack, "unread_", [])
+
+
 def _of_file(scored, held, case, model, why):
     """Findings on the attack on the file."""
     attack = _attack_on_file(scored, held)
-    if attack is None:
-        return [_circumstances.check_file_attack(model, why)]
+    if not _is_read(attack):
+        unread = getattr(attack, "unread_", [model])
+        return [_circumstances.check_file_attack(unread, why)]
     told = getattr(attack, "n_members_", None)
     given = int(case.is_member.sum())
     found = _circumstances.check_members_in_file(told, given)

@@ -287,26 +287,27 @@ def not_checked(what, why):
     )
 
 
-def check_file_attack(model, why=""):
-    """MIA027: no attack on the file of the model was tried.
+def check_file_attack(unread, why=""):
+    """MIA027: no attack on the file of the model, or on a part of it, was tried.
 
     Parameters
     ----------
-    model : str
-        What it is called.
+    unread : list of str
+        Classes of what was not read.
 
     why : str, default=""
         The error of the attack, if it failed.
     """
     reason = f"the one that was tried failed with {why.rstrip('.')}"
     if not why:
-        reason = f"no equation is known of what {model} stores"
+        reason = f"no equation is known of what {' and '.join(unread)} stores"
     return Finding(
         "MIA027",
         "warning",
-        "The file was not attacked",
-        f"There is no attack on the file of the model: {reason}. What is said of "
-        "someone who has the file rests on the answers of the model alone.",
+        "The file was not attacked as a whole",
+        f"There is no attack on all of the file of the model: {reason}. What is said "
+        "of someone who has the file rests on its other parts, if any, and on the "
+        "answers of the model.",
         "Let others ask the model, and release='interface' for a verdict on that. "
         "Whoever has the file can tell at least as much.",
         {"failed": bool(why)},

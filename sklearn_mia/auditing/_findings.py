@@ -65,7 +65,7 @@ class Finding:
     MIA024  records counted where persons may be meant          warning
     MIA025  the model was trained on the key of the groups      warning
     MIA026  one group has a large share of the records          warning
-    MIA027  no attack on the file of the model was tried        warning
+    MIA027  the file of the model was not attacked as a whole   warning
     MIA028  the file tells of more or fewer training records    warning
     ======  ==================================================  =================
 

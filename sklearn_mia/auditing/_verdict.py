@@ -153,8 +153,8 @@ def state_verdict(
         told.append(
             (
                 "reason",
-                "No attack on the file was tried: who has it can tell at least what "
-                "the answers of the model tell.",
+                "Not all of the file was attacked (MIA027): who has it can tell at "
+                "least this.",
             )
         )
     if level == "nothing_found" and not kept:

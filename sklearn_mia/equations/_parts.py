@@ -1,6 +1,7 @@
 """The parts of a model that were fitted, each with the data that it was fitted on."""
 
 from dataclasses import dataclass, replace
+from numbers import Real
 
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
@@ -17,6 +18,12 @@ from sklearn_mia.tables import as_array, take_columns
 
 # In training they hand on other features than `transform` gives for the same records.
 _FIT_ANOTHER_WAY = ("TargetEncoder", "IterativeImputer")
+_STORE_NOTHING = (
+    "Binarizer",
+    "FunctionTransformer",
+    "Normalizer",
+    "PolynomialFeatures",
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,22 +116,81 @@ def estimators_in(model):
     """
     opened = open_model(model)
     for layer in (*opened.wrappers, opened.classifier):
-        if isinstance(layer, Pipeline):
-            inside = [step for _, step in layer.steps[:-1]]
-        elif isinstance(layer, ColumnTransformer):
-            inside = [step for _, step, _ in layer.transformers_]
-        elif isinstance(layer, FeatureUnion):
-            inside = [step for _, step in layer.transformer_list]
-        elif type(layer) is BaggingClassifier:
-            inside = layer.estimators_[:1]
-        else:
-            inside = members_of(layer)
-            if isinstance(layer, StackingClassifier):
-                inside = [*inside, layer.final_estimator_]
         yield layer
-        for part in inside:
-            if hasattr(part, "fit"):
-                yield from estimators_in(part)
+        for part in _held_by(layer):
+            yield from estimators_in(part)
+
+
+def unread_in(model, read):
+    """Fitted estimators inside a model that nothing was read of.
+
+    Parameters
+    ----------
+    model : fitted estimator
+
+    read : set of int
+        Identities of those that something was read of, with all that is in them.
+
+    Returns
+    -------
+    unread : list of estimator instance
+        Without those that store nothing, whatever the data.
+    """
+    opened, unread = open_model(model), []
+    for layer in (*opened.wrappers, opened.classifier):
+        if id(layer) in read:
+            continue
+        held = _held_by(layer)
+        for part in held:
+            unread += unread_in(part, read)
+        # A calibrated model has calibrators beside what it calibrates.
+        is_last = layer is opened.classifier and not held
+        if is_last or isinstance(layer, CalibratedClassifierCV):
+            unread.append(layer)
+    return [part for part in unread if type(part).__name__ not in _STORE_NOTHING]
+
+
+def n_numbers(estimator):
+    """Numbers that a fitted estimator stores, infinite for what cannot be counted.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+
+    Returns
+    -------
+    n_numbers : float
+    """
+    parameters = estimator.get_params(deep=False)
+    stored = (v for k, v in vars(estimator).items() if k not in parameters)
+    return float(sum(map(_size, stored)))
+
+
+def _size(value):
+    if value is None or isinstance(value, (str, bytes, Real, np.generic)):
+        return 1
+    if isinstance(value, np.ndarray):
+        return value.size if value.dtype != object else sum(map(_size, value.ravel()))
+    if isinstance(value, (list, tuple)):
+        return sum(map(_size, value))
+    return np.inf
+
+
+def _held_by(layer):
+    """Estimators that one that is made of others was fitted with."""
+    if isinstance(layer, Pipeline):
+        held = [step for _, step in layer.steps[:-1]]
+    elif isinstance(layer, ColumnTransformer):
+        held = [step for _, step, _ in layer.transformers_]
+    elif isinstance(layer, FeatureUnion):
+        held = [step for _, step in layer.transformer_list]
+    elif type(layer) is BaggingClassifier:
+        held = layer.estimators_[:1]
+    else:
+        held = members_of(layer)
+        if isinstance(layer, StackingClassifier):
+            held = [*held, layer.final_estimator_]
+    return [part for part in held if hasattr(part, "fit")]
 
 
 def _inside(step, name):

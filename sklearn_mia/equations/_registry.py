@@ -6,7 +6,12 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_mia.equations._parts import estimators_in, parts_of
+from sklearn_mia.equations._parts import (
+    estimators_in,
+    n_numbers,
+    parts_of,
+    unread_in,
+)
 from sklearn_mia.equations._system import Equations, LinearSystem
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import find_labels
@@ -160,9 +165,12 @@ def linear_equations(estimator, X, y=None):
             f"y=None, but {type(estimator).__name__} is a classifier: its equations "
             "need the class labels of the pool. Pass them as y."
         )
-    blocks = []
+    blocks, read = [], set()
     for part in parts_of(estimator, own_copy(X), y):
-        blocks += _of_part(part, n_records)
+        found = _of_part(part, n_records)
+        if any(np.isfinite(block.scale).any() for block in found):
+            read.add(id(part.estimator))
+        blocks += found
     if not blocks:
         raise ValueError(
             f"No linear equation is known for {type(estimator).__name__} as it was "
@@ -170,7 +178,10 @@ def linear_equations(estimator, X, y=None):
             "settings that their documentation names; see register_equations for "
             "estimators of your own."
         )
-    return LinearSystem(tuple(_of_one_training_set(blocks)), n_records)
+    unread = [
+        (type(part).__name__, n_numbers(part)) for part in unread_in(estimator, read)
+    ]
+    return LinearSystem(tuple(_of_one_training_set(blocks)), n_records, tuple(unread))
 
 
 def _of_one_training_set(blocks):

@@ -244,10 +244,15 @@ class LinearSystem:
 
     n_records : int
         Records of the pool.
+
+    unread : tuple of (str, float), default=()
+        Class of each part of the model that has no equation, and how many numbers it
+        stores, infinite if that is not known.
     """
 
     blocks: tuple
     n_records: int
+    unread: tuple = ()
     b: np.ndarray = field(init=False)
     scale: np.ndarray = field(init=False)
 
