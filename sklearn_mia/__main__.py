@@ -110,7 +110,8 @@ def _audit(arguments):
         deliver(report, arguments)
     gated = bool(limits or arguments.fail_slice_above)
     status = exit_code(report, gated=gated)
-    if gated and status and arguments.release is None:
+    stopped = report.baseline is not None and report.baseline["outcome"] == "more"
+    if gated and status and arguments.release is None and not stopped:
         _say_who_fails(report)
     return status
 
@@ -220,6 +221,12 @@ def _audit_of_predictions(arguments, limits):
             "--predictions needs --member COLUMN, the column that says which records "
             "the model was trained on."
         )
+    for option, given in (("release", "file"), ("effort", "thorough")):
+        if getattr(arguments, option) == given:
+            raise ValueError(
+                f"--{option} {given} needs the file of the model, and --predictions "
+                "has its answers alone. Leave it out, or pass MODEL MEMBERS NONMEMBERS."
+            )
     case, log_proba = read_predictions(path, arguments)
     return predictions_report(
         case,
@@ -400,8 +407,9 @@ def _add_output_options(command):
         action="append",
         default=[],
         metavar="LIMIT",
-        help="the same for each group of records that is large enough; without it the "
-        "AUC of --fail-above, or its default, is their limit, too. May be repeated",
+        help="the same for each group of records that is large enough, beside the "
+        "limits of --fail-above or the default ones; without it their AUC is the limit "
+        "of groups, too. May be repeated",
     )
     group.add_argument(
         "--baseline",

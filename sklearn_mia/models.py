@@ -575,6 +575,12 @@ def members_of(model):
     return []
 
 
+def calibrators_of(model):
+    """What a fitted CalibratedClassifierCV puts behind its classifiers."""
+    folds = model.calibrated_classifiers_
+    return [calibrator for fold in folds for calibrator in fold.calibrators]
+
+
 def forest_table(features):
     """Features as the trees of a forest take them without a check of their own."""
     return check_array(

@@ -1,6 +1,7 @@
 """One verdict on who may ask a model, and one on who has its file."""
 
 import json
+from functools import partial
 
 import joblib
 import numpy as np
@@ -18,7 +19,12 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, PolynomialFeatures, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    PolynomialFeatures,
+    StandardScaler,
+)
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import (
@@ -120,7 +126,7 @@ def test_what_the_file_stores_is_told(both, forest, sides):
         (row["step"], row["kind"], row["n_equations"]) for row in stored["equations"]
     ]
     assert told == [(r.step, r.kind, r.n_equations) for r in attack.equations_]
-    assert f"The file stores {stored['n_equations']} numbers" in str(both)
+    assert f"The file tells {stored['n_equations']} equations" in str(both)
 
 
 def test_who_holds_fewer_of_the_training_records_recognises_less(both):
@@ -144,7 +150,7 @@ def test_effort_is_only_spent_if_asked_for(forest, sides):
     report = audit(forest, *sides, release="file", **QUICK)
     assert list(report.verdicts) == ["file"]
     assert report.to_dict()["stored"]["held"] is None
-    assert "with a thorough effort measures how much" in " ".join(str(report).split())
+    assert "an audit with a thorough effort measures" in " ".join(str(report).split())
 
 
 def test_a_file_that_no_attack_reads_is_not_shown_to_be_safe(sides):
@@ -183,10 +189,17 @@ class OwnTree(DecisionTreeClassifier):
             VotingClassifier([("a", GaussianNB()), ("b", OwnTree(max_depth=3))]),
             ["OwnTree"],
         ),
+        # Calibrators that are few numbers, and many.
+        (CalibratedClassifierCV(GaussianNB(), cv=2), []),
         (
-            CalibratedClassifierCV(RandomForestClassifier(3, random_state=0), cv=2),
+            CalibratedClassifierCV(GaussianNB(), cv=2, method="isotonic"),
             ["CalibratedClassifierCV"],
         ),
+        (
+            make_pipeline(FunctionTransformer(partial(np.add, 1.0)), GaussianNB()),
+            ["FunctionTransformer"],
+        ),
+        (make_pipeline(FunctionTransformer(np.log1p), GaussianNB()), []),
         # Few numbers: medians, and powers that no record decides on.
         (
             make_pipeline(
@@ -227,8 +240,7 @@ def test_an_attack_on_the_file_that_fails_is_told(forest, sides, monkeypatch):
     monkeypatch.setattr(LinearReconstructionAttack, "_fit_scores", fails)
     report = audit(forest, *sides, **QUICK)
     (finding,) = [f for f in report.findings if f.code == "MIA027"]
-    assert "failed with The leaves are gone:" not in finding.message
-    assert "failed with The leaves are gone. What" in finding.message
+    assert "failed with ValueError: The leaves are gone. What" in finding.message
     assert list(report.verdicts) == ["file", "interface"]
     assert passes_by_access(report.to_dict())["file"] != "yes"
     # Whoever asks for it by name gets the error.
@@ -241,12 +253,48 @@ def test_a_file_that_tells_of_more_records_than_were_given(sides):
     model = RandomForestClassifier(5, random_state=0).fit(X, y)
     report = audit(model, X[:300], y[:300], X_other, y_other, release="file", **QUICK)
     (finding,) = [f for f in report.findings if f.code == "MIA028"]
-    assert finding.message == (
+    assert finding.message.startswith(
         "The file says that the model was trained on 500 records, and 300 were given "
-        "as those of members. Someone who has the others, too, would recognise more."
+        "as those of members. What it stores fits only if some "
     )
+    assert finding.numbers["n_outside"] > 100
+    assert passes_by_access(report.to_dict())["file"] != "yes"
     whole = audit(model, *sides, release="file", **QUICK)
     assert "MIA028" not in {f.code for f in whole.findings}
+
+
+def test_a_list_of_other_people_is_not_shown_to_be_safe(sides):
+    # As many records as the file tells of, but none that it was trained on.
+    X, y, X_other, y_other = sides
+    model = RandomForestClassifier(20, min_samples_leaf=20, random_state=0).fit(X, y)
+    halves = X_other[:250], y_other[:250], X_other[250:], y_other[250:]
+    limits = {"auc": 0.99}
+    report = audit(model, *halves, limits=limits, release="file", **QUICK)
+    (finding,) = [f for f in report.findings if f.code == "MIA028"]
+    assert finding.numbers["n_outside"] > 250
+    assert exit_code(report) == 4
+
+
+def test_a_limit_that_no_group_is_large_enough_for_is_not_shown_to_be_kept(
+    forest, sides
+):
+    limits = {"limits": {"auc": 0.99}, "slice_limits": {"tpr@fpr=0.001": 0.05}}
+    report = audit(forest, *sides, release="interface", **limits, **QUICK)
+    assert {row["limits"][1]["outcome"] for row in report.slices if row["limits"]} == {
+        "cannot_tell"
+    }
+    assert exit_code(report) == 4
+    assert (
+        "The limit of groups of records, 5 % of the members at 0.1 % false alarms, was "
+        "compared with none: no group is large enough."
+    ) in report.verdict["sentences"]
+    # That of the average, which nobody set for groups, passes if none is large enough.
+    assert (
+        exit_code(
+            audit(forest, *sides, release="interface", limits={"auc": 0.99}, **QUICK)
+        )
+        == 0
+    )
 
 
 def test_the_worse_access_decides(both):
@@ -306,6 +354,10 @@ def test_the_default_attacks_are_those_of_the_release(forest):
 def test_what_is_no_release_and_no_effort(forest, sides, name):
     with pytest.raises(ValueError, match=f"{name}='much'; expected"):
         audit(forest, *sides, **{name: "much"})
+    with pytest.raises(ValueError, match=f"{name}=array"):
+        audit(forest, *sides, **{name: np.array(["file", "file"])})
+    with pytest.raises(ValueError, match="release='File'; expected"):
+        default_attacks(forest, release="File")
 
 
 def test_a_ceiling_by_the_number_of_equations():
@@ -338,6 +390,11 @@ def test_a_build_is_told_which_access_fails(tmp_path, sides, forest, capsys):
     assert run("--fail-above=auc=0.81", "--release=interface") == 0
     assert run("--fail-above=auc=0.81", "--release=file") == 3
     assert "decides by one" not in capsys.readouterr().err
+    for option in ("--release=file", "--effort=thorough"):
+        answers = ["audit", "--label=risk", "--predictions=p.csv", "--member=m", option]
+        assert main(answers) == 2
+        message = capsys.readouterr().err
+        assert f"{option.replace('=', ' ')} needs the file of the model" in message
 
 
 def test_scores_of_the_file_are_those_of_the_attack_alone(both, forest, sides):

@@ -1,5 +1,7 @@
 """Trees without counts: the same answers, and what they tell all the same."""
 
+import copy
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -12,6 +14,7 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -20,7 +23,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import LinearReconstructionAttack, as_records, strip_counts
 from sklearn_mia.equations import linear_equations
-from sklearn_mia.equations._stripped import _multiples, lowest_terms
+from sklearn_mia.equations._stripped import _members_told, lowest_terms
 from sklearn_mia.metrics import roc_auc_interval
 
 TREES = {
@@ -111,6 +114,26 @@ def test_nothing_tells_how_often_a_record_was_drawn(pool):
     assert len(forest.oob_decision_function_) == 300
 
 
+def test_no_seed_is_left_anywhere(pool):
+    X, y, m = pool
+    tree = DecisionTreeClassifier(random_state=0)
+    grid = {"max_depth": [3, 5], "random_state": [1, 2]}
+    search = GridSearchCV(tree, grid, cv=2).fit(X[m], y[m])
+    stripped = strip_counts(search)
+    assert stripped.estimator.random_state is None
+    assert stripped.best_estimator_.random_state is None
+    assert not hasattr(stripped, "best_params_")
+    first = RandomForestClassifier(3, random_state=5)
+    boosted = GradientBoostingClassifier(n_estimators=2, init=first).fit(X[m], y[m])
+    inner = strip_counts(boosted).init_
+    assert not any(nodes.n_node_samples.any() for nodes in nodes_of(inner))
+    histogram = HistGradientBoostingClassifier(max_iter=2, random_state=0)
+    stripped = strip_counts(histogram.fit(X[m], y[m]))
+    assert stripped._random_seed is stripped._bin_mapper.random_state is None
+    with pytest.raises(NotFittedError):
+        strip_counts(DecisionTreeClassifier())
+
+
 def test_trees_are_found_within_wrappers_and_other_models_are_refused(pool):
     X, y, m = pool
     tree = DecisionTreeClassifier(random_state=0)
@@ -133,17 +156,24 @@ def test_lowest_terms_are_the_smallest_whole_numbers():
     assert_array_equal(terms, counts / divisors[:, None])
 
 
-def test_multiples_have_the_mean_and_spread_of_a_poisson_law_among_them():
-    # Of 4, 8, 12, ... a law of mean 8.
+def test_what_a_leaf_says_of_its_members_is_what_a_simulation_does():
+    # Five records of the pool, a coin each, a Poisson draw for a member: of the leaves
+    # with a multiple of two draws, the law of the number of members.
     rng = np.random.default_rng(1)
-    drawn = rng.poisson(8.0, 400_000)
-    drawn = drawn[(drawn % 4 == 0) & (drawn >= 4)]
-    (mean,), (sd,) = _multiples(np.array([4.0]), np.array([8.0]), 1)
-    assert mean == pytest.approx(drawn.mean(), abs=0.05)
-    assert sd == pytest.approx(drawn.std(), abs=0.05)
-    # A leaf that has at least 10 draws has 12 or more.
-    (mean,), _ = _multiples(np.array([4.0]), np.array([8.0]), 10)
-    assert mean == pytest.approx(drawn[drawn >= 10].mean(), abs=0.05)
+    members = rng.binomial(5, 0.5, 400_000)
+    draws = rng.poisson(members)
+    seen = members[(draws > 0) & (draws % 2 == 0)]
+    b, told = _members_told(5, 2, 0.5, 1.0, 1.0, 1)
+    # Together with what was known before.
+    variance = 1 / (1 / told + 1 / 1.25)
+    mean = variance * (b / told + 2.5 / 1.25)
+    assert mean == pytest.approx(seen.mean(), abs=0.02)
+    assert variance == pytest.approx(seen.var(), abs=0.02)
+    # A record alone in a leaf is a member, and so are all four in one of four draws of
+    # which none was drawn twice.
+    assert _members_told(1, 1, 0.5, 1.0, 1.0, 1) == (1.0, 0.0)
+    assert _members_told(4, 4, 0.5, 1.0, 0.0, 1) == (4.0, 0.0)
+    assert np.isnan(_members_told(0, 1, 0.5, 1.0, 1.0, 1)[0])
 
 
 @pytest.mark.parametrize("name", [*TREES, *BOOSTED])
@@ -160,6 +190,24 @@ def test_what_is_left_holds(name, pool):
     assert np.max(off[known] / np.maximum(noise[known], 1e-9)) <= 5
 
 
+def test_a_reader_of_what_is_left_beats_a_guess_of_the_counts(pool):
+    X, y, m = pool
+    forest = RandomForestClassifier(30, random_state=0).fit(X[m], y[m])
+    stripped = strip_counts(forest)
+    attack = LinearReconstructionAttack(stripped)
+    found = roc_auc_score(m, attack.fit_score(as_records(X, y)))
+    guessed = copy.deepcopy(stripped)
+    for nodes in nodes_of(guessed):
+        leaf = nodes.children_left < 0
+        fewest = lowest_terms(nodes.value[leaf, 0]).sum(axis=1)
+        nodes.weighted_n_node_samples[leaf] = fewest
+        nodes.n_node_samples[leaf] = fewest
+        nodes.weighted_n_node_samples[0] = fewest.sum()
+        nodes.n_node_samples[0] = fewest.sum()
+    guess = LinearReconstructionAttack(guessed).fit_score(as_records(X, y))
+    assert found > roc_auc_score(m, guess) + 0.02
+
+
 def test_stripping_helps_drawn_records_more_than_all_records(pool):
     X, y, m = pool
     records = as_records(X, y)
@@ -170,7 +218,7 @@ def test_stripping_helps_drawn_records_more_than_all_records(pool):
 
     forest = RandomForestClassifier(30, random_state=0).fit(X[m], y[m])
     trees = ExtraTreesClassifier(30, min_samples_leaf=5, random_state=0).fit(X[m], y[m])
-    assert auc(forest) - auc(strip_counts(forest)) > 0.05
+    assert auc(forest) - auc(strip_counts(forest)) > 0.005
     assert auc(strip_counts(trees)) > 0.9
 
 

@@ -13,7 +13,7 @@ WHO = {
 
 def check_release(release):
     """Return `release` if it is one of `ACCESSES` or None."""
-    if release is not None and release not in ACCESSES:
+    if release is not None and not (isinstance(release, str) and release in ACCESSES):
         raise ValueError(
             f"release={release!r}; expected 'interface' if others will only ask the "
             "model, 'file' if they will have it, or None for both."

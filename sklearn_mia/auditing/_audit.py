@@ -365,8 +365,10 @@ def audit_case(
     if on_file is not None:
         try:
             scored |= run_attacks({FILE_ATTACK: on_file}, case, seed=settings.seed)
-        except (TypeError, ValueError) as error:
-            why = without_values(" ".join(str(error).split()), case.features)
+        except Exception as error:
+            # An estimator of any make may be in the file; the other attacks stand.
+            text = without_values(" ".join(str(error).split()), case.features)
+            why = f"{type(error).__name__}: {text}"
     return build_report(
         case,
         scored,

@@ -297,6 +297,11 @@ def build_report(
             rate_of,
         )
         tested = access == "interface" or _is_read(_attack_on_file(scored, held))
+        unjudged = [
+            (key, fpr, value)
+            for key, fpr, value in settings.slice_limits
+            if key in settings.own_slice_limits and not _is_judged(key, slices[access])
+        ]
         verdict = _verdict.state_verdict(
             {
                 "p_value": min(row["p_corrected"] for row in rows),
@@ -314,10 +319,11 @@ def build_report(
             nouns=nouns,
             access=access,
             tested=tested,
+            unjudged=unjudged,
         )
         return {
             "access": access,
-            "tested": tested,
+            "tested": tested and not unjudged,
             "verdict": verdict,
             "headline": headline,
             "limits": judged,
@@ -377,25 +383,35 @@ def build_report(
     return AuditReport(content, records, groups)
 
 
+def _is_judged(key, slices):
+    """Whether a limit of groups of records was compared with any of them."""
+    outcomes = (
+        j["outcome"] for row in slices for j in row["limits"] if j["limit"] == key
+    )
+    return any(outcome != "cannot_tell" for outcome in outcomes)
+
+
 def _attack_on_file(scored, held):
     return next((s.fitted for n, s in scored.items() if held[n] == "file"), None)
 
 
 def _is_read(attack):
-    """Whether an attack on the file has read all of the model."""
-    return attack is not None and not getattr(attack, "unread_", [])
+    """Whether an attack on the file has read all of it, with all training records."""
+    if attack is None or getattr(attack, "unread_", []):
+        return False
+    return not getattr(attack, "n_outside_", 0.0)
 
 
 def _of_file(scored, held, case, model, why):
     """Findings on the attack on the file."""
     attack = _attack_on_file(scored, held)
-    if not _is_read(attack):
-        unread = getattr(attack, "unread_", [model])
-        return [_circumstances.check_file_attack(unread, why)]
+    unread = [model] if attack is None else getattr(attack, "unread_", [])
+    found = [_circumstances.check_file_attack(unread, why)] if unread else []
     told = getattr(attack, "n_members_", None)
+    n_outside = getattr(attack, "n_outside_", 0.0)
     given = int(case.is_member.sum())
-    found = _circumstances.check_members_in_file(told, given)
-    return [] if found is None else [found]
+    other = _circumstances.check_members_in_file(told, given, n_outside)
+    return found if other is None else [*found, other]
 
 
 def _stored(model, scored, held, case, settings):

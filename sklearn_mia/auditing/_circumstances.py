@@ -300,7 +300,8 @@ def check_file_attack(unread, why=""):
     """
     reason = f"the one that was tried failed with {why.rstrip('.')}"
     if not why:
-        reason = f"no equation is known of what {' and '.join(unread)} stores"
+        names = " and ".join(unread)
+        reason = f"no equation is known of what {names} stores, as it was trained"
     return Finding(
         "MIA027",
         "warning",
@@ -314,8 +315,8 @@ def check_file_attack(unread, why=""):
     )
 
 
-def check_members_in_file(told, given):
-    """MIA028: the file tells of another number of training records than was given.
+def check_members_in_file(told, given, n_outside=0.0):
+    """MIA028: the file tells of other training records than were given.
 
     Parameters
     ----------
@@ -324,8 +325,25 @@ def check_members_in_file(told, given):
 
     given : int
         Records of the members.
+
+    n_outside : float, default=0.0
+        Training records that are expected to be none of those given.
     """
-    if told is None or abs(told - given) <= max(1.0, _FEW_MISSING * given):
+    apart = told is not None and abs(told - given) > max(1.0, _FEW_MISSING * given)
+    if n_outside:
+        return Finding(
+            "MIA028",
+            "warning",
+            "Training records that were not given",
+            f"The file says that the model was trained on {told:.0f} records, and "
+            f"{given} were given as those of members. What it stores fits only if some "
+            f"{n_outside:.0f} of its training records are not among those given, or if "
+            "it was trained in a way that is not known. Someone who has them "
+            "would recognise more, so that the file is not shown to be safe.",
+            "Pass every record that the model was trained on.",
+            {"told": float(told), "given": given, "n_outside": float(n_outside)},
+        )
+    if not apart:
         return None
     more = told > given
     return Finding(
@@ -337,9 +355,11 @@ def check_members_in_file(told, given):
         + (
             " Someone who has the others, too, would recognise more."
             if more
-            else " So some of these were not trained on, or count in no equation."
+            else " The others were not trained on, or held out to stop training early: "
+            "they are in no equation and look like non-members."
         ),
-        "Pass every record that the model was trained on, and no other.",
+        "Pass every record that the model was trained on, and no other but those held "
+        "out.",
         {"told": float(told), "given": given},
     )
 

@@ -144,7 +144,7 @@ class RecipeReport:
             "models",
             *unit,
             "",
-            f"  {'attack':<18}{'metric':<18}{'mean':>7}  interval",
+            f"  {'attack':<28}{'metric':<18}{'mean':>7}  interval",
             *(_line(row, row) for row in self.summary),
             *also,
         ]
@@ -152,7 +152,7 @@ class RecipeReport:
 
 
 def _line(row, values):
-    start = f"  {row['attack']:<18}{row['metric']:<18}"
+    start = f"  {row['attack']:<28}{row['metric']:<18}"
     if values["mean"] is None:
         return f"{start}{'n/a':>7}  {values['note']}"
     return f"{start}{values['mean']:>7.3f}  {values['low']:.3f} to {values['high']:.3f}"

@@ -25,7 +25,7 @@ from sklearn_mia.attacks import (
     ThresholdAttack,
     TrajectoryAttack,
 )
-from sklearn_mia.auditing._access import FILE_ATTACK
+from sklearn_mia.auditing._access import FILE_ATTACK, check_release
 from sklearn_mia.auditing._case import half_of_units
 from sklearn_mia.base import BaseAttack, BaseShadowAttack
 from sklearn_mia.groups import centred_scores
@@ -95,6 +95,7 @@ def default_attacks(
     >>> list(default_attacks(KNeighborsClassifier().fit(X[::2], y[::2])))
     ['ThresholdAttack', 'RMIA', 'LiRA', 'LinearReconstructionAttack']
     """
+    check_release(release)
     shadows = {
         "n_shadows": n_shadows,
         "keep_models": False,

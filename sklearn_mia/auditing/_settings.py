@@ -37,6 +37,9 @@ class Settings:
     slices : tuple
         Given as one slice, several or None.
 
+    own_slice_limits : tuple of str
+        Keys of those that were given.
+
     seed : int, default=0
         From `random_state`.
     """
@@ -46,6 +49,7 @@ class Settings:
     prior: float = 0.5
     limits: tuple | None = None
     slice_limits: tuple | None = None
+    own_slice_limits: tuple = ()
     slices: str | tuple = "auto"
     min_slice_size: int = 30
     inclusion_probability: float | None = None
@@ -78,6 +82,8 @@ class Settings:
             checked["inclusion_probability"] = check_fraction(
                 self.inclusion_probability, "inclusion_probability"
             )
+        # Those that somebody asked for, and not the limit of the average.
+        checked["own_slice_limits"] = tuple(self.slice_limits or ())
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
@@ -103,7 +109,7 @@ def _way_to_ask(response_method):
 
 
 def _check_effort(effort):
-    if effort not in EFFORTS:
+    if not isinstance(effort, str) or effort not in EFFORTS:
         raise ValueError(
             f"effort={effort!r}; expected one of {', '.join(map(repr, EFFORTS))}."
         )

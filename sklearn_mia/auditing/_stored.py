@@ -183,10 +183,10 @@ def stored_told(stored, nouns, auc=None):
         return told
     ceiling, ends = stored["ceiling"], "."
     if ceiling < _ALL:
-        ends = f"; so many, spread evenly, allow an AUC of {ceiling:.3f} at most."
+        ends = f"; as many at random allow an AUC of {ceiling:.2f} on average."
     told += [
-        f"The file stores {stored['n_equations']} numbers that are sums over training "
-        f"records, {stored['per_member']:.2g} for each of them" + ends,
+        f"The file tells {stored['n_equations']} equations in who was in the training "
+        f"data, {stored['per_member']:.2g} for each training record" + ends,
         "The attack on them is the worst case: someone who holds every training record "
         f"as a candidate, with others among them, and asks which are {nouns.members}.",
     ]
@@ -194,12 +194,12 @@ def stored_told(stored, nouns, auc=None):
         shown = "; ".join(_held_told(row, nouns) for row in stored["held"])
         told.append(
             "Someone who holds a part of the training records, and as large a part of "
-            f"the others, recognises less: {shown}. Each interval holds by itself."
+            f"the others, has {shown}. Each interval holds by itself."
         )
     else:
         told.append(
-            "Someone who holds fewer of them recognises less; an audit with a thorough "
-            "effort measures how much."
+            "What it tells someone who holds only a part of them, an audit with a "
+            "thorough effort measures."
         )
     stripped = stored["stripped"]
     if stripped and auc and stripped["auc"]["high"] < auc["low"]:

@@ -22,6 +22,7 @@ from sklearn_mia.auditing._writing import visible
 
 _WIDTH = 88
 _MOST_EQUATIONS = 12
+_NAME_WIDTH = 18
 PASSES = {
     "yes": "Passes: it was shown to be within all limits.",
     "no": "Does not pass: it was shown to be above a limit.",
@@ -86,6 +87,8 @@ def render_text(content):
         counted = ""
         if data["unit"] == "group":
             counted = f"; of each {nouns.one} the records in the slice count"
+        if content["beside"] is not None:
+            counted += "; handed over as a file"
         lines += [
             "",
             wrapped(
@@ -183,8 +186,12 @@ def _attack_lines(content):
     for attack in content["attacks"]:
         p_value = f"{attack['p_corrected']:>8.3f}"
         epsilon = f"{attack['epsilon']['low']:>8.2f}"
+        name = attack["name"]
+        if len(name) >= _NAME_WIDTH:
+            lines.append(f"  {name}")
+            name = ""
         lines += [
-            _measure_line(attack["name"], "AUC", attack["auc"]),
+            _measure_line(name, "AUC", attack["auc"]),
             *(_rate_line(rate, attack) for rate in attack["tpr_at_fpr"]),
             _measure_line("", "advantage", attack["advantage"]),
             *_record_lines(attack["of_records"]),
@@ -304,7 +311,7 @@ def _slice_rate_lines(slices, nouns):
             found = rate_in_slice(row, limit["limit"])
             told = f"too few {nouns.many}"
             if found is not None:
-                told = f"{found['attack']:<18}{found['told']:<24}{found['outcome']}"
+                told = f"{found['attack']:<28}{found['told']:<24}{found['outcome']}"
             lines.append(f"  {_slice_name(row):<34}{told}")
     return lines
 

@@ -83,6 +83,7 @@ def state_verdict(
     nouns=RECORDS,
     access="interface",
     tested=True,
+    unjudged=(),
 ):
     """Write the verdict.
 
@@ -128,6 +129,9 @@ def state_verdict(
     tested : bool, default=True
         Whether any attack used all of that.
 
+    unjudged : sequence of (str, float or None, float), default=()
+        Limits of groups of records that no group was large enough for.
+
     Returns
     -------
     verdict : dict
@@ -136,7 +140,8 @@ def state_verdict(
     p_value, alpha = correction["p_value"], 1 - correction["confidence"]
     leak = p_value <= alpha
     of_limits = outcomes_of(judged)
-    found = together(of_limits, outcomes_of(slices), codes, tested=tested)
+    is_whole = tested and not unjudged
+    found = together(of_limits, outcomes_of(slices), codes, tested=is_whole)
     kept = found == "kept"
     if critical:
         level = title = "not_interpretable"
@@ -145,7 +150,8 @@ def state_verdict(
         title = level if "exceeded" in of_limits else "slice_above"
     elif leak or worst_slice is not None:
         level = "within_limits" if kept else "at_limits"
-        title = level if judged else "no_limits"
+        is_limited = judged or any(row["limits"] for row in slices)
+        title = level if is_limited else "no_limits"
     else:
         level, title = "nothing_found", "nothing_found" if kept else "nothing_seen"
     told = [("reason", finding.message) for finding in critical]
@@ -153,8 +159,8 @@ def state_verdict(
         told.append(
             (
                 "reason",
-                "Not all of the file was attacked (MIA027): who has it can tell at "
-                "least this.",
+                "Not all of the file was attacked, or not with all training records "
+                "(MIA027, MIA028): who has it can tell at least this.",
             )
         )
     if level == "nothing_found" and not kept:
@@ -176,6 +182,15 @@ def state_verdict(
     if not critical:
         told += [("limit", _limit_sentence(row, nouns)) for row in judged]
         told += [("limit", text) for text in _slice_sentences(slices, nouns, found)]
+        for key, _, value in unjudged:
+            limit = limit_in_words({"limit": key, "value": value}, nouns)
+            told.append(
+                (
+                    "limit",
+                    f"The limit of groups of records, {limit}, was compared with none: "
+                    "no group is large enough.",
+                )
+            )
     told.append(
         (
             "scope",

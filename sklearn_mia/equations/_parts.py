@@ -10,9 +10,10 @@ from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassi
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_mia.models import members_of, open_model, steps_of
+from sklearn_mia.models import calibrators_of, members_of, open_model, steps_of
 from sklearn_mia.response import encode_labels
 from sklearn_mia.tables import as_array, take_columns
 
@@ -20,7 +21,6 @@ from sklearn_mia.tables import as_array, take_columns
 _FIT_ANOTHER_WAY = ("TargetEncoder", "IterativeImputer")
 _STORE_NOTHING = (
     "Binarizer",
-    "FunctionTransformer",
     "Normalizer",
     "PolynomialFeatures",
 )
@@ -147,7 +147,23 @@ def unread_in(model, read):
         is_last = layer is opened.classifier and not held
         if is_last or isinstance(layer, CalibratedClassifierCV):
             unread.append(layer)
-    return [part for part in unread if type(part).__name__ not in _STORE_NOTHING]
+    return [part for part in unread if not _stores_nothing(part)]
+
+
+def _stores_nothing(part):
+    """Whether what an estimator holds does not depend on any record."""
+    if type(part) is FunctionTransformer:
+        # A function of a module has no records with it.
+        is_plain = all(
+            f is None or (hasattr(f, "__qualname__") and not hasattr(f, "__self__"))
+            for f in (part.func, part.inverse_func)
+        )
+        closes = any(
+            getattr(f, "__closure__", None) or getattr(f, "__defaults__", None)
+            for f in (part.func, part.inverse_func)
+        )
+        return is_plain and not closes and not (part.kw_args or part.inv_kw_args)
+    return type(part).__name__ in _STORE_NOTHING
 
 
 def n_numbers(estimator):
@@ -161,6 +177,12 @@ def n_numbers(estimator):
     -------
     n_numbers : float
     """
+    if type(estimator) is FunctionTransformer:
+        return np.inf
+    if isinstance(estimator, CalibratedClassifierCV):
+        # What interpolates between thresholds has them again.
+        held = (vars(part).items() for part in calibrators_of(estimator))
+        return float(sum(_size(v) for own in held for k, v in own if k != "f_"))
     parameters = estimator.get_params(deep=False)
     stored = (v for k, v in vars(estimator).items() if k not in parameters)
     return float(sum(map(_size, stored)))

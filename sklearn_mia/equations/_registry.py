@@ -20,6 +20,8 @@ from sklearn_mia.tables import check_container, is_frame, own_copy, take
 _FAMILIES = {}
 # Numbers of records that are drawn differ by less than this.
 _SAME_SIZE = 0.01
+# Where each category is one of several records there is nothing to tell.
+_LOOKED_UP = {"OneHotEncoder", "OrdinalEncoder"}
 
 
 def register_equations(*classes):
@@ -168,7 +170,8 @@ def linear_equations(estimator, X, y=None):
     blocks, read = [], set()
     for part in parts_of(estimator, own_copy(X), y):
         found = _of_part(part, n_records)
-        if any(np.isfinite(block.scale).any() for block in found):
+        tells = any(np.isfinite(block.scale).any() for block in found)
+        if tells or type(part.estimator).__name__ in _LOOKED_UP:
             read.add(id(part.estimator))
         blocks += found
     if not blocks:

@@ -5,7 +5,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
-from scipy.stats import poisson
+from scipy.stats import binom, poisson
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
@@ -14,11 +14,15 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia.equations._system import Equations, grouped
 from sklearn_mia.models import model_name, open_model
 
 _LARGEST_TERM = 5000
+# Of more records a leaf says little by the terms of its fractions.
+_LARGEST_LEAF = 2000
+_CERTAIN = 1e-6
 
 
 _SEEDS = ("random_state", "_seeds", "_rng", "_sample_weight")
@@ -58,6 +62,8 @@ def strip_counts(model):
     ------
     TypeError
         If there are no such trees in it.
+    NotFittedError
+        If it is not fitted.
 
     See Also
     --------
@@ -78,8 +84,10 @@ def strip_counts(model):
     >>> int(stripped.estimators_[0].tree_.n_node_samples.max())
     0
     """
+    check_is_fitted(model)
     stripped = copy.deepcopy(model)
-    inner = open_model(stripped).classifier
+    opened = open_model(stripped)
+    inner = opened.classifier
     trees = _trees_of(inner)
     if trees is None:
         known = ", ".join(cls.__name__ for cls in _TREES + _FORESTS + _BOOSTED)
@@ -87,6 +95,8 @@ def strip_counts(model):
             f"strip_counts got a {model_name(model)}; it knows {known} of trees, also "
             "within pipelines and other wrappers."
         )
+    for layer in (*opened.wrappers, inner):
+        _forget_seeds(layer)
     for part in (inner, *trees):
         for name in _SEEDS:
             if name in vars(part):
@@ -97,7 +107,19 @@ def strip_counts(model):
         _strip_tree(tree.tree_)
     if type(inner) is HistGradientBoostingClassifier:
         _strip_histogram(inner)
+    first = getattr(inner, "init_", None)
+    if first is not None and _trees_of(open_model(first).classifier) is not None:
+        inner.init_ = strip_counts(first)
     return stripped
+
+
+def _forget_seeds(layer):
+    seeds = [k for k in layer.get_params(deep=True) if k.endswith("random_state")]
+    layer.set_params(**dict.fromkeys(seeds))
+    # A search may have chosen among seeds.
+    best = getattr(layer, "best_params_", {})
+    if any(name.endswith("random_state") for name in best):
+        del layer.best_params_, layer.cv_results_
 
 
 def _trees_of(model):
@@ -125,7 +147,9 @@ def _strip_histogram(model):
         tree.nodes["count"] = 0
         tree.nodes["gain"] = 0
         tree.nodes["value"][~tree.nodes["is_leaf"].astype(bool)] = 0
+    model._random_seed = model._feature_subsample_rng = None
     mapper = model._bin_mapper
+    mapper.random_state = None
     mapper.bin_thresholds_ = [
         edges if is_category else np.empty(0)
         for edges, is_category in zip(
@@ -174,14 +198,16 @@ def _lowest_terms_of(row):
 
 
 def total_equations(leaves, codes, counts, rates, sampling, n_members, fewest):
-    r"""Draws of each leaf of several classes, by the lowest terms of its fractions.
+    r"""Members in each leaf, by the lowest terms of its fractions.
 
-    .. math:: \frac{B}{N} \sum_{i: l(i) = l} m_i = \mathrm{E}(k d_l)
+    .. math:: \sum_{i: l(i) = l} m_i = b_l
 
-    with :math:`d_l` the sum of the lowest terms and k an unknown whole number. Before
-    looking at them the draws have a Poisson law, whose mean is the share of members
-    times the records of the pool in the leaf; mean and variance are those of that law
-    among the multiples of :math:`d_l`.
+    The draws of a leaf are a multiple of :math:`d_l`, the sum of the lowest terms, and
+    there are some. Before looking, each record of the pool in the leaf is a member by a
+    coin; afterwards the number of members has a mean E and a variance V, and before it
+    had :math:`E_0` and :math:`V_0`. The equation that says as much has the variance
+    :math:`r = 1 / (1 / V - 1 / V_0)` and :math:`b = r (E / V - E_0 / V_0)`. A leaf with
+    a single record of the pool has a member.
 
     Parameters
     ----------
@@ -192,7 +218,7 @@ def total_equations(leaves, codes, counts, rates, sampling, n_members, fewest):
         Lowest terms.
 
     rates : ndarray of shape (n_classes,)
-        Draws of a training record of each class.
+        Draws of a training record, the same for all classes.
 
     sampling : float
         Variance that a member adds, in units of its squared coefficient.
@@ -208,35 +234,67 @@ def total_equations(leaves, codes, counts, rates, sampling, n_members, fewest):
     equations : Equations
         "leaf total".
     """
-    n_records = len(leaves)
+    n_records, rate = len(leaves), rates.mean()
     share = 0.5 if n_members is None else min(n_members / n_records, 1.0)
-    groups, b, scale = np.empty(leaves.shape, dtype=np.int32), [], []
+    groups, sizes, terms = np.empty(leaves.shape, dtype=np.int32), [], []
     for t, count in enumerate(counts):
         at, own = leaves[:, t], np.maximum(codes[:, t], 0)
         drawn = (codes[:, t] >= 0) & (count[at, own] > 0)
         groups[:, t] = np.where(drawn, at, -1)
-        expected = share * np.bincount(
-            at[drawn], weights=rates[own[drawn]], minlength=len(count)
-        )
-        mean, sd = _multiples(count.sum(axis=1), expected, fewest)
-        pure = np.count_nonzero(count, axis=1) < 2
-        b.append(np.where(pure, np.nan, mean))
-        scale.append(sd)
-    weights = rates[np.maximum(codes, 0)]
-    matrix = grouped(groups, [len(count) for count in counts], weights)
-    b, scale = np.concatenate(b), np.concatenate(scale)
-    return Equations("leaf total", matrix, b, scale, sampling, of_pool=True)
+        sizes.append(np.bincount(at[drawn], minlength=len(count)))
+        terms.append(count.sum(axis=1))
+    pairs = np.column_stack([np.concatenate(sizes), np.concatenate(terms)])
+    pairs, back = np.unique(np.rint(pairs).astype(int), axis=0, return_inverse=True)
+    told = [
+        _members_told(size, term, share, rate, sampling, fewest)
+        for size, term in pairs.tolist()
+    ]
+    b, variance = np.array(told)[np.ravel(back)].T
+    mean_square = share * np.maximum(np.concatenate(sizes), 1)
+    matrix = grouped(groups, [len(count) for count in counts])
+    return Equations("leaf total", matrix, b, 0.0, variance / mean_square, of_pool=True)
 
 
-def _multiples(terms, expected, fewest):
-    """Mean and standard deviation of a Poisson law among the multiples of a number."""
-    most = int(np.max((expected + 6 * np.sqrt(expected + 1)) / terms)) + 2
-    values = terms[:, None] * np.arange(1, most + 1)
-    law = poisson.logpmf(np.rint(values), np.maximum(expected, 0.5)[:, None])
-    law = np.where(values >= fewest, law, -np.inf)
-    law[np.all(np.isinf(law), axis=1)] = 0.0
-    law = np.exp(law - law.max(axis=1, keepdims=True))
-    law /= law.sum(axis=1, keepdims=True)
-    mean = (law * values).sum(axis=1)
-    variance = (law * (values - mean[:, None]) ** 2).sum(axis=1)
-    return mean, np.sqrt(variance)
+def _members_told(size, term, share, rate, sampling, fewest):
+    """What a leaf of so many records of the pool says of its members, and how surely.
+
+    Parameters
+    ----------
+    size : int
+        Records of the pool.
+
+    term : int
+        What the draws are a multiple of.
+
+    share, rate, sampling, fewest : as in :func:`total_equations`
+
+    Returns
+    -------
+    b, variance : float
+        NaN and 0 where nothing is told.
+    """
+    nothing = np.nan, 0.0
+    if not 0 < size <= _LARGEST_LEAF:
+        return nothing
+    members = np.arange(size + 1)
+    prior = binom.pmf(members, size, share)
+    if not sampling:
+        likely = (members % term == 0) & (members >= max(fewest, 1))
+    else:
+        least = max(-(-fewest // term), 1) * term
+        most = size * rate + 8 * np.sqrt(size * rate + 1)
+        draws = np.arange(least, max(least, most) + 1, term)
+        likely = poisson.pmf(draws, rate * members[:, None]).sum(axis=1)
+    law = prior * likely
+    if not law.sum() > 0:
+        return nothing
+    law = law / law.sum()
+    mean = law @ members
+    variance = law @ (members - mean) ** 2
+    before = size * share * (1 - share)
+    if not variance < before * (1 - _CERTAIN):
+        return nothing
+    if variance < _CERTAIN:
+        return float(np.rint(mean)), 0.0
+    told = 1 / (1 / variance - 1 / before)
+    return told * (mean / variance - size * share / before), told

@@ -130,7 +130,8 @@ def equations_of_a_forest(estimator, X, y):
         trees, leaves, [codes] * len(trees), counts, n_members, *drawn
     )
     # Rates by class are those of the pool.
-    return [replace(rows, of_pool=np.ndim(drawn[0]) > 0) for rows in found]
+    of_pool = np.ndim(drawn[0]) > 0
+    return [replace(rows, of_pool=rows.of_pool or of_pool) for rows in found]
 
 
 @register_equations(BaggingClassifier)
