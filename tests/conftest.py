@@ -25,14 +25,15 @@ def pytest_collection():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def equal_records_are_looked_at_blindly_once():
-    """Audits of equal records share what the model-free check says of them.
+def blind_checks_of_audits_are_cheap():
+    """Audits look without the model at one split, and at equal records once.
 
-    It is half of a small audit, and depends on nothing but its arguments.
+    The check is half of a small audit. One split has the level of five, and what it
+    says depends on nothing but its arguments.
     """
     import joblib
 
-    from sklearn_mia.auditing import _build
+    from sklearn_mia.auditing import _blind, _build
 
     blind_auc, known = _build.blind_auc, {}
 
@@ -40,7 +41,9 @@ def equal_records_are_looked_at_blindly_once():
     def remembered(*args, **params):
         key = joblib.hash((args, params))
         if key not in known:
-            known[key] = blind_auc(*args, **params)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(_blind, "_BLIND_SPLITS", 1)
+                known[key] = blind_auc(*args, **params)
         return known[key] and dict(known[key])
 
     with pytest.MonkeyPatch.context() as patch:
@@ -49,7 +52,7 @@ def equal_records_are_looked_at_blindly_once():
 
 
 @pytest.fixture
-def every_blind_check_anew(monkeypatch):
+def whole_blind_checks(monkeypatch):
     from sklearn_mia.auditing import _build
 
     monkeypatch.setattr(_build, "blind_auc", _build.blind_auc.__wrapped__)

@@ -277,7 +277,9 @@ def test_012_a_mean_loss_tells_where_errors_do_not(sides, rng):
     assert swapped(errors, np.zeros(1000), sides, units // 20) is None
 
 
-def test_checks_of_groups_do_not_take_records_for_draws_of_their_own():
+def test_checks_of_groups_do_not_take_records_for_draws_of_their_own(
+    whole_blind_checks,
+):
     """No leak, 20 v 20 persons of 8 records in tight clusters: counting records, the
     sides looked different without the model in 24 of 150 audits and swapped in 5.
     """

@@ -381,6 +381,10 @@ def test_r2_a_shadow_that_fails_in_a_worker_does_not_quote_records(table):
     with pytest.raises(ShadowFitError, match=r"^Shadow [01] ") as caught:
         attack.fit(as_records(X, y))
     assert told("".join(traceback.format_exception(caught.value))) == []
+    message = str(caught.value)
+    assert "\n" not in message
+    assert " could not be trained: " in message
+    assert "It saw 50 records, by class {0: " in message
 
 
 def test_r10_an_unknown_category_is_not_named(table):

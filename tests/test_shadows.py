@@ -169,7 +169,7 @@ class FailsOnSecond(LogisticRegression):
         return super().fit(X, y)
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_shadow_that_fails_is_named_with_its_classes_and_the_cause(table, n_jobs):
     X, y = table
     X = X.copy()

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -454,6 +455,24 @@ def test_f14_a_reader_that_leaves_is_no_error(command, monkeypatch, capsys):
 
 
 @posix
+def test_f14_a_full_stream_is_an_error_that_loses_no_file(
+    command, tmp_path, monkeypatch, capsys
+):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full")
+    # What could not be written is still in the stream when it is closed.
+    with suppress(OSError), open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        status = command(f"--json={tmp_path / 'r.json'}")
+    assert status == 2
+    assert capsys.readouterr().err == (
+        "error: /dev/full could not be written: No space left on device.\n"
+    )
+    AuditReport.from_json(tmp_path / "r.json")
+
+
+@posix
+@pytest.mark.slow
 def test_f14_a_full_stdout_is_an_error_that_loses_no_file(command, tmp_path):
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full")
