@@ -7,7 +7,8 @@ from memory and from files, with rounded answers and exchanged sides; the level 
 verdict and the exit code of a gate at the default limits; "model, asked" is the verdict
 on who has no file. None of them may be 0, or a title that calls the model within the
 limits. `null`: models that were trained on other records; the share of audits that
-state any leak, asked or by the file, and of those that pass the gate on both.
+state any leak, asked or by the file, and of those that pass the gate asked: the file
+tells that other records were trained on than were given, and does not pass.
 """
 
 import sys
@@ -156,7 +157,7 @@ def null():
             "n": n,
             "level": levels[0],
             "level, asked": levels[-1],
-            "exit": exit_code(report),
+            "exit": EXITS[passes_by_access(report.to_dict())["interface"]],
             "any leak": bool(said or codes & {"MIA021", "MIA022", "MIA023"}),
         }
 

@@ -251,7 +251,7 @@ def run_null(options):
     print(f"Each family at least {LEAST:g}: {least >= LEAST} ({least:.3f})")
 
 
-def held(families, n_splits, n_records):
+def pools_without(families, n_splits, n_records):
     """Pools that have a share of the members, and as many others."""
     for family in families:
         for split in range(n_splits):
@@ -262,8 +262,8 @@ def held(families, n_splits, n_records):
             order = np.random.default_rng([split, 2]).permutation(len(y))
             sides = [order[member[order] == side] for side in (True, False)]
             for share in SHARES:
-                n = round(share * min(map(len, sides)))
-                pool = np.sort(np.concatenate([own[:n] for own in sides]))
+                held = [own[: round(share * len(own))] for own in sides]
+                pool = np.sort(np.concatenate(held))
                 scores, told = attacked(model, X[pool], y[pool])
                 yield {
                     "family": family,
@@ -277,7 +277,7 @@ def held(families, n_splits, n_records):
 def run_held(options):
     rows = []
     families = [f for f in PROTOTYPE_HELD if f in options.families]
-    for row in held(families, options.splits, options.records):
+    for row in pools_without(families, options.splits, options.records):
         told = [row[c] for c in ("family", "held", "split")]
         print(*told, *(f"{row[m]:.3f}" for m in METRICS), flush=True)
         rows.append(row)

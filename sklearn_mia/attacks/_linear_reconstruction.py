@@ -24,8 +24,10 @@ from sklearn_mia.tables import take
 
 # An AUC that parts of a model that were not read may allow.
 _LITTLE = 0.55
-# More of the pool than this outside it is taken into account.
+# Where a prior is given, a larger share of the members outside the pool counts.
 _FEW_OUTSIDE = 0.02
+# The share that is outside where equations do not fit the pool.
+_FEWEST_OUTSIDE = 0.005
 
 
 class LinearReconstructionAttack(BaseAttack):
@@ -257,16 +259,20 @@ class LinearReconstructionAttack(BaseAttack):
         self.prior_ = self.prior
         if isinstance(self.prior, str):
             whole = 0.5 if n_members is None else n_members / n_pool
-            if whole < 1:
-                self.prior_ = float(np.clip(whole, 0.01, 0.99))
-                solution = solve(system, prior=self.prior_, **settings)
+            least = _FEWEST_OUTSIDE * (n_members or 0.0)
+            for outside in (0.0, least) if whole < 1 else ():
+                self.n_outside_ = outside
+                self.prior_ = float(np.clip(whole - outside / n_pool, 0.01, 0.99))
+                given = {"prior": self.prior_, "n_outside": outside}
+                solution = solve(system, **given, **settings)
                 if n_members is None or solution.misfit <= MOST_MISFIT:
-                    self.n_outside_ = 0.0
                     return solution
             self.prior_ = share_of_pool(system, copies)
-        outside = (n_members or 0.0) - self.prior_ * n_pool
-        few = _FEW_OUTSIDE * self.prior_ * n_pool
-        self.n_outside_ = float(outside) if outside > few else 0.0
+            self.n_outside_ = float(max(n_members - self.prior_ * n_pool, least))
+        else:
+            outside = (n_members or 0.0) - self.prior_ * n_pool
+            few = _FEW_OUTSIDE * self.prior_ * n_pool
+            self.n_outside_ = float(outside) if outside > few else 0.0
         return solve(system, prior=self.prior_, n_outside=self.n_outside_, **settings)
 
     def _system(self, features, codes):
