@@ -32,6 +32,7 @@ from sklearn_mia.auditing._typing import Side, read_columns
 from sklearn_mia.columns import fitted_parts
 from sklearn_mia.equations import linear_equations
 from sklearn_mia.equations._parts import parts_of
+from sklearn_mia.equations._solver import _Damped, _Factors
 from sklearn_mia.models import open_model
 from sklearn_mia.redaction import without_values
 from sklearn_mia.shadows import ShadowFitError, ShadowWork
@@ -212,6 +213,9 @@ def instances(table, tmp_path_factory):
     slopes = numbers_to(RidgeClassifier(solver="lsqr")).fit(X, y)
     system = linear_equations(slopes, X, y)
     roots += [system, system.blocks[-1].matrix.T, *parts_of(slopes, X, y)]
+    ones = np.ones(len(system.b)), 0.5, np.ones(system.n_records)
+    damped = _Damped(system, *ones, max_iter=10, tol=1e-6)
+    roots += [damped, _Factors(system, damped.weights, damped.spread)]
     numbers, forest = X[["size", "width"]].to_numpy(), forest[-1]
     report = audit(tree, *sides, attacks=attacks, n_permutations=99, random_state=0)
     roots += [

@@ -42,8 +42,9 @@ def strip_counts(model):
     nodes, from which the sizes of the leaves follow. The seeds, which tell how often
     each record was drawn, the scores of training and the edges of bins are removed. The
     values of the leaves stay, since they are the answers, and so do the thresholds.
-    What that is worth is for an attack on the copy to show: forests with a bootstrap
-    lose much of what their file tells, trees grown on all records hardly anything.
+    What that is worth is for an attack on the copy to show: boosting loses a part of
+    what its file tells, forests hardly anything, since a leaf that is there had a
+    record (``benchmarks/bench_file_defences.py``).
 
     Parameters
     ----------
