@@ -127,6 +127,7 @@ def test_what_the_file_stores_is_told(both, forest, sides):
     ]
     assert told == [(r.step, r.kind, r.n_equations) for r in attack.equations_]
     assert f"The file tells {stored['n_equations']} equations" in str(both)
+    assert "min_samples_leaf=5, .73 with 20" in " ".join(str(both).split())
 
 
 def test_who_holds_fewer_of_the_training_records_recognises_less(both):

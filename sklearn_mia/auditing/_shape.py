@@ -228,6 +228,7 @@ _STORED = {
         {"step": TEXT, "kind": TEXT, "n_equations": COUNT, "noise": Maybe(NUMBER)}
     ],
     "structure": [{"name": TEXT, "value": NUMBER, "is_risk": FLAG, "text": TEXT}],
+    "refit": Maybe(TEXT),
     "stripped": Maybe({"auc": _PROPORTION, "rate": _RATE}),
     "held": Maybe([{"share": SHARE, **_SIDES, "auc": _PROPORTION, "rate": _RATE}]),
 }
