@@ -222,11 +222,15 @@ def test_stripping_helps_drawn_records_more_than_all_records(pool):
     assert auc(strip_counts(trees)) > 0.9
 
 
+# An interval misses with .05: 4 or more of 10 do in 1 of 970 runs, 8 or more of 40 in 1
+# of 1,400.
+@pytest.mark.parametrize(
+    ("n_runs", "most"), [(10, 3), pytest.param(40, 7, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", ["forest", "extra trees"])
-def test_a_stripped_model_of_other_records_gives_nothing_away(name):
-    # Each of 40 intervals misses with .05: 8 or more do in 1 of 3,000 runs.
+def test_a_stripped_model_of_other_records_gives_nothing_away(name, n_runs, most):
     missed = 0
-    for seed in range(40):
+    for seed in range(n_runs):
         X, y = make_classification(
             450, 8, n_informative=5, flip_y=0.2, random_state=seed
         )
@@ -237,7 +241,7 @@ def test_a_stripped_model_of_other_records_gives_nothing_away(name):
         )
         found = roc_auc_interval(m, scores)
         missed += not found.low <= 0.5 <= found.high
-    assert missed < 8
+    assert missed <= most
 
 
 def test_weights_of_classes_hide_what_is_whole(pool):

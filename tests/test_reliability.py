@@ -432,6 +432,7 @@ def test_r13_sigterm_ends_workers_and_removes_temporary_files(tmp_path):
 
 
 @needs_proc
+@pytest.mark.slow
 def test_r13_workers_end_and_clean_up_when_nobody_is_left_to_tell_them(tmp_path):
     with audit_with_workers(tmp_path) as (process, temporary):
         assert len(members_of(process.pid)) > 2

@@ -155,7 +155,9 @@ def _stores_nothing(part):
     if type(part) is FunctionTransformer:
         # A function of a module has no records with it.
         is_plain = all(
-            f is None or (hasattr(f, "__qualname__") and not hasattr(f, "__self__"))
+            f is None
+            or isinstance(f, np.ufunc)
+            or (hasattr(f, "__qualname__") and not hasattr(f, "__self__"))
             for f in (part.func, part.inverse_func)
         )
         closes = any(
