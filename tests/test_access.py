@@ -38,6 +38,8 @@ from sklearn_mia import (
 from sklearn_mia.__main__ import exit_code, main
 from sklearn_mia.auditing._access import access_of, accesses_told
 from sklearn_mia.auditing._judging import passes, passes_by_access
+from sklearn_mia.auditing._nouns import nouns_of
+from sklearn_mia.auditing._stored import stored_told
 from sklearn_mia.datasets import load_german_credit
 from sklearn_mia.equations import auc_ceiling
 
@@ -408,3 +410,13 @@ def test_scores_of_the_file_are_those_of_the_attack_alone(both, forest, sides):
     (row,) = [a for a in both.attacks if a["name"] == "LinearReconstructionAttack"]
     assert row["auc"]["estimate"] == pytest.approx(roc_auc_score(is_member, scores))
     assert RMIA(forest).access == "outputs"
+
+
+def test_of_groups_the_figures_of_a_part_of_the_file_are_by_record(both):
+    content = both.to_dict()
+    nouns = nouns_of("patient")
+    told = " ".join(stored_told(content, nouns))
+    assert "of the records of patients in the data at 1 % false alarms" in told
+    assert "of the members at 1 % false alarms" in " ".join(
+        stored_told(content, nouns_of(None))
+    )

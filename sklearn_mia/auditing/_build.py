@@ -183,8 +183,9 @@ def build_report(
         normalised=normalised,
         nouns=nouns,
     )
+    on_file = next((s.fitted for n, s in scored.items() if held[n] == "file"), None)
     if "file" in accesses:
-        findings += _of_file(scored, held, case, model_content["name"], file_failed)
+        findings += _of_file(on_file, case, model_content["name"], file_failed)
     lead = attacks[0]["name"]
 
     def sliced():
@@ -252,7 +253,7 @@ def build_report(
     stored = None
     if "file" in accesses:
         stored = checks.run(
-            "what the file stores", _stored, model, scored, held, case, settings
+            "what the file stores", _stored, model, on_file, case, settings
         )
     records = groups = top = None
     if settings.per_record:
@@ -296,7 +297,7 @@ def build_report(
             auc_of.get,
             rate_of,
         )
-        tested = access == "interface" or _is_read(_attack_on_file(scored, held))
+        tested = access == "interface" or _is_read(on_file)
         unjudged = [
             (key, fpr, value)
             for key, fpr, value in settings.slice_limits
@@ -391,10 +392,6 @@ def _is_judged(key, slices):
     return any(outcome != "cannot_tell" for outcome in outcomes)
 
 
-def _attack_on_file(scored, held):
-    return next((s.fitted for n, s in scored.items() if held[n] == "file"), None)
-
-
 def _is_read(attack):
     """Whether an attack on the file has read all of it, with all training records."""
     if attack is None or getattr(attack, "unread_", []):
@@ -402,9 +399,8 @@ def _is_read(attack):
     return not getattr(attack, "n_outside_", 0.0)
 
 
-def _of_file(scored, held, case, model, why):
+def _of_file(attack, case, model, why):
     """Findings on the attack on the file."""
-    attack = _attack_on_file(scored, held)
     unread = [model] if attack is None else getattr(attack, "unread_", [])
     found = [_circumstances.check_file_attack(unread, why)] if unread else []
     told = getattr(attack, "n_members_", None)
@@ -414,9 +410,8 @@ def _of_file(scored, held, case, model, why):
     return found if other is None else [*found, other]
 
 
-def _stored(model, scored, held, case, settings):
+def _stored(model, attack, case, settings):
     """What the file stores, and what it tells someone who lacks some records."""
-    attack = _attack_on_file(scored, held)
     stored = what_is_stored(model, attack, case)
     if stored["n_equations"] and settings.effort == "thorough":
         fpr = _evaluation.HEADLINE_FPR

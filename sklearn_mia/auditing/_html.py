@@ -20,7 +20,7 @@ from sklearn_mia.auditing._slice_words import (
     rate_limits,
     slicing_told,
 )
-from sklearn_mia.auditing._stored import auc_on_file, stored_told
+from sklearn_mia.auditing._stored import stored_told
 from sklearn_mia.auditing._text import PASSES, records_of
 from sklearn_mia.auditing._writing import visible
 
@@ -176,9 +176,7 @@ def _view(content, number, markup):
         "content": content,
         "verdicts": verdicts,
         "level": verdicts[0]["level"],
-        "stored": []
-        if content["stored"] is None
-        else stored_told(content["stored"], nouns, auc_on_file(content)),
+        "stored": stored_told(content, nouns),
         "lead": attacks[0],
         "shares": shares_of_error(content["settings"]["confidence"]),
         "roc": markup(

@@ -1,6 +1,6 @@
 """What an audit is asked for: checked once, then handed on as one value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sklearn_mia.auditing._access import check_release
 from sklearn_mia.auditing._nouns import check_group_name
@@ -49,7 +49,7 @@ class Settings:
     prior: float = 0.5
     limits: tuple | None = None
     slice_limits: tuple | None = None
-    own_slice_limits: tuple = ()
+    own_slice_limits: tuple = field(default=(), init=False)
     slices: str | tuple = "auto"
     min_slice_size: int = 30
     inclusion_probability: float | None = None

@@ -6,6 +6,7 @@ from sklearn.base import clone
 from sklearn_mia.attacks import LinearReconstructionAttack
 from sklearn_mia.auditing._access import FILE_ATTACK
 from sklearn_mia.auditing._evaluation import plain_interval, tpr_row
+from sklearn_mia.auditing._nouns import RECORDS
 from sklearn_mia.auditing._percent import percent_interval, rate
 from sklearn_mia.equations import auc_ceiling, strip_counts
 from sklearn_mia.metrics import roc_auc_interval
@@ -131,11 +132,18 @@ def held_figures(attack, case, fpr, *, seed):
                 "share": share,
                 "n_members": int(is_member.sum()),
                 "n_nonmembers": int((~is_member).sum()),
-                "auc": plain_interval(roc_auc_interval(is_member, scores)),
-                "rate": tpr_row(is_member, scores, fpr, 0.95, seed=seed),
+                **_figures(is_member, scores, fpr, seed),
             }
         )
     return rows
+
+
+def _figures(is_member, scores, fpr, seed):
+    """What scores of records come to, each interval by itself."""
+    return {
+        "auc": plain_interval(roc_auc_interval(is_member, scores)),
+        "rate": tpr_row(is_member, scores, fpr, 0.95, seed=seed),
+    }
 
 
 def stripped_figures(attack, case, fpr, *, seed):
@@ -164,36 +172,34 @@ def stripped_figures(attack, case, fpr, *, seed):
         return None
     informed = clone(attack)
     informed.target_estimator = stripped
-    scores = informed.fit_score(case.records)
-    return {
-        "auc": plain_interval(roc_auc_interval(case.is_member, scores)),
-        "rate": tpr_row(case.is_member, scores, fpr, 0.95, seed=seed),
-    }
+    return _figures(case.is_member, informed.fit_score(case.records), fpr, seed)
 
 
-def auc_on_file(content):
-    """AUC of the attack on the file; None if there is none."""
-    aucs = (row["auc"] for row in content["attacks"] if row["name"] == FILE_ATTACK)
-    return next(aucs, None)
+def _auc_by_record(content):
+    """AUC of the attack on the file, record by record; None if there is none."""
+    rows = (row for row in content["attacks"] if row["name"] == FILE_ATTACK)
+    return next(((row["of_records"] or row)["auc"] for row in rows), None)
 
 
-def stored_told(stored, nouns, auc=None):
+def stored_told(content, nouns):
     """What the file stores, in sentences.
 
     Parameters
     ----------
-    stored : dict
+    content : dict
+        Of a report.
 
     nouns : Nouns
-
-    auc : dict or None, default=None
-        Of the attack on the file: a way to lower it is offered if it clearly does.
 
     Returns
     -------
     sentences : list of str
+        None if nothing is said of the file. A way to lower what it tells is offered
+        only if it clearly does.
     """
-    told = []
+    stored, told = content["stored"], []
+    if stored is None:
+        return told
     if stored["structure"]:
         seen = (
             finding["text"] + (" (a risk)" if finding["is_risk"] else "")
@@ -222,7 +228,7 @@ def stored_told(stored, nouns, auc=None):
             "What it tells someone who holds only a part of them, an audit with a "
             "thorough effort measures."
         )
-    stripped = stored["stripped"]
+    stripped, auc = stored["stripped"], _auc_by_record(content)
     if stripped and auc and stripped["auc"]["high"] < auc["low"]:
         told.append(
             "Without the numbers of records in its nodes (strip_counts), which changes "
@@ -240,10 +246,12 @@ def _held_told(row, nouns):
 
 def _figures_told(row, nouns):
     auc, found = row["auc"], row["rate"]
+    # Of groups, too, each record counts by itself here.
+    whom = nouns.members if nouns == RECORDS else f"records of {nouns.members}"
     told = f"an AUC of {auc['estimate']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
     if found["resolvable"]:
         told += (
-            f" and {percent_interval(found['tpr'])} of the {nouns.members} at "
+            f" and {percent_interval(found['tpr'])} of the {whom} at "
             f"{rate(found['max_fpr'])} false alarms"
         )
     return told

@@ -17,7 +17,7 @@ from sklearn_mia.auditing._slice_words import (
     rate_in_slice,
     rate_limits,
 )
-from sklearn_mia.auditing._stored import auc_on_file, stored_told
+from sklearn_mia.auditing._stored import stored_told
 from sklearn_mia.auditing._writing import visible
 
 _WIDTH = 88
@@ -156,14 +156,13 @@ def _verdict_lines(content):
 
 
 def _stored_lines(content, nouns):
-    stored = content["stored"]
-    told = [] if stored is None else stored_told(stored, nouns, auc_on_file(content))
+    told = stored_told(content, nouns)
     if not told:
         return []
     lines = ["What the file stores", ""]
     lines += [wrapped(sentence, "  ") for sentence in told]
     lines.append("")
-    rows = stored["equations"]
+    rows = content["stored"]["equations"]
     for row in rows[:_MOST_EQUATIONS]:
         kind = f"{row['step']}: {row['kind']}" if row["step"] else row["kind"]
         kind = textwrap.shorten(kind, 60, placeholder="…")

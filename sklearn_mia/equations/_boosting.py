@@ -119,9 +119,12 @@ def equations_of_histogram_boosting(estimator, X, y):
     rate, ridge = estimator.learning_rate, estimator.l2_regularization
     # A tree that was not split has the value 0, whatever the slope.
     shown = [v if len(v) > 1 else np.full(1, np.nan) for v in values]
-    told = [_leaf_hessians(tree, rate, ridge) for tree in nodes]
-    if stripped:
-        told = [np.full((2, len(tree)), np.nan) for tree in nodes]
+    told = [
+        np.full((2, len(tree)), np.nan)
+        if stripped
+        else _leaf_hessians(tree, rate, ridge)
+        for tree in nodes
+    ]
     hessians, error = np.hstack(
         [np.stack(t)[:, f] for t, f in zip(told, is_leaf, strict=True)]
     )
