@@ -11,6 +11,12 @@ WHO = {
 }
 
 
+def heading_of(part, content):
+    """What stands above a verdict; nothing in a report on answers alone."""
+    is_plain = content["beside"] is None and part["access"] == "interface"
+    return "" if is_plain else WHO[part["access"]]
+
+
 def check_release(release):
     """Return `release` if it is one of `ACCESSES` or None."""
     if release is not None and not (isinstance(release, str) and release in ACCESSES):

@@ -3,7 +3,7 @@
 import functools
 from importlib import import_module, resources
 
-from sklearn_mia.auditing._access import WHO
+from sklearn_mia.auditing._access import heading_of
 from sklearn_mia.auditing._charts import distribution_svg, interval_svg, legend, roc_svg
 from sklearn_mia.auditing._judging import (
     parts_of,
@@ -155,16 +155,15 @@ def _view(content, number, markup):
     """What the template needs beside the content itself."""
     attacks, data = content["attacks"], content["data"]
     nouns, sizes = Nouns(**content["nouns"]), (data["n_members"], data["n_nonmembers"])
-    parts, passing = parts_of(content), passes_by_access(content)
-    headed = len(parts) > 1 or content["access"] == "file"
+    passing = passes_by_access(content)
     verdicts = [
         _verdict_view(
             part,
             passing[part["access"]],
-            WHO[part["access"]] if headed else "",
+            heading_of(part, content),
             part is content,
         )
-        for part in parts
+        for part in parts_of(content)
     ]
     slicings = {}
     for row in content["slices"]:

@@ -2,7 +2,7 @@
 
 import textwrap
 
-from sklearn_mia.auditing._access import WHO
+from sklearn_mia.auditing._access import heading_of
 from sklearn_mia.auditing._evaluation import HEADLINE_FPR
 from sklearn_mia.auditing._judging import (
     parts_of,
@@ -133,17 +133,16 @@ def render_text(content):
 
 
 def _verdict_lines(content):
-    parts, passing = parts_of(content), passes_by_access(content)
-    lines = []
-    for part in parts:
-        access, verdict = part["access"], part["verdict"]
-        if part is not content or len(parts) > 1 or access == "file":
-            lines += [WHO[access], "-" * len(WHO[access]), ""]
+    passing, lines = passes_by_access(content), []
+    for part in parts_of(content):
+        verdict, heading = part["verdict"], heading_of(part, content)
+        if heading:
+            lines += [heading, "-" * len(heading), ""]
         told = zip(verdict["kinds"], verdict["sentences"], strict=True)
         lines += [
             wrapped(verdict["title"]),
             "",
-            f"  {PASSES[passing[access]]}",
+            f"  {PASSES[passing[part['access']]]}",
             "",
             *(
                 wrapped(sentence, "  ")
