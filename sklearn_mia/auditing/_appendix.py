@@ -1,5 +1,7 @@
 """A report in the words of forms: an output check, an impact assessment."""
 
+import textwrap
+
 from sklearn_mia.auditing._access import WHO
 from sklearn_mia.auditing._evaluation import HEADLINE_FPR
 from sklearn_mia.auditing._judging import parts_of, passes_by_access, shares_of_error
@@ -8,6 +10,7 @@ from sklearn_mia.auditing._percent import percent, percent_interval, rate
 from sklearn_mia.auditing._slice_words import limit_in_words
 from sklearn_mia.auditing._text import PASSES, sides_told
 
+_MOST_OF_A_MODEL = 200
 _KNOWS = {
     "interface": "Someone who can ask the model as often as they like and sees its "
     "answers, but not its file.",
@@ -75,7 +78,10 @@ def _whose(nouns):
 
 def _object(content):
     files = [file_told(r, f) for r, f in content["provenance"]["files"].items()]
-    return [f"{content['model']['name']}: {content['model']['description']}", *files]
+    described = textwrap.shorten(
+        content["model"]["description"], _MOST_OF_A_MODEL, placeholder=" …"
+    )
+    return [f"{content['model']['name']}: {described}", *files]
 
 
 def file_told(role, file):

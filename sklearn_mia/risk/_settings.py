@@ -106,12 +106,18 @@ def risky_settings(estimator):
     return list(found.values())
 
 
-def _parts(estimator):
-    yield estimator
-    if hasattr(estimator, "get_params") and not isinstance(estimator, type):
-        for part in estimator.get_params(deep=True).values():
-            if hasattr(part, "get_params") and not isinstance(part, type):
-                yield part
+def _parts(value):
+    """An estimator and all those inside it; of a fitted search what it chose."""
+    if isinstance(value, (list, tuple)):
+        inside = value
+    elif hasattr(value, "get_params") and not isinstance(value, type):
+        value = getattr(value, "best_estimator_", value)
+        yield value
+        inside = value.get_params(deep=False).values()
+    else:
+        return
+    for part in inside:
+        yield from _parts(part)
 
 
 def _told(part):
