@@ -492,14 +492,17 @@ def _add_loading_options(command):
         "--trust-pickle",
         action="store_true",
         help="load a .joblib, .pkl or .pickle file. A pickle, and a joblib file is "
-        "one, runs whatever code its author put in it; .skops files do not",
+        "one, runs whatever code its author put in it; a .skops file needs no such "
+        "trust",
     )
     group.add_argument(
         "--trust",
         action="append",
         default=[],
         metavar="TYPE",
-        help="a type that a .skops file may hold",
+        help="a type that a .skops file may hold beside those of scikit-learn, NumPy "
+        "and SciPy that run no code of others: its code may run. An error prints the "
+        "options to add",
     )
     group.add_argument(
         "--na-values",
