@@ -39,7 +39,7 @@ from sklearn_mia.model_selection import (
     make_leakage_scorer,
 )
 from sklearn_mia.records import as_records
-from sklearn_mia.risk import leave_one_out_risk, structural_risk
+from sklearn_mia.risk import leave_one_out_risk, risky_settings, structural_risk
 
 __version__ = "0.1.0"
 
@@ -76,6 +76,7 @@ __all__ = [
     "default_attacks",
     "leave_one_out_risk",
     "make_leakage_scorer",
+    "risky_settings",
     "strip_counts",
     "structural_risk",
 ]

@@ -26,8 +26,16 @@ from sklearn_mia.auditing._case import make_case
 from sklearn_mia.auditing._delivery import check_destinations, deliver
 from sklearn_mia.auditing._inputs import read_sides
 from sklearn_mia.auditing._judging import passes, passes_by_access
-from sklearn_mia.auditing._options import fraction, gibibytes, limit, seconds, words
+from sklearn_mia.auditing._options import (
+    fraction,
+    gibibytes,
+    limit,
+    note,
+    seconds,
+    words,
+)
 from sklearn_mia.auditing._predictions import read_predictions
+from sklearn_mia.auditing._provenance import provenance_told
 from sklearn_mia.auditing._run import default_attacks
 from sklearn_mia.auditing._settings import EFFORTS, Settings
 from sklearn_mia.auditing._words import check_model, words_of_options
@@ -181,11 +189,12 @@ def _audit_of_model(arguments, limits):
             n_jobs=arguments.n_jobs,
             timeout=arguments.timeout,
             extra_findings=[finding for finding in findings if finding is not None],
-            sources={
-                "model": Path(arguments.model).name,
-                "members": Path(arguments.members).name,
-                "nonmembers": Path(arguments.nonmembers).name,
-            },
+            provenance=provenance_told(
+                arguments,
+                model=None,
+                members=len(inputs.labels[0]),
+                nonmembers=len(inputs.labels[1]),
+            ),
         )
 
 
@@ -233,7 +242,7 @@ def _audit_of_predictions(arguments, limits):
         log_proba,
         _settings(arguments, limits, Settings.slices),
         model_name=f"the model behind {Path(path).name}",
-        sources={"predictions": Path(path).name},
+        provenance=provenance_told(arguments, predictions=len(case.labels)),
     )
 
 
@@ -389,7 +398,25 @@ def _add_output_options(command):
         help="with --group: one row a person, or other group, .csv or .parquet",
     )
     group.add_argument(
-        "--no-records", action="store_true", help="report nothing about single records"
+        "--name-records",
+        action="store_true",
+        help="put ids, membership and scores of the records in the --json file, and "
+        "the members most exposed on the page: then neither is to be released. Without "
+        "it they name nobody",
+    )
+    group.add_argument(
+        "--no-records",
+        action="store_true",
+        help="compute nothing about single records either",
+    )
+    group.add_argument(
+        "--note",
+        type=note,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a field of your own in the report, such as project=heart; may be "
+        "repeated",
     )
     group.add_argument(
         "--fail-above",
@@ -417,7 +444,7 @@ def _add_output_options(command):
         metavar="FILE",
         help="the --json report of an earlier model, at the same limits: end with exit "
         "code 3, also without --fail-above, if an attack clearly finds more than it "
-        "did then; sharper with --id, and records in both reports",
+        "did then; sharper with --id, if it was written with --name-records",
     )
 
 
@@ -535,7 +562,9 @@ def main(arguments=None):
     status : int
         Exit code.
     """
-    arguments = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    arguments = _parser().parse_args(given)
+    arguments.given = given
     try:
         with stopped_by_signals(), warnings.catch_warnings():
             # What matters of them is in the findings.

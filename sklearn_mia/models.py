@@ -283,6 +283,11 @@ def model_name(model):
     return type(open_model(model, same_answers=True).classifier).__name__
 
 
+def model_family(model):
+    """Class of the model inside all wrappers, also those that change its answers."""
+    return type(open_model(model).classifier).__name__
+
+
 # Recipes
 
 

@@ -75,7 +75,7 @@ def asked(forest, sides):
 def test_by_default_there_is_a_verdict_on_each(both):
     assert list(both.verdicts) == ["file", "interface"]
     assert both.verdict is both.verdicts["file"]
-    content = both.to_dict()
+    content = both.to_dict()["report"]
     assert content["headline"]["attack"] == "LinearReconstructionAttack"
     assert content["headline"]["n_attacks"] == 4
     beside = content["beside"]
@@ -98,7 +98,7 @@ def test_the_numbers_of_one_access_are_those_of_its_attacks_alone(both, asked):
         )
         assert now == then
     assert "LinearReconstructionAttack" not in asked.to_json()
-    assert asked.to_dict()["stored"] is None
+    assert asked.to_dict()["report"]["stored"] is None
 
 
 def test_both_verdicts_are_printed_drawn_and_read_back(both, asked):
@@ -118,7 +118,7 @@ def test_both_verdicts_are_printed_drawn_and_read_back(both, asked):
 
 
 def test_what_the_file_stores_is_told(both, forest, sides):
-    stored = both.to_dict()["stored"]
+    stored = both.to_dict()["report"]["stored"]
     attack = LinearReconstructionAttack(forest)
     X, y = np.vstack(sides[::2]), np.concatenate(sides[1::2])
     attack.fit(np.column_stack([X, y]))
@@ -133,7 +133,7 @@ def test_what_the_file_stores_is_told(both, forest, sides):
 
 
 def test_who_holds_fewer_of_the_training_records_recognises_less(both):
-    held = both.to_dict()["stored"]["held"]
+    held = both.to_dict()["report"]["stored"]["held"]
     assert [row["share"] for row in held] == [0.9, 0.5, 0.1]
     for row in held:
         # Both sides are thinned by the same coin.
@@ -152,7 +152,7 @@ def test_who_holds_fewer_of_the_training_records_recognises_less(both):
 def test_effort_is_only_spent_if_asked_for(forest, sides):
     report = audit(forest, *sides, release="file", **QUICK)
     assert list(report.verdicts) == ["file"]
-    assert report.to_dict()["stored"]["held"] is None
+    assert report.to_dict()["report"]["stored"]["held"] is None
     assert "an audit with a thorough effort measures" in " ".join(str(report).split())
 
 
@@ -163,7 +163,7 @@ def test_a_file_that_no_attack_reads_is_not_shown_to_be_safe(sides):
     report = audit(model, *sides, limits=limits, attacks=None, **QUICK)
     (finding,) = [f for f in report.findings if f.code == "MIA027"]
     assert "no equation is known of what MLPClassifier stores" in finding.message
-    assert passes_by_access(report.to_dict()) == {
+    assert passes_by_access(report.to_dict()["report"]) == {
         "file": "not shown",
         "interface": "yes",
     }
@@ -229,7 +229,7 @@ def test_a_file_that_is_read_in_part_is_not_shown_to_be_safe(sides):
     model = make_pipeline(MinMaxScaler(), OwnTree(max_depth=1)).fit(*sides[:2])
     limits = {"auc": 0.95}
     report = audit(model, *sides, limits=limits, release="file", **QUICK)
-    assert report.to_dict()["stored"]["n_equations"] > 0
+    assert report.to_dict()["report"]["stored"]["n_equations"] > 0
     (finding,) = [f for f in report.findings if f.code == "MIA027"]
     assert "no equation is known of what OwnTree stores" in finding.message
     assert exit_code(report) == 4
@@ -245,7 +245,7 @@ def test_an_attack_on_the_file_that_fails_is_told(forest, sides, monkeypatch):
     (finding,) = [f for f in report.findings if f.code == "MIA027"]
     assert "failed with ValueError: The leaves are gone. What" in finding.message
     assert list(report.verdicts) == ["file", "interface"]
-    assert passes_by_access(report.to_dict())["file"] != "yes"
+    assert passes_by_access(report.to_dict()["report"])["file"] != "yes"
     # Whoever asks for it by name gets the error.
     with pytest.raises(ValueError, match="The leaves are gone"):
         audit(forest, *sides, attacks="LinearReconstructionAttack", **QUICK)
@@ -261,7 +261,7 @@ def test_a_file_that_tells_of_more_records_than_were_given(sides):
         "as those of members. What it stores fits only if some "
     )
     assert finding.numbers["n_outside"] > 100
-    assert passes_by_access(report.to_dict())["file"] != "yes"
+    assert passes_by_access(report.to_dict()["report"])["file"] != "yes"
     whole = audit(model, *sides, release="file", **QUICK)
     assert "MIA028" not in {f.code for f in whole.findings}
 
@@ -301,7 +301,7 @@ def test_a_limit_that_no_group_is_large_enough_for_is_not_shown_to_be_kept(
 
 
 def test_the_worse_access_decides(both):
-    content = both.to_dict()
+    content = both.to_dict()["report"]
     assert passes_by_access(content)["file"] == "no"
     assert passes(content) == "no"
 
@@ -413,7 +413,7 @@ def test_scores_of_the_file_are_those_of_the_attack_alone(both, forest, sides):
 
 
 def test_of_groups_the_figures_of_a_part_of_the_file_are_by_record(both):
-    content = both.to_dict()
+    content = both.to_dict()["report"]
     nouns = nouns_of("patient")
     told = " ".join(stored_told(content, nouns))
     assert "of the records of patients in the data at 1 % false alarms" in told

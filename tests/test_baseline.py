@@ -302,7 +302,7 @@ def test_what_changed_is_in_every_form_of_the_report(made):
     assert title in again.to_html()
     assert "What changed since the baseline" not in new.to_html()
     content = new.to_dict()
-    del content["baseline"]
+    content["report"]["baseline"] = None
     assert AuditReport.from_json(json.dumps(content)).baseline is None
 
 
@@ -651,7 +651,7 @@ def run(folder, model, *options, id_="--id=person"):
 
 def test_a_build_stops_at_a_model_that_leaks_more(folder, capsys):
     old, limits = folder / "old.json", ["--fail-above=auc=0.9"]
-    assert run(folder, "flat", *limits, f"--json={old}") == 0
+    assert run(folder, "flat", *limits, f"--json={old}", "--name-records") == 0
     # The same model again is as it was, also by other shadow models.
     assert run(folder, "flat", *limits, f"--baseline={old}") == 0
     assert "400 records are in both" in capsys.readouterr().out
@@ -689,6 +689,10 @@ def audited(tmp_path):
 def test_a_baseline_needs_no_limits(audited, tmp_path, capsys):
     old = tmp_path / "old.json"
     assert audited("flat", f"--json={old}") == 0
+    assert audited("flat", f"--baseline={old}") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "the baseline holds nothing per record" in told
+    assert audited("flat", f"--json={old}", "--name-records") == 0
     assert audited("flat", f"--baseline={old}") == 0
     assert "600 records are in both" in capsys.readouterr().out
     assert audited("deep", f"--baseline={old}") == 3

@@ -94,7 +94,7 @@ FUNCTIONS = {
     "attack": ("another cost", "make_leakage_scorer"),
     "attacks": ("targets that do not exist yet", "audit_recipe"),
     "confidence": ("no verdict", "audit_recipe"),
-    "estimator": ("models or folds", "audit_recipe"),
+    "estimator": ("models, folds, or nothing", "audit_recipe", "risky_settings"),
     "fprs": ("another default or interval", "audit_recipe", "cross_validate_leakage"),
     "groups": (
         "other things keep them together",

@@ -226,7 +226,7 @@ def test_the_probability_of_one_of_two_classes_is_enough(tmp_path):
         path = tmp_path / "r.json"
         arguments = predictions(tmp_path, answers(**columns))
         assert main([*arguments, f"--json={path}"]) == 0
-        found.append(json.loads(path.read_text()))
+        found.append(json.loads(path.read_text())["report"])
     assert found[0]["data"]["classes"] == found[1]["data"]["classes"]
     for both in zip(*(content["attacks"] for content in found), strict=True):
         assert both[0]["auc"]["estimate"] == pytest.approx(both[1]["auc"]["estimate"])

@@ -120,7 +120,10 @@ def test_r4_a_check_that_fails_is_a_finding(
         assert finding.message in " ".join(str(report).split())
     # Everything else is as it was, and the report can be used.
     assert [a["auc"] for a in report.attacks] == [a["auc"] for a in whole.attacks]
-    assert report.to_dict()["correction"] == whole.to_dict()["correction"]
+    assert (
+        report.to_dict()["report"]["correction"]
+        == whole.to_dict()["report"]["correction"]
+    )
     assert "MIA020" in report.to_html()
     assert AuditReport.from_json(report.to_json()).to_dict() == report.to_dict()
 

@@ -274,7 +274,10 @@ def test_r5_names_that_are_no_utf_8(command, tmp_path, capfd):
     out, err = capfd.readouterr()
     assert (status, err) == (0, "")
     content = json.loads((tmp_path / odd).read_text(encoding="utf-8"))
-    assert content["sources"]["predictions"] == "table-\udcff.csv"
+    assert (
+        content["report"]["provenance"]["files"]["predictions"]["name"]
+        == "table-\udcff.csv"
+    )
     assert r"table-\udcff.csv" in out
 
 
@@ -413,7 +416,7 @@ def test_r15_control_characters_are_shown_and_not_obeyed():
         assert SHOWN in shown or r"\x1b" in shown
     assert EVIL not in repr(report)
     # Data stay data.
-    assert json.loads(report.to_json())["data"]["classes"][0] == EVIL
+    assert json.loads(report.to_json())["report"]["data"]["classes"][0] == EVIL
     assert AuditReport.from_json(report.to_json()).to_dict() == report.to_dict()
 
 

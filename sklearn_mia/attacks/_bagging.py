@@ -287,6 +287,10 @@ class BaggingAttack(BaseShadowAttack):
     True
     """
 
+    explanation = (
+        "Compares the trees of a forest with trees that cannot have seen the "
+        "record: a member has hardly any tree against it."
+    )
     _parameter_constraints: dict = {
         **{
             name: constraint

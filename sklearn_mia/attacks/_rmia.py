@@ -211,6 +211,10 @@ class RMIA(BaseShadowAttack):
     True
     """
 
+    explanation = (
+        "Asks whether the model is surer of a record than models like it are on "
+        "average, half of them trained with the record."
+    )
     _parameter_constraints: dict = {
         **BaseShadowAttack._parameter_constraints,
         "mode": [StrOptions({"auto", "online", "offline"})],

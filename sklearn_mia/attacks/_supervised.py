@@ -156,6 +156,10 @@ class SupervisedAttack(BaseAttack):
     True
     """
 
+    explanation = (
+        "Learns from records whose membership it is told how members are answered, "
+        "and judges the others."
+    )
     _parameter_constraints: dict = {
         **BaseAttack._parameter_constraints,
         "estimator": [HasMethods(["fit", "predict"]), None],

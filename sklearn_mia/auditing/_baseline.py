@@ -29,7 +29,8 @@ from sklearn_mia.auditing._judging import (
 )
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._reading import check_size
-from sklearn_mia.auditing._report import AuditReport, plain
+from sklearn_mia.auditing._report import AuditReport
+from sklearn_mia.auditing._report_file import plain
 from sklearn_mia.auditing._verdict import check_limits
 from sklearn_mia.metrics import roc_auc_interval
 from sklearn_mia.metrics._difference import (

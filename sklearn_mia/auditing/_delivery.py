@@ -1,6 +1,7 @@
 """The files of the command line: checked before an audit, written after it."""
 
 import sys
+from collections import Counter
 from functools import partial
 
 from sklearn.utils._optional_dependencies import check_pandas_support
@@ -26,6 +27,15 @@ def check_destinations(arguments):
     _check_suffix(arguments.html, (".html", ".htm"), "--html")
     if arguments.html is not None:
         check_jinja2()
+    if arguments.name_records and arguments.no_records:
+        raise ValueError("--name-records and --no-records contradict each other.")
+    repeated = [
+        key for key, n in Counter(k for k, _ in arguments.note).items() if n > 1
+    ]
+    if repeated:
+        raise ValueError(
+            f"--note gives {repeated[0]!r} twice. Give each field one value."
+        )
     if arguments.groups is not None and arguments.group is None:
         raise ValueError("--groups FILE needs --group COLUMN, the person of a record.")
     if arguments.group_name is not None and arguments.group is None:
@@ -70,9 +80,11 @@ def deliver(report, arguments):
     steps = [
         ("The report", partial(_writing.say, report, sys.stderr if taken else None))
     ]
-    write = {"html": report.to_html, "json": report.to_json} | {
-        name: partial(_write_table, report, name) for name in _TABLES
-    }
+    named = {"name_records": arguments.name_records}
+    write = {
+        "html": partial(report.to_html, **named),
+        "json": partial(report.to_json, **named),
+    } | {name: partial(_write_table, report, name) for name in _TABLES}
     steps += [(f"--{n} {path}", partial(write[n], path)) for n, path in wanted.items()]
     _writing.run_all(steps)
 

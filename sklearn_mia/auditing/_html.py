@@ -4,6 +4,7 @@ import functools
 from importlib import import_module, resources
 
 from sklearn_mia.auditing._access import heading_of
+from sklearn_mia.auditing._appendix import appendix_of, file_told
 from sklearn_mia.auditing._charts import distribution_svg, interval_svg, legend, roc_svg
 from sklearn_mia.auditing._judging import (
     parts_of,
@@ -47,7 +48,7 @@ def check_jinja2():
     return jinja2
 
 
-def render_page(reports, *, title=None):
+def render_page(reports, *, title=None, name_records=False):
     """Render reports as one page.
 
     Parameters
@@ -55,6 +56,9 @@ def render_page(reports, *, title=None):
     reports : list of AuditReport
 
     title : str or None, default=None
+
+    name_records : bool, default=False
+        Whether the members most exposed are named.
 
     Returns
     -------
@@ -66,9 +70,16 @@ def render_page(reports, *, title=None):
         names = " and ".join(content["model"]["name"] for content in contents)
         title = f"Membership audit: {names}"
     markup = import_module("markupsafe").Markup
-    views = [_view(content, i, markup) for i, content in enumerate(contents)]
+    tops = [visible(r._most_exposed()) if name_records else [] for r in reports]
+    views = [
+        _view(content, i, markup, top)
+        for i, (content, top) in enumerate(zip(contents, tops, strict=True))
+    ]
     return _template().render(
-        title=visible(title), views=views, severity_words=_SEVERITY_WORDS
+        title=visible(title),
+        views=views,
+        severity_words=_SEVERITY_WORDS,
+        names_records=name_records,
     )
 
 
@@ -151,7 +162,7 @@ def _verdict_view(part, passing, heading, main):
     }
 
 
-def _view(content, number, markup):
+def _view(content, number, markup, top):
     """What the template needs beside the content itself."""
     attacks, data = content["attacks"], content["data"]
     nouns, sizes = Nouns(**content["nouns"]), (data["n_members"], data["n_nonmembers"])
@@ -169,13 +180,18 @@ def _view(content, number, markup):
     for row in content["slices"]:
         bar = markup(interval_svg(row["auc"]))
         slicings.setdefault(row["slice"], []).append(row | {"bar": bar})
-    top = content["top_records"] or []
     return {
         "anchor": f"report-{number + 1}",
         "content": content,
         "verdicts": verdicts,
         "level": verdicts[0]["level"],
         "stored": stored_told(content, nouns),
+        "appendix": appendix_of(content),
+        "files": [
+            file_told(role, file)
+            for role, file in content["provenance"]["files"].items()
+        ],
+        "top": top,
         "lead": attacks[0],
         "shares": shares_of_error(content["settings"]["confidence"]),
         "roc": markup(

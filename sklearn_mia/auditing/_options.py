@@ -127,3 +127,22 @@ def words(text):
             f"{text!r} is no word; expected one such as patient, or with its plural, "
             "child/children"
         ) from None
+
+
+def note(text):
+    """Read a field of the caller's own.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    key, value : str
+    """
+    key, equals, value = text.partition("=")
+    if not (key.strip() and equals and value.strip()):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no note; expected KEY=VALUE, such as project=heart"
+        )
+    return key.strip(), value.strip()

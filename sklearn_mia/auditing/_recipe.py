@@ -18,7 +18,7 @@ from sklearn_mia.auditing._case import (
 from sklearn_mia.auditing._evaluation import tpr_row
 from sklearn_mia.auditing._nouns import RECORDS, Nouns, nouns_of
 from sklearn_mia.auditing._percent import percent
-from sklearn_mia.auditing._report import plain
+from sklearn_mia.auditing._report_file import plain
 from sklearn_mia.auditing._run import (
     attacks_by_name,
     check_attacks,

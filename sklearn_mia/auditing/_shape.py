@@ -10,7 +10,7 @@ from sklearn_mia.auditing._findings import SEVERITIES, Finding
 from sklearn_mia.auditing._html import KINDS
 from sklearn_mia.auditing._judging import CHANGES, COMPARED, OUTCOMES
 from sklearn_mia.auditing._nouns import Nouns
-from sklearn_mia.auditing._verdict import LEVELS
+from sklearn_mia.auditing._verdict import LEVELS, check_limits
 
 # Far from where sums, percentages and axes overflow.
 _LARGEST = 1e150
@@ -30,6 +30,12 @@ class Maybe(NamedTuple):
     shape: object
 
 
+class Each(NamedTuple):
+    """A mapping of any keys, and the shape of its values."""
+
+    shape: object
+
+
 class Ruled(NamedTuple):
     """A shape, and how its parts may disagree: faults, each with a test against it."""
 
@@ -39,6 +45,13 @@ class Ruled(NamedTuple):
 
 def _is_number(value):
     return type(value) in (int, float) and -_LARGEST < value < _LARGEST
+
+
+def _is_limit(value):
+    try:
+        return isinstance(value, str) and bool(check_limits({value: 0.5}))
+    except ValueError:
+        return False
 
 
 def _one_of(*values):
@@ -125,6 +138,7 @@ _DISTRIBUTION = Ruled(
 _ATTACK = {
     "name": TEXT,
     "description": TEXT,
+    "explanation": TEXT,
     "note": TEXT,
     **_SIDES,
     "p_corrected": SHARE,
@@ -144,7 +158,7 @@ _ATTACK = {
 }
 
 _LIMIT = {
-    "limit": TEXT,
+    "limit": Kind("'auc' or 'tpr@fpr=<fraction>'", _is_limit),
     "value": SHARE,
     "attack": Maybe(TEXT),
     "interval": Maybe(_INTERVAL),
@@ -152,6 +166,24 @@ _LIMIT = {
     "times": Maybe(NUMBER),
     "note": TEXT,
 }
+
+_OF_DIFFERENCE = ("difference", "low", "high", "p_corrected", "detectable")
+
+_DIFFERENCE = Ruled(
+    {
+        "difference": Maybe(NUMBER),
+        "low": Maybe(NUMBER),
+        "high": Maybe(NUMBER),
+        "p_corrected": Maybe(SHARE),
+        "detectable": Maybe(SHARE),
+        "note": TEXT,
+    },
+    {
+        "some of its numbers are null": lambda v: (
+            len({v[name] is None for name in _OF_DIFFERENCE}) == 1
+        )
+    },
+)
 
 _SLICE = Ruled(
     {
@@ -163,16 +195,7 @@ _SLICE = Ruled(
         "p_corrected": Maybe(SHARE),
         "reversed": Maybe({"attack": TEXT, "auc": _PROPORTION}),
         "limits": [_LIMIT],
-        "difference": Maybe(
-            {
-                "difference": Maybe(NUMBER),
-                "low": Maybe(NUMBER),
-                "high": Maybe(NUMBER),
-                "p_corrected": Maybe(SHARE),
-                "detectable": Maybe(SHARE),
-                "note": TEXT,
-            }
-        ),
+        "difference": Maybe(_DIFFERENCE),
         "outcome": Maybe(_one_of(*OUTCOMES)),
         "note": TEXT,
     },
@@ -263,19 +286,12 @@ _FINDING = Ruled(
     },
 )
 
-_TOP_RECORDS = Ruled(
-    [{"risk": Maybe(SHARE), "risk_rank": COUNT}],
-    {
-        "a row names no one": lambda v: all({"id", "key"} & set(r) for r in v),
-        "the rows differ in their keys": lambda v: len({frozenset(r) for r in v}) < 2,
-        "a percentile is no number from 0 to 1": lambda v: all(
-            value is None or SHARE.holds(value)
-            for row in v
-            for name, value in row.items()
-            if name.startswith("percentile_")
-        ),
-    },
-)
+_FILE = {
+    "name": TEXT,
+    "sha256": Maybe(TEXT),
+    "n_bytes": Maybe(COUNT),
+    "n_rows": Maybe(COUNT),
+}
 
 
 def _table(*names):
@@ -296,19 +312,21 @@ def _has_scores(table):
     """Whether a table of single records or groups has the scores of all attacks."""
 
     def holds(content):
-        names = {f"score_{attack['name']}" for attack in content["attacks"]}
+        names = {f"score_{row['name']}" for row in content["report"]["attacks"]}
         return content[table] is None or names <= set(content[table])
 
     return holds
 
 
 _CONTENT = {
-    "schema": TEXT,
-    "schema_version": COUNT,
     "created": TEXT,
     "versions": {"sklearn_mia": TEXT, "scikit-learn": TEXT, "numpy": TEXT},
-    "model": {"name": TEXT, "description": TEXT},
-    "sources": MAPPING,
+    "model": {"name": TEXT, "family": TEXT, "description": TEXT},
+    "provenance": {
+        "files": Each(_FILE),
+        "command": Maybe(TEXT),
+        "notes": Each(TEXT),
+    },
     "data": {
         "unit": _one_of("record", "group"),
         **_SIDES,
@@ -353,14 +371,20 @@ _CONTENT = {
         ]
     ),
     "findings": [_FINDING],
-    "top_records": Maybe(_TOP_RECORDS),
+    "risky_settings": [{"setting": TEXT, "text": TEXT, "measured": Maybe(TEXT)}],
+    "labels_only": Maybe(_PROPORTION),
+    "next_steps": [{"text": TEXT, "measured": Maybe(TEXT)}],
     "baseline": Maybe(_BASELINE),
-    "records": Maybe(_RECORDS),
-    "groups": Maybe(_GROUPS),
 }
 
 REPORT = Ruled(
-    _CONTENT,
+    {
+        "schema": TEXT,
+        "schema_version": COUNT,
+        "report": _CONTENT,
+        "records": Maybe(_RECORDS),
+        "groups": Maybe(_GROUPS),
+    },
     {
         f"scores of an attack are missing from {table}": _has_scores(table)
         for table in ("records", "groups")
@@ -395,7 +419,9 @@ def fault(value, shape=REPORT, place=""):
         shape, or_null = shape.shape, " or null"
     if isinstance(shape, Ruled):
         shape, rules = shape
-    kind = {dict: MAPPING, list: LIST}.get(type(shape), shape)
+    if isinstance(shape, Each) and isinstance(value, dict):
+        shape = dict.fromkeys(value, shape.shape)
+    kind = {dict: MAPPING, list: LIST, Each: MAPPING}.get(type(shape), shape)
     if not kind.holds(value):
         return f"{place} is {_shown(value, place)}; expected {kind.words}{or_null}"
     parts = ()
@@ -417,9 +443,7 @@ def _shown(value, place):
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    if isinstance(value, str) and place.startswith(
-        ("records", "groups", "top_records")
-    ):
+    if isinstance(value, str) and place.startswith(("records", "groups")):
         return "text"
     text = json.dumps(value)
     return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."

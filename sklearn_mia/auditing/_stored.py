@@ -200,12 +200,6 @@ def stored_told(content, nouns):
     stored, told = content["stored"], []
     if stored is None:
         return told
-    if stored["structure"]:
-        seen = (
-            finding["text"] + (" (a risk)" if finding["is_risk"] else "")
-            for finding in stored["structure"]
-        )
-        told.append(f"By its structure: {'; '.join(seen)}.")
     if not stored["n_equations"]:
         return told
     ceiling, ends = stored["ceiling"], "."

@@ -65,6 +65,8 @@ def render_text(content):
         "=" * len(title),
         "",
         *_verdict_lines(content),
+        *_step_lines(content["next_steps"]),
+        *_setting_lines(content["risky_settings"]),
         *_stored_lines(content, nouns),
         wrapped(
             f"{sides_told(data, nouns)}, class label {data['label_column']!r}; the "
@@ -82,6 +84,12 @@ def render_text(content):
         ),
         "",
         *_attack_lines(content),
+        "",
+        *(
+            wrapped(f"{attack['name']}: {attack['explanation']}", "  ", "    ")
+            for attack in content["attacks"]
+            if attack["explanation"]
+        ),
     ]
     if content["slices"]:
         counted = ""
@@ -154,11 +162,35 @@ def _verdict_lines(content):
     return lines
 
 
-def _stored_lines(content, nouns):
-    told = stored_told(content, nouns)
-    if not told:
+def _step_lines(steps):
+    if not steps:
         return []
-    lines = ["What the file stores", ""]
+    lines = ["What to do next", ""]
+    for step in steps:
+        told = " ".join(filter(None, (step["text"], step["measured"])))
+        lines.append(wrapped(told, "  - ", "    "))
+    return [*lines, ""]
+
+
+def _setting_lines(settings):
+    if not settings:
+        return []
+    told = (
+        wrapped(f"{row['setting']}: {row['text']}.", "  ", "    ") for row in settings
+    )
+    return ["Settings that let the model remember single records", "", *told, ""]
+
+
+def _stored_lines(content, nouns):
+    lines, told = [], stored_told(content, nouns)
+    if content["stored"] is not None and content["stored"]["structure"]:
+        lines += ["By its structure", ""]
+        for row in content["stored"]["structure"]:
+            lines.append(f"  {row['text']}{' (a risk)' if row['is_risk'] else ''}")
+        lines.append("")
+    if not told:
+        return lines
+    lines += ["What the file stores", ""]
     lines += [wrapped(sentence, "  ") for sentence in told]
     lines.append("")
     rows = content["stored"]["equations"]

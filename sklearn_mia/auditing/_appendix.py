@@ -1,0 +1,237 @@
+"""A report in the words of forms: an output check, an impact assessment."""
+
+from sklearn_mia.auditing._access import WHO
+from sklearn_mia.auditing._evaluation import HEADLINE_FPR
+from sklearn_mia.auditing._judging import parts_of, passes_by_access, shares_of_error
+from sklearn_mia.auditing._nouns import Nouns
+from sklearn_mia.auditing._percent import percent, percent_interval, rate
+from sklearn_mia.auditing._slice_words import limit_in_words
+from sklearn_mia.auditing._text import PASSES, sides_told
+
+_KNOWS = {
+    "interface": "Someone who can ask the model as often as they like and sees its "
+    "answers, but not its file.",
+    "file": "Someone who has the file of the model, and so can ask it, too.",
+}
+_NEVER_TESTED = (
+    "Whether values of a person that somebody lacks can be guessed (attribute "
+    "inference), or whole records rebuilt.",
+    "Several models, or tables, released from the same data, taken together.",
+    "What becomes known otherwise: code, logs, notebooks, files beside the model.",
+    "Someone who could add records to the training data.",
+    "Stronger attacks than these: no set of attacks proves that there is none. A proof "
+    "needs differential privacy.",
+)
+_OUTCOMES = {
+    "kept": "kept",
+    "exceeded": "exceeded",
+    "undecided": "not decided",
+    "unresolvable": "cannot be judged",
+}
+
+
+def appendix_of(content):
+    """The report in the words that forms ask for.
+
+    Parameters
+    ----------
+    content : dict
+        Of a report.
+
+    Returns
+    -------
+    appendix : dict
+        Heading mapped to a list of sentences.
+    """
+    nouns = Nouns(**content["nouns"])
+    return {
+        "Object": _object(content),
+        "Risk examined": [
+            f"Membership disclosure: that someone who holds the records of a person "
+            f"learns whether {_whose(nouns)} were in the training data of the model."
+        ],
+        "Access assumed": [_KNOWS[part["access"]] for part in parts_of(content)][::-1],
+        "Knowledge assumed": _knowledge(content, nouns),
+        "Attacks tried": [
+            f"{attack['name']}: {attack['explanation']}".removesuffix(": ")
+            for attack in content["attacks"]
+        ],
+        "Data": _data(content, nouns),
+        "Result": _result(content, nouns),
+        "Limits": _limits(content, nouns),
+        "Certainty": _certainty(content, nouns),
+        "Not tested": [*_left_open(content, nouns), *_NEVER_TESTED],
+        "Measures": [
+            " ".join(filter(None, (step["text"], step["measured"])))
+            for step in content["next_steps"]
+        ],
+        "To repeat it": _repeat(content),
+    }
+
+
+def _whose(nouns):
+    return "they" if nouns.one == "record" else f"those of this {nouns.one}"
+
+
+def _object(content):
+    files = [file_told(r, f) for r, f in content["provenance"]["files"].items()]
+    return [f"{content['model']['name']}: {content['model']['description']}", *files]
+
+
+def file_told(role, file):
+    """One input file in a line: name, rows, size and checksum."""
+    told = f"{role}: {file['name']}"
+    if file["n_rows"] is not None:
+        told += f", {file['n_rows']} rows"
+    if file["sha256"] is not None:
+        told += f", {file['n_bytes']} bytes, SHA-256 {file['sha256']}"
+    return told
+
+
+def _knowledge(content, nouns):
+    told = [
+        f"All features and the class label of the records of each candidate "
+        f"{nouns.one}, and how the model was trained, to train models like it."
+    ]
+    if content["stored"] is not None and content["stored"]["n_equations"]:
+        told.append(
+            "Of the file: all training records as candidates, with others among them."
+        )
+    return told
+
+
+def _data(content, nouns):
+    data = content["data"]
+    told = [
+        f"{sides_told(data, nouns)}; class label {data['label_column']}, "
+        f"{len(data['classes'])} classes."
+    ]
+    if data["n_dropped"]:
+        told.append(f"{data['n_dropped']} non-members that equal a member left out.")
+    blind = content["blind"]
+    if blind is None:
+        told.append("Whether the two sides differ without the model was not checked.")
+    else:
+        told.append(
+            "Without the model the two sides are told apart with an AUC of "
+            f"{blind['auc']:.3f} ({blind['low']:.3f} to {blind['high']:.3f})."
+        )
+    return told
+
+
+def _result(content, nouns):
+    passing, told = passes_by_access(content), []
+    for part in reversed(parts_of(content)):
+        headline = part["headline"]
+        auc, found = headline["auc"], headline["rate"]
+        text = f"{WHO[part['access']]}: {part['verdict']['title']} "
+        text += PASSES[passing[part["access"]]]
+        text += f" Strongest attack {headline['attack']}, AUC {auc['estimate']:.3f}"
+        if auc["low"] is not None:
+            text += f" ({auc['low']:.3f} to {auc['high']:.3f})"
+        if found["resolvable"]:
+            text += (
+                f"; it recognises {percent_interval(found['tpr'])} of the "
+                f"{nouns.members} at {rate(HEADLINE_FPR)} false alarms"
+            )
+        told.append(f"{text}.")
+        exposed = part["exposed"]
+        if exposed is not None:
+            told.append(
+                f"{exposed['n_named']} {nouns.members} can be named with no more than "
+                f"{rate(exposed['max_fdr'])} of those named wrong."
+                if exposed["n_named"]
+                else f"Nobody can be named with no more than {rate(exposed['max_fdr'])}"
+                " of those named wrong."
+            )
+    return told
+
+
+def _limits(content, nouns):
+    rows = content["limits"]
+    if not rows:
+        return ["None was set."]
+    told = []
+    for part in reversed(parts_of(content)):
+        who = WHO[part["access"]]
+        told += [
+            f"{who}: {limit_in_words(row, nouns)}: {_OUTCOMES[row['outcome']]}."
+            for row in part["limits"]
+        ]
+        n_above = sum(row["outcome"] == "exceeded" for row in part["slices"])
+        if n_above:
+            told.append(f"{who}: exceeded in {n_above} groups of records.")
+    return told
+
+
+def _certainty(content, nouns):
+    budget = content["settings"]["confidence"]
+    parts = ", ".join(
+        f"{rate(round(share, 6))} for {name}"
+        for name, share in shares_of_error(budget).items()
+    )
+    power = content["power"]
+    seen = (
+        f"With probability {power['power']:g} or more, a leak that raises the AUC to "
+        f"{power['auc']:.3f} would have been found"
+    )
+    if power["exposed_share"] is not None:
+        seen += (
+            f", or one that fully exposes {percent(power['exposed_share'])} of the "
+            f"{nouns.members}"
+        )
+    return [
+        "What is stated of a leak is wrong in no more than "
+        f"{rate(round(1 - budget, 6))} of audits: {parts}.",
+        f"{seen}.",
+    ]
+
+
+def _left_open(content, nouns):
+    """What this audit, unlike another one, did not test."""
+    told = []
+    accesses = [part["access"] for part in parts_of(content)]
+    if "file" not in accesses:
+        told.append("What the file of the model tells, beyond its answers.")
+    if "interface" not in accesses:
+        told.append("What can be told by asking the model alone, by itself.")
+    for part in parts_of(content):
+        if not part["tested"]:
+            told.append(
+                f"{WHO[part['access']]}: not all of it was attacked, or not with all "
+                "training records, or no group was large enough for its limit."
+            )
+        told += [
+            f"{WHO[part['access']]}: the limit of {limit_in_words(row, nouns)}, since "
+            f"{row['note']}."
+            for row in part["limits"]
+            if row["outcome"] == "unresolvable"
+        ]
+    rows = content["slices"]
+    n_small = sum(r["auc"] is None or r["outcome"] == "cannot_tell" for r in rows)
+    if n_small:
+        told.append(
+            f"{n_small} of {len(rows)} groups of records are too small to tell."
+        )
+    if content["data"]["unit"] == "record":
+        told.append(
+            "Persons with several records: each record counts by itself here, and all "
+            "records of a person together tell more."
+        )
+    if content["stored"] is not None and not content["stored"]["held"]:
+        told.append("Someone who has the file and only a part of the training records.")
+    return told
+
+
+def _repeat(content):
+    versions = content["versions"]
+    told = []
+    if content["provenance"]["command"]:
+        told.append(content["provenance"]["command"])
+    told.append(
+        f"Seed {content['settings']['seed']}; sklearn_mia {versions['sklearn_mia']}, "
+        f"scikit-learn {versions['scikit-learn']}, numpy {versions['numpy']}; "
+        f"{content['created']}."
+    )
+    told += [f"{k}: {v}" for k, v in content["provenance"]["notes"].items()]
+    return told

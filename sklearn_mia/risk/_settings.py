@@ -1,0 +1,209 @@
+"""Settings of a model that let it remember single records."""
+
+from dataclasses import dataclass
+
+from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.gaussian_process import GaussianProcessClassifier
+from sklearn.impute import KNNImputer
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, QuantileTransformer
+from sklearn.semi_supervised import LabelPropagation, LabelSpreading
+from sklearn.svm import SVC, NuSVC
+from sklearn.tree import DecisionTreeClassifier
+
+_FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
+_STORING = (
+    KNeighborsClassifier,
+    RadiusNeighborsClassifier,
+    SVC,
+    NuSVC,
+    GaussianProcessClassifier,
+    LabelPropagation,
+    LabelSpreading,
+    KNNImputer,
+    Nystroem,
+)
+_OF_LIBRARIES = {
+    "LGBMClassifier": ("n_estimators", 100),
+    "XGBClassifier": ("n_estimators", 100),
+    "CatBoostClassifier": ("iterations", 1000),
+}
+_FEW_RECORDS = 5
+_MANY_ROUNDS = 50
+_MANY_QUANTILES = 100
+
+
+@dataclass(frozen=True)
+class RiskySetting:
+    """One setting by which a model can remember single records.
+
+    Attributes
+    ----------
+    setting : str
+        Class of the estimator and the setting, as
+        ``"RandomForestClassifier(min_samples_leaf=1)"``.
+
+    text : str
+        What it lets the model do, in a sentence.
+
+    measured : str or None
+        What another value changed in a benchmark, or None.
+    """
+
+    setting: str
+    text: str
+    measured: str | None = None
+
+
+def risky_settings(estimator):
+    """Settings of a model, or of a recipe, that let it remember single records.
+
+    Reads parameters alone: nothing is trained and no record is needed, so it can be
+    asked before training. What is not in the list is not thereby safe: measure it with
+    :func:`~sklearn_mia.audit`.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        Fitted or not; a pipeline, a search or another wrapper is read with all that is
+        inside it.
+
+    Returns
+    -------
+    settings : list of RiskySetting
+        In the order of the parts.
+
+    See Also
+    --------
+    structural_risk : What a fitted model gives away by its structure.
+    sklearn_mia.audit : Measures what a model gives away.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_mia import risky_settings
+    >>> [found.setting for found in risky_settings(RandomForestClassifier())]
+    ['RandomForestClassifier(min_samples_leaf=1)']
+    >>> risky_settings(RandomForestClassifier(min_samples_leaf=20))
+    []
+    """
+    found = {}
+    for part in _parts(estimator):
+        for setting, text in _told(part):
+            whole = f"{type(part).__name__}{setting}"
+            key = type(part).__name__, setting.strip("()").partition("=")[0]
+            found.setdefault(whole, RiskySetting(whole, text, MEASURED.get(key)))
+    return list(found.values())
+
+
+def _parts(estimator):
+    yield estimator
+    if hasattr(estimator, "get_params") and not isinstance(estimator, type):
+        for part in estimator.get_params(deep=True).values():
+            if hasattr(part, "get_params") and not isinstance(part, type):
+                yield part
+
+
+def _told(part):
+    """Each risky setting of one estimator, and what it does."""
+    if isinstance(part, (*_FORESTS, DecisionTreeClassifier)) and _is_unbounded(part):
+        what = "a tree" if isinstance(part, DecisionTreeClassifier) else "its trees"
+        yield (
+            f"(min_samples_leaf={part.min_samples_leaf!r})",
+            f"leaves of {what} can hold a few records, or one, and answer with their "
+            "labels",
+        )
+    if isinstance(part, BaggingClassifier) and part.estimator is None:
+        yield (
+            "(estimator=None)",
+            "leaves of its trees can hold a single record and answer with its label",
+        )
+    if isinstance(part, (*_FORESTS, BaggingClassifier)):
+        if not part.bootstrap and getattr(part, "max_samples", None) in (None, 1.0):
+            yield "(bootstrap=False)", "every tree has seen every record"
+        if part.oob_score:
+            yield (
+                "(oob_score=True)",
+                "its file keeps a row for each training record "
+                "(oob_decision_function_), in their order",
+            )
+    rounds = _rounds(part)
+    if rounds is not None and rounds[1] > _MANY_ROUNDS:
+        yield (
+            f"({rounds[0]}={rounds[1]!r})",
+            "so many trees, each on what the others leave, come to fit single records",
+        )
+    if isinstance(part, GradientBoostingClassifier) and part.subsample == 1:
+        yield "(subsample=1.0)", "every tree has seen every record"
+    if isinstance(part, _STORING):
+        yield "", "its file holds training records, whole"
+    if isinstance(part, KNeighborsClassifier):
+        if part.weights == "distance":
+            yield (
+                "(weights='distance')",
+                "a training record is its own nearest neighbour, at distance 0, and "
+                "decides its own answer",
+            )
+        elif part.n_neighbors <= _FEW_RECORDS:
+            yield (
+                f"(n_neighbors={part.n_neighbors!r})",
+                "a training record is one of so few neighbours of itself",
+            )
+    if isinstance(part, MLPClassifier) and not part.early_stopping:
+        yield (
+            "(early_stopping=False)",
+            "it trains on until the error on its own records falls no more",
+        )
+    if isinstance(part, LogisticRegression) and part.C > 1:
+        yield f"(C={part.C!r})", "its coefficients are hardly held back"
+    if isinstance(part, CountVectorizer) and part.min_df == 1:
+        yield (
+            "(min_df=1)",
+            "its vocabulary holds words of a single document, such as names",
+        )
+    if isinstance(part, (OneHotEncoder, OrdinalEncoder)):
+        bounded = part.min_frequency is not None or part.max_categories is not None
+        if isinstance(part.categories, str) and not bounded:
+            yield (
+                "(min_frequency=None)",
+                "its file lists every category, also one of a single record",
+            )
+    if isinstance(part, QuantileTransformer) and part.n_quantiles > _MANY_QUANTILES:
+        yield (
+            f"(n_quantiles={part.n_quantiles!r})",
+            "its file holds that many values of each column, each of a record",
+        )
+
+
+def _is_unbounded(model):
+    """Whether leaves of a tree, or of the trees of a forest, may hold few records."""
+    leaf = model.min_samples_leaf
+    small = leaf < _FEW_RECORDS if isinstance(leaf, int) else False
+    return small and model.max_depth is None and model.max_leaf_nodes is None
+
+
+def _rounds(model):
+    """Parameter and number of the rounds of boosting; None for another model."""
+    if isinstance(model, HistGradientBoostingClassifier):
+        return "max_iter", model.max_iter
+    if isinstance(model, GradientBoostingClassifier):
+        return "n_estimators", model.n_estimators
+    if type(model).__name__ in _OF_LIBRARIES:
+        name, default = _OF_LIBRARIES[type(model).__name__]
+        # None stands for the default of the library.
+        return name, model.get_params().get(name) or default
+    return None
+
+
+# By benchmarks/bench_answer_defences.py.
+MEASURED = {}
