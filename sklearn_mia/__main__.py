@@ -30,6 +30,7 @@ from sklearn_mia.auditing._options import (
     fraction,
     gibibytes,
     limit,
+    limits_once,
     note,
     seconds,
     words,
@@ -38,7 +39,7 @@ from sklearn_mia.auditing._predictions import read_predictions
 from sklearn_mia.auditing._provenance import provenance_told
 from sklearn_mia.auditing._run import default_attacks
 from sklearn_mia.auditing._settings import EFFORTS, Settings
-from sklearn_mia.auditing._words import check_model, words_of_options
+from sklearn_mia.auditing._words import check_model, in_options, words_of_options
 from sklearn_mia.models import trained_names
 from sklearn_mia.progress import progress_callbacks
 from sklearn_mia.redaction import without_values
@@ -94,7 +95,7 @@ def _demo(arguments):
 
 
 def _audit(arguments):
-    limits = dict(arguments.fail_above) or None
+    limits = limits_once(arguments.fail_above, "--fail-above") or None
     check_destinations(arguments)
     check_timeout(arguments.timeout, arguments.n_jobs)
     if arguments.baseline is not None:
@@ -210,7 +211,8 @@ def _settings(arguments, limits, slices):
         limits=limits,
         release=arguments.release,
         effort=arguments.effort,
-        slice_limits=dict(arguments.fail_slice_above) or None,
+        slice_limits=limits_once(arguments.fail_slice_above, "--fail-slice-above")
+        or None,
         slices=slices,
         n_shadows=arguments.n_shadows,
         drop_shared=arguments.drop_shared,
@@ -519,14 +521,17 @@ def _add_loading_options(command):
         "--trust-pickle",
         action="store_true",
         help="load a .joblib, .pkl or .pickle file. A pickle, and a joblib file is "
-        "one, runs whatever code its author put in it; .skops files do not",
+        "one, runs whatever code its author put in it; a .skops file needs no such "
+        "trust",
     )
     group.add_argument(
         "--trust",
         action="append",
         default=[],
         metavar="TYPE",
-        help="a type that a .skops file may hold",
+        help="a type that a .skops file may hold beside those of scikit-learn, NumPy "
+        "and SciPy that run no code of others: its code may run. An error prints the "
+        "options to add",
     )
     group.add_argument(
         "--na-values",
@@ -576,7 +581,7 @@ def main(arguments=None):
         else:
             # Of the tables, not even what the model quotes when it fails.
             tables = getattr(arguments, "tables", ())
-            line = " ".join(str(error).split()) or type(error).__name__
+            line = in_options(" ".join(str(error).split())) or type(error).__name__
             line = without_values(line, *tables, most=_MOST_OF_AN_ERROR)
             _writing.say(f"error: {_writing.visible(line)}", sys.stderr)
         known = isinstance(error, (ValueError, TypeError, OSError, ImportError))

@@ -12,7 +12,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import sklearn_mia
 from sklearn_mia.__main__ import exit_code, fraction, limit, main
@@ -465,20 +465,15 @@ def test_model_of_another_version(folder, model, monkeypatch):
     assert old["numbers"]["fitted_with"] == "1.2.0"
 
 
-def test_skops(folder, credit, model, capsys):
+def test_skops(folder, model, capsys):
     skops = pytest.importorskip("skops.io")
     skops.dump(model, folder / "model.skops")
-    unknown = skops.get_untrusted_types(file=folder / "model.skops")
-    trust = [f"--trust={name}" for name in unknown]
-    assert run(folder, *trust, model="model.skops") == 0
-    capsys.readouterr()
-    X = credit[["age", "credit_amount"]][:200]
-    odd = make_pipeline(FunctionTransformer(np.log1p), LogisticRegression())
-    odd.fit(X, credit["credit_risk"][:200].astype(str))
-    skops.dump(odd, folder / "odd.skops")
-    if skops.get_untrusted_types(file=folder / "odd.skops"):
-        message = the_error(capsys, run(folder, model="odd.skops"))
-        assert "--trust" in message
+    files = [str(folder / n) for n in ("model.skops", "members.csv", "others.csv")]
+    options = ["--label=credit_risk", "--n-shadows=2"]
+    assert main(["audit", *files, *options]) == 0
+    alike = capsys.readouterr().out
+    assert run(folder) == 0
+    assert alike == capsys.readouterr().out.replace("model.joblib", "model.skops")
 
 
 def test_unfitted_model(folder, model, capsys):

@@ -45,6 +45,9 @@ class KnownColumn:
 
     categories : list or None
         Those categories in their order, if the model tells it.
+
+    why : str or None
+        Why cells must be of this kind, if it is not for the training of the model.
     """
 
     kind: str | None = None
@@ -53,6 +56,7 @@ class KnownColumn:
     gaps: set = field(default_factory=set)
     is_category: bool = False
     categories: list | None = None
+    why: str | None = None
 
 
 def known_columns(model, names):
