@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from helpers.common_checks import scikit_learn_checks
 from helpers.selection import X, Y, forest, tree
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -7,12 +8,11 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_mia.model_selection import AuditableClassifier, CoarsenedClassifier
 
 
-@parametrize_with_checks(
+@scikit_learn_checks(
     [
         AuditableClassifier(tree()),
         AuditableClassifier(forest(3), keep_records=True),
