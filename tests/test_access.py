@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -36,6 +37,7 @@ from sklearn_mia import (
     default_attacks,
 )
 from sklearn_mia.__main__ import exit_code, main
+from sklearn_mia.auditing import _stored
 from sklearn_mia.auditing._access import access_of, accesses_told
 from sklearn_mia.auditing._judging import passes, passes_by_access
 from sklearn_mia.auditing._nouns import nouns_of
@@ -147,6 +149,41 @@ def test_who_holds_fewer_of_the_training_records_recognises_less(both):
     )
     assert whole > aucs[0] > aucs[1]
     assert "with 90 % an AUC of" in str(both)
+
+
+def test_of_a_large_audit_a_part_is_held_at_the_most(both, forest, sides, monkeypatch):
+    X, y = np.vstack(sides[::2]), np.concatenate(sides[1::2])
+    case = SimpleNamespace(
+        records=np.column_stack([X, y]),
+        is_member=np.arange(1000) < 500,
+        # Five records of a person.
+        units=np.arange(1000) % 200,
+    )
+    tried = []
+
+    class Seen(LinearReconstructionAttack):
+        def fit_score(self, records):
+            scores = super().fit_score(records)
+            tried.append((records, self.n_members_, self.n_outside_))
+            return scores
+
+    monkeypatch.setattr(_stored, "_MOST_HELD", 304)
+    rows = _stored.held_figures(Seen(forest), case, 0.01, seed=0)
+    assert [row["share"] for row in rows] == [0.3, 0.1]
+    assert [row["n_members"] + row["n_nonmembers"] for row in rows] == [300, 100]
+    for records, n_members, n_outside in tried:
+        # The file tells how many members there are.
+        assert n_members == 500
+        assert n_outside > 500 - len(records)
+        whole = (case.records[:, None] == records).all(axis=2).any(axis=1)
+        assert set(np.bincount(case.units[whole])) <= {0, 5}
+    content = both.to_dict()
+    content["stored"]["held"] = rows
+    told = " ".join(stored_told(content, nouns_of(None)))
+    assert "with 30 % an AUC of" in told
+    assert "measured on at most 304 of the 1,000 records, drawn at random" in told
+    monkeypatch.undo()
+    assert "drawn at random" not in " ".join(stored_told(content, nouns_of(None)))
 
 
 def test_effort_is_only_spent_if_asked_for(forest, sides):

@@ -7,7 +7,7 @@ from sklearn_mia.attacks import LinearReconstructionAttack
 from sklearn_mia.auditing._access import FILE_ATTACK
 from sklearn_mia.auditing._evaluation import plain_interval, tpr_row
 from sklearn_mia.auditing._nouns import RECORDS
-from sklearn_mia.auditing._percent import percent_interval, rate
+from sklearn_mia.auditing._percent import in_percent, percent_interval, rate
 from sklearn_mia.equations import auc_ceiling, strip_counts
 from sklearn_mia.metrics import roc_auc_interval
 from sklearn_mia.models import model_name
@@ -15,6 +15,7 @@ from sklearn_mia.risk import structural_risk
 from sklearn_mia.tables import take
 
 HELD = (0.9, 0.5, 0.1)
+_MOST_HELD = 8000
 # An AUC that reads as 1.
 _ALL = 0.9995
 
@@ -98,7 +99,9 @@ def held_figures(attack, case, fpr, *, seed):
     """What the file tells someone who lacks some of its training records.
 
     The pool then has a share of the members, drawn by unit, and as large a share of the
-    others.
+    others, 8,000 records at the most: of a larger audit the largest share is what that
+    many are. The attack sees that the pool lacks members where the file tells how many
+    there are.
 
     Parameters
     ----------
@@ -117,10 +120,12 @@ def held_figures(attack, case, fpr, *, seed):
         Share held, "auc", and "rate" as in `tpr_row`; each interval by itself.
     """
     units = np.unique(case.units, return_inverse=True)[1]
-    n_units = units.max() + 1
-    place = np.random.default_rng([seed, 4]).permutation(n_units) / n_units
+    sizes = np.bincount(units)
+    place = np.random.default_rng([seed, 4]).permutation(len(sizes))
+    fitting = np.cumsum(sizes[np.argsort(place)]) <= _MOST_HELD
+    place, most = place / len(sizes), fitting.mean()
     rows = []
-    for share in HELD:
+    for share in sorted({min(share, most) for share in HELD}, reverse=True):
         kept = np.flatnonzero(place[units] < share)
         is_member = case.is_member[kept]
         fewest = min(np.count_nonzero(is_member), np.count_nonzero(~is_member))
@@ -217,7 +222,15 @@ def stored_told(content, nouns):
             "Someone who holds a part of the training records, and as large a part of "
             f"the others, has {shown}. Each interval holds by itself."
         )
-    else:
+        data = content["data"]
+        n_records = data["n_member_records"] + data["n_nonmember_records"]
+        if n_records > _MOST_HELD:
+            told.append(
+                f"That was measured on at most {_MOST_HELD:,} of the {n_records:,} "
+                "records, drawn at random, and the others as not held. Who holds more "
+                "can tell more."
+            )
+    elif stored["held"] is None:
         told.append(
             "What it tells someone who holds only a part of them, an audit with a "
             "thorough effort measures."
@@ -235,7 +248,7 @@ def stored_told(content, nouns):
 
 
 def _held_told(row, nouns):
-    return f"with {rate(row['share'])} {_figures_told(row, nouns)}"
+    return f"with {in_percent(row['share'])} {_figures_told(row, nouns)}"
 
 
 def _figures_told(row, nouns):
