@@ -67,16 +67,19 @@ def render_page(reports, *, title=None):
         title = f"Membership audit: {names}"
     markup = import_module("markupsafe").Markup
     views = [_view(content, i, markup) for i, content in enumerate(contents)]
-    return _template().render(
+    return template("report.html").render(
         title=visible(title), views=views, severity_words=_SEVERITY_WORDS
     )
 
 
 @functools.cache
-def _template():
+def template(name):
+    """One of the pages of this folder, as a template of jinja2."""
     jinja2 = check_jinja2()
     environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_source_of),
         autoescape=True,
+        keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
@@ -92,8 +95,11 @@ def _template():
         "rate_in_slice": rate_in_slice,
         "slicing_told": lambda slicing, nouns: slicing_told(slicing, Nouns(**nouns)),
     }
-    page = resources.files("sklearn_mia.auditing") / "report.html"
-    return environment.from_string(page.read_text("utf-8"))
+    return environment.get_template(name)
+
+
+def _source_of(name):
+    return (resources.files("sklearn_mia.auditing") / name).read_text("utf-8")
 
 
 def _ends(interval, as_percent=False):
