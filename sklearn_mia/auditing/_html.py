@@ -1,8 +1,10 @@
 """The report as one self-contained page: no script, no network, light and dark."""
 
 import functools
+from html import escape
 from importlib import import_module, resources
 
+from sklearn_mia.auditing import _recipe_words
 from sklearn_mia.auditing._access import heading_of
 from sklearn_mia.auditing._charts import distribution_svg, interval_svg, legend, roc_svg
 from sklearn_mia.auditing._judging import (
@@ -100,6 +102,61 @@ def template(name):
 
 def _source_of(name):
     return (resources.files("sklearn_mia.auditing") / name).read_text("utf-8")
+
+
+def render_recipe(content, *, title=None):
+    """Render the report on a training procedure as one page.
+
+    Parameters
+    ----------
+    content : dict
+        Of a `RecipeReport`.
+
+    title : str or None, default=None
+
+    Returns
+    -------
+    html : str
+    """
+    check_jinja2()
+    content = visible(content)
+    name = content["recipe"].partition("(")[0]
+    markup = import_module("markupsafe").Markup
+    return template("recipe.html").render(
+        title=visible(title) or f"Membership audit of the procedure {name}",
+        name=name,
+        c=content,
+        words=_recipe_words,
+        attacks=[
+            _recipe_row(content, attack, markup)
+            for attack in dict.fromkeys(row["attack"] for row in content["summary"])
+        ],
+    )
+
+
+def _recipe_row(content, name, markup):
+    """One attack over all models: its rows, and its AUC as a bar."""
+    auc, *rates = (row for row in content["summary"] if row["attack"] == name)
+    aucs = [target["attacks"][name]["auc"] for target in content["targets"]]
+    return {
+        "name": name,
+        "auc": auc,
+        "rates": rates,
+        "aucs": (min(aucs), max(aucs)),
+        "bar": markup(interval_svg(auc | {"estimate": auc["mean"]}, points=aucs)),
+    }
+
+
+def in_notebook(report):
+    """A page inside the page of a notebook; None without jinja2."""
+    try:
+        page = report.to_html()
+    except ImportError:
+        return None
+    return (
+        f'<iframe srcdoc="{escape(page)}" style="width: 100%; height: 640px; '
+        'border: 1px solid #8884"></iframe>'
+    )
 
 
 def _ends(interval, as_percent=False):

@@ -1,12 +1,5 @@
 """The report of an audit: one tree of plain values, and its renderings."""
 
-import datetime
-import json
-import math
-import reprlib
-from html import escape
-from pathlib import Path
-
 import numpy as np
 from sklearn.utils._optional_dependencies import (
     check_matplotlib_support,
@@ -14,6 +7,8 @@ from sklearn.utils._optional_dependencies import (
 )
 
 from sklearn_mia.auditing._findings import Finding
+from sklearn_mia.auditing._html import in_notebook, render_page
+from sklearn_mia.auditing._json import expected, plain, read_content, text_of
 from sklearn_mia.auditing._judging import parts_of
 from sklearn_mia.auditing._migration import from_version_1
 from sklearn_mia.auditing._shape import fault
@@ -23,31 +18,6 @@ from sklearn_mia.metrics import exposed_members
 
 SCHEMA = "sklearn_mia.audit"
 SCHEMA_VERSION = 2
-
-_EXPECTED = "expected a file written by AuditReport.to_json."
-
-
-def plain(value):
-    """A value as JSON knows it: numbers plain, keys text, NaN and infinity None."""
-    if isinstance(value, dict):
-        return {_plain_key(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return [plain(v) for v in value.tolist()]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, (datetime.date, datetime.time)):
-        return value.isoformat()
-    return str(value)
-
-
-def _plain_key(key):
-    return key if isinstance(key, str) else str(plain(key))
 
 
 class AuditReport:
@@ -347,8 +317,7 @@ class AuditReport:
         """
         if path is not None:
             check_outputs([("path", path)])
-        text = json.dumps(self.to_dict(), allow_nan=False, indent=1, ensure_ascii=False)
-        text = _compact_lists(text)
+        text = text_of(self.to_dict())
         if path is None:
             return text
         write_whole(path, text + "\n", private=self._tells_of_records)
@@ -374,37 +343,13 @@ class AuditReport:
             If it is no report, one of a newer schema, or one in which something is
             missing or wrong, and what that is.
         """
-        if not isinstance(source, (str, Path)):
-            raise TypeError(
-                f"source is a {type(source).__name__}; expected the file of a report, "
-                "or its text."
-            )
-        is_text = isinstance(source, str) and (
-            not source.strip() or source.lstrip()[0] in "{[" or "\n" in source
-        )
-        name = "The text" if is_text else repr(str(source))
-        try:
-            content = _parsed(source if is_text else Path(source).read_bytes())
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{name} is not JSON: {error}; {_EXPECTED}") from None
-        schema = content.get("schema") if isinstance(content, dict) else None
-        if schema != SCHEMA:
-            raise ValueError(
-                f"{name} has the schema {reprlib.repr(schema)}, not {SCHEMA!r}; "
-                f"{_EXPECTED}"
-            )
-        version = content.get("schema_version")
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise ValueError(
-                f"{name} has schema version {version!r}; this package reads up to "
-                f"{SCHEMA_VERSION}. Update sklearn-mia."
-            )
-        if version == 1:
+        name, content = read_content(source, SCHEMA, SCHEMA_VERSION, cls.__name__)
+        if content.get("schema_version") == 1:
             content = _upgraded(content)
         content.setdefault("baseline", None)
         wrong = fault(content)
         if wrong is not None:
-            raise ValueError(f"{name} is damaged: {wrong}; {_EXPECTED}")
+            raise ValueError(f"{name} is damaged: {wrong}; {expected(cls.__name__)}")
         tables = [content.pop(name) for name in ("records", "groups")]
         return cls(
             content,
@@ -431,8 +376,6 @@ class AuditReport:
         text : str or None
             None if it was written to `path`.
         """
-        from sklearn_mia.auditing._html import render_page
-
         if path is not None:
             check_outputs([("path", path)])
         text = render_page([self], title=title)
@@ -500,14 +443,7 @@ class AuditReport:
 
     def _repr_html_(self):
         """Show the page in a notebook, if jinja2 is there."""
-        try:
-            page = self.to_html()
-        except ImportError:
-            return None
-        return (
-            f'<iframe srcdoc="{escape(page)}" style="width: 100%; height: 640px; '
-            'border: 1px solid #8884"></iframe>'
-        )
+        return in_notebook(self)
 
     def __repr__(self):
         """Return the model and the level of the verdict."""
@@ -523,20 +459,6 @@ def _upgraded(content):
         return content
 
 
-def _parsed(data):
-    """Tree of plain values, from strict JSON, that can be written again."""
-    text = data if isinstance(data, str) else data.decode("utf-8")
-    content = plain(json.loads(text, parse_constant=_refuse_constant))
-    if "\\u" in text:
-        # Half of a surrogate pair can be read, but not written.
-        json.dumps(content, ensure_ascii=False).encode("utf-8")
-    return content
-
-
-def _refuse_constant(name):
-    raise ValueError(f"{name} is not strict JSON; expected null")
-
-
 def _column(values):
     kinds = set(map(type, values))
     if type(None) in kinds and kinds <= {type(None), bool, int, float}:
@@ -544,30 +466,3 @@ def _column(values):
     if len(kinds) == 1 and kinds <= {bool, int, float}:
         return np.array(values)
     return np.fromiter(values, dtype=object, count=len(values))
-
-
-def _compact_lists(text):
-    """Put lists of plain values on one line."""
-    lines, held = [], None
-    for line in text.split("\n"):
-        stripped = line.strip()
-        if held is None:
-            if line.endswith("["):
-                held = [line]
-            else:
-                lines.append(line)
-            continue
-        if stripped.endswith(("[", "{")):
-            lines += held
-            held = [line] if stripped.endswith("[") else None
-            if held is None:
-                lines.append(line)
-        elif stripped in ("]", "],"):
-            lines.append(held[0] + "".join(v.strip() for v in held[1:]) + stripped)
-            held = None
-        else:
-            held.append(line)
-    return "\n".join(lines + (held or []))
-
-
-# Text
