@@ -8,7 +8,8 @@ from sklearn.utils._optional_dependencies import check_pandas_support
 from sklearn_mia.auditing import _reading, _writing
 from sklearn_mia.auditing._html import check_jinja2
 
-_INPUTS = ("model", "members", "nonmembers", "predictions")
+_INPUTS = {name: name for name in ("model", "members", "nonmembers", "predictions")}
+_INPUTS |= {"table": "table", "baseline": "--baseline"}
 _PAGES = ("html", "json")
 _TABLES = ("records", "groups")
 
@@ -20,21 +21,20 @@ def check_destinations(arguments):
     ----------
     arguments : Namespace
     """
-    outputs = [(f"--{n}", getattr(arguments, n)) for n in (*_PAGES, *_TABLES)]
-    inputs = [(name, getattr(arguments, name)) for name in _INPUTS]
-    _writing.check_outputs(outputs, [*inputs, ("--baseline", arguments.baseline)])
+    given = vars(arguments)
+    inputs = [(_INPUTS[name], given[name]) for name in _INPUTS if name in given]
+    _writing.check_outputs([(f"--{n}", p) for n, p in _outputs(arguments)], inputs)
     _check_suffix(arguments.html, (".html", ".htm"), "--html")
     if arguments.html is not None:
         check_jinja2()
-    if arguments.groups is not None and arguments.group is None:
+    if vars(arguments).get("groups") is not None and arguments.group is None:
         raise ValueError("--groups FILE needs --group COLUMN, the person of a record.")
     if arguments.group_name is not None and arguments.group is None:
         raise ValueError(
             "--group-name WORD needs --group COLUMN, the person of a record."
         )
-    for name in _TABLES:
-        path = getattr(arguments, name)
-        if path is None:
+    for name, path in _outputs(arguments):
+        if name not in _TABLES or path is None:
             continue
         if arguments.no_records:
             raise ValueError(f"--{name} and --no-records contradict each other.")
@@ -42,6 +42,12 @@ def check_destinations(arguments):
         check_pandas_support(f"--{name} (pip install 'sklearn-mia[report]')")
         if _writing.is_parquet(path):
             _reading.check_pyarrow()
+
+
+def _outputs(arguments):
+    """What the options of the command say of files to write, also where they do not."""
+    given = vars(arguments)
+    return [(name, given[name]) for name in (*_PAGES, *_TABLES) if name in given]
 
 
 def _check_suffix(path, known, option):
@@ -59,12 +65,11 @@ def deliver(report, arguments):
 
     Parameters
     ----------
-    report : AuditReport
+    report : AuditReport or RecipeReport
 
     arguments : Namespace
     """
-    wanted = {n: getattr(arguments, n) for n in (*_PAGES, *_TABLES)}
-    wanted = {name: path for name, path in wanted.items() if path is not None}
+    wanted = {name: path for name, path in _outputs(arguments) if path is not None}
     # A file on stdout is alone there.
     taken = any(map(_writing.goes_to_stdout, wanted.values()))
     steps = [

@@ -120,11 +120,9 @@ def render_recipe(content, *, title=None):
     """
     check_jinja2()
     content = visible(content)
-    name = content["recipe"].partition("(")[0]
     markup = import_module("markupsafe").Markup
     return template("recipe.html").render(
-        title=visible(title) or f"Membership audit of the procedure {name}",
-        name=name,
+        title=visible(title) or f"Membership audit of the procedure {content['name']}",
         c=content,
         words=_recipe_words,
         attacks=[

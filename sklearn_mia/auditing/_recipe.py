@@ -24,6 +24,7 @@ from sklearn_mia.auditing._run import (
     attacks_by_name,
     check_attacks,
     default_attacks,
+    description_of,
     record_rows,
     run_attacks,
 )
@@ -34,6 +35,7 @@ from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import shown
 from sklearn_mia.identity import record_ids
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
+from sklearn_mia.models import model_name
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import predicted_codes
 from sklearn_mia.shadows import (
@@ -44,16 +46,19 @@ from sklearn_mia.shadows import (
 from sklearn_mia.tables import take
 from sklearn_mia.workers import check_timeout, temporary_folder
 
+N_TARGETS = 5
+RECIPE_FPRS = (0.01, 0.1)
+
 
 def audit_recipe(
     estimator,
     X,
     y,
     *,
-    n_targets=5,
+    n_targets=N_TARGETS,
     attacks=None,
     n_shadows=Settings.n_shadows,
-    fprs=(0.01, 0.1),
+    fprs=RECIPE_FPRS,
     confidence=Settings.confidence,
     groups=None,
     group_name=Settings.group_name,
@@ -158,7 +163,7 @@ def audit_recipe(
     if len(labels) != X.shape[0]:
         raise ValueError(f"y has {len(labels)} labels for {X.shape[0]} records.")
     units = _units(X, labels, groups)
-    targets = []
+    targets, of_recipe = [], set()
     with temporary_folder() as folder:
         memory = joblib.Memory(folder, verbose=0)
         for number in range(n_targets):
@@ -188,10 +193,11 @@ def audit_recipe(
                 ),
                 model,
             )
-            for attack in chosen.values():
+            for name, attack in chosen.items():
                 if getattr(attack, "shadow_estimator", estimator) is None:
                     # The recipe without the seed of one model: the same shadows.
                     attack.shadow_estimator = clone(estimator)
+                    of_recipe.add(name)
             scored = run_attacks(
                 chosen,
                 case,
@@ -203,6 +209,7 @@ def audit_recipe(
             )
             targets.append(_target_row(model, case, scored, fprs, confidence))
     content = {
+        "name": model_name(estimator),
         "recipe": " ".join(shown(estimator).split()),
         "n_targets": n_targets,
         "confidence": confidence,
@@ -212,11 +219,7 @@ def audit_recipe(
         "nouns": nouns._asdict(),
         "n_records": len(labels),
         "attacks": [
-            {
-                "name": name,
-                "description": scored[name].description,
-                "access": access_of(attack),
-            }
+            _attack_row(name, attack, name in of_recipe)
             for name, attack in chosen.items()
         ],
         "summary": _summary(targets, fprs, confidence, nouns),
@@ -241,6 +244,17 @@ def _units(X, labels, groups):
             "wholly in or out of a half. Pass more of them, or audit without groups."
         )
     return units
+
+
+def _attack_row(name, attack, of_recipe):
+    if of_recipe:
+        # Told once, as the recipe.
+        attack.shadow_estimator = None
+    return {
+        "name": name,
+        "description": description_of(attack),
+        "access": access_of(attack),
+    }
 
 
 def _target_row(model, case, scored, fprs, confidence):

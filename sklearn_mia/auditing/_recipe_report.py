@@ -59,8 +59,9 @@ class RecipeReport:
     Notes
     -----
     The JSON file has the attributes under their names, the rows as "summary", and
-    "fprs", "seed", "n_records", "attacks" (name, description, and what each needs),
-    "sources" (files), "remarks" (how they were read), "created" and "versions".
+    "name" (of the classifier), "fprs", "seed", "n_records", "attacks" (name,
+    description, and what each needs), "sources" (files), "remarks" (how they were
+    read), "created" and "versions".
 
     Examples
     --------

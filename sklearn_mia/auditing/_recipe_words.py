@@ -162,13 +162,12 @@ def _ends(values, as_percent=False):
 def short_lines(content):
     """The main facts in a few lines, for a prompt."""
     auc, found = rows_of_lead(content)
-    name = content["recipe"].partition("(")[0]
     told = "n/a"
     if found["mean"] is not None:
         told = f"{found['mean']:.3f} ({_ends(found)})"
     fpr = fpr_of(found)
     return [
-        f"<RecipeReport of {name}: {content['n_targets']} models>",
+        f"<RecipeReport of {content['name']}: {content['n_targets']} models>",
         f"  {auc['attack']}: AUC {auc['mean']:.3f} ({_ends(auc)}), TPR at FPR={fpr:g} "
         f"{told}",
         f"  mean and {rate(content['confidence'])} interval over models",
@@ -178,7 +177,7 @@ def short_lines(content):
 def text_lines(content):
     """The report as plain text, in lines."""
     nouns = Nouns(**content["nouns"])
-    heading = f"Membership audit of the procedure {content['recipe'].partition('(')[0]}"
+    heading = f"Membership audit of the procedure {content['name']}"
     also = []
     if content["unit"] == "group":
         also = ["", "Record by record, beside it", ""]

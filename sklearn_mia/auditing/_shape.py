@@ -427,6 +427,7 @@ RECIPE = Ruled(
         "schema_version": COUNT,
         "created": TEXT,
         "versions": _VERSIONS,
+        "name": TEXT,
         "recipe": TEXT,
         "n_targets": COUNT,
         "confidence": SHARE,

@@ -15,7 +15,7 @@ _OPTIONS = (
     (r"\bPass shadow_estimator\b", "In Python, pass shadow_estimator"),
     (r"\bresponse_method='(\w+)'", r"--response-method \1"),
     (r"drop_shared=True(, or --drop-shared)?", "--drop-shared"),
-    (r"\bn_shadows=", "--n-shadows "),
+    (r"\bn_(shadows|targets)=", r"--n-\1 "),
     (r"\blabel_column\b", "--label"),
     (r"^groups has\b", "the column of --group has"),
     (r"blanks, gaps or coding", "blanks, gaps (see --na-values) or coding"),
@@ -68,21 +68,23 @@ def check_model(path, check, model, fitted_with):
 
 
 @contextmanager
-def words_of_options(members, nonmembers):
+def words_of_options(*paths):
     """Let errors speak of files and options, not of parameters.
 
     Parameters
     ----------
-    members, nonmembers : Path
+    *paths : Path
+        The tables of members and of non-members, or one table.
     """
+    sides = ("",) if len(paths) == 1 else ("_train", "_test")
     try:
         yield
     except (TypeError, ValueError) as error:
         text = str(error)
         for pattern, word in _OPTIONS:
             text = re.sub(pattern, word, text)
-        for side, path in (("train", members), ("test", nonmembers)):
-            text = re.sub(rf"\b[Xy]_{side}\b", lambda _, path=path: str(path), text)
+        for side, path in zip(sides, paths, strict=True):
+            text = re.sub(rf"\b[Xy]{side}\b", lambda _, path=path: str(path), text)
         if text == str(error):
             raise
         raise ValueError(text) from error
