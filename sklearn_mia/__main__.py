@@ -11,7 +11,7 @@ import sklearn
 from sklearn_mia import __version__
 from sklearn_mia._demo import run_demo
 from sklearn_mia._interrupt import Stopped, stopped_by_signals
-from sklearn_mia.auditing import _circumstances, _loading, _reading, _writing
+from sklearn_mia.auditing import _circumstances, _loading, _writing
 from sklearn_mia.auditing._access import ACCESSES, WHO
 from sklearn_mia.auditing._audit import (
     audit_case,
@@ -26,17 +26,18 @@ from sklearn_mia.auditing._case import make_case
 from sklearn_mia.auditing._delivery import check_destinations, deliver
 from sklearn_mia.auditing._inputs import read_sides
 from sklearn_mia.auditing._judging import passes, passes_by_access
-from sklearn_mia.auditing._options import (
-    fraction,
-    gibibytes,
-    limit,
-    limits_once,
-    note,
-    seconds,
-    words,
+from sklearn_mia.auditing._option_groups import (
+    MODEL_FILES,
+    add_column_options,
+    add_cost_options,
+    add_json_option,
+    add_loading_options,
+    add_note_option,
 )
+from sklearn_mia.auditing._options import fraction, limit, limits_once
 from sklearn_mia.auditing._predictions import read_predictions
 from sklearn_mia.auditing._provenance import provenance_told
+from sklearn_mia.auditing._recipe_command import add_recipe_command, report_on_recipe
 from sklearn_mia.auditing._run import default_attacks
 from sklearn_mia.auditing._settings import EFFORTS, Settings
 from sklearn_mia.auditing._words import check_model, in_options, words_of_options
@@ -199,6 +200,12 @@ def _audit_of_model(arguments, limits):
         )
 
 
+def _audit_recipe(arguments):
+    check_destinations(arguments)
+    deliver(report_on_recipe(arguments, _progress(arguments)), arguments)
+    return EXIT_OK
+
+
 def _unit(arguments):
     return "record" if arguments.group is None else "group"
 
@@ -333,9 +340,7 @@ def _parser():
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument(
-        "model", type=Path, nargs="?", help=".skops, .joblib, .pkl or .pickle"
-    )
+    command.add_argument("model", type=Path, nargs="?", help=MODEL_FILES)
     command.add_argument(
         "members", type=Path, nargs="?", help="CSV or Parquet: its training records"
     )
@@ -343,32 +348,7 @@ def _parser():
         "nonmembers", type=Path, nargs="?", help="CSV or Parquet: other records"
     )
     command.add_argument("--label", required=True, help="column of the class label")
-    _add_column_options(command)
-    _add_output_options(command)
-    _add_audit_options(command)
-    _add_loading_options(command)
-    command.set_defaults(run=_audit)
-    return parser
-
-
-def _add_column_options(command):
-    group = command.add_argument_group("columns")
-    group.add_argument("--id", metavar="COLUMN", help="names the records")
-    group.add_argument(
-        "--group",
-        metavar="COLUMN",
-        help="the person, or other group, of a record: the report is then about them, "
-        "each with all records; no feature, unless the model was trained on it",
-    )
-    group.add_argument(
-        "--group-name",
-        type=words,
-        metavar="WORD",
-        help="what the report calls one of them: patient, or child/children",
-    )
-    group.add_argument(
-        "--drop", action="append", default=[], metavar="COLUMN", help="leave out"
-    )
+    group = add_column_options(command)
     group.add_argument(
         "--slice",
         action="append",
@@ -376,16 +356,17 @@ def _add_column_options(command):
         metavar="COLUMN",
         help="look at its groups of records",
     )
+    _add_output_options(command)
+    _add_audit_options(command)
+    add_loading_options(command)
+    command.set_defaults(run=_audit)
+    add_recipe_command(commands, common).set_defaults(run=_audit_recipe)
+    return parser
 
 
 def _add_output_options(command):
     group = command.add_argument_group("output")
-    group.add_argument(
-        "--json",
-        type=_writing.destination,
-        metavar="FILE",
-        help="report as JSON; - is stdout, and the report then goes to stderr",
-    )
+    add_json_option(group)
     group.add_argument(
         "--records",
         type=_writing.destination,
@@ -411,15 +392,7 @@ def _add_output_options(command):
         action="store_true",
         help="compute nothing about single records either",
     )
-    group.add_argument(
-        "--note",
-        type=note,
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="a field of your own in the report, such as project=heart; may be "
-        "repeated",
-    )
+    add_note_option(group)
     group.add_argument(
         "--fail-above",
         type=limit,
@@ -479,23 +452,12 @@ def _add_audit_options(command):
         default=Settings.prior,
         help="share of members among those an attacker asks about",
     )
-    group.add_argument(
-        "--n-shadows",
-        type=int,
-        default=Settings.n_shadows,
-        help="cost of the attacks, in fits of the model; default: %(default)s",
-    )
+    add_cost_options(group)
     group.add_argument(
         "--response-method",
         default=Settings.response_method,
         choices=RESPONSE_METHODS,
         help="how the model is asked; default: the first of the others that it has",
-    )
-    group.add_argument(
-        "--timeout",
-        type=seconds,
-        metavar="SECONDS",
-        help="stop if one shadow model takes longer; needs --n-jobs of 2 or more",
     )
     group.add_argument(
         "--drop-shared",
@@ -513,42 +475,6 @@ def _add_audit_options(command):
         "--member", metavar="COLUMN", help="with --predictions: 1 for members, else 0"
     )
     group.add_argument("--proba-prefix", default="proba_", metavar="TEXT")
-
-
-def _add_loading_options(command):
-    group = command.add_argument_group("loading")
-    group.add_argument(
-        "--trust-pickle",
-        action="store_true",
-        help="load a .joblib, .pkl or .pickle file. A pickle, and a joblib file is "
-        "one, runs whatever code its author put in it; a .skops file needs no such "
-        "trust",
-    )
-    group.add_argument(
-        "--trust",
-        action="append",
-        default=[],
-        metavar="TYPE",
-        help="a type that a .skops file may hold beside those of scikit-learn, NumPy "
-        "and SciPy that run no code of others: its code may run. An error prints the "
-        "options to add",
-    )
-    group.add_argument(
-        "--na-values",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="read this text as a missing value, as an empty cell is; NA and None are "
-        "values of a text column otherwise",
-    )
-    group.add_argument("--separator", default=",", help="of a CSV; default: comma")
-    group.add_argument(
-        "--max-size",
-        type=gibibytes,
-        default=_reading.MOST_BYTES,
-        metavar="GIB",
-        help="most that a file may hold once it is unpacked; default: 4",
-    )
 
 
 def main(arguments=None):

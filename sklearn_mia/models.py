@@ -288,6 +288,11 @@ def model_family(model):
     return type(open_model(model).classifier).__name__
 
 
+def chosen_by_search(estimator):
+    """What a fitted search chose; any other estimator as it is."""
+    return getattr(estimator, "best_estimator_", estimator)
+
+
 # Recipes
 
 

@@ -75,7 +75,7 @@ def test_a_recipe_takes_no_tied_rate_for_a_measured_zero():
     report = audit_recipe(
         tree, X, y, n_targets=2, attacks=ThresholdAttack(), fprs=[0.1], random_state=0
     )
-    rows = {row["metric"]: row for row in report.summary}
+    rows = {row["metric"]: row for row in report.rows}
     assert rows["auc"]["mean"] > 0.55
     assert rows["tpr@fpr=0.1"]["mean"] is None
     assert rows["tpr@fpr=0.1"]["note"] == (

@@ -7,6 +7,7 @@ from sklearn_mia.auditing._evaluation import HEADLINE_FPR
 from sklearn_mia.auditing._judging import parts_of, passes_by_access, shares_of_error
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, percent_interval, rate
+from sklearn_mia.auditing._provenance import file_told
 from sklearn_mia.auditing._slice_words import limit_in_words
 from sklearn_mia.auditing._text import PASSES, sides_told
 
@@ -82,16 +83,6 @@ def _object(content):
         content["model"]["description"], _MOST_OF_A_MODEL, placeholder=" …"
     )
     return [f"{content['model']['name']}: {described}", *files]
-
-
-def file_told(role, file):
-    """One input file in a line: name, rows, size and checksum."""
-    told = f"{role}: {file['name']}"
-    if file["n_rows"] is not None:
-        told += f", {file['n_rows']} rows"
-    if file["sha256"] is not None:
-        told += f", {file['n_bytes']} bytes, SHA-256 {file['sha256']}"
-    return told
 
 
 def _knowledge(content, nouns):

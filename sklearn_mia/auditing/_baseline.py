@@ -17,6 +17,7 @@ from sklearn_mia.auditing._baseline_words import (
     unpaired_sentence,
 )
 from sklearn_mia.auditing._evaluation import plain_interval, tpr_row
+from sklearn_mia.auditing._json import plain
 from sklearn_mia.auditing._judging import (
     BASELINE_SHARE,
     ONLY_PREDICTIONS,
@@ -30,7 +31,6 @@ from sklearn_mia.auditing._judging import (
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._reading import check_size
 from sklearn_mia.auditing._report import AuditReport
-from sklearn_mia.auditing._report_file import plain
 from sklearn_mia.auditing._verdict import check_limits
 from sklearn_mia.metrics import roc_auc_interval
 from sklearn_mia.metrics._difference import (

@@ -1,12 +1,8 @@
 """From the scores of all attacks to a report."""
 
-import datetime
 import warnings
 from functools import partial
 
-import numpy as np
-import scipy
-import sklearn
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mia.auditing import (
@@ -21,6 +17,7 @@ from sklearn_mia.auditing import (
 from sklearn_mia.auditing._access import access_of, explanation_of
 from sklearn_mia.auditing._blind import blind_auc, blind_table
 from sklearn_mia.auditing._checking import collect_findings, what_shadows_say
+from sklearn_mia.auditing._json import made_now
 from sklearn_mia.auditing._judging import (
     DIFFERENCE_SHARE,
     HEADLINE_SHARE,
@@ -339,8 +336,7 @@ def build_report(
         }
 
     content = {
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": _versions(),
+        **made_now(),
         "model": model_content,
         "provenance": provenance or provenance_of(),
         "data": {
@@ -563,14 +559,3 @@ def _blind(case, confidence, seed):
             confidence=confidence,
             seed=seed,
         )
-
-
-def _versions():
-    from sklearn_mia import __version__
-
-    return {
-        "sklearn_mia": __version__,
-        "scikit-learn": sklearn.__version__,
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-    }

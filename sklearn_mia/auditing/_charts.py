@@ -169,16 +169,20 @@ def distribution_svg(attack, width=340, height=190):
     )
 
 
-def interval_svg(interval, width=170, height=18):
-    """An AUC with its interval as a dot on a line from 0 to 1, .5 marked."""
+def interval_svg(interval, width=170, height=18, points=()):
+    """An AUC with its interval as a dot on a line from 0 to 1, .5 and points marked."""
     if interval is None or interval["low"] is None:
         return ""
     x = {k: 4 + interval[k] * (width - 8) for k in ("low", "estimate", "high")}
     middle, y = width / 2, height / 2
+    marks = "".join(
+        f'<path class="edge others" d="{_path([(x, y - 7), (x, y + 7)])}"/>'
+        for x in (4 + point * (width - 8) for point in points)
+    )
     return (
         f'<svg class="bar" viewBox="0 0 {width} {height}" aria-hidden="true">'
         f'<line class="guess" x1="{middle}" x2="{middle}" y1="1" y2="{height - 1}"/>'
         f'<line class="span s0" x1="{_x(x["low"])}" x2="{_x(x["high"])}" y1="{y}" '
-        f'y2="{y}"/>'
+        f'y2="{y}"/>{marks}'
         f'<circle class="dot s0" cx="{_x(x["estimate"])}" cy="{y}" r="3.5"/></svg>'
     )

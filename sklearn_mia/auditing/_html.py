@@ -1,10 +1,12 @@
 """The report as one self-contained page: no script, no network, light and dark."""
 
 import functools
+from html import escape
 from importlib import import_module, resources
 
+from sklearn_mia.auditing import _recipe_words
 from sklearn_mia.auditing._access import heading_of
-from sklearn_mia.auditing._appendix import appendix_of, file_told
+from sklearn_mia.auditing._appendix import appendix_of
 from sklearn_mia.auditing._charts import distribution_svg, interval_svg, legend, roc_svg
 from sklearn_mia.auditing._judging import (
     parts_of,
@@ -13,6 +15,7 @@ from sklearn_mia.auditing._judging import (
 )
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, rate
+from sklearn_mia.auditing._provenance import file_told
 from sklearn_mia.auditing._ranking import named_sentence
 from sklearn_mia.auditing._slice_words import (
     differences_told,
@@ -75,7 +78,7 @@ def render_page(reports, *, title=None, name_records=False):
         _view(content, i, markup, top)
         for i, (content, top) in enumerate(zip(contents, tops, strict=True))
     ]
-    return _template().render(
+    return template("report.html").render(
         title=visible(title),
         views=views,
         severity_words=_SEVERITY_WORDS,
@@ -84,10 +87,13 @@ def render_page(reports, *, title=None, name_records=False):
 
 
 @functools.cache
-def _template():
+def template(name):
+    """One of the pages of this folder, as a template of jinja2."""
     jinja2 = check_jinja2()
     environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_source_of),
         autoescape=True,
+        keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
@@ -99,12 +105,69 @@ def _template():
         "ends": _ends,
         "value": _value,
         "records_of": records_of,
+        "file_told": file_told,
         "limit_told": lambda limit, nouns: limit_in_words(limit, Nouns(**nouns)),
         "rate_in_slice": rate_in_slice,
         "slicing_told": lambda slicing, nouns: slicing_told(slicing, Nouns(**nouns)),
     }
-    page = resources.files("sklearn_mia.auditing") / "report.html"
-    return environment.from_string(page.read_text("utf-8"))
+    return environment.get_template(name)
+
+
+def _source_of(name):
+    return (resources.files("sklearn_mia.auditing") / name).read_text("utf-8")
+
+
+def render_recipe(content, *, title=None):
+    """Render the report on a training procedure as one page.
+
+    Parameters
+    ----------
+    content : dict
+        Of a `RecipeReport`.
+
+    title : str or None, default=None
+
+    Returns
+    -------
+    html : str
+    """
+    check_jinja2()
+    content = visible(content)
+    markup = import_module("markupsafe").Markup
+    return template("recipe.html").render(
+        title=visible(title) or f"Membership audit of the procedure {content['name']}",
+        c=content,
+        words=_recipe_words,
+        attacks=[
+            _recipe_row(content, attack, markup)
+            for attack in dict.fromkeys(row["attack"] for row in content["summary"])
+        ],
+    )
+
+
+def _recipe_row(content, name, markup):
+    """One attack over all models: its rows, and its AUC as a bar."""
+    auc, *rates = (row for row in content["summary"] if row["attack"] == name)
+    aucs = [target["attacks"][name]["auc"] for target in content["targets"]]
+    return {
+        "name": name,
+        "auc": auc,
+        "rates": rates,
+        "aucs": (min(aucs), max(aucs)),
+        "bar": markup(interval_svg(auc | {"estimate": auc["mean"]}, points=aucs)),
+    }
+
+
+def in_notebook(report):
+    """A page inside the page of a notebook; None without jinja2."""
+    try:
+        page = report.to_html()
+    except ImportError:
+        return None
+    return (
+        f'<iframe srcdoc="{escape(page)}" style="width: 100%; height: 640px; '
+        'border: 1px solid #8884"></iframe>'
+    )
 
 
 def _ends(interval, as_percent=False):
@@ -187,10 +250,6 @@ def _view(content, number, markup, top):
         "level": verdicts[0]["level"],
         "stored": stored_told(content, nouns),
         "appendix": appendix_of(content),
-        "files": [
-            file_told(role, file)
-            for role, file in content["provenance"]["files"].items()
-        ],
         "top": top,
         "lead": attacks[0],
         "shares": shares_of_error(content["settings"]["confidence"]),

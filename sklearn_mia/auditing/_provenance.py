@@ -96,3 +96,13 @@ def command_told(given, paths):
         return names.get(str(Path(word)), word)
 
     return shlex.join(["python", "-m", "sklearn_mia", *map(told, given)])
+
+
+def file_told(role, file):
+    """One input file in a line: name, rows, size and checksum."""
+    told = f"{role}: {file['name']}"
+    if file["n_rows"] is not None:
+        told += f", {file['n_rows']} rows"
+    if file["sha256"] is not None:
+        told += f", {file['n_bytes']} bytes, SHA-256 {file['sha256']}"
+    return told

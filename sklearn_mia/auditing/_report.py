@@ -1,7 +1,5 @@
 """The report of an audit: one tree of plain values, and its renderings."""
 
-from html import escape
-
 import numpy as np
 from sklearn.utils._optional_dependencies import (
     check_matplotlib_support,
@@ -10,20 +8,18 @@ from sklearn.utils._optional_dependencies import (
 
 from sklearn_mia.auditing._appendix import appendix_of
 from sklearn_mia.auditing._findings import Finding
+from sklearn_mia.auditing._html import in_notebook, render_page
+from sklearn_mia.auditing._json import expected, plain, read_content, text_of
 from sklearn_mia.auditing._judging import parts_of
+from sklearn_mia.auditing._migration import from_version_1
 from sklearn_mia.auditing._ranking import most_exposed
-from sklearn_mia.auditing._report_file import (
-    SCHEMA,
-    SCHEMA_VERSION,
-    as_column,
-    as_json,
-    plain,
-    read_tree,
-)
+from sklearn_mia.auditing._shape import fault
 from sklearn_mia.auditing._text import render_text
 from sklearn_mia.auditing._writing import check_outputs, visible, write_whole
 from sklearn_mia.metrics import exposed_members
 
+SCHEMA = "sklearn_mia.audit"
+SCHEMA_VERSION = 2
 NAMES_MEMBERS = "names members: do not release"
 
 
@@ -382,7 +378,7 @@ class AuditReport:
         """
         if path is not None:
             check_outputs([("path", path)])
-        text = as_json(self.to_dict(name_records=name_records))
+        text = text_of(self.to_dict(name_records=name_records))
         if path is None:
             return text
         write_whole(path, text + "\n", private=name_records)
@@ -408,12 +404,17 @@ class AuditReport:
             If it is no report, one of a newer schema, or one in which something is
             missing or wrong, and what that is.
         """
-        content = read_tree(source)
+        name, content = read_content(source, SCHEMA, SCHEMA_VERSION, cls.__name__)
+        if content.get("schema_version") == 1:
+            content = _upgraded(content)
+        wrong = fault(content)
+        if wrong is not None:
+            raise ValueError(f"{name} is damaged: {wrong}; {expected(cls.__name__)}")
         tables = [content[name] for name in ("records", "groups")]
         return cls(
             content["report"],
             *(
-                None if t is None else {name: as_column(v) for name, v in t.items()}
+                None if t is None else {name: _column(v) for name, v in t.items()}
                 for t in tables
             ),
         )
@@ -439,8 +440,6 @@ class AuditReport:
         text : str or None
             None if it was written to `path`.
         """
-        from sklearn_mia.auditing._html import render_page
-
         if path is not None:
             check_outputs([("path", path)])
         named = self._check_names(name_records)
@@ -509,16 +508,26 @@ class AuditReport:
 
     def _repr_html_(self):
         """Show the page in a notebook, if jinja2 is there."""
-        try:
-            page = self.to_html()
-        except ImportError:
-            return None
-        return (
-            f'<iframe srcdoc="{escape(page)}" style="width: 100%; height: 640px; '
-            'border: 1px solid #8884"></iframe>'
-        )
+        return in_notebook(self)
 
     def __repr__(self):
         """Return the model and the level of the verdict."""
         name = visible(self._content["model"]["name"])
         return f"<AuditReport of {name}: {self.verdict['level']}>"
+
+
+def _upgraded(content):
+    try:
+        return from_version_1(content)
+    except (KeyError, TypeError, AttributeError):
+        # What is missing or wrong is told by the check of the shape.
+        return content
+
+
+def _column(values):
+    kinds = set(map(type, values))
+    if type(None) in kinds and kinds <= {type(None), bool, int, float}:
+        return np.array([np.nan if v is None else v for v in values])
+    if len(kinds) == 1 and kinds <= {bool, int, float}:
+        return np.array(values)
+    return np.fromiter(values, dtype=object, count=len(values))

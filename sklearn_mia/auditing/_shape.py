@@ -72,6 +72,13 @@ def _same_length(*names):
     return lambda v: len({len(v[name]) for name in names}) == 1
 
 
+_VERSIONS = {"sklearn_mia": TEXT, "scikit-learn": TEXT, "numpy": TEXT}
+
+_NOUNS = Ruled(
+    dict.fromkeys(Nouns._fields, TEXT),
+    {"there is another key": lambda v: set(v) == set(Nouns._fields)},
+)
+
 _SIDES = {"n_members": COUNT, "n_nonmembers": COUNT}
 
 _INTERVAL = Ruled(
@@ -294,6 +301,13 @@ _FILE = {
 }
 
 
+_PROVENANCE = {
+    "files": Each(_FILE),
+    "command": Maybe(TEXT),
+    "notes": Each(TEXT),
+}
+
+
 def _table(*names):
     return Ruled(
         dict.fromkeys(names, LIST),
@@ -320,13 +334,9 @@ def _has_scores(table):
 
 _CONTENT = {
     "created": TEXT,
-    "versions": {"sklearn_mia": TEXT, "scikit-learn": TEXT, "numpy": TEXT},
+    "versions": _VERSIONS,
     "model": {"name": TEXT, "family": TEXT, "description": TEXT},
-    "provenance": {
-        "files": Each(_FILE),
-        "command": Maybe(TEXT),
-        "notes": Each(TEXT),
-    },
+    "provenance": _PROVENANCE,
     "data": {
         "unit": _one_of("record", "group"),
         **_SIDES,
@@ -339,10 +349,7 @@ _CONTENT = {
         "accuracy_nonmembers": Maybe(SHARE),
         "n_dropped": COUNT,
     },
-    "nouns": Ruled(
-        dict.fromkeys(Nouns._fields, TEXT),
-        {"there is another key": lambda v: set(v) == set(Nouns._fields)},
-    ),
+    "nouns": _NOUNS,
     "settings": {"confidence": SHARE, "prior": SHARE, "seed": COUNT},
     **_PART,
     "beside": Maybe(_PART),
@@ -388,6 +395,111 @@ REPORT = Ruled(
     {
         f"scores of an attack are missing from {table}": _has_scores(table)
         for table in ("records", "groups")
+    },
+)
+
+_OVER_MODELS = Ruled(
+    {"mean": Maybe(SHARE), "low": Maybe(SHARE), "high": Maybe(SHARE), "note": TEXT},
+    {
+        "mean and ends are not null together": lambda v: (
+            len({v[name] is None for name in ("mean", "low", "high")}) == 1
+        )
+    },
+)
+
+
+def _metrics_of(content):
+    """Metrics of each attack in a report on a procedure, in order."""
+    return ["auc", *(f"tpr@fpr={fpr:g}" for fpr in content["fprs"])]
+
+
+def _names_of(content):
+    return {attack["name"] for attack in content["attacks"]}
+
+
+def _has_each_row(content):
+    """Whether the summary has each attack once, with all metrics in order."""
+    found = {}
+    for row in content["summary"]:
+        found.setdefault(row["attack"], []).append(row["metric"])
+    return found == dict.fromkeys(_names_of(content), _metrics_of(content))
+
+
+def _has_each_metric(part):
+    """Whether all models have all metrics of each attack, as single numbers."""
+
+    def holds(content):
+        tables = [t[part] for t in content["targets"] if t[part] is not None]
+        rows = [row for table in tables for row in table.values()]
+        return (
+            all(set(table) == _names_of(content) for table in tables)
+            and all(isinstance(row, dict) for row in rows)
+            and all(list(row) == _metrics_of(content) for row in rows)
+            and all(v is None or SHARE.holds(v) for row in rows for v in row.values())
+            and all(row["auc"] is not None for row in rows)
+        )
+
+    return holds
+
+
+def _by_record_if_grouped(content):
+    parts = [*content["summary"], *content["targets"]]
+    grouped = content["unit"] == "group"
+    return all((part["of_records"] is not None) == grouped for part in parts)
+
+
+RECIPE = Ruled(
+    {
+        "schema": TEXT,
+        "schema_version": COUNT,
+        "created": TEXT,
+        "versions": _VERSIONS,
+        "name": TEXT,
+        "recipe": TEXT,
+        "n_targets": COUNT,
+        "confidence": SHARE,
+        "fprs": [SHARE],
+        "seed": COUNT,
+        "unit": _one_of("record", "group"),
+        "nouns": _NOUNS,
+        "n_records": COUNT,
+        "attacks": [{"name": TEXT, "description": TEXT, "access": _one_of(*ACCESSES)}],
+        "summary": [
+            Ruled(
+                _OVER_MODELS.shape
+                | {"attack": TEXT, "metric": TEXT, "of_records": Maybe(_OVER_MODELS)},
+                _OVER_MODELS.rules
+                | {
+                    "the AUC is null": lambda v: (
+                        v["metric"] != "auc" or v["mean"] is not None
+                    )
+                },
+            )
+        ],
+        "targets": [
+            {
+                "accuracy_members": SHARE,
+                "accuracy_nonmembers": SHARE,
+                **_SIDES,
+                "attacks": MAPPING,
+                "of_records": Maybe(MAPPING),
+            }
+        ],
+        "provenance": _PROVENANCE,
+        "remarks": [TEXT],
+    },
+    {
+        "there is no attack": lambda v: bool(v["attacks"]),
+        "there are fewer than two models": lambda v: len(v["targets"]) > 1,
+        "n_targets is not the number of targets": lambda v: (
+            v["n_targets"] == len(v["targets"])
+        ),
+        "confidence is 0 or 1": lambda v: 0 < v["confidence"] < 1,
+        "fprs is empty": lambda v: bool(v["fprs"]),
+        "summary lacks an attack or metric": _has_each_row,
+        "a model lacks a metric of an attack": _has_each_metric("attacks"),
+        "a model lacks a metric by record": _has_each_metric("of_records"),
+        "what is by record does not go with unit": _by_record_if_grouped,
     },
 )
 

@@ -21,7 +21,7 @@ _OPTIONS = (
         r"\[(\d+), inf\)\. Got (\S+) instead\.",
         r"--n-shadows \2 is too few; expected \1 or more.",
     ),
-    (r"\bn_shadows=", "--n-shadows "),
+    (r"\bn_(shadows|targets)=", r"--n-\1 "),
     (
         r"^n_jobs == 0 in Parallel has no meaning$",
         "--n-jobs 0 has no meaning; expected 1 or more, or -1 for all cores.",
@@ -104,19 +104,21 @@ def in_options(text):
 
 
 @contextmanager
-def words_of_options(members, nonmembers):
+def words_of_options(*paths):
     """Let errors speak of files and options, not of parameters.
 
     Parameters
     ----------
-    members, nonmembers : Path
+    *paths : Path
+        The tables of members and of non-members, or one table.
     """
+    sides = ("",) if len(paths) == 1 else ("_train", "_test")
     try:
         yield
     except (TypeError, ValueError) as error:
         text = in_options(str(error))
-        for side, path in (("train", members), ("test", nonmembers)):
-            text = re.sub(rf"\b[Xy]_{side}\b", lambda _, path=path: str(path), text)
+        for side, path in zip(sides, paths, strict=True):
+            text = re.sub(rf"\b[Xy]{side}\b", lambda _, path=path: str(path), text)
         if text == str(error):
             raise
         raise ValueError(text) from error

@@ -21,6 +21,8 @@ from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 from sklearn.svm import SVC, NuSVC
 from sklearn.tree import DecisionTreeClassifier
 
+from sklearn_mia.models import chosen_by_search
+
 _FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
 _STORING = (
     KNeighborsClassifier,
@@ -111,7 +113,7 @@ def _parts(value):
     if isinstance(value, (list, tuple)):
         inside = value
     elif hasattr(value, "get_params") and not isinstance(value, type):
-        value = getattr(value, "best_estimator_", value)
+        value = chosen_by_search(value)
         yield value
         inside = value.get_params(deep=False).values()
     else:
