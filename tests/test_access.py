@@ -130,7 +130,7 @@ def test_what_the_file_stores_is_told(both, forest, sides):
         (row["step"], row["kind"], row["n_equations"]) for row in stored["equations"]
     ]
     assert told == [(r.step, r.kind, r.n_equations) for r in attack.equations_]
-    assert f"The file tells {stored['n_equations']} equations" in str(both)
+    assert f"The file stores {stored['n_equations']} sums" in str(both)
     assert "min_samples_leaf=5, .73 with 20" in " ".join(str(both).split())
 
 
@@ -177,8 +177,8 @@ def test_of_a_large_audit_a_part_is_held_at_the_most(both, forest, sides, monkey
         assert n_outside > 500 - len(records)
         whole = (case.records[:, None] == records).all(axis=2).any(axis=1)
         assert set(np.bincount(case.units[whole])) <= {0, 5}
-    content = both.to_dict()
-    content["stored"]["held"] = rows
+    content = both.to_dict()["report"]
+    content = content | {"stored": content["stored"] | {"held": rows}}
     told = " ".join(stored_told(content, nouns_of(None)))
     assert "with 30 % an AUC of" in told
     assert "measured on at most 304 of the 1,000 records, drawn at random" in told
@@ -190,7 +190,7 @@ def test_effort_is_only_spent_if_asked_for(forest, sides):
     report = audit(forest, *sides, release="file", **QUICK)
     assert list(report.verdicts) == ["file"]
     assert report.to_dict()["report"]["stored"]["held"] is None
-    assert "an audit with a thorough effort measures" in " ".join(str(report).split())
+    assert "is measured with effort='thorough'" in " ".join(str(report).split())
 
 
 def test_a_file_that_no_attack_reads_is_not_shown_to_be_safe(sides):

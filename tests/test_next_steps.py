@@ -20,6 +20,7 @@ def part(access, outcome, level, **more):
         "tested": True,
         "verdict": {"level": level},
         "limits": rows,
+        "headline": {"auc": {"estimate": 0.87}},
         "slices": [],
         **more,
     }
@@ -32,6 +33,7 @@ def content(main, beside=None, **more):
         "findings": [],
         "nouns": RECORDS._asdict(),
         "model": {"family": "RandomForestClassifier"},
+        "data": {"accuracy_members": 0.9, "accuracy_nonmembers": 0.85},
         "risky_settings": [],
         "labels_only": {"estimate": 0.6, "low": 0.55, "high": 0.65},
         **more,
@@ -70,15 +72,39 @@ def test_answers_that_fail_may_be_made_coarser():
     (coarser,) = (s for s in steps if "CoarsenedClassifier" in s["text"])
     assert coarser["measured"].startswith(
         "Measured here: who learns no more than whether the model is right has an AUC "
-        "of 0.600 (0.550 to 0.650)"
+        "of 0.600 (0.550 to 0.650), in place of 0.870. That is the least"
+    )
+    assert coarser["access"] == "interface"
+    low = {"estimate": 0.7, "low": 0.65, "high": 0.75}
+    steps = next_steps(content(part("interface", *ABOVE), labels_only=low))
+    assert "and is still above the limit of 0.6." in steps[1]["measured"]
+
+
+def test_a_model_that_overfits_is_told_so():
+    data = {"accuracy_members": 0.96, "accuracy_nonmembers": 0.58}
+    told = texts(part("interface", *ABOVE), data=data)
+    assert any(
+        text.startswith(
+            "Choose its settings by cross-validation: it is right on 96.0 % of the "
+            "records that it was trained on and on 58.0 % of others."
+        )
+        for text in told
     )
 
 
 def test_settings_are_told_with_what_was_measured():
-    risky = {"setting": "Tree(leaf=1)", "text": "small", "measured": "less with 20"}
+    risky = {
+        "setting": "Tree(leaf=1)",
+        "text": "leaves are small",
+        "instead": "leaf=20",
+        "measured": "less with 20",
+    }
     steps = next_steps(content(part("interface", *ABOVE), risky_settings=[risky]))
-    assert {"text": "Train with another setting than Tree(leaf=1): small.",
-            "measured": "less with 20"} in steps  # fmt: skip
+    assert {
+        "access": None,
+        "text": "In place of Tree(leaf=1), train with leaf=20: now leaves are small.",
+        "measured": "less with 20",
+    } in steps
 
 
 def test_what_cannot_be_read_is_made_readable_first():

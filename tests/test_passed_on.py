@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import roc_auc_score
 
-from sklearn_mia import AuditReport, audit
+from sklearn_mia import AuditReport, audit, audit_predictions
 from sklearn_mia.__main__ import main
 from sklearn_mia.auditing._provenance import command_told, file_facts
 
@@ -213,12 +214,31 @@ def test_every_attack_is_explained(report):
 
 
 def test_who_learns_labels_alone_is_measured(report):
-    records = report.to_dict(name_records=True)["records"]
     data = report.to_dict()["report"]["data"]
     told = report.to_dict()["report"]["labels_only"]
     gap = data["accuracy_members"] - data["accuracy_nonmembers"]
     assert told["estimate"] == pytest.approx((1 + gap) / 2, abs=1e-12)
-    assert len(records["member"]) == 400
+
+
+def test_of_groups_those_who_learn_labels_see_all_records():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(200), 4)
+    is_member = groups < 100
+    right = rng.random(800) < np.where(is_member, 0.9, 0.6)
+    proba = np.where(right, 0.9, 0.1)
+    report = audit_predictions(
+        np.column_stack([1 - proba, proba]),
+        np.ones(800, dtype=int),
+        is_member,
+        classes=[0, 1],
+        groups=groups,
+        n_permutations=99,
+    )
+    n_right = np.add.reduceat(right, np.arange(0, 800, 4))
+    expected = roc_auc_score(np.arange(200) < 100, n_right)
+    told = report.to_dict()["report"]["labels_only"]
+    assert told["estimate"] == pytest.approx(expected, abs=1e-12)
+    assert expected > 0.8
 
 
 def test_the_appendix_has_what_forms_ask_for(report):
@@ -235,7 +255,9 @@ def test_the_appendix_has_what_forms_ask_for(report):
         "Certainty",
         "Not tested",
         "Measures",
+        "What this report holds",
         "To repeat it",
+        "To be added",
     ]
     assert all(appendix.values())
     for attack in report.attacks:

@@ -68,8 +68,11 @@ from sklearn_mia import CoarsenedClassifier, risky_settings
         (GaussianNB(), []),
         (TfidfVectorizer(), ["TfidfVectorizer(min_df=1)"]),
         (CountVectorizer(min_df=5), []),
-        (OneHotEncoder(), ["OneHotEncoder(min_frequency=None)"]),
-        (OneHotEncoder(min_frequency=10), []),
+        (OneHotEncoder(), ["OneHotEncoder(categories='auto')"]),
+        (
+            OneHotEncoder(min_frequency=10),
+            ["OneHotEncoder(categories='auto')"],
+        ),
         (OneHotEncoder(categories=[["a", "b"]]), []),
         (QuantileTransformer(), ["QuantileTransformer(n_quantiles=1000)"]),
         (KNNImputer(), ["KNNImputer"]),
@@ -86,9 +89,15 @@ def test_all_parts_of_a_model_are_read_once_each():
     model = GridSearchCV(make_pipeline(first, votes), {})
     for wrapped in (model, FrozenEstimator(model), CoarsenedClassifier(model)):
         assert {found.setting for found in risky_settings(wrapped)} == {
-            "OneHotEncoder(min_frequency=None)",
+            "OneHotEncoder(categories='auto')",
             "RandomForestClassifier(min_samples_leaf=1)",
         }
+
+
+def test_an_encoder_lists_rare_categories_whatever_their_frequency():
+    X = [["common"]] * 20 + [["only once"]]
+    encoder = OneHotEncoder(min_frequency=10).fit(X)
+    assert "only once" in encoder.categories_[0]
 
 
 def test_fitted_and_not_are_read_alike():

@@ -288,8 +288,9 @@ class BaggingAttack(BaseShadowAttack):
     """
 
     explanation = (
-        "Compares the trees of a forest with trees that cannot have seen the "
-        "record: a member has hardly any tree against it."
+        "Reads the votes of the trees from the probabilities of a forest, and compares "
+        "them with votes of trees that cannot have seen the record: a member has "
+        "hardly any tree against it."
     )
     _parameter_constraints: dict = {
         **{

@@ -212,8 +212,8 @@ class RMIA(BaseShadowAttack):
     """
 
     explanation = (
-        "Asks whether the model is surer of a record than models like it are on "
-        "average, half of them trained with the record."
+        "Asks by how much the model gives a record a higher probability than models "
+        "like it do on average."
     )
     _parameter_constraints: dict = {
         **BaseShadowAttack._parameter_constraints,

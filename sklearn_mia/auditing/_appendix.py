@@ -9,7 +9,8 @@ from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, percent_interval, rate
 from sklearn_mia.auditing._provenance import file_told
 from sklearn_mia.auditing._slice_words import limit_in_words
-from sklearn_mia.auditing._text import PASSES, sides_told
+from sklearn_mia.auditing._text import PASSES, sides_told, step_told
+from sklearn_mia.auditing._verdict import DEFAULT_LIMITS
 
 _MOST_OF_A_MODEL = 200
 _KNOWS = {
@@ -26,6 +27,15 @@ _NEVER_TESTED = (
     "Stronger attacks than these: no set of attacks proves that there is none. A proof "
     "needs differential privacy.",
 )
+_TO_BE_ADDED = (
+    "Who made the audit, and who asked for it.",
+    "Who set the limits, and why.",
+    "What it would mean for a person that they are known to be in the data.",
+    "Where the non-members come from, and whether the members given are all records "
+    "that the model was trained on.",
+    "The decision, who took it, and when.",
+)
+_PICKLES = (".joblib", ".pkl", ".pickle")
 _OUTCOMES = {
     "kept": "kept",
     "exceeded": "exceeded",
@@ -65,11 +75,10 @@ def appendix_of(content):
         "Limits": _limits(content, nouns),
         "Certainty": _certainty(content, nouns),
         "Not tested": [*_left_open(content, nouns), *_NEVER_TESTED],
-        "Measures": [
-            " ".join(filter(None, (step["text"], step["measured"])))
-            for step in content["next_steps"]
-        ],
+        "Measures": [step_told(step) for step in content["next_steps"]],
+        "What this report holds": _holds(content, nouns),
         "To repeat it": _repeat(content),
+        "To be added": list(_TO_BE_ADDED),
     }
 
 
@@ -82,13 +91,20 @@ def _object(content):
     described = textwrap.shorten(
         content["model"]["description"], _MOST_OF_A_MODEL, placeholder=" …"
     )
-    return [f"{content['model']['name']}: {described}", *files]
+    told = [f"{content['model']['name']}: {described}", *files]
+    model = content["provenance"]["files"].get("model")
+    if model is not None and model["name"].lower().endswith(_PICKLES):
+        told.append(
+            "The file of the model is a pickle, which can run any code when it is "
+            "loaded: whoever receives it has to trust its author."
+        )
+    return told
 
 
 def _knowledge(content, nouns):
     told = [
-        f"All features and the class label of the records of each candidate "
-        f"{nouns.one}, and how the model was trained, to train models like it."
+        f"All features and the class label of each candidate {nouns.one}, and how the "
+        "model was trained, to train models like it."
     ]
     if content["stored"] is not None and content["stored"]["n_equations"]:
         told.append(
@@ -145,10 +161,14 @@ def _result(content, nouns):
 
 
 def _limits(content, nouns):
-    rows = content["limits"]
-    if not rows:
+    if not content["limits"]:
         return ["None was set."]
     told = []
+    if {row["limit"]: row["value"] for row in content["limits"]} == DEFAULT_LIMITS:
+        told.append(
+            "The default limits of the library, which are conventions: nobody set "
+            "others."
+        )
     for part in reversed(parts_of(content)):
         who = WHO[part["access"]]
         told += [
@@ -210,6 +230,13 @@ def _left_open(content, nouns):
         told.append(
             f"{n_small} of {len(rows)} groups of records are too small to tell."
         )
+    if "interface" in accesses and not any(
+        "LabelOnly" in attack["description"] for attack in content["attacks"]
+    ):
+        told.append(
+            "Someone who is given labels alone and asks about changed copies of a "
+            "record (LabelOnlyAttack)."
+        )
     if content["data"]["unit"] == "record":
         told.append(
             "Persons with several records: each record counts by itself here, and all "
@@ -217,6 +244,24 @@ def _left_open(content, nouns):
         )
     if content["stored"] is not None and not content["stored"]["held"]:
         told.append("Someone who has the file and only a part of the training records.")
+    return told
+
+
+def _holds(content, nouns):
+    counts = [min(r["n_members"], r["n_nonmembers"]) for r in content["slices"]]
+    told = [
+        "Counts, rates and curves over all, and of groups of records; no row of one "
+        f"{nouns.one}, and no id. Its JSON file has ids only under --name-records."
+    ]
+    if counts:
+        told.append(
+            f"The smallest number of {nouns.many} told of a group is {min(counts)}."
+        )
+    if content["provenance"]["files"]:
+        told.append(
+            "Names and checksums of the files: who has a copy of one can tell that it "
+            "is the same."
+        )
     return told
 
 

@@ -30,14 +30,14 @@ from sklearn_mia.auditing._next_steps import next_steps
 from sklearn_mia.auditing._nouns import nouns_of
 from sklearn_mia.auditing._provenance import provenance_of
 from sklearn_mia.auditing._report import AuditReport
-from sklearn_mia.auditing._run import judged_rows, record_rows
+from sklearn_mia.auditing._run import Scored, judged_rows, record_rows
 from sklearn_mia.auditing._stored import (
     held_figures,
     stripped_figures,
     what_is_stored,
 )
 from sklearn_mia.auditing._subjects import subjects_of
-from sklearn_mia.groups import rates_by_size
+from sklearn_mia.groups import centred_scores, rates_by_size
 from sklearn_mia.metrics import (
     EpsilonBound,
     epsilon_lower_bound,
@@ -216,11 +216,14 @@ def build_report(
         return by_access
 
     slices = checks.run("slices", sliced, default={a: [] for a in accesses})
-    overall = {row["name"]: row["auc"]["estimate"] for row in attacks}
     # Who has the file can ask the model, too: no verdict is worse than that on it.
     widest = accesses[-1]
     worst = {
-        access: _slices.worst_slice(rows, 1 - slice_confidence, overall)
+        access: _slices.worst_slice(
+            rows,
+            1 - slice_confidence,
+            [row for row in attacks if row["name"] in names_of[access]],
+        )
         for access, rows in slices.items()
     }
     of_numbers = [
@@ -387,8 +390,10 @@ def build_report(
 
 def _labels_only(case, right):
     """What those can tell who learn no more than whether the model is right."""
-    auc = roc_auc_interval(case.is_member, right.astype(float), groups=case.groups)
-    return _evaluation.plain_interval(auc)
+    values = right.astype(float)
+    result = Scored(values, None, "right or wrong", ratios=centred_scores(values))
+    rows = subjects_of(case, {"right": result}).rows("right")
+    return _evaluation.plain_interval(roc_auc_interval(*rows))
 
 
 def _is_judged(key, slices):

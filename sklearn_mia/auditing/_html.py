@@ -5,7 +5,7 @@ from html import escape
 from importlib import import_module, resources
 
 from sklearn_mia.auditing import _recipe_words
-from sklearn_mia.auditing._access import heading_of
+from sklearn_mia.auditing._access import WHO, heading_of
 from sklearn_mia.auditing._appendix import appendix_of
 from sklearn_mia.auditing._charts import distribution_svg, interval_svg, legend, roc_svg
 from sklearn_mia.auditing._judging import (
@@ -106,6 +106,7 @@ def template(name):
         "value": _value,
         "records_of": records_of,
         "file_told": file_told,
+        "who": WHO.get,
         "limit_told": lambda limit, nouns: limit_in_words(limit, Nouns(**nouns)),
         "rate_in_slice": rate_in_slice,
         "slicing_told": lambda slicing, nouns: slicing_told(slicing, Nouns(**nouns)),
@@ -225,6 +226,15 @@ def _verdict_view(part, passing, heading, main):
     }
 
 
+def _slicings(slices, markup):
+    """Rows of groups of records by slicing, each with its interval as a bar."""
+    slicings = {}
+    for row in slices:
+        bar = markup(interval_svg(row["auc"]))
+        slicings.setdefault(row["slice"], []).append(row | {"bar": bar})
+    return slicings
+
+
 def _view(content, number, markup, top):
     """What the template needs beside the content itself."""
     attacks, data = content["attacks"], content["data"]
@@ -239,10 +249,15 @@ def _view(content, number, markup, top):
         )
         for part in parts_of(content)
     ]
-    slicings = {}
-    for row in content["slices"]:
-        bar = markup(interval_svg(row["auc"]))
-        slicings.setdefault(row["slice"], []).append(row | {"bar": bar})
+    sliced = [
+        {
+            "heading": heading_of(part, content),
+            "slicings": _slicings(part["slices"], markup),
+            "rate_limits": rate_limits(part["slices"]),
+        }
+        for part in parts_of(content)
+        if part["slices"]
+    ]
     return {
         "anchor": f"report-{number + 1}",
         "content": content,
@@ -262,8 +277,7 @@ def _view(content, number, markup, top):
         "distributions": [
             (attack["name"], markup(distribution_svg(attack))) for attack in attacks
         ],
-        "slicings": slicings,
-        "rate_limits": rate_limits(content["slices"]),
+        "sliced": sliced,
         "differences": differences_told(
             content["slices"],
             content["correction"]["difference_confidence"],

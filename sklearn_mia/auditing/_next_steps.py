@@ -2,10 +2,12 @@
 
 from sklearn_mia.auditing._judging import ONLY_PREDICTIONS, parts_of, passes_by_access
 from sklearn_mia.auditing._nouns import Nouns
-from sklearn_mia.auditing._percent import times_as_many
+from sklearn_mia.auditing._percent import percent, times_as_many
 
 _MOST_SETTINGS = 4
 _GROUP_AT_RISK = "MIA022"
+# By how much more often a model is right on its own records, from where it overfits.
+_OVERFITS = 0.1
 # By benchmarks/bench_answer_defences.py: rounded to one decimal, and twice the records.
 _ROUNDED = {}
 _MORE_RECORDS = {}
@@ -22,7 +24,8 @@ def next_steps(content):
     Returns
     -------
     steps : list of dict
-        "text", and "measured", what the step changed where it was measured, or None.
+        "access", the one that a step is for or None for all; "text"; and "measured",
+        what the step changed where it was measured, or None.
     """
     passing = passes_by_access(content)
     if content["verdict"]["level"] == "not_interpretable":
@@ -43,8 +46,8 @@ def next_steps(content):
     ]
 
 
-def _step(text, measured=None):
-    return {"text": text, "measured": measured}
+def _step(text, measured=None, access=None):
+    return {"access": access, "text": text, "measured": measured}
 
 
 def _make_readable(content):
@@ -93,7 +96,9 @@ def _decide(content, passing):
     if any(not part["tested"] for part in open_parts):
         yield _step(
             "Do not hand over the file on this report: not all of it was attacked, or "
-            "not with all training records, or no group was large enough for its limit."
+            "not with all training records, or no group was large enough for its "
+            "limit.",
+            access="file",
         )
     if not (times or unseen) and ONLY_PREDICTIONS not in codes:
         yield _step(
@@ -112,44 +117,60 @@ def _lower(content, passing):
     nouns, family = Nouns(**content["nouns"]), content["model"]["family"]
     if passing.get("interface", "yes") != "yes":
         yield _step(
-            "Answer with less detail: CoarsenedClassifier(model, decimals=1), or "
-            "labels alone with label_only=True. What the model has learned, and its "
-            "file, stay as they are.",
+            "Answer with less detail: CoarsenedClassifier(FrozenEstimator(model), "
+            "decimals=1), or labels alone with label_only=True. It is of no use where "
+            "the file is handed over, which has the whole model inside.",
             _less_detail(content, family),
+            "interface",
+        )
+    accuracy = [content["data"][f"accuracy_{s}"] for s in ("members", "nonmembers")]
+    if None not in accuracy and accuracy[0] - accuracy[1] >= _OVERFITS:
+        yield _step(
+            "Choose its settings by cross-validation: it is right on "
+            f"{percent(accuracy[0])} of the records that it was trained on and on "
+            f"{percent(accuracy[1])} of others. What it learned beyond these is of use "
+            "to an attacker alone."
         )
     for risky in content["risky_settings"][:_MOST_SETTINGS]:
         yield _step(
-            f"Train with another setting than {risky['setting']}: {risky['text']}.",
+            f"In place of {risky['setting']}, train with {risky['instead']}: now "
+            f"{risky['text']}.",
             risky["measured"],
         )
     if _GROUP_AT_RISK in {finding["code"] for finding in content["findings"]}:
         yield _step(
-            f"Look at the group with a risk of its own ({_GROUP_AT_RISK}): gather more "
-            "of its records, merge rare values, or leave out what only they have."
+            f"Look at the group with a risk of its own ({_GROUP_AT_RISK}): with more "
+            "of its records in the training data each of them counts for less, and a "
+            "value that few have can be merged with others."
         )
     yield _step(
         f"Train on more {nouns.many}: each then counts for less.",
         _MORE_RECORDS.get(family),
     )
     yield _step(
-        "For a promise instead of a measurement, train with differential privacy: it "
-        "bounds what any attack can tell, at a price in accuracy to be measured."
+        "For a promise instead of a measurement, train with differential privacy (the "
+        "package diffprivlib has such classifiers): it bounds what any attack can "
+        "tell, at a price in accuracy to be measured."
     )
 
 
 def _less_detail(content, family):
-    told = []
-    if content["labels_only"] is not None:
-        auc = content["labels_only"]
-        told.append(
+    told, auc = [], content["labels_only"]
+    if auc is not None:
+        asked = next(p for p in parts_of(content) if p["access"] == "interface")
+        text = (
             "Measured here: who learns no more than whether the model is right has an "
             f"AUC of {auc['estimate']:.3f}"
-            + (
-                ""
-                if auc["low"] is None
-                else f" ({auc['low']:.3f} to {auc['high']:.3f})"
-            )
-            + "; who asks about changed copies of a record, too, may have more."
+        )
+        if auc["low"] is not None:
+            text += f" ({auc['low']:.3f} to {auc['high']:.3f})"
+        text += f", in place of {asked['headline']['auc']['estimate']:.3f}"
+        limit = next((r["value"] for r in asked["limits"] if r["limit"] == "auc"), None)
+        if limit is not None and auc["low"] is not None and auc["low"] > limit:
+            text += f", and is still above the limit of {limit:g}"
+        told.append(
+            f"{text}. That is the least: who asks about changed copies of a record, "
+            "too, may have more, and rates and groups of records were not looked at."
         )
     if family in _ROUNDED:
         told.append(_ROUNDED[family])

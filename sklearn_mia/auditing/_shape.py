@@ -378,9 +378,13 @@ _CONTENT = {
         ]
     ),
     "findings": [_FINDING],
-    "risky_settings": [{"setting": TEXT, "text": TEXT, "measured": Maybe(TEXT)}],
+    "risky_settings": [
+        {"setting": TEXT, "text": TEXT, "instead": TEXT, "measured": Maybe(TEXT)}
+    ],
     "labels_only": Maybe(_PROPORTION),
-    "next_steps": [{"text": TEXT, "measured": Maybe(TEXT)}],
+    "next_steps": [
+        {"access": Maybe(_one_of(*ACCESSES)), "text": TEXT, "measured": Maybe(TEXT)}
+    ],
     "baseline": Maybe(_BASELINE),
 }
 

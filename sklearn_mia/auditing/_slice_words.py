@@ -197,7 +197,7 @@ def _limit_told(pairs, outcome, nouns, most):
     shown = "; ".join(_limit_of_group(*pair, nouns) for pair in pairs[:most])
     more = len(pairs) - most
     if more > 0:
-        shown += f"; and {more} more group{'s' if more > 1 else ''}, see the table"
+        shown += f"; and {more} more group{'s' if more > 1 else ''}, see the tables"
     limit = limit_in_words(pairs[0][1], nouns)
     if outcome == "exceeded":
         lies = "It is exceeded"

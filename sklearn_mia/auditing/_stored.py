@@ -27,12 +27,13 @@ _TRAINED_OTHERWISE = {
     for name, figures in {
         "RandomForestClassifier": "an AUC of .98 for a default forest, .88 with "
         "min_samples_leaf=5, .73 with 20, .65 with 50 and .57 with 200, at accuracies "
-        "of .86, .86, .85, .84 and .76",
+        "of .86, .86, .85, .84 and .76, the last no more than the share of the "
+        "commoner class",
         "ExtraTreesClassifier": "an AUC of .97 with min_samples_leaf=20, and .69 with "
         "bootstrap=True beside it, at accuracies of .83",
         "HistGradientBoostingClassifier": "an AUC of 1.00 for a default model, .91 "
         "with max_iter=50, .76 with 20 and .63 with 20 trees of max_leaf_nodes=8, all "
-        "at accuracies of .86",
+        "at accuracies of .86: none is below the default limit of .6",
         "GradientBoostingClassifier": "an AUC of .70 for a default model, and .59 with "
         "subsample=0.5, both at accuracies of .86",
     }.items()
@@ -211,8 +212,9 @@ def stored_told(content, nouns):
     if ceiling < _ALL:
         ends = f"; as many at random allow an AUC of {ceiling:.2f} on average."
     told += [
-        f"The file tells {stored['n_equations']} equations in who was in the training "
-        f"data, {stored['per_member']:.2g} for each training record" + ends,
+        f"The file stores {stored['n_equations']} sums over its training records, "
+        f"{stored['per_member']:.2g} for each of them: as many equations for who was "
+        "among them" + ends,
         "The attack on them is the worst case: someone who holds every training record "
         f"as a candidate, with others among them, and asks which are {nouns.members}.",
     ]
@@ -232,8 +234,8 @@ def stored_told(content, nouns):
             )
     elif stored["held"] is None:
         told.append(
-            "What it tells someone who holds only a part of them, an audit with a "
-            "thorough effort measures."
+            "What it tells someone who holds only a part of them is measured with "
+            "effort='thorough' (--effort thorough)."
         )
     stripped, auc = stored["stripped"], _auc_by_record(content)
     if stripped and auc and stripped["auc"]["high"] < auc["low"]:

@@ -2,7 +2,7 @@
 
 import textwrap
 
-from sklearn_mia.auditing._access import heading_of
+from sklearn_mia.auditing._access import WHO, heading_of
 from sklearn_mia.auditing._evaluation import HEADLINE_FPR
 from sklearn_mia.auditing._judging import (
     parts_of,
@@ -91,20 +91,16 @@ def render_text(content):
             if attack["explanation"]
         ),
     ]
+    counted = ""
+    if data["unit"] == "group":
+        counted = f"; of each {nouns.one} the records in the slice count"
+    for part in parts_of(content) if content["slices"] else ():
+        heading = heading_of(part, content)
+        whose = f"; {heading[0].lower()}{heading[1:]}" if heading else ""
+        title = f"Slices (AUC of the strongest attack in each, corrected{counted}"
+        lines += ["", wrapped(f"{title}{whose})"), ""]
+        lines += _slice_lines(part["slices"], nouns)
     if content["slices"]:
-        counted = ""
-        if data["unit"] == "group":
-            counted = f"; of each {nouns.one} the records in the slice count"
-        if content["beside"] is not None:
-            counted += "; handed over as a file"
-        lines += [
-            "",
-            wrapped(
-                f"Slices (AUC of the strongest attack in each, corrected{counted})"
-            ),
-            "",
-        ]
-        lines += _slice_lines(content["slices"], nouns)
         told = differences_told(
             content["slices"],
             content["correction"]["difference_confidence"],
@@ -162,21 +158,27 @@ def _verdict_lines(content):
     return lines
 
 
+def step_told(step):
+    """One thing that can be done, for whom, and what it changed."""
+    who = f"{WHO[step['access']]}: " if step["access"] else ""
+    return " ".join(filter(None, (f"{who}{step['text']}", step["measured"])))
+
+
 def _step_lines(steps):
     if not steps:
         return []
-    lines = ["What to do next", ""]
-    for step in steps:
-        told = " ".join(filter(None, (step["text"], step["measured"])))
-        lines.append(wrapped(told, "  - ", "    "))
-    return [*lines, ""]
+    told = (wrapped(step_told(step), "  - ", "    ") for step in steps)
+    return ["What to do next", "", *told, ""]
 
 
 def _setting_lines(settings):
     if not settings:
         return []
     told = (
-        wrapped(f"{row['setting']}: {row['text']}.", "  ", "    ") for row in settings
+        wrapped(
+            f"{row['setting']}: {row['text']}. Instead: {row['instead']}.", "  ", "    "
+        )
+        for row in settings
     )
     return ["Settings that let the model remember single records", "", *told, ""]
 

@@ -58,12 +58,16 @@ class RiskySetting:
     text : str
         What it lets the model do, in a sentence.
 
+    instead : str
+        What to try.
+
     measured : str or None
         What another value changed in a benchmark, or None.
     """
 
     setting: str
     text: str
+    instead: str
     measured: str | None = None
 
 
@@ -101,10 +105,12 @@ def risky_settings(estimator):
     """
     found = {}
     for part in _parts(estimator):
-        for setting, text in _told(part):
+        for setting, text, instead in _told(part):
             whole = f"{type(part).__name__}{setting}"
             key = type(part).__name__, setting.strip("()").partition("=")[0]
-            found.setdefault(whole, RiskySetting(whole, text, MEASURED.get(key)))
+            found.setdefault(
+                whole, RiskySetting(whole, text, instead, MEASURED.get(key))
+            )
     return list(found.values())
 
 
@@ -123,73 +129,93 @@ def _parts(value):
 
 
 def _told(part):
-    """Each risky setting of one estimator, and what it does."""
+    """Each risky setting of one estimator, what it does, and what to try."""
     if isinstance(part, (*_FORESTS, DecisionTreeClassifier)) and _is_unbounded(part):
         what = "a tree" if isinstance(part, DecisionTreeClassifier) else "its trees"
         yield (
             f"(min_samples_leaf={part.min_samples_leaf!r})",
             f"leaves of {what} can hold a few records, or one, and answer with their "
             "labels",
+            "min_samples_leaf=20 or more, or max_leaf_nodes",
         )
     if isinstance(part, BaggingClassifier) and part.estimator is None:
         yield (
             "(estimator=None)",
             "leaves of its trees can hold a single record and answer with its label",
+            "estimator=DecisionTreeClassifier(min_samples_leaf=20)",
         )
     if isinstance(part, (*_FORESTS, BaggingClassifier)):
         if not part.bootstrap and getattr(part, "max_samples", None) in (None, 1.0):
-            yield "(bootstrap=False)", "every tree has seen every record"
+            yield (
+                "(bootstrap=False)",
+                "every tree has seen every record",
+                "bootstrap=True",
+            )
         if part.oob_score:
             yield (
                 "(oob_score=True)",
                 "its file keeps a row for each training record "
                 "(oob_decision_function_), in their order",
+                "oob_score=False in what is handed over",
             )
     rounds = _rounds(part)
     if rounds is not None and rounds[1] > _MANY_ROUNDS:
         yield (
             f"({rounds[0]}={rounds[1]!r})",
-            "so many trees, each on what the others leave, come to fit single records",
+            "so many rounds of trees, each on what the others leave, come to fit "
+            "single records",
+            "fewer rounds, early stopping, larger leaves and fewer of them",
         )
     if isinstance(part, GradientBoostingClassifier) and part.subsample == 1:
-        yield "(subsample=1.0)", "every tree has seen every record"
+        yield "(subsample=1.0)", "every tree has seen every record", "subsample=0.5"
     if isinstance(part, _STORING):
-        yield "", "its file holds training records, whole"
+        yield (
+            "",
+            "its file holds training records, whole",
+            "a model that stores none, where the file is handed over",
+        )
     if isinstance(part, KNeighborsClassifier):
         if part.weights == "distance":
             yield (
                 "(weights='distance')",
                 "a training record is its own nearest neighbour, at distance 0, and "
                 "decides its own answer",
+                "weights='uniform' and 50 neighbours or more",
             )
         elif part.n_neighbors <= _FEW_RECORDS:
             yield (
                 f"(n_neighbors={part.n_neighbors!r})",
                 "a training record is one of so few neighbours of itself",
+                "50 neighbours or more",
             )
     if isinstance(part, MLPClassifier) and not part.early_stopping:
         yield (
             "(early_stopping=False)",
             "it trains on until the error on its own records falls no more",
+            "early_stopping=True, or a larger alpha",
         )
     if isinstance(part, LogisticRegression) and part.C > 1:
-        yield f"(C={part.C!r})", "its coefficients are hardly held back"
+        yield f"(C={part.C!r})", "its coefficients are hardly held back", "a smaller C"
     if isinstance(part, CountVectorizer) and part.min_df == 1:
         yield (
             "(min_df=1)",
             "its vocabulary holds words of a single document, such as names",
+            "min_df=10 or more",
         )
-    if isinstance(part, (OneHotEncoder, OrdinalEncoder)):
-        bounded = part.min_frequency is not None or part.max_categories is not None
-        if isinstance(part.categories, str) and not bounded:
-            yield (
-                "(min_frequency=None)",
-                "its file lists every category, also one of a single record",
-            )
+    if isinstance(part, (OneHotEncoder, OrdinalEncoder)) and isinstance(
+        part.categories, str
+    ):
+        yield (
+            "(categories='auto')",
+            "its file lists every category, also one of a single record, min_frequency "
+            "or not",
+            "list the common ones by name, and let handle_unknown take the others",
+        )
     if isinstance(part, QuantileTransformer) and part.n_quantiles > _MANY_QUANTILES:
         yield (
             f"(n_quantiles={part.n_quantiles!r})",
             "its file holds that many values of each column, each of a record",
+            "n_quantiles=100 or fewer",
         )
 
 
