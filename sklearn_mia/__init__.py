@@ -28,7 +28,7 @@ from sklearn_mia.auditing import (
     compare_with_baseline,
     default_attacks,
 )
-from sklearn_mia.equations import strip_counts
+from sklearn_mia.equations import round_values, strip_counts
 from sklearn_mia.model_selection import (
     AuditableClassifier,
     CoarsenedClassifier,
@@ -77,6 +77,7 @@ __all__ = [
     "leave_one_out_risk",
     "make_leakage_scorer",
     "risky_settings",
+    "round_values",
     "strip_counts",
     "structural_risk",
 ]

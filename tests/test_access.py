@@ -35,6 +35,7 @@ from sklearn_mia import (
     ThresholdAttack,
     audit,
     default_attacks,
+    round_values,
 )
 from sklearn_mia.__main__ import exit_code, main
 from sklearn_mia.auditing import _stored
@@ -184,6 +185,42 @@ def test_of_a_large_audit_a_part_is_held_at_the_most(both, forest, sides, monkey
     assert "measured on at most 304 of the 1,000 records, drawn at random" in told
     monkeypatch.undo()
     assert "drawn at random" not in " ".join(stored_told(content, nouns_of(None)))
+
+
+def test_rounding_is_offered_only_if_it_helps(both, forest, sides):
+    content = both.to_dict()
+    stripped, rows = content["stored"]["stripped"], content["stored"]["rounded"]
+    assert [row["decimals"] for row in rows] == [2, 1]
+    X, y = np.vstack(sides[::2]), np.concatenate(sides[1::2])
+    for row in rows:
+        copy = round_values(forest, row["decimals"])
+        off = np.abs(copy.predict_proba(X) - forest.predict_proba(X))
+        assert row["largest_change"] == off.max() <= 10.0 ** -row["decimals"] / 2
+        assert row["accuracy"] == copy.score(X, y)
+        assert row["accuracy_before"] == forest.score(X, y)
+        attack = LinearReconstructionAttack(copy)
+        scores = attack.fit_score(np.column_stack([X, y]))
+        found = row["auc"]["estimate"]
+        assert found == pytest.approx(roc_auc_score(np.arange(1000) < 500, scores))
+
+    def told(*aucs):
+        for row, auc in zip((stripped, *rows), aucs, strict=True):
+            row["auc"] |= {"estimate": auc, "low": auc - 0.01, "high": auc + 0.01}
+        rows[1] |= {"largest_change": 0.0213, "accuracy": 0.78, "accuracy_before": 0.8}
+        return " ".join(stored_told(content, nouns_of(None)))
+
+    # Little less than without counts is no reason to change answers.
+    assert "round_values" not in told(0.7, 0.7, 0.69)
+    text = told(0.7, 0.695, 0.6)
+    assert text.count("round_values") == 1
+    assert (
+        "With the values of the leaves rounded to one decimal as well (round_values), "
+        "which changes a probability by 0.021 at the most and the accuracy on the "
+        "audited records from 0.800 to 0.780, that is an AUC of 0.600 (0.590 to 0.610)"
+    ) in text
+    assert told(0.7, 0.65, 0.6).count("round_values") == 2
+    # Nor is it offered where stripping and rounding change nothing.
+    assert "round_values" not in told(0.99, 0.99, 0.99)
 
 
 def test_effort_is_only_spent_if_asked_for(forest, sides):

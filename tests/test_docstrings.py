@@ -104,7 +104,7 @@ FUNCTIONS = {
     "model": (
         "some models only",
         "leave_one_out_risk",
-        "strip_counts",
+        "round_values strip_counts",
         "structural_risk",
     ),
     "n_jobs": ("folds", "cross_validate_leakage"),

@@ -33,6 +33,7 @@ from sklearn_mia.auditing._report import AuditReport
 from sklearn_mia.auditing._run import Scored, judged_rows, record_rows
 from sklearn_mia.auditing._stored import (
     held_figures,
+    rounded_figures,
     stripped_figures,
     what_is_stored,
 )
@@ -430,6 +431,7 @@ def _stored(model, attack, case, settings):
         given = attack, case, fpr
         stored["held"] = held_figures(*given, seed=settings.seed)
         stored["stripped"] = stripped_figures(*given, seed=settings.seed)
+        stored["rounded"] = rounded_figures(*given, seed=settings.seed)
     return stored
 
 

@@ -260,6 +260,18 @@ _STORED = {
     "structure": [{"name": TEXT, "value": NUMBER, "is_risk": FLAG, "text": TEXT}],
     "refit": Maybe(TEXT),
     "stripped": Maybe({"auc": _PROPORTION, "rate": _RATE}),
+    "rounded": Maybe(
+        [
+            {
+                "decimals": COUNT,
+                "largest_change": SHARE,
+                "accuracy": SHARE,
+                "accuracy_before": SHARE,
+                "auc": _PROPORTION,
+                "rate": _RATE,
+            }
+        ]
+    ),
     "held": Maybe([{"share": SHARE, **_SIDES, "auc": _PROPORTION, "rate": _RATE}]),
 }
 

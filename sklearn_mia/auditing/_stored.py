@@ -8,14 +8,16 @@ from sklearn_mia.auditing._access import FILE_ATTACK
 from sklearn_mia.auditing._evaluation import plain_interval, tpr_row
 from sklearn_mia.auditing._nouns import RECORDS
 from sklearn_mia.auditing._percent import in_percent, percent_interval, rate
-from sklearn_mia.equations import auc_ceiling, strip_counts
+from sklearn_mia.equations import auc_ceiling, round_values, strip_counts
 from sklearn_mia.metrics import roc_auc_interval
 from sklearn_mia.models import model_name
+from sklearn_mia.response import predicted_codes
 from sklearn_mia.risk import structural_risk
 from sklearn_mia.tables import take
 
 HELD = (0.9, 0.5, 0.1)
 _MOST_HELD = 8000
+DECIMALS = (2, 1)
 # An AUC that reads as 1.
 _ALL = 0.9995
 
@@ -64,6 +66,7 @@ def what_is_stored(model, attack, case):
         "equations": [],
         "held": None,
         "stripped": None,
+        "rounded": None,
         "refit": _TRAINED_OTHERWISE.get(model_name(model)),
         "structure": _structure(model, case),
     }
@@ -176,9 +179,59 @@ def stripped_figures(attack, case, fpr, *, seed):
         stripped = strip_counts(attack.target_estimator)
     except TypeError:
         return None
+    return _informed(attack, stripped, case, fpr, seed)
+
+
+def _informed(attack, model, case, fpr, seed):
+    """What a changed copy of the file tells someone who knows what was changed."""
     informed = clone(attack)
-    informed.target_estimator = stripped
+    informed.target_estimator = model
     return _figures(case.is_member, informed.fit_score(case.records), fpr, seed)
+
+
+def rounded_figures(attack, case, fpr, *, seed):
+    """What the file tells with rounded values, and what they change of the answers.
+
+    Parameters
+    ----------
+    attack : LinearReconstructionAttack
+        On the file as it is.
+
+    case : Case
+
+    fpr : float
+        Of the TPR.
+
+    seed : int
+
+    Returns
+    -------
+    rows : list of dict or None
+        "decimals", "auc" and "rate"; "largest_change" of a probability, and "accuracy"
+        on all records, beside that of the model as it is, "accuracy_before". None for a
+        model that `round_values` does not know.
+    """
+    model, rows = attack.target_estimator, []
+    try:
+        copies = {decimals: round_values(model, decimals) for decimals in DECIMALS}
+    except TypeError:
+        return None
+    for decimals, copy in copies.items():
+        off = copy.predict_proba(case.asked) - model.predict_proba(case.asked)
+        right, before = (
+            float(np.mean(predicted_codes(m, case.asked, case.classes) == case.codes))
+            for m in (copy, model)
+        )
+        rows.append(
+            {
+                "decimals": decimals,
+                "largest_change": float(np.abs(off).max()),
+                "accuracy": right,
+                "accuracy_before": before,
+                **_informed(attack, copy, case, fpr, seed),
+            }
+        )
+    return rows
 
 
 def _auc_by_record(content):
@@ -238,12 +291,18 @@ def stored_told(content, nouns):
             "effort='thorough' (--effort thorough)."
         )
     stripped, auc = stored["stripped"], _auc_by_record(content)
-    if stripped and auc and stripped["auc"]["high"] < auc["low"]:
+    least = auc["low"] if auc else 0.0
+    if stripped and stripped["auc"]["high"] < least:
+        least = stripped["auc"]["low"]
         told.append(
             "Without the numbers of records in its nodes (strip_counts), which changes "
             "no answer, someone who knows that they were removed has "
             f"{_figures_told(stripped, nouns)}."
         )
+    for row in stored["rounded"] or []:
+        if row["auc"]["high"] < least:
+            least = row["auc"]["low"]
+            told.append(_rounded_told(row, nouns))
     if stored["refit"]:
         told.append(stored["refit"])
     return told
@@ -251,6 +310,21 @@ def stored_told(content, nouns):
 
 def _held_told(row, nouns):
     return f"with {in_percent(row['share'])} {_figures_told(row, nouns)}"
+
+
+def _rounded_told(row, nouns):
+    number = {1: "one decimal", 2: "two decimals"}[row["decimals"]]
+    before, after = (f"{row[k]:.3f}" for k in ("accuracy_before", "accuracy"))
+    accuracy = (
+        f"leaves the accuracy on the audited records at {after}"
+        if before == after
+        else f"the accuracy on the audited records from {before} to {after}"
+    )
+    return (
+        f"With the values of the leaves rounded to {number} as well (round_values), "
+        f"which changes a probability by {row['largest_change']:.2g} at the most and "
+        f"{accuracy}, that is {_figures_told(row, nouns)}."
+    )
 
 
 def _figures_told(row, nouns):
