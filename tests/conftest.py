@@ -1,7 +1,7 @@
 import gc
 import os
 import sys
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from importlib.machinery import PathFinder
 
 import pytest
@@ -32,6 +32,18 @@ def pytest_xdist_make_scheduler(config, log):
     if config.getvalue("dist") == "load":
         return LoadFileScheduling(config, log)
     return None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parameters_of_a_class_are_read_once():
+    """The names that `get_params`, `clone` and many a check read from the signature."""
+    from sklearn.base import BaseEstimator
+
+    names = cache(BaseEstimator._get_param_names.__func__)
+    with pytest.MonkeyPatch.context() as patch:
+        read = classmethod(lambda cls: list(names(cls)))
+        patch.setattr(BaseEstimator, "_get_param_names", read)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
