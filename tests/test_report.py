@@ -273,18 +273,26 @@ def reads_whole_or_not_at_all(text):
 
 
 @pytest.mark.parametrize(
-    "damage",
+    ("damage", "every"),
     [
-        "missing",
-        *(pytest.param(d, marks=pytest.mark.slow) for d in ("null", "of another type")),
+        ("missing", 4),
+        *(
+            pytest.param(damage, 1, marks=pytest.mark.slow)
+            for damage in ("missing", "null", "of another type")
+        ),
     ],
 )
-def test_r11_a_report_damaged_in_one_place_is_refused_or_works(tiny, damage):
+def test_r11_a_report_damaged_in_one_place_is_refused_or_works(tiny, damage, every):
     pytest.importorskip("jinja2")
     whole = tiny.to_json(name_records=True)
     assert reads_whole_or_not_at_all(whole)
     refused = set()
-    for path in places(json.loads(whole)):
+    looked_at = [
+        path
+        for number, path in enumerate(places(json.loads(whole)))
+        if number % every == 0 or len(path) == 1 or path[-2:] == ("roc", "tpr")
+    ]
+    for path in looked_at:
         tree = json.loads(whole)
         other = {"missing": MISSING, "null": None}
         put(tree, path, other.get(damage, of_another_type(at(tree, path))))
@@ -296,13 +304,14 @@ def test_r11_a_report_damaged_in_one_place_is_refused_or_works(tiny, damage):
     assert ("report", "attacks", 1, "roc", "tpr") in refused
 
 
-def test_r11_a_report_damaged_at_random_is_refused_or_works(tiny):
+@pytest.mark.parametrize("times", [90, pytest.param(300, marks=pytest.mark.slow)])
+def test_r11_a_report_damaged_at_random_is_refused_or_works(tiny, times):
     pytest.importorskip("jinja2")
     whole = tiny.to_json(name_records=True)
     generator = np.random.default_rng(0)
     every_place = list(places(json.loads(whole)))
     worked = 0
-    for number in range(300):
+    for number in range(times):
         text = whole
         if number % 3 == 0:
             start, end = sorted(generator.integers(1, len(whole), 2))
@@ -315,7 +324,7 @@ def test_r11_a_report_damaged_at_random_is_refused_or_works(tiny):
                 put(tree, other, at(json.loads(whole), one))
             text = json.dumps(tree)
         worked += reads_whole_or_not_at_all(text)
-    assert 0 < worked < 150
+    assert 0 < worked < times / 2
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,15 @@ from sklearn_mia.model_selection import AuditableClassifier, CoarsenedClassifier
 
 @scikit_learn_checks(
     [
-        AuditableClassifier(tree()),
-        AuditableClassifier(forest(3), keep_records=True),
         AuditableClassifier(make_pipeline(StandardScaler(), LinearSVC())),
-        CoarsenedClassifier(tree(), decimals=1, top_k=2, temperature=2.0),
         CoarsenedClassifier(tree(), label_only=True),
         AuditableClassifier(CoarsenedClassifier(tree(), decimals=1)),
-    ]
+    ],
+    slow=[
+        AuditableClassifier(tree()),
+        AuditableClassifier(forest(3), keep_records=True),
+        CoarsenedClassifier(tree(), decimals=1, top_k=2, temperature=2.0),
+    ],
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
