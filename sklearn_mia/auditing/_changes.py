@@ -161,8 +161,9 @@ def compare_reports(old, new, *, join_ids=True, confidence=0.95):
     Parameters
     ----------
     old : AuditReport, str or Path
-        Of the earlier model, or the file that `to_json` wrote. With at least one attack
-        of the same name; the limits may be others.
+        Of the earlier model, or the file that `to_json` wrote; one with
+        ``name_records=True`` can be joined. With at least one attack of the same name;
+        the limits may be others.
 
     new : AuditReport, str or Path
         Of the model in question, in the same way.
