@@ -93,7 +93,7 @@ FUNCTIONS = {
     ),
     "attack": ("another cost", "make_leakage_scorer"),
     "attacks": ("targets that do not exist yet", "audit_recipe"),
-    "confidence": ("no verdict", "audit_recipe"),
+    "confidence": ("no verdict", "audit_recipe", "compare_reports"),
     "estimator": ("models, folds, or nothing", "audit_recipe", "risky_settings"),
     "fprs": ("another default or interval", "audit_recipe", "cross_validate_leakage"),
     "groups": (
@@ -109,6 +109,8 @@ FUNCTIONS = {
     ),
     "n_jobs": ("folds", "cross_validate_leakage"),
     "n_shadows": ("once for several models", "audit_recipe"),
+    "new": ("files, too", "compare_reports"),
+    "old": ("files and other limits, too", "compare_reports"),
     "random_state": (
         "other things are random",
         "audit",

@@ -129,6 +129,7 @@ WITHOUT_RECORDS = {
     "Nouns",
     "PrivacyUtilityDisplay",
     "RecordRiskDisplay",
+    "ReportChanges",
     "RiskySetting",
     "Ruled",
     "ScoreDistributionDisplay",

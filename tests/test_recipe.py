@@ -170,11 +170,12 @@ def test_a_person_of_one_record_is_that_record(table):
         assert row["mean"] == row["of_records"]["mean"]
 
 
-def test_groups_that_no_recipe_can_be_audited_by_are_told_before_a_fit(table):
-    class NeverFitted(LogisticRegression):
-        def fit(self, X, y):
-            raise AssertionError
+class NeverFitted(LogisticRegression):
+    def fit(self, X, y):
+        raise AssertionError
 
+
+def test_groups_that_no_recipe_can_be_audited_by_are_told_before_a_fit(table):
     for groups, message in (
         (
             np.repeat([1, 2, 3], [100, 100, 200]),
@@ -305,6 +306,27 @@ def test_what_is_called_a_leak_holds_for_all_attacks_together(made):
     assert "give away who is in their data was not shown: the strongest" in text
     assert "do not exclude a mean AUC of 0.5, nor one of" in text
     assert "nor is a stronger attack excluded" in text
+
+
+def test_a_ranking_that_is_clearly_reversed_is_a_leak_too(made):
+    content = json.loads(made["none shown"].to_json())
+    for target, auc in zip(content["targets"], (0.4, 0.41, 0.42, 0.41), strict=True):
+        target["attacks"]["loss"]["auc"] = auc
+    text = " ".join(str(RecipeReport(content)).split())
+    assert "loss clearly ranks the members below the others: turned round" in text
+    assert "tells them apart with a mean AUC of 0.590." in text
+    assert "was not shown" not in text
+
+
+def test_a_class_that_a_half_lacks_is_told_before_a_fit(table):
+    X, y = table
+    rare = np.where(np.arange(400) < 1, 2, y)
+    message = (
+        r"^y has the class 2 in 1 of 400 records, none of which is in the half that "
+        r"model \d would be trained on; expected some in each half\."
+    )
+    with pytest.raises(ValueError, match=message):
+        audit_recipe(NeverFitted(), X, rare)
 
 
 def test_the_page_of_a_recipe_holds_all_it_shows(made, tmp_path):

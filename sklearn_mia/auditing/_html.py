@@ -93,7 +93,6 @@ def template(name):
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_source_of),
         autoescape=True,
-        keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,

@@ -164,12 +164,16 @@ def audit_recipe(
     if len(labels) != X.shape[0]:
         raise ValueError(f"y has {len(labels)} labels for {X.shape[0]} records.")
     units = _units(X, labels, groups)
+    halves = [
+        half_of_units(units, np.random.default_rng([seed, 2, number]))
+        for number in range(n_targets)
+    ]
+    _check_classes(labels, halves)
     targets, of_recipe = [], set()
     with temporary_folder() as folder:
         memory = joblib.Memory(folder, verbose=0)
         for number in range(n_targets):
-            generator = np.random.default_rng([seed, 2, number])
-            is_member = half_of_units(units, generator)
+            is_member = halves[number]
             rows = np.flatnonzero(is_member)
             model = prepare_recipe(clone(estimator), number, seed + 1)
             model.fit(take(X, rows), take(y, rows))
@@ -246,6 +250,23 @@ def _units(X, labels, groups):
             "wholly in or out of a half. Pass more of them, or audit without groups."
         )
     return units
+
+
+def _check_classes(labels, halves):
+    """Raise ValueError for a class that a model would not be trained on."""
+    classes, codes = np.unique(labels, return_inverse=True)
+    for number, is_member in enumerate(halves):
+        absent = np.bincount(codes[is_member], minlength=len(classes)) == 0
+        if absent.any():
+            code = int(np.argmax(absent))
+            raise ValueError(
+                f"y has the class {classes.tolist()[code]!r} in "
+                f"{np.count_nonzero(codes == code)} of {len(labels)} records, none of "
+                f"which is in the half that model {number + 1} would be trained on; "
+                "expected some in each half. Join rare classes, leave their records "
+                "out, or pass more records; those that are equal, or of one group, are "
+                "in or out together."
+            )
 
 
 def _attack_row(name, attack, of_recipe):

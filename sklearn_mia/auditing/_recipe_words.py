@@ -37,15 +37,22 @@ def fpr_of(row):
 
 
 def _all_together(content):
-    """Intervals of the mean AUC of each attack that hold together."""
+    """Each attack and the interval of its mean AUC; these hold together."""
     names = [attack["name"] for attack in content["attacks"]]
     each = 1 - (1 - content["confidence"]) / len(names)
-    return [mean_interval(_aucs(content, name), each) for name in names]
+    return {name: mean_interval(_aucs(content, name), each) for name in names}
+
+
+def _reversed(content):
+    """Attacks that clearly rank members below the others, and the AUC turned round."""
+    found = _all_together(content).items()
+    return [(name, 1 - mean) for name, (mean, _, high) in found if high < 0.5]
 
 
 def leaks(content):
-    """Tell whether an attack was clearly better than guessing, all taken together."""
-    return any(low > 0.5 for _, low, _ in _all_together(content))
+    """Tell whether an attack was clearly no guess, all taken together."""
+    clearly = (low > 0.5 for _, low, _ in _all_together(content).values())
+    return any(clearly) or bool(_reversed(content))
 
 
 def _aucs(content, name):
@@ -98,8 +105,13 @@ def sentences_of(content):
         f"From model to model its AUC went from {min(aucs):.3f} to {max(aucs):.3f}: "
         "one trained model may give away less or more than the mean."
     )
+    told += [
+        f"{name} clearly ranks the {nouns.members} below the others: turned round, it "
+        f"tells them apart with a mean AUC of {mean:.3f}."
+        for name, mean in _reversed(content)
+    ]
     if not leaks(content):
-        most = max(high for *_, high in _all_together(content))
+        most = max(high for *_, high in _all_together(content).values())
         n_attacks = len(content["attacks"])
         together = "" if n_attacks == 1 else f" of all {n_attacks} attacks together"
         told.append(
