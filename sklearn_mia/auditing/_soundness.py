@@ -25,6 +25,7 @@ from sklearn.tree import BaseDecisionTree
 from sklearn.tree._tree import Tree
 from sklearn.utils.validation import check_array
 
+_PLAIN = (str, bytes, int, float, type, type(None), np.generic)
 _WORDS_OF_A_BITSET = 8
 _FOLLOWED = (Tree, TreePredictor, KDTree, BallTree, DistanceMetric)
 
@@ -69,7 +70,7 @@ def _parts(model):
     waiting, seen = [model], {}
     while waiting:
         part = waiting.pop()
-        if id(part) in seen or isinstance(part, (str, bytes, type)):
+        if isinstance(part, _PLAIN) or id(part) in seen:
             continue
         seen[id(part)] = part
         yield part

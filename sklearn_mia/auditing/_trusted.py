@@ -18,6 +18,7 @@ _GROUPS = (
         "Values and containers, and kinds of number, as column selectors name them",
         {
             "builtins": "object range",
+            "collections": "OrderedDict",
             "numpy": "dtype floating integer number",
             "sklearn.utils._bunch": "Bunch",
             "sklearn.compose._column_transformer": "_RemainderColsList",
