@@ -188,7 +188,7 @@ def test_of_a_large_audit_a_part_is_held_at_the_most(both, forest, sides, monkey
 
 
 def test_rounding_is_offered_only_if_it_helps(both, forest, sides):
-    content = both.to_dict()
+    content = json.loads(both.to_json())["report"]
     stripped, rows = content["stored"]["stripped"], content["stored"]["rounded"]
     assert [row["decimals"] for row in rows] == [2, 1]
     X, y = np.vstack(sides[::2]), np.concatenate(sides[1::2])

@@ -146,6 +146,7 @@ WITHOUT_RECORDS = {
     "TprStatistic",
     "UnknownValuesError",
     "_ChosenByTypeError",
+    "_Folds",
     "_LeakageScorer",
     "_NoContext",
     "_ObjectBits",

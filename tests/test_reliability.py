@@ -79,7 +79,6 @@ CHECKS = [
     (_build, "what_shadows_say", "what shadow models say"),
     (_build, "epsilon_lower_bound", "epsilon by A"),
     (_ranking, "record_columns", "single records"),
-    (_ranking, "most_exposed", "the most exposed records"),
     (_checking, "as_numbers", "columns that give membership away"),
     (_checking, "_regime", "shadow models unlike the target"),
     (_checking, "_lost_classes", "classes lost in shadow models"),
