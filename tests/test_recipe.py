@@ -344,6 +344,8 @@ def test_the_page_of_a_recipe_holds_all_it_shows(made, tmp_path):
         for target in report.targets:
             for found in target["attacks"].values():
                 assert f"{found['auc']:.3f}" in told
+        n_rings = 2 * report.n_targets * len(report.targets[0]["attacks"])
+        assert page.count('<circle class="edge others"') == n_rings
         assert ("A leak was found" in told) == (name != "none shown")
         assert "Whoever has the file of a model may learn far more" in told
         assert (

@@ -7,7 +7,13 @@ from importlib import import_module, resources
 from sklearn_mia.auditing import _recipe_words
 from sklearn_mia.auditing._access import WHO, heading_of
 from sklearn_mia.auditing._appendix import appendix_of
-from sklearn_mia.auditing._charts import distribution_svg, interval_svg, legend, roc_svg
+from sklearn_mia.auditing._charts import (
+    distribution_svg,
+    interval_svg,
+    legend,
+    models_svg,
+    roc_svg,
+)
 from sklearn_mia.auditing._judging import (
     parts_of,
     passes_by_access,
@@ -134,28 +140,23 @@ def render_recipe(content, *, title=None):
     check_jinja2()
     content = visible(content)
     markup = import_module("markupsafe").Markup
+    names = dict.fromkeys(row["attack"] for row in content["summary"])
+    attacks = [_over_models(content, name) for name in names]
     return template("recipe.html").render(
         title=visible(title) or f"Membership audit of the procedure {content['name']}",
         c=content,
         words=_recipe_words,
-        attacks=[
-            _recipe_row(content, attack, markup)
-            for attack in dict.fromkeys(row["attack"] for row in content["summary"])
-        ],
+        attacks=attacks,
+        # A phone gets its own proportions.
+        chart=markup(models_svg(attacks) + models_svg(attacks, 380, "narrow")),
     )
 
 
-def _recipe_row(content, name, markup):
-    """One attack over all models: its rows, and its AUC as a bar."""
+def _over_models(content, name):
+    """One attack over all models."""
     auc, *rates = (row for row in content["summary"] if row["attack"] == name)
     aucs = [target["attacks"][name]["auc"] for target in content["targets"]]
-    return {
-        "name": name,
-        "auc": auc,
-        "rates": rates,
-        "aucs": (min(aucs), max(aucs)),
-        "bar": markup(interval_svg(auc | {"estimate": auc["mean"]}, points=aucs)),
-    }
+    return {"name": name, "auc": auc, "rates": rates, "aucs": aucs}
 
 
 def in_notebook(report):
