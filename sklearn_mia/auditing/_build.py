@@ -4,9 +4,6 @@ import datetime
 import warnings
 from functools import partial
 
-import numpy as np
-import scipy
-import sklearn
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mia.auditing import (
@@ -17,6 +14,7 @@ from sklearn_mia.auditing import (
     _ranking,
     _slices,
     _verdict,
+    _work,
 )
 from sklearn_mia.auditing._access import access_of
 from sklearn_mia.auditing._blind import blind_auc, blind_table
@@ -31,7 +29,7 @@ from sklearn_mia.auditing._judging import (
 from sklearn_mia.auditing._multiplicity import max_statistic_test
 from sklearn_mia.auditing._nouns import nouns_of
 from sklearn_mia.auditing._report import SCHEMA, SCHEMA_VERSION, AuditReport
-from sklearn_mia.auditing._run import judged_rows, record_rows
+from sklearn_mia.auditing._run import judged_rows, most_shadows, record_rows
 from sklearn_mia.auditing._stored import (
     held_figures,
     stripped_figures,
@@ -39,12 +37,14 @@ from sklearn_mia.auditing._stored import (
 )
 from sklearn_mia.auditing._subjects import subjects_of
 from sklearn_mia.groups import rates_by_size
+from sklearn_mia.memory import kept, package_versions
 from sklearn_mia.metrics import (
     EpsilonBound,
     epsilon_lower_bound,
     roc_auc_interval,
     threshold_at_fpr,
 )
+from sklearn_mia.progress import stage
 from sklearn_mia.signals import loss
 
 # Each takes as long as the whole test of the headline, and these are enough for the
@@ -135,6 +135,7 @@ def build_report(
     )
     subjects = subjects_of(case, scored)
     n_sides = subjects.sides
+    stage(_work.PERMUTATIONS)
     labels, statistics = _evaluation.headline_statistics(subjects, list(scored))
     correction = max_statistic_test(
         statistics,
@@ -161,9 +162,11 @@ def build_report(
         attacks, key=lambda row: row["p_corrected_by_metric"]["reversed"]
     )
     power = _evaluation.what_would_be_seen(correction, labels, *n_sides)
+    stage(_work.BLIND)
     blind = checks.run(
         "the sides without the model", _blind, case, settings.confidence, seed
     )
+    stage(_work.CHECKS)
     evidence = checks.run("what shadow models say", what_shadows_say, scored)
     findings = collect_findings(
         case,
@@ -191,6 +194,7 @@ def build_report(
     def sliced():
         difficulty = _partitions.difficulty_of(evidence, -loss(log_proba, case.codes))
         slicings = _partitions.slicings_of(settings.slices, case, difficulty)
+        stage(_work.SLICES)
         by_access = _slices.evaluate_slices(
             slicings,
             subjects,
@@ -202,6 +206,7 @@ def build_report(
             n_permutations=settings.n_permutations,
             seed=seed + 1,
         )
+        stage(_work.DIFFERENCES)
         differences = _slices.slice_differences(
             *subjects.sliced(slicings, lead),
             min_size=settings.min_slice_size,
@@ -252,9 +257,11 @@ def build_report(
         )
     stored = None
     if "file" in accesses:
+        stage(_work.STORED)
         stored = checks.run(
             "what the file stores", _stored, model, on_file, case, settings
         )
+    stage(_work.WRITING)
     records = groups = top = None
     if settings.per_record:
         records = checks.run("single records", _ranking.record_columns, case, scored)
@@ -336,7 +343,7 @@ def build_report(
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": _versions(),
+        "versions": package_versions(),
         "model": model_content,
         "sources": sources or {},
         "data": {
@@ -355,7 +362,7 @@ def build_report(
             "n_dropped": n_dropped,
         },
         "nouns": nouns._asdict(),
-        "settings": settings.told(),
+        "settings": settings.told() | {"n_shadows": most_shadows(scored)},
         **told(widest),
         "beside": told(accesses[0]) if len(accesses) > 1 else None,
         "attacks": attacks,
@@ -543,22 +550,15 @@ def _blind(case, confidence, seed):
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return blind_auc(
-            blind_table(case.features, case.codes, case.groups),
-            case.is_member,
-            case.units,
-            grouped=case.groups is not None,
-            confidence=confidence,
-            seed=seed,
+        table = blind_table(case.features, case.codes, case.groups)
+        given = table, case.is_member, case.units
+        options = {
+            "grouped": case.groups is not None,
+            "confidence": confidence,
+            "seed": seed,
+        }
+        return kept(
+            "the check without the model",
+            lambda: (given, options),
+            partial(blind_auc, *given, **options),
         )
-
-
-def _versions():
-    from sklearn_mia import __version__
-
-    return {
-        "sklearn_mia": __version__,
-        "scikit-learn": sklearn.__version__,
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-    }

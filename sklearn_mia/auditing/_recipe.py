@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from functools import partial
 
 import joblib
 import numpy as np
@@ -26,14 +27,17 @@ from sklearn_mia.auditing._run import (
     record_rows,
     run_attacks,
 )
-from sklearn_mia.auditing._settings import Settings
+from sklearn_mia.auditing._settings import SHADOWS, Settings
 from sklearn_mia.auditing._subjects import subjects_of
+from sklearn_mia.auditing._work import long_work, stages_of_attacks
 from sklearn_mia.auditing._writing import visible, write_whole
 from sklearn_mia.checks import check_count
 from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import shown
 from sklearn_mia.identity import record_ids
+from sklearn_mia.memory import described, kept, memory_at_work, table_key
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
+from sklearn_mia.progress import Stage, expect, stage
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import predicted_codes
 from sklearn_mia.shadows import (
@@ -158,6 +162,7 @@ def _line(row, values):
     return f"{start}{values['mean']:>7.3f}  {values['low']:.3f} to {values['high']:.3f}"
 
 
+@long_work
 def audit_recipe(
     estimator,
     X,
@@ -165,7 +170,7 @@ def audit_recipe(
     *,
     n_targets=5,
     attacks=None,
-    n_shadows=Settings.n_shadows,
+    n_shadows=SHADOWS["standard"],
     fprs=(0.01, 0.1),
     confidence=Settings.confidence,
     groups=None,
@@ -173,6 +178,8 @@ def audit_recipe(
     callbacks=None,
     n_jobs=None,
     timeout=None,
+    memory=None,
+    verbose=0,
     random_state=None,
 ):
     """Audit a training procedure by several models on random halves of one table.
@@ -232,6 +239,15 @@ def audit_recipe(
         Seconds for one shadow model; one that takes longer ends the audit with an
         error that names it. Needs worker processes, `n_jobs` of 2 or more.
 
+    memory : str, Path, object with the joblib.Memory interface or None, default=None
+        Folder or cache that keeps each part of the work as soon as it is done: the same
+        call, after a stop, does what is missing. Needs a `random_state`. It tells who
+        was in the training data: its files are for their owner alone. Code that the
+        model reaches in other modules is not tracked: clear the folder when it changes.
+
+    verbose : int, default=0
+        1 shows progress on stderr: the stages, and about how long the rest takes.
+
     random_state : int, RandomState instance or None, default=None
         Seeds the halves, the models and the attacks.
 
@@ -271,10 +287,13 @@ def audit_recipe(
     if len(labels) != X.shape[0]:
         raise ValueError(f"y has {len(labels)} labels for {X.shape[0]} records.")
     units = _units(X, labels, groups)
+    coming = [Stage(f"model {k + 1} of {n_targets}", fits=1) for k in range(n_targets)]
+    expect(coming)
     targets = []
     with temporary_folder() as folder:
-        memory = joblib.Memory(folder, verbose=0)
-        for number in range(n_targets):
+        memory = memory_at_work() or joblib.Memory(folder, verbose=0)
+
+        def one_target(number):
             generator = np.random.default_rng([seed, 2, number])
             is_member = half_of_units(units, generator)
             rows = np.flatnonzero(is_member)
@@ -305,6 +324,8 @@ def audit_recipe(
                 if getattr(attack, "shadow_estimator", estimator) is None:
                     # The recipe without the seed of one model: the same shadows.
                     attack.shadow_estimator = clone(estimator)
+            of_attacks = stages_of_attacks(chosen, trained=number > 0)
+            expect([*of_attacks, *coming[number + 1 :]])
             scored = run_attacks(
                 chosen,
                 case,
@@ -314,7 +335,22 @@ def audit_recipe(
                 callbacks=callbacks,
                 memory=memory,
             )
-            targets.append(_target_row(model, case, scored, fprs, confidence))
+            return _target_row(model, case, scored, fprs, confidence)
+
+        def inputs():
+            return (
+                described(estimator),
+                described(attacks),
+                table_key(record_ids(X, labels), X),
+                str(labels.dtype),
+                None if groups is None else group_codes(groups, len(labels))[1],
+                settings,
+            )
+
+        for number in range(n_targets):
+            stage(coming[number].name)
+            row = kept(f"target {number}", inputs, partial(one_target, number))
+            targets.append(row)
     return RecipeReport(
         recipe=" ".join(shown(estimator).split()),
         n_targets=n_targets,

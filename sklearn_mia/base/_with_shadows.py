@@ -337,6 +337,10 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             )
         return self._recipe(), self.n_shadows
 
+    def _cost(self):
+        """What its shadows cost together, in fits of the target."""
+        return getattr(self, "n_shadows", 1)
+
     def _recipe(self):
         recipe = self.shadow_estimator
         if recipe is None:
