@@ -108,7 +108,7 @@ FUNCTIONS = {
         "structural_risk",
     ),
     "n_jobs": ("folds", "cross_validate_leakage"),
-    "n_shadows": ("once for several models", "audit_recipe"),
+    "n_shadows": ("by effort; once for several models", "audit", "audit_recipe"),
     "random_state": (
         "other things are random",
         "audit",
@@ -119,6 +119,7 @@ FUNCTIONS = {
     ),
     "release": ("no verdict", "default_attacks"),
     "slices": ("no columns to slice by", "audit_predictions"),
+    "verbose": ("folds", "cross_validate_leakage"),
     "y": ("other data", "as_records", "audit_predictions"),
 }
 METRICS = {

@@ -158,6 +158,11 @@ def work_of_options(arguments):
     arguments : Namespace
     """
     memory = getattr(arguments, "memory", None)
+    if memory is not None and memory.is_file():
+        raise ValueError(
+            f"--memory {memory} is a file; expected a folder, which is made if it is "
+            "not there."
+        )
     with at_work(memory, shows_progress(arguments)):
         yield
 
