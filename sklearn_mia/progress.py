@@ -76,7 +76,7 @@ class Progress:
         self._coming = []
         self._now = None
         self._width = 0
-        self._fits_made = self._seconds_of_fits = 0.0
+        self._per_fit = None
 
     def expect(self, stages):
         """Know what is to come.
@@ -101,9 +101,7 @@ class Progress:
             place = names.index(name)
             found, self._coming = self._coming[place], self._coming[place + 1 :]
         self._now, self._is_told = found, False
-        self._n_steps, self._steps = 0, ""
-        self._done = self._made = 0
-        self._began = self._last = self._clock()
+        self._count(0, "")
         if self._on_terminal or not found.has_steps:
             self._show()
 
@@ -119,10 +117,13 @@ class Progress:
         """
         if self._now is None:
             return
-        self._n_steps, self._steps = n_steps, what
-        self._done = self._made = 0
-        self._began = self._last = self._clock()
+        self._count(n_steps, what)
         self._show()
+
+    def _count(self, n_steps, what):
+        self._n_steps, self._steps, self._done = n_steps, what, 0
+        # When steps that took their time were done, and how many by then.
+        self._made = [(self._clock(), 0)]
 
     def advance(self, n_steps=1, *, made=True):
         """Count steps of the stage.
@@ -136,15 +137,20 @@ class Progress:
         """
         if self._now is None:
             return
-        now = self._clock()
         self._done += n_steps
         if made:
-            self._made += n_steps
+            self._made.append((self._clock(), self._made[-1][1] + n_steps))
             if self._now.fits and self._n_steps:
-                self._fits_made += n_steps * self._now.fits / self._n_steps
-                self._seconds_of_fits += now - self._last
-        self._last = now
+                self._per_fit = self._a_step() * self._n_steps / self._now.fits
+        elif len(self._made) == 1:
+            self._made = [(self._clock(), 0)]
         self._show()
+
+    def _a_step(self):
+        """Seconds a step, without what workers took to start once there are some."""
+        began, before = self._made[1 if len(self._made) > 3 else 0]
+        ended, after = self._made[-1]
+        return (ended - began) / (after - before)
 
     def close(self):
         """Clear the line of a terminal."""
@@ -155,15 +161,14 @@ class Progress:
     def seconds_left(self):
         """Estimate of what is left, None as long as no fit was seen."""
         stages = [self._now, *self._coming]
-        fits = any(s.fits for s in stages)
-        if self._now is None or not self._coming or (fits and not self._fits_made):
+        if self._now is None or not self._coming:
             return None
-        per_fit = self._seconds_of_fits / self._fits_made if fits else 0.0
-        costs = [s.seconds + s.fits * per_fit for s in stages]
+        if self._per_fit is None and any(s.fits for s in stages):
+            return None
+        costs = [s.seconds + s.fits * (self._per_fit or 0.0) for s in stages]
         # Of the one that is going on, what its steps show.
-        if self._made and self._n_steps:
-            costs[0] = (self._last - self._began) / self._made
-            costs[0] *= max(self._n_steps - self._done, 0)
+        if len(self._made) > 1 and self._n_steps:
+            costs[0] = self._a_step() * max(self._n_steps - self._done, 0)
         elif self._n_steps:
             costs[0] *= max(1 - self._done / self._n_steps, 0)
         return sum(costs)

@@ -4,8 +4,12 @@ import json
 import os
 import signal
 import stat
+import subprocess
+import sys
+import time
 import warnings
 from collections import Counter
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -16,6 +20,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+import sklearn_mia
 from sklearn_mia import (
     LinearReconstructionAttack,
     QuantileRegressionAttack,
@@ -349,3 +354,82 @@ def test_a_memory_needs_a_seed_and_a_folder(tree, sides, tmp_path):
         brief(tree, sides, memory=str(file))
     with pytest.raises(ValueError, match="verbose=-1 is not a count; expected"):
         brief(tree, sides, verbose=-1)
+
+
+# A long one, from outside
+
+LONG = """
+import sys
+from pathlib import Path
+import numpy as np
+import pandas as pd
+from sklearn.tree import DecisionTreeClassifier
+from sklearn_mia import audit
+
+class Counted(DecisionTreeClassifier):
+    def fit(self, X, y):
+        with open("fits", "a") as file:
+            file.write(".")
+        return super().fit(X, y)
+
+frame = pd.read_parquet(sys.argv[1]).iloc[:45_000]
+y = pd.factorize(frame.pop("income"), sort=True)[0]
+X = frame.apply(lambda column: pd.factorize(column)[0]).to_numpy(float)
+model = Counted(max_depth=12, random_state=0).fit(X[::2], y[::2])
+report = audit(
+    model, X[::2], y[::2], X[1::2], y[1::2], memory="memory", random_state=0
+)
+report.to_json("report.json")
+"""
+
+
+def started(folder):
+    (folder / "run.py").write_text(LONG)
+    adult = Path(os.environ["SKLEARN_MIA_DATA"], "adult.parquet")
+    return subprocess.Popen(
+        [sys.executable, "run.py", adult],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(Path(sklearn_mia.__file__).parents[1])},
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def kept_files(folder):
+    return {p: p.stat().st_mtime_ns for p in folder.rglob("output.pkl")}
+
+
+def fits_and_report(folder):
+    report = json.loads((folder / "report.json").read_text())
+    return len((folder / "fits").read_text()), report | {"created": None}
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.skipif("SKLEARN_MIA_DATA" not in os.environ, reason="needs the tables")
+def test_a_long_audit_is_stopped_at_any_time_and_goes_on(tmp_path):
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    assert started(whole).wait() == 0
+    n_kept, (n_fits, expected) = len(kept_files(whole)), fits_and_report(whole)
+    assert n_fits == 1 + 16
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        for share in (0.3, 0.6, 0.9):
+            folder = tmp_path / f"{number} {share}"
+            folder.mkdir()
+            process = started(folder)
+            while len(kept_files(folder)) < share * n_kept:
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.send_signal(number)
+            process.wait()
+            assert not (folder / "report.json").exists()
+            before = kept_files(folder)
+            assert started(folder).wait() == 0
+            # What was there was found, and the shadow that was stopped trained again.
+            after = kept_files(folder)
+            assert len(after) == n_kept
+            assert before.items() <= after.items()
+            n_fits_here, report = fits_and_report(folder)
+            assert report == expected
+            assert n_fits_here <= n_fits + 2
+            print(f"{number!r} at {share}: {len(before)} of {n_kept} parts were kept")
