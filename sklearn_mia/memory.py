@@ -22,7 +22,6 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_memory
 
 from sklearn_mia._warn import warn
-from sklearn_mia.readers import reader_key
 
 __all__ = [
     "answer_of_shadow",
@@ -346,7 +345,8 @@ def cache_key(recipe, ids, features, classes, reader, seed, fit_params):
 
     classes : ndarray of shape (n_classes,)
 
-    reader : Reader
+    reader : tuple
+        From :func:`sklearn_mia.readers.reader_key`.
 
     seed : int
 
@@ -361,7 +361,7 @@ def cache_key(recipe, ids, features, classes, reader, seed, fit_params):
         parts = [
             *table_key(ids, features),
             [repr(c) for c in classes.tolist()],
-            reader_key(reader),
+            reader,
             described(recipe),
             {k: np.asarray(v) for k, v in fit_params.items()},
             package_versions(),

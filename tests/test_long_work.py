@@ -359,9 +359,8 @@ def test_a_memory_needs_a_seed_and_a_folder(tree, sides, tmp_path):
 # A long one, from outside
 
 LONG = """
+import signal
 import sys
-from pathlib import Path
-import numpy as np
 import pandas as pd
 from sklearn.tree import DecisionTreeClassifier
 from sklearn_mia import audit
@@ -372,6 +371,8 @@ class Counted(DecisionTreeClassifier):
             file.write(".")
         return super().fit(X, y)
 
+# Of a job in the background it is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 frame = pd.read_parquet(sys.argv[1]).iloc[:45_000]
 y = pd.factorize(frame.pop("income"), sort=True)[0]
 X = frame.apply(lambda column: pd.factorize(column)[0]).to_numpy(float)

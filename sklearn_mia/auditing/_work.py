@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from functools import wraps
 from inspect import signature
 
+from sklearn_mia.attacks import TrajectoryAttack
 from sklearn_mia.auditing._writing import visible
 from sklearn_mia.base import BaseShadowAttack
 from sklearn_mia.checks import check_count
@@ -19,9 +20,13 @@ DIFFERENCES = "differences between groups"
 STORED = "what the file stores"
 WRITING = "writing the report"
 
+# Seconds for a record, permutation and attack, and of the check without the model.
 _SECONDS_A_CELL = 2e-8
-_SECONDS_A_CELL_OF_SLICES = 2e-8
 _SECONDS_BLIND = 4.0
+# What a solution of the equations of a file costs, in fits of the model, and how many
+# solutions there are for someone who lacks some of the records.
+_FITS_OF_A_FILE, _FITS_OF_A_FILE_OF_BOOSTING = 3.0, 18.0
+_SOLUTIONS_OF_PARTS = 16
 
 
 @contextmanager
@@ -72,8 +77,26 @@ def expect_audit(attacks, on_file, case, settings):
 
     settings : Settings
     """
-    of_attacks = stages_of_attacks(attacks | on_file)
-    expect([*of_attacks, *_stages_of_numbers(len(of_attacks), case, settings)])
+    cells = len(case.is_member) * settings.n_permutations * len(attacks | on_file)
+    seconds = cells * _SECONDS_A_CELL
+    of_file = 0.0
+    for attack in on_file.values():
+        is_boosting = TrajectoryAttack.handles(attack.target_estimator)
+        of_file = _FITS_OF_A_FILE_OF_BOOSTING if is_boosting else _FITS_OF_A_FILE
+    of_parts = _SOLUTIONS_OF_PARTS if settings.effort == "thorough" else 0
+    expect(
+        [
+            *stages_of_attacks(attacks),
+            *(Stage(visible(name), fits=of_file) for name in on_file),
+            Stage(PERMUTATIONS, seconds=seconds),
+            Stage(BLIND, seconds=_SECONDS_BLIND),
+            Stage(CHECKS),
+            Stage(SLICES, seconds=seconds),
+            Stage(DIFFERENCES, seconds=seconds),
+            Stage(STORED, fits=of_file * of_parts),
+            Stage(WRITING),
+        ]
+    )
 
 
 def stages_of_attacks(attacks, *, trained=False):
@@ -102,15 +125,3 @@ def stages_of_attacks(attacks, *, trained=False):
             costs.add(fits)
         stages.append(Stage(visible(name), fits=fits, has_steps=has_shadows))
     return stages
-
-
-def _stages_of_numbers(n_attacks, case, settings):
-    """What follows the attacks."""
-    cells = len(case.is_member) * settings.n_permutations * n_attacks
-    yield Stage(PERMUTATIONS, seconds=cells * _SECONDS_A_CELL)
-    yield Stage(BLIND, seconds=_SECONDS_BLIND)
-    yield Stage(CHECKS)
-    yield Stage(SLICES, seconds=cells * _SECONDS_A_CELL_OF_SLICES)
-    yield Stage(DIFFERENCES, seconds=cells * _SECONDS_A_CELL_OF_SLICES)
-    yield Stage(STORED)
-    yield Stage(WRITING)
