@@ -2,7 +2,6 @@
 
 from contextlib import contextmanager
 from functools import wraps
-from inspect import signature
 
 from sklearn_mia.attacks import TrajectoryAttack
 from sklearn_mia.auditing._writing import visible
@@ -50,13 +49,12 @@ def at_work(memory=None, verbose=0, *, random_state=0):
 
 def long_work(function):
     """Make a function keep what it does in its `memory` and show its progress."""
-    names = signature(function)
 
     @wraps(function)
     def run(*args, **params):
-        given = names.bind(*args, **params).arguments
-        options = {k: given.get(k) for k in ("memory", "random_state")}
-        with at_work(**options, verbose=given.get("verbose", 0)):
+        # All three can be given by name alone.
+        given = {k: params.get(k) for k in ("memory", "random_state")}
+        with at_work(**given, verbose=params.get("verbose", 0)):
             return function(*args, **params)
 
     return run
