@@ -34,15 +34,23 @@ from sklearn_mia.auditing._option_groups import (
     add_loading_options,
     add_note_option,
 )
-from sklearn_mia.auditing._options import fraction, limit, limits_once
+from sklearn_mia.auditing._options import (
+    fraction,
+    interrupted,
+    limit,
+    limits_once,
+    shows_progress,
+    work_of_options,
+)
 from sklearn_mia.auditing._predictions import read_predictions
 from sklearn_mia.auditing._provenance import provenance_told
 from sklearn_mia.auditing._recipe_command import add_recipe_command, report_on_recipe
 from sklearn_mia.auditing._run import default_attacks
 from sklearn_mia.auditing._settings import EFFORTS, Settings
 from sklearn_mia.auditing._words import check_model, in_options, words_of_options
+from sklearn_mia.auditing._work import READING
 from sklearn_mia.models import trained_names
-from sklearn_mia.progress import progress_callbacks
+from sklearn_mia.progress import stage
 from sklearn_mia.redaction import without_values
 from sklearn_mia.response import RESPONSE_METHODS, check_target
 from sklearn_mia.shadows import root_seed
@@ -75,11 +83,6 @@ exit codes:
 """
 
 
-def _progress(arguments):
-    wanted = sys.stderr.isatty() if arguments.progress is None else arguments.progress
-    return progress_callbacks if wanted else None
-
-
 def _help(parser):
     parser.print_help(sys.stderr)
     return EXIT_INPUT
@@ -90,7 +93,7 @@ def _demo(arguments):
         html=arguments.html,
         seed=arguments.seed,
         n_jobs=arguments.n_jobs,
-        callbacks=_progress(arguments),
+        timed=shows_progress(arguments),
     )
     return EXIT_OK
 
@@ -141,6 +144,7 @@ def _audit_of_model(arguments, limits):
         raise ValueError(
             "audit needs three files, MODEL MEMBERS NONMEMBERS, or --predictions FILE."
         )
+    stage(READING)
     model, fitted_with = _loading.load_model(
         arguments.model,
         trust_pickle=arguments.trust_pickle,
@@ -182,12 +186,10 @@ def _audit_of_model(arguments, limits):
                 unit=_unit(arguments),
                 attacks=list(default_attacks(model, **asked)),
             )
-        progress = _progress(arguments)
         return audit_case(
             model,
             case,
             settings,
-            callbacks=None if progress is None else progress(),
             n_jobs=arguments.n_jobs,
             timeout=arguments.timeout,
             extra_findings=[finding for finding in findings if finding is not None],
@@ -202,7 +204,7 @@ def _audit_of_model(arguments, limits):
 
 def _audit_recipe(arguments):
     check_destinations(arguments)
-    deliver(report_on_recipe(arguments, _progress(arguments)), arguments)
+    deliver(report_on_recipe(arguments), arguments)
     return EXIT_OK
 
 
@@ -315,7 +317,8 @@ def _parser():
     common.add_argument(
         "--progress",
         action=argparse.BooleanOptionalAction,
-        help="count shadow models on stderr; the default is to do so on a terminal",
+        help="tell on stderr what is done, and about how long the rest takes: on a "
+        "terminal in one line, elsewhere a line a stage; default: on a terminal",
     )
     common.add_argument(
         "--debug",
@@ -442,8 +445,9 @@ def _add_audit_options(command):
         "--effort",
         choices=EFFORTS,
         default=Settings.effort,
-        help="thorough also measures what the file tells someone who lacks some of "
-        "its records; default: %(default)s",
+        help="4, 16 or 64 shadow models: fewer take less time and see less. thorough "
+        "also measures what the file tells someone who lacks some of its records; "
+        "default: %(default)s",
     )
     group.add_argument("--confidence", type=fraction, default=Settings.confidence)
     group.add_argument(
@@ -497,9 +501,10 @@ def main(arguments=None):
         with stopped_by_signals(), warnings.catch_warnings():
             # What matters of them is in the findings.
             warnings.simplefilter("ignore")
-            return arguments.run(arguments)
+            with work_of_options(arguments):
+                return arguments.run(arguments)
     except KeyboardInterrupt as stop:
-        _writing.say("interrupted", sys.stderr)
+        _writing.say(interrupted(arguments), sys.stderr)
         return 128 + stop.number if isinstance(stop, Stopped) else EXIT_INTERRUPTED
     except Exception as error:
         if arguments.debug:

@@ -8,9 +8,10 @@ from sklearn_mia.auditing import _writing, audit
 from sklearn_mia.auditing._access import WHO
 from sklearn_mia.auditing._html import check_jinja2, render_page
 from sklearn_mia.auditing._text import wrapped
+from sklearn_mia.progress import clear, stage
 
 
-def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
+def run_demo(*, html=None, seed=0, n_jobs=None, timed=False):
     """Audit a forest and a logistic regression on the German credit table.
 
     Parameters
@@ -23,8 +24,8 @@ def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
     n_jobs : int or None, default=None
         None takes two workers where there are two cores.
 
-    callbacks : callable or None, default=None
-        ``callbacks(label)`` gives the callbacks of one audit; None shows no progress.
+    timed : bool, default=False
+        Whether to tell in the end, on stderr, how long it took.
     """
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import RandomForestClassifier
@@ -51,6 +52,7 @@ def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
         RandomForestClassifier(random_state=seed),
         LogisticRegression(max_iter=1000),
     ):
+        stage(f"training {type(classifier).__name__}")
         model = make_pipeline(
             make_column_transformer(
                 (OneHotEncoder(handle_unknown="ignore"), text),
@@ -58,7 +60,6 @@ def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
             ),
             classifier,
         ).fit(X_in, y_in)
-        name = type(classifier).__name__
         report = audit(
             model,
             X_in,
@@ -66,11 +67,11 @@ def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
             X_out,
             y_out,
             n_shadows=8,
-            callbacks=None if callbacks is None else callbacks(f"{name}: "),
             n_jobs=n_jobs or min(2, os.cpu_count() or 1),
             random_state=seed,
         )
         reports.append(report)
+        clear()
         _writing.say(f"{report}\n", stream)
     _writing.say("In plain words\n==============\n", stream)
     for report in reports:
@@ -88,7 +89,7 @@ def run_demo(*, html=None, seed=0, n_jobs=None, callbacks=None):
         _writing.write_whole(html, page, private=True)
         shown = _writing.visible(str(html))
         _writing.say(f"\nThe page with pictures is {shown}", stream)
-    if callbacks is not None:
+    if timed:
         _writing.say(f"Took {time.monotonic() - started:.0f} s.", sys.stderr)
 
 

@@ -1,8 +1,8 @@
-"""What shadows said before: kept by joblib, and checked when it is read.
+"""What was found before: kept by joblib, and checked when it is read.
 
-An entry holds its value as bytes, the number of the shadow and a digest of both and of
-the key, so that an entry that is damaged, or that stands where another belongs, is
-noticed and made again. Only its owner may read it.
+An entry holds its value as bytes, the number of the shadow or the name of the part, and
+a digest of both and of the key, so that an entry that is damaged, or that stands where
+another belongs, is noticed and made again. Only its owner may read it.
 """
 
 import hashlib
@@ -10,25 +10,37 @@ import inspect
 import os
 import pickle
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 import joblib
 import numpy as np
+import scipy
 import sklearn
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_memory
 
 from sklearn_mia._warn import warn
-from sklearn_mia.readers import reader_key
 
 __all__ = [
     "answer_of_shadow",
     "cache_key",
+    "content_key",
+    "described",
+    "keeping",
+    "kept",
+    "memory_at_work",
     "model_of_shadow",
     "open_memory",
+    "package_versions",
+    "part_of_work",
     "remembered",
+    "table_key",
 ]
 
+# Of the long work that is going on in this thread.
+_MEMORY = ContextVar("memory", default=None)
 _OWNER_ONLY_FOLDER, _OWNER_ONLY_FILE = 0o700, 0o600
 
 
@@ -37,14 +49,20 @@ def open_memory(memory):
 
     Parameters
     ----------
-    memory : str or object with the joblib.Memory interface
+    memory : str, Path or object with the joblib.Memory interface
         A folder that is not there is made for its owner alone.
 
     Returns
     -------
     memory : object with the joblib.Memory interface
     """
-    if isinstance(memory, str):
+    if isinstance(memory, (str, os.PathLike)):
+        memory = os.fspath(memory)
+        if os.path.isfile(memory):
+            raise ValueError(
+                f"memory={memory!r} is a file; expected a folder, which is made if it "
+                "is not there."
+            )
         _make_folder(Path(memory, "joblib"))
     memory = check_memory(memory)
     store = getattr(getattr(memory, "store_backend", None), "location", None)
@@ -74,37 +92,43 @@ def model_of_shadow(key, shadow, make):
     return _sealed("model", key, shadow, make())
 
 
-def _sealed(kind, key, shadow, value):
+def part_of_work(key, part, make):
+    """Sealed part of a long work; see :func:`kept`."""
+    return _sealed("part", key, part, make())
+
+
+def _sealed(kind, key, name, value):
     payload = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
-    return shadow, _digest(kind, key, shadow, payload), payload
+    return name, _digest(kind, key, name, payload), payload
 
 
-def _unsealed(kind, key, shadow, entry):
-    number, digest, payload = entry
-    if number != shadow or digest != _digest(kind, key, shadow, payload):
-        raise ValueError("The entry is damaged, or of another shadow.")
+def _unsealed(kind, key, name, entry):
+    found, digest, payload = entry
+    if found != name or digest != _digest(kind, key, name, payload):
+        raise ValueError("The entry is damaged, or of another shadow or part.")
     return pickle.loads(payload)
 
 
-def _digest(kind, key, shadow, payload):
-    digest = hashlib.blake2b(f"{kind} {key} {shadow} ".encode(), digest_size=32)
+def _digest(kind, key, name, payload):
+    digest = hashlib.blake2b(f"{kind} {key} {name} ".encode(), digest_size=32)
     digest.update(payload)
     return digest.hexdigest()
 
 
-def remembered(memory, function, key, shadow, make):
-    """What a shadow gave before, or gives now.
+def remembered(memory, function, key, name, make):
+    """What a shadow, or a part of a work, gave before, or gives now.
 
     Parameters
     ----------
     memory : object with the joblib.Memory interface
 
-    function : {answer_of_shadow, model_of_shadow}
+    function : {answer_of_shadow, model_of_shadow, part_of_work}
 
     key : str
-        From :func:`cache_key`.
+        Of all that it depends on.
 
-    shadow : int
+    name : int or str
+        Number of the shadow, or name of the part.
 
     make : callable
         Gives the value, if the cache does not.
@@ -132,8 +156,8 @@ def remembered(memory, function, key, shadow, make):
     shelve = getattr(cached, "call_and_shelve", None) or _Shelf(cached)
     entry = None
     try:
-        entry = shelve(key, shadow, run)
-        value = made[0] if made else _unsealed(kind, key, shadow, entry.get())
+        entry = shelve(key, name, run)
+        value = made[0] if made else _unsealed(kind, key, name, entry.get())
         damaged = False
     except Exception:
         # A value that cannot be pickled is made, but not kept.
@@ -141,7 +165,7 @@ def remembered(memory, function, key, shadow, make):
         with suppress(Exception):
             if damaged and not failed:
                 entry.clear()
-                entry = shelve(key, shadow, run)
+                entry = shelve(key, name, run)
         if failed:
             raise failed[0] from None
         value = made[0] if made else make()
@@ -176,6 +200,132 @@ def _keep_private(entry):
             file.chmod(_OWNER_ONLY_FILE)
 
 
+@contextmanager
+def keeping(memory):
+    """Keep in a cache the parts of the long work that is done inside.
+
+    Parameters
+    ----------
+    memory : str, Path, object with the joblib.Memory interface or None
+        As :func:`open_memory` takes it; None keeps nothing.
+
+    Yields
+    ------
+    memory : object with the joblib.Memory interface or None
+    """
+    memory = None if memory is None else open_memory(memory)
+    token = _MEMORY.set(memory)
+    try:
+        yield memory
+    finally:
+        _MEMORY.reset(token)
+
+
+def memory_at_work():
+    """The cache of the long work that is going on, or None."""
+    return _MEMORY.get()
+
+
+def kept(part, inputs, make):
+    """What a part of a long work gave before, or gives now.
+
+    Outside of :func:`keeping` it is made. So it is where the inputs cannot be hashed.
+
+    Parameters
+    ----------
+    part : str
+        What it is called if its entry was damaged.
+
+    inputs : callable
+        Gives all that the part depends on, to be hashed with the versions of the
+        packages; asked only where there is a cache.
+
+    make : callable
+
+    Returns
+    -------
+    value : object
+    """
+    memory = _MEMORY.get()
+    key = None if memory is None else content_key(part, inputs)
+    if key is None:
+        return make()
+    value, damaged = remembered(memory, part_of_work, key, part, make)
+    if damaged:
+        warn(
+            f"What memory held of {part} was damaged or belonged elsewhere; made again."
+        )
+    return value
+
+
+def content_key(part, inputs):
+    """Key of a part of a work, by the content of all that it depends on.
+
+    Parameters
+    ----------
+    part : str
+
+    inputs : callable
+        Gives a tuple of values that can be pickled.
+
+    Returns
+    -------
+    key : str or None
+        None, with a warning, if something in it cannot be hashed.
+    """
+    try:
+        return joblib.hash((part, inputs(), package_versions()))
+    except Exception as error:  # whatever a user's object does when it is pickled
+        warn(
+            f"memory is not used for {part}: what it depends on cannot be hashed "
+            f"({type(error).__name__}). It is made again every time."
+        )
+        return None
+
+
+def package_versions():
+    """Versions of the packages that a result depends on, by name."""
+    from sklearn_mia import __version__
+
+    return {
+        "sklearn_mia": __version__,
+        "scikit-learn": sklearn.__version__,
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+    }
+
+
+def table_key(ids, features):
+    """What a table of records is, by content: to be hashed.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_records,)
+        From :func:`sklearn_mia.identity.record_ids`.
+
+    features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+    Returns
+    -------
+    parts : list
+        The ids in their order, the container, the types and the names of the columns.
+    """
+    dtypes = getattr(features, "dtypes", getattr(features, "dtype", None))
+    names = getattr(features, "columns", None)
+    return [
+        ids,
+        type(features).__qualname__,
+        [_described_dtype(d) for d in np.atleast_1d(np.asarray(dtypes, dtype=object))],
+        None if names is None else [str(name) for name in names],
+    ]
+
+
+def _described_dtype(dtype):
+    """A type as text; equal values of other categories are other numbers to a model."""
+    categories = getattr(dtype, "categories", None)
+    return str(dtype), None if categories is None else [repr(c) for c in categories]
+
+
 def cache_key(recipe, ids, features, classes, reader, seed, fit_params):
     """Key of the cache of one fit, hashed once for all its shadows.
 
@@ -195,7 +345,8 @@ def cache_key(recipe, ids, features, classes, reader, seed, fit_params):
 
     classes : ndarray of shape (n_classes,)
 
-    reader : Reader
+    reader : tuple
+        From :func:`sklearn_mia.readers.reader_key`.
 
     seed : int
 
@@ -206,21 +357,14 @@ def cache_key(recipe, ids, features, classes, reader, seed, fit_params):
     key : str or None
         None, with a warning, if something in the recipe cannot be hashed.
     """
-    from sklearn_mia import __version__
-
-    dtypes = getattr(features, "dtypes", getattr(features, "dtype", None))
-    names = getattr(features, "columns", None)
     try:
         parts = [
-            ids,
-            type(features).__qualname__,
-            [str(d) for d in np.atleast_1d(np.asarray(dtypes, dtype=object))],
-            None if names is None else [str(name) for name in names],
+            *table_key(ids, features),
             [repr(c) for c in classes.tolist()],
-            reader_key(reader),
-            _describe(recipe),
+            reader,
+            described(recipe),
             {k: np.asarray(v) for k, v in fit_params.items()},
-            (sklearn.__version__, __version__),
+            package_versions(),
             seed,
         ]
         return joblib.hash(parts)
@@ -233,15 +377,28 @@ def cache_key(recipe, ids, features, classes, reader, seed, fit_params):
         return None
 
 
-def _describe(value):
-    """What a value in a recipe is, code of functions and classes included."""
+def described(value):
+    """What a value in a recipe is, code of functions and classes included.
+
+    Parameters
+    ----------
+    value : object
+        An estimator is its parameters: what it learned is left out, as `clone` does.
+
+    Returns
+    -------
+    parts : object
+        To be hashed.
+    """
+    if isinstance(value, FrozenEstimator):
+        return described(type(value)), value.estimator
     if hasattr(value, "get_params") and not inspect.isclass(value):
         params = value.get_params(deep=False)
-        return _describe(type(value)), {k: _describe(v) for k, v in params.items()}
+        return described(type(value)), {k: described(v) for k, v in params.items()}
     if isinstance(value, (list, tuple)):
-        return type(value).__qualname__, [_describe(v) for v in value]
+        return type(value).__qualname__, [described(v) for v in value]
     if isinstance(value, dict):
-        return [(repr(k), _describe(v)) for k, v in value.items()]
+        return [(repr(k), described(v)) for k, v in value.items()]
     if inspect.isclass(value):
         package = sys.modules.get(value.__module__.partition(".")[0])
         version = getattr(package, "__version__", None)
@@ -251,7 +408,7 @@ def _describe(value):
     if code is not None:
         closure = [c.cell_contents for c in value.__closure__ or ()]
         bound = getattr(value, "__defaults__", None), closure
-        return _describe_code(code), _describe(list(bound))
+        return _describe_code(code), described(list(bound))
     if callable(value) and hasattr(value, "__qualname__"):
         return value.__module__, value.__qualname__
     return value

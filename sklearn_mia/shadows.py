@@ -26,6 +26,7 @@ from sklearn_mia._warn import warn
 from sklearn_mia.hooks import cause_of, frozen
 from sklearn_mia.identity import cell_values, mix
 from sklearn_mia.memory import answer_of_shadow, model_of_shadow, remembered
+from sklearn_mia.progress import advance, steps
 from sklearn_mia.readers import read_true_log_proba, read_values
 from sklearn_mia.response import encode_labels
 from sklearn_mia.tables import take
@@ -333,10 +334,15 @@ def _shadow_task(shadow, work, members, main_process, place=None):
     inside = os.getpid() != main_process
     if inside:
         end_with(main_process)
-    damaged, trained = [], None
+    damaged, trained, made = [], None, work.key is None
 
     def kept(function, make):
-        value, was_damaged = remembered(work.memory, function, work.key, shadow, make)
+        def run():
+            nonlocal made
+            made = True
+            return make()
+
+        value, was_damaged = remembered(work.memory, function, work.key, shadow, run)
         damaged.append(was_damaged)
         return value
 
@@ -356,7 +362,7 @@ def _shadow_task(shadow, work, members, main_process, place=None):
             f(work.reader, answer, seen, work.codes)
             for f in (read_values, read_true_log_proba)
         ]
-    return shadow, read, trained if work.keep_models else None, any(damaged)
+    return shadow, read, trained if work.keep_models else None, any(damaged), made
 
 
 def _broken_pool(place, running):
@@ -436,6 +442,7 @@ def train_shadows(
     # A limit set by a thread holds for the whole process: set it once, around all.
     limit = None if n_workers == 1 or not shared else "all"
     running, damaged = set(), []
+    steps(n_shadows, "shadow models")
 
     def begun(shadow):
         running.add(shadow)
@@ -454,7 +461,7 @@ def train_shadows(
         try:
             results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)
             with _ended_with(results):
-                for shadow, read, trained, was_damaged in results:
+                for shadow, read, trained, was_damaged, made in results:
                     if tables is None:
                         tables = [
                             v if v is None else np.empty((n_shadows, *v.shape), v.dtype)
@@ -470,6 +477,7 @@ def train_shadows(
                         damaged.append(shadow)
                     if on_end is not None:
                         on_end(shadow)
+                    advance(made=made)
         except BrokenProcessPool:
             raise _broken_pool(place, running) from None
     if damaged:

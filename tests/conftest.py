@@ -258,8 +258,3 @@ def matplotlib_not_installed(monkeypatch):
 @pytest.fixture
 def pandas_not_installed(monkeypatch):
     _hide(monkeypatch, "pandas")
-
-
-@pytest.fixture
-def rich_not_installed(monkeypatch):
-    _hide(monkeypatch, "rich")

@@ -108,7 +108,7 @@ FUNCTIONS = {
         "structural_risk",
     ),
     "n_jobs": ("folds", "cross_validate_leakage"),
-    "n_shadows": ("once for several models", "audit_recipe"),
+    "n_shadows": ("by effort; once for several models", "audit", "audit_recipe"),
     "new": ("files, too", "compare_reports"),
     "old": ("files and other limits, too", "compare_reports"),
     "random_state": (
@@ -121,6 +121,7 @@ FUNCTIONS = {
     ),
     "release": ("no verdict", "default_attacks"),
     "slices": ("no columns to slice by", "audit_predictions"),
+    "verbose": ("folds", "cross_validate_leakage"),
     "y": ("other data", "as_records", "audit_predictions"),
 }
 METRICS = {

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse.linalg import lsqr
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -16,11 +17,14 @@ from sklearn_mia.equations import (
     Equations,
     LinearSystem,
     Products,
+    _damped,
     _solver,
     grouped,
     linear_equations,
     solve,
 )
+from sklearn_mia.equations._damped import damped_lsqr
+from sklearn_mia.memory import keeping
 
 RNG = np.random.default_rng(11)
 
@@ -190,3 +194,66 @@ def test_members_elsewhere_are_taken_into_account():
     naive = solve(system).estimate
     aware = solve(system, n_outside=n_outside).estimate
     assert roc_auc_score(m[held], aware) > roc_auc_score(m[held], naive) + 0.015
+
+
+@pytest.mark.parametrize(("n_rows", "max_iter"), [(40, 400), (300, 400), (300, 60)])
+def test_damped_least_squares_are_those_of_scipy(n_rows, max_iter):
+    rng = np.random.default_rng(0)
+    B = sp.random_array((n_rows, 200), density=0.1, rng=rng, format="csr")
+    B = sp.diags_array(np.exp(rng.normal(size=n_rows, scale=2))) @ B
+    aim = rng.normal(size=n_rows)
+    settings = {"atol": 1e-9, "btol": 1e-9, "conlim": 0, "iter_lim": max_iter}
+    x, _, n_iterations = lsqr(B, aim, damp=1.0, **settings)[:3]
+    found = damped_lsqr(
+        lambda v: B @ v,
+        lambda u: B.T @ u,
+        aim,
+        200,
+        max_iter=max_iter,
+        tol=1e-9,
+        content=lambda: None,
+    )
+    assert_array_equal(found[0], x)
+    assert found[1] == n_iterations
+
+
+def test_no_right_side_has_no_solution_but_0():
+    nothing = np.zeros(3)
+    x, n_iterations = damped_lsqr(
+        lambda v: v,
+        lambda u: u,
+        nothing,
+        3,
+        max_iter=9,
+        tol=1e-9,
+        content=lambda: None,
+    )
+    assert_array_equal(x, nothing)
+    assert n_iterations == 0
+
+
+def test_a_long_solution_goes_on_where_it_was(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    B, aim, done = rng.normal(size=(100, 80)), rng.normal(size=100), []
+    monkeypatch.setattr(_damped, "_ROUND", 5)
+
+    def solved(stop_after=None):
+        def dot(v):
+            done.append(1)
+            if len(done) == stop_after:
+                raise KeyboardInterrupt
+            return B @ v
+
+        return damped_lsqr(
+            dot, B.T.__matmul__, aim, 80, max_iter=40, tol=0.0, content=lambda: B
+        )
+
+    x, n_iterations = solved()
+    assert n_iterations == len(done) == 40
+    done.clear()
+    with keeping(tmp_path), pytest.raises(KeyboardInterrupt):
+        solved(stop_after=18)
+    with keeping(tmp_path):
+        done.clear()
+        assert_array_equal(solved()[0], x)
+    assert len(done) == 25

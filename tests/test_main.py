@@ -18,7 +18,6 @@ import sklearn_mia
 from sklearn_mia.__main__ import exit_code, fraction, limit, main
 from sklearn_mia.auditing import AuditReport
 from sklearn_mia.datasets import load_german_credit
-from sklearn_mia.progress import ShadowCounter
 
 pd = pytest.importorskip("pandas")
 
@@ -115,32 +114,52 @@ def test_demo_from_a_shell(tmp_path):
     check_demo(done.returncode, done.stdout, done.stderr, page)
 
 
-def test_progress_is_the_bar_of_scikit_learn_on_stderr(folder, capsys):
-    pytest.importorskip("sklearn", "1.9", reason="no callbacks")
-    pytest.importorskip("rich")
+def test_progress_is_a_line_a_stage_on_stderr(folder, capsys):
     assert run(folder, "--no-progress") == 0
     quiet = capsys.readouterr()
     assert quiet.err == ""
-    assert run(folder, "--progress") == 0
+    assert run(folder, "--progress", f"-o={folder / 'r.html'}") == 0
     told = capsys.readouterr()
     assert told.out == quiet.out
-    assert [line.split()[0] for line in told.err.splitlines()] == ["RMIA", "LiRA"]
-    assert told.err.count("100%") == 2
+    stages = [line[8:] for line in told.err.splitlines()]
+    assert stages[:3] == [
+        "reading and checking",
+        "ThresholdAttack",
+        "RMIA: 2 shadow models",
+    ]
+    assert stages[-2:] == ["writing the report", f"writing {folder / 'r.html'}"]
 
 
-def test_progress_counts_shadow_models_without_rich(folder, capsys, rich_not_installed):
-    pytest.importorskip("sklearn", "1.9", reason="no callbacks")
-    run(folder, "--progress")
-    err = capsys.readouterr().err
-    assert "2/2" in err
-    assert err.endswith("\r")
+def test_what_is_done_is_kept_and_found(folder, capsys, monkeypatch):
+    memory = f"--memory={folder / 'memory'}"
+
+    def stop(*args, **params):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sklearn_mia.auditing._build.collect_findings", stop)
+        assert run(folder, memory, "--progress") == 130
+        assert run(folder) == 130
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-2:] == [
+        "interrupted; the same command goes on where it stopped",
+        "interrupted; with --memory FOLDER the same command could go on later",
+    ]
+    kept = sorted((folder / "memory").rglob("output.pkl"))
+    assert len(kept) > 4
+    times = [path.stat().st_mtime_ns for path in kept]
+    found = content_of(folder, memory)
+    assert [path.stat().st_mtime_ns for path in kept] == times
+    assert found | {"created": ""} == content_of(folder) | {"created": ""}
 
 
-def test_counter_is_a_fit_callback():
-    pytest.importorskip("sklearn", "1.9", reason="no callbacks")
-    from sklearn.callback import FitCallback
-
-    assert isinstance(ShadowCounter(), FitCallback)
+def test_a_memory_that_is_a_file_is_refused(folder, capsys):
+    status = run(folder, f"--memory={folder / 'model.joblib'}")
+    err = the_error(capsys, status)
+    assert err.endswith(
+        "is a file; expected a folder, which is made if it is not there.\n"
+    )
+    assert err.startswith("error: --memory ")
 
 
 # Output

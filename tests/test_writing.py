@@ -290,14 +290,13 @@ def test_r6_modes_are_kept_and_new_records_are_for_their_owner(tmp_path, umask, 
         path = tmp_path / f"{mode}.json"
         path.touch()
         path.chmod(mode)
-        report.to_json(path)
-        report.to_html(path)
+        report.to_json(path, name_records=True)
+        report.to_html(path, name_records=True)
         assert mode_of(path) == mode
-    report.to_json(tmp_path / "r.json")
-    report.to_html(tmp_path / "r.html")
+    report.to_json(tmp_path / "r.json", name_records=True)
+    report.to_html(tmp_path / "r.html", name_records=True)
     assert mode_of(tmp_path / "r.json") == mode_of(tmp_path / "r.html") == 0o600
-    bare = quick(halves(), per_record=False)
-    bare.to_json(tmp_path / "bare.json")
+    report.to_json(tmp_path / "bare.json")
     recipe = audit_recipe(
         DecisionTreeClassifier(),
         *halves()[:2],
@@ -308,7 +307,7 @@ def test_r6_modes_are_kept_and_new_records_are_for_their_owner(tmp_path, umask, 
         write(tmp_path / name)
         assert mode_of(tmp_path / name) == mode_of(tmp_path / "bare.json") == 0o644
     os.umask(0o027)
-    bare.to_html(tmp_path / "bare.html")
+    report.to_html(tmp_path / "bare.html")
     assert mode_of(tmp_path / "bare.html") == 0o640
 
 
@@ -319,6 +318,11 @@ def test_r6_files_of_the_command_line(command, tmp_path, umask):
     options = [
         f"{o}={p}" for o, p in zip(("-o", "--json", "--records"), paths, strict=True)
     ]
+    assert command(*options) == 0
+    assert [mode_of(p) for p in paths] == [0o644, 0o644, 0o600]
+    for path in paths:
+        path.unlink()
+    options.append("--name-records")
     assert command(*options) == 0
     assert [mode_of(p) for p in paths] == [0o600] * 3
     paths[2].chmod(0o644)

@@ -393,6 +393,10 @@ class BaggingAttack(BaseShadowAttack):
         self._thin = True
         return recipe, self.n_shadows_
 
+    def _cost(self):
+        forest = open_model(self.target_estimator).classifier
+        return self.n_trees / len(forest.estimators_)
+
     def _reader(self):
         return VoteReader()
 

@@ -1,5 +1,6 @@
 """Solve what a model's file stores for the membership of every record at once."""
 
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn_mia.equations import (
     solve,
 )
 from sklearn_mia.identity import find_ids, record_ids
+from sklearn_mia.memory import kept
 from sklearn_mia.models import model_name, open_model
 from sklearn_mia.tables import take
 
@@ -268,7 +270,7 @@ class LinearReconstructionAttack(BaseAttack):
                 self.n_outside_ = outside
                 self.prior_ = float(np.clip(whole - outside / n_pool, 0.01, 0.99))
                 given = {"prior": self.prior_, "n_outside": outside}
-                solution = solve(system, **given, **settings)
+                solution = _solved(system, given | settings)
                 if n_members is None or solution.fits:
                     return solution
             self.prior_ = share_of_pool(system, copies)
@@ -277,7 +279,8 @@ class LinearReconstructionAttack(BaseAttack):
             outside = (n_members or 0.0) - self.prior_ * n_pool
             few = _FEW_OUTSIDE * self.prior_ * n_pool
             self.n_outside_ = float(outside) if outside > few else 0.0
-        return solve(system, prior=self.prior_, n_outside=self.n_outside_, **settings)
+        given = {"prior": self.prior_, "n_outside": self.n_outside_}
+        return _solved(system, given | settings)
 
     def _system(self, features, codes):
         labels, model = self._responder.classes[codes], self.target_estimator
@@ -343,6 +346,15 @@ class LinearReconstructionAttack(BaseAttack):
             "pool",
             "Put them into the pool.",
         )
+
+
+def _solved(system, settings):
+    """A solution, which may take minutes: of a long work it is kept."""
+    return kept(
+        "the solution of the equations",
+        lambda: (system, settings),
+        partial(solve, system, **settings),
+    )
 
 
 def _center_and_width(values):

@@ -13,6 +13,7 @@ from sklearn_mia.auditing import (
     _ranking,
     _slices,
     _verdict,
+    _work,
 )
 from sklearn_mia.auditing._access import access_of, explanation_of
 from sklearn_mia.auditing._blind import blind_auc, blind_table
@@ -30,7 +31,12 @@ from sklearn_mia.auditing._next_steps import next_steps
 from sklearn_mia.auditing._nouns import nouns_of
 from sklearn_mia.auditing._provenance import provenance_of
 from sklearn_mia.auditing._report import AuditReport
-from sklearn_mia.auditing._run import Scored, judged_rows, record_rows
+from sklearn_mia.auditing._run import (
+    Scored,
+    judged_rows,
+    most_shadows,
+    record_rows,
+)
 from sklearn_mia.auditing._stored import (
     held_figures,
     rounded_figures,
@@ -39,12 +45,14 @@ from sklearn_mia.auditing._stored import (
 )
 from sklearn_mia.auditing._subjects import subjects_of
 from sklearn_mia.groups import centred_scores, rates_by_size
+from sklearn_mia.memory import kept
 from sklearn_mia.metrics import (
     EpsilonBound,
     epsilon_lower_bound,
     roc_auc_interval,
     threshold_at_fpr,
 )
+from sklearn_mia.progress import stage
 from sklearn_mia.risk import risky_settings
 from sklearn_mia.signals import loss
 
@@ -136,6 +144,7 @@ def build_report(
     )
     subjects = subjects_of(case, scored)
     n_sides = subjects.sides
+    stage(_work.PERMUTATIONS)
     labels, statistics = _evaluation.headline_statistics(subjects, list(scored))
     correction = max_statistic_test(
         statistics,
@@ -162,9 +171,11 @@ def build_report(
         attacks, key=lambda row: row["p_corrected_by_metric"]["reversed"]
     )
     power = _evaluation.what_would_be_seen(correction, labels, *n_sides)
+    stage(_work.BLIND)
     blind = checks.run(
         "the sides without the model", _blind, case, settings.confidence, seed
     )
+    stage(_work.CHECKS)
     evidence = checks.run("what shadow models say", what_shadows_say, scored)
     findings = collect_findings(
         case,
@@ -192,6 +203,7 @@ def build_report(
     def sliced():
         difficulty = _partitions.difficulty_of(evidence, -loss(log_proba, case.codes))
         slicings = _partitions.slicings_of(settings.slices, case, difficulty)
+        stage(_work.SLICES)
         by_access = _slices.evaluate_slices(
             slicings,
             subjects,
@@ -203,6 +215,7 @@ def build_report(
             n_permutations=settings.n_permutations,
             seed=seed + 1,
         )
+        stage(_work.DIFFERENCES)
         differences = _slices.slice_differences(
             *subjects.sliced(slicings, lead),
             min_size=settings.min_slice_size,
@@ -256,9 +269,11 @@ def build_report(
         )
     stored = None
     if "file" in accesses:
+        stage(_work.STORED)
         stored = checks.run(
             "what the file stores", _stored, model, on_file, case, settings
         )
+    stage(_work.WRITING)
     records = groups = None
     if settings.per_record:
         records = checks.run("single records", _ranking.record_columns, case, scored)
@@ -359,7 +374,7 @@ def build_report(
             "n_dropped": n_dropped,
         },
         "nouns": nouns._asdict(),
-        "settings": settings.told(),
+        "settings": settings.told() | {"n_shadows": most_shadows(scored)},
         **told(widest),
         "beside": told(accesses[0]) if len(accesses) > 1 else None,
         "attacks": attacks,
@@ -558,11 +573,15 @@ def _blind(case, confidence, seed):
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return blind_auc(
-            blind_table(case.features, case.codes, case.groups),
-            case.is_member,
-            case.units,
-            grouped=case.groups is not None,
-            confidence=confidence,
-            seed=seed,
+        table = blind_table(case.features, case.codes, case.groups)
+        given = table, case.is_member, case.units
+        options = {
+            "grouped": case.groups is not None,
+            "confidence": confidence,
+            "seed": seed,
+        }
+        return kept(
+            "the check without the model",
+            lambda: (given, options),
+            partial(blind_auc, *given, **options),
         )

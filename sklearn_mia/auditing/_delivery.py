@@ -8,6 +8,7 @@ from sklearn.utils._optional_dependencies import check_pandas_support
 
 from sklearn_mia.auditing import _reading, _writing
 from sklearn_mia.auditing._html import check_jinja2
+from sklearn_mia.progress import clear, stage
 
 _INPUTS = {name: name for name in ("model", "members", "nonmembers", "predictions")}
 _INPUTS |= {"table": "table", "baseline": "--baseline"}
@@ -82,17 +83,27 @@ def deliver(report, arguments):
     wanted = {name: path for name, path in _outputs(arguments) if path is not None}
     # A file on stdout is alone there.
     taken = any(map(_writing.goes_to_stdout, wanted.values()))
-    steps = [
-        ("The report", partial(_writing.say, report, sys.stderr if taken else None))
-    ]
+    steps = [("The report", partial(_print, report, sys.stderr if taken else None))]
     # A report on a procedure names nobody.
     named = {"name_records": True} if vars(arguments).get("name_records") else {}
     write = {
         "html": partial(report.to_html, **named),
         "json": partial(report.to_json, **named),
     } | {name: partial(_write_table, report, name) for name in _TABLES}
-    steps += [(f"--{n} {path}", partial(write[n], path)) for n, path in wanted.items()]
+    steps += [
+        (f"--{n} {path}", partial(_write, write[n], path)) for n, path in wanted.items()
+    ]
     _writing.run_all(steps)
+
+
+def _print(report, stream):
+    clear()  # of a terminal, the line that the report goes to
+    _writing.say(report, stream)
+
+
+def _write(write, path):
+    stage(f"writing {_writing.visible(str(path))}")
+    write(path)
 
 
 def _write_table(report, name, path):

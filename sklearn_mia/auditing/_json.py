@@ -7,8 +7,8 @@ import reprlib
 from pathlib import Path
 
 import numpy as np
-import scipy
-import sklearn
+
+from sklearn_mia.memory import package_versions
 
 
 def plain(value):
@@ -36,16 +36,9 @@ def _plain_key(key):
 
 def made_now():
     """When a report is made, and with which packages."""
-    from sklearn_mia import __version__
-
     return {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": {
-            "sklearn_mia": __version__,
-            "scikit-learn": sklearn.__version__,
-            "numpy": np.__version__,
-            "scipy": scipy.__version__,
-        },
+        "versions": package_versions(),
     }
 
 

@@ -2,11 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
+import joblib
 import numpy as np
 from scipy.stats import rankdata
 
+from sklearn_mia.memory import kept
+from sklearn_mia.progress import advance, steps
+
 _CHUNK_CELLS = 4_000_000
+_MOST_AT_ONCE = 128
 _ROUNDING = 1e-9
 _PRIOR_RECORDS = 10
 
@@ -357,12 +363,9 @@ def max_statistic_test(
     -------
     correction : Correction
     """
-    generator = np.random.default_rng(seed)
-    chunk = int(np.clip(_CHUNK_CELLS // len(is_member), 1, 128))
     tables = [np.vstack([s(is_member[None]) for s in statistics])]
-    for start in range(0, n_permutations, chunk):
-        members = permuter.draw(min(chunk, n_permutations - start), generator)
-        tables.append(np.vstack([s(members) for s in statistics]))
+    steps(n_permutations, "permutations")
+    tables += _drawn(statistics, permuter, len(is_member), n_permutations, seed)
     values = np.concatenate(tables, axis=1)
     mean, sd = values.mean(axis=1), values.std(axis=1)
     usable = sd > _ROUNDING
@@ -386,6 +389,33 @@ def max_statistic_test(
         sd=sd,
         n_permutations=n_permutations,
     )
+
+
+def _drawn(statistics, permuter, n_records, n_permutations, seed):
+    """Values of the statistics under permutations, as a table for each chunk of them.
+
+    A long test that was stopped goes on with the chunk that it was in: a memory holds
+    the values of each, and where the generator was after it.
+    """
+    generator = np.random.default_rng(seed)
+    chunk = int(np.clip(_CHUNK_CELLS // n_records, 1, _MOST_AT_ONCE))
+    content = cache(lambda: joblib.hash((statistics, permuter, seed)))
+    for start in range(0, n_permutations, chunk):
+        size, made = min(chunk, n_permutations - start), []
+
+        def make(size=size, made=made):
+            made.append(size)
+            members = permuter.draw(size, generator)
+            values = np.vstack([s(members) for s in statistics])
+            return values, generator.bit_generator.state
+
+        def inputs(start=start, size=size):
+            return content(), start, size
+
+        values, state = kept("permutations", inputs, make)
+        generator.bit_generator.state = state
+        advance(size, made=bool(made))
+        yield values
 
 
 def _strength(values):

@@ -1,8 +1,9 @@
 """Options that several commands have, each with one text."""
 
+from pathlib import Path
+
 from sklearn_mia.auditing import _reading, _writing
 from sklearn_mia.auditing._options import gibibytes, note, seconds, words
-from sklearn_mia.auditing._settings import Settings
 
 MODEL_FILES = ".skops, .joblib, .pkl or .pickle"
 
@@ -52,13 +53,21 @@ def add_note_option(group):
     )
 
 
-def add_cost_options(group):
-    """Add the options that bound how long the attacks take."""
+def add_cost_options(group, n_shadows=None):
+    """Add the options on how long the attacks take, and where their work is kept."""
+    default = "by --effort" if n_shadows is None else "%(default)s"
     group.add_argument(
         "--n-shadows",
         type=int,
-        default=Settings.n_shadows,
-        help="cost of the attacks, in fits of the model; default: %(default)s",
+        default=n_shadows,
+        help=f"cost of the attacks, in fits of the model, even; default: {default}",
+    )
+    group.add_argument(
+        "--memory",
+        type=Path,
+        metavar="FOLDER",
+        help="keep each part of the work here as soon as it is done: the same command, "
+        "after a stop, does what is missing. It tells who was in the training data",
     )
     group.add_argument(
         "--timeout",

@@ -1,9 +1,12 @@
-"""Values of the options of the command line, as its parser reads them."""
+"""Options of the command line: as its parser reads them, and what some stand for."""
 
 import argparse
 import re
+import sys
+from contextlib import contextmanager
 
 from sklearn_mia.auditing._nouns import check_group_name
+from sklearn_mia.auditing._work import at_work
 
 
 def limit(text):
@@ -171,3 +174,56 @@ def note(text):
             f"{text!r} is no note; expected KEY=VALUE, such as project=heart"
         )
     return key.strip(), value.strip()
+
+
+def shows_progress(arguments):
+    """Tell whether progress is shown: if it is asked for, or on a terminal.
+
+    Parameters
+    ----------
+    arguments : Namespace
+
+    Returns
+    -------
+    shows : bool
+    """
+    wanted = getattr(arguments, "progress", False)
+    if wanted is None:
+        return sys.stderr is not None and sys.stderr.isatty()
+    return wanted
+
+
+@contextmanager
+def work_of_options(arguments):
+    """Keep what is done inside by --memory, and show it by --progress.
+
+    Parameters
+    ----------
+    arguments : Namespace
+    """
+    memory = getattr(arguments, "memory", None)
+    if memory is not None and memory.is_file():
+        raise ValueError(
+            f"--memory {memory} is a file; expected a folder, which is made if it is "
+            "not there."
+        )
+    with at_work(memory, shows_progress(arguments)):
+        yield
+
+
+def interrupted(arguments):
+    """What to say when the command line was stopped.
+
+    Parameters
+    ----------
+    arguments : Namespace
+
+    Returns
+    -------
+    text : str
+    """
+    if not hasattr(arguments, "memory"):
+        return "interrupted"
+    if arguments.memory is None:
+        return "interrupted; with --memory FOLDER the same command could go on later"
+    return "interrupted; the same command goes on where it stopped"

@@ -1,5 +1,7 @@
 """Auditing a training procedure: several models, one statement."""
 
+from functools import partial
+
 import joblib
 import numpy as np
 from sklearn.base import clone
@@ -29,14 +31,17 @@ from sklearn_mia.auditing._run import (
     record_rows,
     run_attacks,
 )
-from sklearn_mia.auditing._settings import Settings
+from sklearn_mia.auditing._settings import SHADOWS, Settings
 from sklearn_mia.auditing._subjects import subjects_of
+from sklearn_mia.auditing._work import long_work, stages_of_attacks
 from sklearn_mia.checks import check_count
 from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import shown
 from sklearn_mia.identity import record_ids
+from sklearn_mia.memory import described, kept, memory_at_work, table_key
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
 from sklearn_mia.models import model_name
+from sklearn_mia.progress import Stage, expect, stage
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import predicted_codes
 from sklearn_mia.shadows import (
@@ -51,6 +56,7 @@ N_TARGETS = 5
 RECIPE_FPRS = (0.01, 0.1)
 
 
+@long_work
 def audit_recipe(
     estimator,
     X,
@@ -58,7 +64,7 @@ def audit_recipe(
     *,
     n_targets=N_TARGETS,
     attacks=None,
-    n_shadows=Settings.n_shadows,
+    n_shadows=SHADOWS["standard"],
     fprs=RECIPE_FPRS,
     confidence=Settings.confidence,
     groups=None,
@@ -66,6 +72,8 @@ def audit_recipe(
     callbacks=None,
     n_jobs=None,
     timeout=None,
+    memory=None,
+    verbose=0,
     random_state=None,
 ):
     """Audit a training procedure by several models on random halves of one table.
@@ -125,6 +133,15 @@ def audit_recipe(
         Seconds for one shadow model; one that takes longer ends the audit with an
         error that names it. Needs worker processes, `n_jobs` of 2 or more.
 
+    memory : str, Path, object with the joblib.Memory interface or None, default=None
+        Folder or cache that keeps each part of the work as soon as it is done: the same
+        call, after a stop, does what is missing. Needs a `random_state`. It tells who
+        was in the training data: its files are for their owner alone. Code that the
+        model reaches in other modules is not tracked: clear the folder when it changes.
+
+    verbose : int, default=0
+        1 shows progress on stderr: the stages, and about how long the rest takes.
+
     random_state : int, RandomState instance or None, default=None
         Seeds the halves, the models and the attacks.
 
@@ -169,11 +186,14 @@ def audit_recipe(
         for number in range(n_targets)
     ]
     _check_classes(labels, halves)
-    targets, of_recipe = [], set()
+    coming = [Stage(f"model {k + 1} of {n_targets}", fits=1) for k in range(n_targets)]
+    expect(coming)
+    targets = []
     with temporary_folder() as folder:
-        memory = joblib.Memory(folder, verbose=0)
-        for number in range(n_targets):
-            is_member = halves[number]
+        memory = memory_at_work() or joblib.Memory(folder, verbose=0)
+
+        def one_target(number):
+            is_member, of_recipe = halves[number], set()
             rows = np.flatnonzero(is_member)
             model = prepare_recipe(clone(estimator), number, seed + 1)
             model.fit(take(X, rows), take(y, rows))
@@ -203,6 +223,8 @@ def audit_recipe(
                     # The recipe without the seed of one model: the same shadows.
                     attack.shadow_estimator = clone(estimator)
                     of_recipe.add(name)
+            of_attacks = stages_of_attacks(chosen, trained=number > 0)
+            expect([*of_attacks, *coming[number + 1 :]])
             scored = run_attacks(
                 chosen,
                 case,
@@ -212,7 +234,26 @@ def audit_recipe(
                 callbacks=callbacks,
                 memory=memory,
             )
-            targets.append(_target_row(model, case, scored, fprs, confidence))
+            told = [
+                _attack_row(name, attack, name in of_recipe)
+                for name, attack in chosen.items()
+            ]
+            return _target_row(model, case, scored, fprs, confidence), told
+
+        def inputs():
+            return (
+                described(estimator),
+                described(attacks),
+                table_key(record_ids(X, labels), X),
+                str(labels.dtype),
+                None if groups is None else group_codes(groups, len(labels))[1],
+                settings,
+            )
+
+        for number in range(n_targets):
+            stage(coming[number].name)
+            row, told = kept(f"target {number}", inputs, partial(one_target, number))
+            targets.append(row)
     content = {
         "name": model_name(estimator),
         "recipe": " ".join(shown(estimator).split()),
@@ -223,10 +264,7 @@ def audit_recipe(
         "unit": "record" if groups is None else "group",
         "nouns": nouns._asdict(),
         "n_records": len(labels),
-        "attacks": [
-            _attack_row(name, attack, name in of_recipe)
-            for name, attack in chosen.items()
-        ],
+        "attacks": told,
         "summary": _summary(targets, fprs, confidence, nouns),
         "targets": targets,
         "provenance": provenance_of(),

@@ -19,9 +19,11 @@ from sklearn_mia.auditing._options import fraction
 from sklearn_mia.auditing._provenance import provenance_told
 from sklearn_mia.auditing._recipe import N_TARGETS, RECIPE_FPRS, audit_recipe
 from sklearn_mia.auditing._recipe_report import RecipeReport
-from sklearn_mia.auditing._settings import Settings
+from sklearn_mia.auditing._settings import SHADOWS, Settings
 from sklearn_mia.auditing._words import check_model, words_of_options
+from sklearn_mia.auditing._work import READING
 from sklearn_mia.models import unfitted_recipe
+from sklearn_mia.progress import stage
 from sklearn_mia.response import check_target
 from sklearn_mia.workers import check_timeout
 
@@ -86,27 +88,25 @@ def add_recipe_command(commands, common):
         f"{' and '.join(map(str, RECIPE_FPRS))}",
     )
     group.add_argument("--confidence", type=fraction, default=Settings.confidence)
-    add_cost_options(group)
+    add_cost_options(group, SHADOWS["standard"])
     add_loading_options(command)
     command.set_defaults(slice=[])
     return command
 
 
-def report_on_recipe(arguments, progress=None):
+def report_on_recipe(arguments):
     """Audit the training procedure that a model file tells.
 
     Parameters
     ----------
     arguments : Namespace
 
-    progress : callable or None, default=None
-        Gives callbacks that show how far it is.
-
     Returns
     -------
     report : RecipeReport
     """
     check_timeout(arguments.timeout, arguments.n_jobs)
+    stage(READING)
     model, fitted_with = _loading.load_model(
         arguments.model,
         trust_pickle=arguments.trust_pickle,
@@ -127,7 +127,6 @@ def report_on_recipe(arguments, progress=None):
             confidence=arguments.confidence,
             groups=inputs.groups[0],
             group_name=arguments.group_name or Settings.group_name,
-            callbacks=None if progress is None else progress(),
             n_jobs=arguments.n_jobs,
             timeout=arguments.timeout,
             random_state=arguments.seed,

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 from numbers import Integral
@@ -27,10 +27,13 @@ from sklearn_mia.attacks import (
 )
 from sklearn_mia.auditing._access import FILE_ATTACK, check_release
 from sklearn_mia.auditing._case import half_of_units
+from sklearn_mia.auditing._writing import visible
 from sklearn_mia.base import BaseAttack, BaseShadowAttack
 from sklearn_mia.groups import centred_scores
 from sklearn_mia.hooks import shown
+from sklearn_mia.memory import described, kept, memory_at_work, table_key
 from sklearn_mia.models import open_model, recipe_beside
+from sklearn_mia.progress import stage
 from sklearn_mia.response import check_target
 from sklearn_mia.tables import take
 from sklearn_mia.workers import temporary_folder
@@ -359,6 +362,38 @@ def description_of(attack):
     return " ".join(describe().split())
 
 
+# What the result of an attack does not depend on.
+_NO_INPUTS = {"memory", "n_jobs", "timeout", "_skl_callbacks"}
+_NO_RESULTS = {"target_estimator", "shadow_estimator", *_NO_INPUTS}
+
+
+def _scored(name, attack, case, half):
+    """What an attack says, found again if it was found before.
+
+    Of an attack with shadow models these are kept, each as soon as it is trained.
+    """
+    if isinstance(attack, BaseShadowAttack) and attack._cost():
+        return _run_attack(attack, case, half)
+
+    def inputs():
+        own = attack
+        if isinstance(attack, BaseAttack):
+            own = {k: v for k, v in vars(attack).items() if k not in _NO_INPUTS}
+        records = table_key(case.content_ids, case.features)
+        return described(attack), own, records, case.groups, case.is_member, half
+
+    def make():
+        result = _run_attack(attack, case, half)
+        learned = {}
+        if isinstance(attack, BaseAttack):
+            learned = {k: v for k, v in vars(attack).items() if k not in _NO_RESULTS}
+        return replace(result, fitted=None), learned
+
+    result, learned = kept(f"the attack {name}", inputs, make)
+    vars(attack).update(learned)
+    return replace(result, fitted=attack)
+
+
 def _run_attack(attack, case, half):
     records, groups = case.records, case.groups
     description = description_of(attack)
@@ -429,7 +464,8 @@ def run_attacks(
     callbacks : list or None, default=None
 
     memory : joblib.Memory or None, default=None
-        None takes a folder that is removed afterwards.
+        None takes that of the work that is going on, or a folder that is removed
+        afterwards.
 
     Returns
     -------
@@ -445,6 +481,7 @@ def run_attacks(
     if callbacks is not None and not isinstance(callbacks, (list, tuple)):
         callbacks = [callbacks]
     with temporary_folder() as folder:
+        memory = memory or memory_at_work()
         if memory is None:
             memory = joblib.Memory(folder, verbose=0)
         scored = {}
@@ -457,8 +494,9 @@ def run_attacks(
                 timeout=timeout,
                 callbacks=callbacks,
             )
+            stage(visible(name))
             try:
-                scored[name] = _run_attack(attack, case, half)
+                scored[name] = _scored(name, attack, case, half)
             except ValueError as error:
                 if "shadow_estimator" not in str(error):
                     raise
@@ -491,6 +529,13 @@ def record_rows(case, scored):
     """Membership and scores of the records that an attack is judged on."""
     rows = judged_rows(scored)
     return case.is_member[rows], scored.scores[rows]
+
+
+def most_shadows(scored):
+    """The largest `n_shadows` of the attacks, None if they have none."""
+    attacks = (s.fitted for s in scored.values())
+    told = (getattr(a, "n_shadows", None) for a in attacks)
+    return max((int(n) for n in told if n), default=None)
 
 
 def _half(case, seed):

@@ -8,7 +8,9 @@ from sklearn_mia.auditing._verdict import check_limits
 from sklearn_mia.checks import check_count, check_fraction, check_fractions
 from sklearn_mia.response import RESPONSE_METHODS
 
-EFFORTS = ("standard", "thorough")
+# Shadow models by effort: what they cost and see is in benchmarks/bench_effort.py.
+SHADOWS = {"quick": 4, "standard": 16, "thorough": 64}
+EFFORTS = tuple(SHADOWS)
 _TOLD = (
     "release",
     "effort",
@@ -40,6 +42,9 @@ class Settings:
     own_slice_limits : tuple of str
         Keys of those that were given.
 
+    n_shadows : int or None, default=None
+        None is by `effort`.
+
     seed : int, default=0
         From `random_state`.
     """
@@ -54,7 +59,7 @@ class Settings:
     min_slice_size: int = 30
     inclusion_probability: float | None = None
     n_permutations: int = 999
-    n_shadows: int = 16
+    n_shadows: int | None = None
     response_method: str = "auto"
     release: str | None = None
     effort: str = "standard"
@@ -78,6 +83,8 @@ class Settings:
             "min_slice_size": check_count(self.min_slice_size, "min_slice_size", 2),
             "n_permutations": check_count(self.n_permutations, "n_permutations", 99),
         }
+        if self.n_shadows is None:
+            checked["n_shadows"] = SHADOWS[self.effort]
         if self.inclusion_probability is not None:
             checked["inclusion_probability"] = check_fraction(
                 self.inclusion_probability, "inclusion_probability"

@@ -24,7 +24,13 @@ from sklearn_mia.hooks import frozen
 from sklearn_mia.identity import find_ids, record_ids
 from sklearn_mia.memory import cache_key, open_memory
 from sklearn_mia.models import unfitted_recipe
-from sklearn_mia.readers import BLOCK, LogProbaReader, check_reader, read_target
+from sklearn_mia.readers import (
+    BLOCK,
+    LogProbaReader,
+    check_reader,
+    read_target,
+    reader_key,
+)
 from sklearn_mia.shadows import (
     ShadowWork,
     draw_members,
@@ -285,7 +291,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
                 np.concatenate([pool.ids, identities, pool.codes.astype(np.uint64)]),
                 pool.features,
                 self._responder.classes,
-                reader,
+                reader_key(reader),
                 seed,
                 fit_params,
             )
@@ -336,6 +342,10 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
                 f"complementary pairs. Pass {self.n_shadows + 1}."
             )
         return self._recipe(), self.n_shadows
+
+    def _cost(self):
+        """What its shadows cost together, in fits of the target."""
+        return getattr(self, "n_shadows", 1)
 
     def _recipe(self):
         recipe = self.shadow_estimator

@@ -1,12 +1,15 @@
 """From the equations to an estimate of the membership of each record."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import joblib
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse.linalg import LinearOperator, lsqr
 from scipy.special import ndtr
+
+from sklearn_mia.equations._damped import damped_lsqr
 
 # Of the norm of a row: what rounding and rows that are wrong by a little may do.
 _FLOOR = 3e-3
@@ -223,15 +226,19 @@ class _Damped:
         return self.factors.solve(aim), 0
 
     def _iterate(self, aim, most):
-        operator = LinearOperator(
-            (len(aim), self.system.n_records),
-            matvec=self._dot,
-            rmatvec=self._transposed_dot,
-            dtype=np.float64,
+        return damped_lsqr(
+            self._dot,
+            self._transposed_dot,
+            aim,
+            self.system.n_records,
+            max_iter=most,
+            tol=self.tol,
+            content=lambda: (self._content, joblib.hash(aim), self.tol),
         )
-        limits = {"iter_lim": most, "atol": self.tol, "btol": self.tol, "conlim": 0}
-        x, _, n_iterations = lsqr(operator, aim, damp=1.0, **limits)[:3]
-        return x, int(n_iterations)
+
+    @cached_property
+    def _content(self):
+        return joblib.hash((self.system, self.weights, self.spread))
 
     def _dot(self, x):
         return self.weights * self.system.dot(self.spread * np.ravel(x))
