@@ -102,7 +102,8 @@ def test_settings_are_told_with_what_was_measured():
     steps = next_steps(content(part("interface", *ABOVE), risky_settings=[risky]))
     assert {
         "access": None,
-        "text": "In place of Tree(leaf=1), train with leaf=20: now leaves are small.",
+        "text": "Train otherwise than with Tree(leaf=1): leaves are small. "
+        "Try: leaf=20.",
         "measured": "less with 20",
     } in steps
 

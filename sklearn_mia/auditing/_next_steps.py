@@ -3,14 +3,12 @@
 from sklearn_mia.auditing._judging import ONLY_PREDICTIONS, parts_of, passes_by_access
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, times_as_many
+from sklearn_mia.risk._measured import answers_told, more_records_told
 
 _MOST_SETTINGS = 4
 _GROUP_AT_RISK = "MIA022"
 # By how much more often a model is right on its own records, from where it overfits.
 _OVERFITS = 0.1
-# By benchmarks/bench_answer_defences.py: rounded to one decimal, and twice the records.
-_ROUNDED = {}
-_MORE_RECORDS = {}
 
 
 def next_steps(content):
@@ -133,8 +131,8 @@ def _lower(content, passing):
         )
     for risky in content["risky_settings"][:_MOST_SETTINGS]:
         yield _step(
-            f"In place of {risky['setting']}, train with {risky['instead']}: now "
-            f"{risky['text']}.",
+            f"Train otherwise than with {risky['setting']}: {risky['text']}. Try: "
+            f"{risky['instead']}.",
             risky["measured"],
         )
     if _GROUP_AT_RISK in {finding["code"] for finding in content["findings"]}:
@@ -143,10 +141,11 @@ def _lower(content, passing):
             "of its records in the training data each of them counts for less, and a "
             "value that few have can be merged with others."
         )
-    yield _step(
-        f"Train on more {nouns.many}: each then counts for less.",
-        _MORE_RECORDS.get(family),
-    )
+    helps, measured = more_records_told(family)
+    if helps:
+        yield _step(
+            f"Train on more {nouns.many}: each may then count for less.", measured
+        )
     yield _step(
         "For a promise instead of a measurement, train with differential privacy (the "
         "package diffprivlib has such classifiers): it bounds what any attack can "
@@ -172,6 +171,5 @@ def _less_detail(content, family):
             f"{text}. That is the least: who asks about changed copies of a record, "
             "too, may have more, and rates and groups of records were not looked at."
         )
-    if family in _ROUNDED:
-        told.append(_ROUNDED[family])
-    return " ".join(told) or None
+    told.append(answers_told(family))
+    return " ".join(filter(None, told)) or None

@@ -176,7 +176,7 @@ def _setting_lines(settings):
         return []
     told = (
         wrapped(
-            f"{row['setting']}: {row['text']}. Instead: {row['instead']}.", "  ", "    "
+            f"{row['setting']}: {row['text']}. Try: {row['instead']}.", "  ", "    "
         )
         for row in settings
     )

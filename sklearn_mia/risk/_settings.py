@@ -22,6 +22,7 @@ from sklearn.svm import SVC, NuSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia.models import chosen_by_search
+from sklearn_mia.risk._measured import setting_told
 
 _FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
 _STORING = (
@@ -107,10 +108,9 @@ def risky_settings(estimator):
     for part in _parts(estimator):
         for setting, text, instead in _told(part):
             whole = f"{type(part).__name__}{setting}"
-            key = type(part).__name__, setting.strip("()").partition("=")[0]
-            found.setdefault(
-                whole, RiskySetting(whole, text, instead, MEASURED.get(key))
-            )
+            parameter = setting.strip("()").partition("=")[0]
+            measured = setting_told(type(part).__name__, parameter)
+            found[whole] = RiskySetting(whole, text, instead, measured)
     return list(found.values())
 
 
@@ -237,7 +237,3 @@ def _rounds(model):
         # None stands for the default of the library.
         return name, model.get_params().get(name) or default
     return None
-
-
-# By benchmarks/bench_answer_defences.py.
-MEASURED = {}
