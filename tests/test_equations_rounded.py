@@ -91,6 +91,8 @@ def test_values_of_leaves_are_multiples_of_the_last_decimal(pool):
     for tree in forest.estimators_:
         assert_allclose(tree.tree_.value * 10, np.rint(tree.tree_.value * 10))
         assert not tree.tree_.n_node_samples.any()
+    again = round_values(forest, 2)
+    assert again.decimals_ == again.estimators_[0].decimals_ == 1
     boosted = round_values(BY_STEPS["gradient boosting"].fit(X[m], y[m]), 2)
     for tree in np.ravel(boosted.estimators_):
         added = 0.1 * tree.tree_.value * 100

@@ -85,6 +85,10 @@ def round_values(model, decimals):
     nothing like it: their coefficients are sums over all records, and would have to be
     off by so much that they answer something else.
 
+    The attack takes each leaf as rounded by itself, as if the errors of one had nothing
+    to do with those of the others. Someone who solves for them may find more: it is no
+    guarantee.
+
     Examples
     --------
     >>> import numpy as np
@@ -101,6 +105,8 @@ def round_values(model, decimals):
     model = stripped_copy(model, "round_values")
     inner = open_model(model).classifier
     trees = trees_of(inner)
+    # What was rounded before is as coarse as that.
+    decimals = min(decimals, decimals_of(inner, 9))
     if type(inner) is HistGradientBoostingClassifier:
         for tree in (tree for stage in inner._predictors for tree in stage):
             tree.nodes["value"] = np.round(tree.nodes["value"], decimals)
@@ -119,9 +125,9 @@ def round_values(model, decimals):
     return model
 
 
-def decimals_of(estimator):
-    """Decimals of the values of the leaves, None if they were not rounded."""
-    return getattr(estimator, "decimals_", None)
+def decimals_of(estimator, default=None):
+    """Decimals of the values of the leaves, the default if they were not rounded."""
+    return getattr(estimator, "decimals_", default)
 
 
 def largest_error(decimals, n_classes):
