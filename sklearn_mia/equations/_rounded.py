@@ -38,13 +38,12 @@ def round_values(model, decimals):
 
     Beside what :func:`strip_counts` removes, the values of the leaves lose detail, from
     which the attack on the file reads how many records of each class there were. It
-    needs no training. Answers change, by no more than this for each of T trees:
+    needs no training. With T trees, answers change by no more than:
 
-    - a probability of a tree, a forest or bagged trees by half of
-      :math:`10^{-\text{decimals}}` for two classes, and by less than all of it for
-      more;
-    - the decision function of boosting by T times half of it, mostly far less, as the
-      errors of the trees are of both signs; a probability by half of that at the most.
+    - half of :math:`10^{-\text{decimals}}` for a probability of a tree, a forest or
+      bagged trees and two classes, and less than all of it for more classes;
+    - T times half of it for a decision function of boosting, mostly far less, as the
+      errors of the trees are of both signs; half of that for a probability.
 
     Fully grown trees have hardly any fractions to round; boosting, whose leaves add
     little each, gives way first. What it is worth is for an attack on the copy to show,
@@ -81,7 +80,8 @@ def round_values(model, decimals):
 
     Notes
     -----
-    The fractions of a leaf still sum to 1, by largest remainders. Linear models have
+    The fractions of a leaf still sum to 1, by largest remainders. A model of trees that
+    gradient boosting starts from (`init`) loses its counts alone. Linear models have
     nothing like it: their coefficients are sums over all records, and would have to be
     off by so much that they answer something else.
 
