@@ -12,7 +12,7 @@ from sklearn.ensemble import (
 )
 from sklearn.utils._param_validation import Interval, validate_params
 
-from sklearn_mia.equations._stripped import stripped_copy, trees_of
+from sklearn_mia.equations._stripped import as_equation, stripped_copy, trees_of
 from sklearn_mia.identity import record_ids
 from sklearn_mia.models import open_model
 from sklearn_mia.response import rounded
@@ -245,8 +245,7 @@ def told_by_bounds(mean, variance, low, high):
         shift = (at_low - at_high) / mass
         left = 1 + (below * at_low - above * at_high) / mass - shift**2
         shift = np.where(turned, -shift, shift)
-        told = variance / (1 / left - 1)
-        b = told * (shift / sd / left) + mean
+        b, told = as_equation(mean, variance, mean + shift * sd, left * variance)
     # Bounds that are narrow or far away: any sum between them is as likely.
     is_even = ~(mass > 1e-9) | (even < 1e-6 * variance) | ~(left > 0)
     told, b = np.where(is_even, even, told), np.where(is_even, center, b)
