@@ -44,8 +44,8 @@ BY_SHARES = {
     ),
 }
 BY_STEPS = {
-    "gradient boosting": GradientBoostingClassifier(n_estimators=20, random_state=0),
-    "parts": GradientBoostingClassifier(n_estimators=20, subsample=0.6, random_state=0),
+    "gradient boosting": GradientBoostingClassifier(n_estimators=10, random_state=0),
+    "parts": GradientBoostingClassifier(n_estimators=10, subsample=0.6, random_state=0),
     "histograms": HistGradientBoostingClassifier(max_iter=20),
 }
 
@@ -91,6 +91,8 @@ def test_values_of_leaves_are_multiples_of_the_last_decimal(pool):
     for tree in forest.estimators_:
         assert_allclose(tree.tree_.value * 10, np.rint(tree.tree_.value * 10))
         assert not tree.tree_.n_node_samples.any()
+    again = round_values(forest, 2)
+    assert again.decimals_ == again.estimators_[0].decimals_ == 1
     boosted = round_values(BY_STEPS["gradient boosting"].fit(X[m], y[m]), 2)
     for tree in np.ravel(boosted.estimators_):
         added = 0.1 * tree.tree_.value * 100
@@ -189,9 +191,10 @@ def test_a_coarser_file_tells_less_and_still_something(pool):
     assert auc(round_values(grown, 1)) == auc(strip_counts(grown))
 
 
-# As for stripped models.
+# An interval misses with .05: 3 or more of 6 do in 1 of 450 runs, 8 or more of 40 in 1
+# of 1,400.
 @pytest.mark.parametrize(
-    ("n_runs", "most"), [(10, 3), pytest.param(40, 7, marks=pytest.mark.slow)]
+    ("n_runs", "most"), [(6, 2), pytest.param(40, 7, marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("name", ["extra trees", "histograms"])
 def test_a_rounded_model_of_other_records_gives_nothing_away(name, n_runs, most):

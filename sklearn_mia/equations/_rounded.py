@@ -12,7 +12,7 @@ from sklearn.ensemble import (
 )
 from sklearn.utils._param_validation import Interval, validate_params
 
-from sklearn_mia.equations._stripped import stripped_copy, trees_of
+from sklearn_mia.equations._stripped import as_equation, stripped_copy, trees_of
 from sklearn_mia.identity import record_ids
 from sklearn_mia.models import open_model
 from sklearn_mia.response import rounded
@@ -38,13 +38,12 @@ def round_values(model, decimals):
 
     Beside what :func:`strip_counts` removes, the values of the leaves lose detail, from
     which the attack on the file reads how many records of each class there were. It
-    needs no training. Answers change, by no more than this for each of T trees:
+    needs no training. With T trees, answers change by no more than:
 
-    - a probability of a tree, a forest or bagged trees by half of
-      :math:`10^{-\text{decimals}}` for two classes, and by less than all of it for
-      more;
-    - the decision function of boosting by T times half of it, mostly far less, as the
-      errors of the trees are of both signs; a probability by half of that at the most.
+    - half of :math:`10^{-\text{decimals}}` for a probability of a tree, a forest or
+      bagged trees and two classes, and less than all of it for more classes;
+    - T times half of it for a decision function of boosting, mostly far less, as the
+      errors of the trees are of both signs; half of that for a probability.
 
     Fully grown trees have hardly any fractions to round; boosting, whose leaves add
     little each, gives way first. What it is worth is for an attack on the copy to show,
@@ -81,9 +80,14 @@ def round_values(model, decimals):
 
     Notes
     -----
-    The fractions of a leaf still sum to 1, by largest remainders. Linear models have
+    The fractions of a leaf still sum to 1, by largest remainders. A model of trees that
+    gradient boosting starts from (`init`) loses its counts alone. Linear models have
     nothing like it: their coefficients are sums over all records, and would have to be
     off by so much that they answer something else.
+
+    The attack takes each leaf as rounded by itself, as if the errors of one had nothing
+    to do with those of the others. Someone who solves for them may find more: it is no
+    guarantee.
 
     Examples
     --------
@@ -101,6 +105,8 @@ def round_values(model, decimals):
     model = stripped_copy(model, "round_values")
     inner = open_model(model).classifier
     trees = trees_of(inner)
+    # What was rounded before is as coarse as that.
+    decimals = min(decimals, decimals_of(inner, 9))
     if type(inner) is HistGradientBoostingClassifier:
         for tree in (tree for stage in inner._predictors for tree in stage):
             tree.nodes["value"] = np.round(tree.nodes["value"], decimals)
@@ -119,9 +125,9 @@ def round_values(model, decimals):
     return model
 
 
-def decimals_of(estimator):
-    """Decimals of the values of the leaves, None if they were not rounded."""
-    return getattr(estimator, "decimals_", None)
+def decimals_of(estimator, default=None):
+    """Decimals of the values of the leaves, the default if they were not rounded."""
+    return getattr(estimator, "decimals_", default)
 
 
 def largest_error(decimals, n_classes):
@@ -239,8 +245,7 @@ def told_by_bounds(mean, variance, low, high):
         shift = (at_low - at_high) / mass
         left = 1 + (below * at_low - above * at_high) / mass - shift**2
         shift = np.where(turned, -shift, shift)
-        told = variance / (1 / left - 1)
-        b = told * (shift / sd / left) + mean
+        b, told = as_equation(mean, variance, mean + shift * sd, left * variance)
     # Bounds that are narrow or far away: any sum between them is as likely.
     is_even = ~(mass > 1e-9) | (even < 1e-6 * variance) | ~(left > 0)
     told, b = np.where(is_even, even, told), np.where(is_even, center, b)

@@ -23,6 +23,7 @@ _LARGEST_TERM = 5000
 # Of more records a leaf says little by the terms of its fractions.
 _LARGEST_LEAF = 2000
 _CERTAIN = 1e-6
+_MOST_OFF = 10
 
 
 _SEEDS = ("random_state", "_seeds", "_rng", "_sample_weight")
@@ -316,5 +317,16 @@ def _members_told(size, fits, share, rate, sampling, fewest):
         return nothing
     if variance < _CERTAIN:
         return float(np.rint(mean)), 0.0
-    told = 1 / (1 / variance - 1 / before)
-    return told * (mean / variance - size * share / before), told
+    return tuple(map(float, as_equation(size * share, before, mean, variance)))
+
+
+def as_equation(mean_before, before, mean, variance):
+    """What turns a mean and a variance into others: right side and variance of a row.
+
+    A mean that moves where the variance hardly does would take a row that is off by
+    many standard deviations, as if the pool were wrong: the row is then made surer.
+    """
+    moved = mean - mean_before
+    most = (_MOST_OFF * before) ** 2 / np.maximum(moved**2, 1e-300) - before
+    told = np.minimum(1 / (1 / variance - 1 / before), np.maximum(most, before))
+    return mean_before + moved * (1 + told / before), told
