@@ -35,6 +35,8 @@ def content(main, beside=None, **more):
         "model": {"family": "RandomForestClassifier"},
         "data": {"accuracy_members": 0.9, "accuracy_nonmembers": 0.85},
         "risky_settings": [],
+        "stored": None,
+        "attacks": [],
         "labels_only": {"estimate": 0.6, "low": 0.55, "high": 0.65},
         **more,
     }
@@ -64,6 +66,30 @@ def test_a_file_that_fails_where_answers_pass_is_kept_back():
     # Coarser answers leave the file as it is.
     assert not any("CoarsenedClassifier" in text for text in told)
     assert told[-1].startswith("After any change audit again")
+
+
+def test_a_file_may_be_handed_over_with_less_in_it():
+    stored = {"n_equations": 9, "held": None, "stripped": None, "rounded": None}
+    told = texts(part("file", *ABOVE), stored=stored | {"is_of_trees": False})
+    assert not any("strip_counts" in text for text in told)
+    stored["is_of_trees"] = True
+    told = texts(part("file", *ABOVE), stored=stored)
+    assert any(
+        text.startswith("Try on the file what needs no training") for text in told
+    )
+    # Both were tried, and neither helps.
+    told = texts(part("file", *ABOVE), stored=stored | {"held": []})
+    assert not any("strip_counts" in text for text in told)
+    own = {
+        "auc": {"low": 0.9},
+        "of_records": None,
+        "name": "LinearReconstructionAttack",
+    }
+    auc = {"estimate": 0.65, "low": 0.6, "high": 0.7}
+    stripped = {"auc": auc, "rate": {"resolvable": False}}
+    stored |= {"held": [], "stripped": stripped}
+    told = texts(part("file", *ABOVE), stored=stored, attacks=[own])
+    assert any(text.startswith("Hand over the file with less in it") for text in told)
 
 
 def test_answers_that_fail_may_be_made_coarser():

@@ -3,6 +3,7 @@
 from sklearn_mia.auditing._judging import ONLY_PREDICTIONS, parts_of, passes_by_access
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, times_as_many
+from sklearn_mia.auditing._stored import without_refit_told
 from sklearn_mia.risk._measured import answers_told, more_records_told
 
 _MOST_SETTINGS = 4
@@ -121,6 +122,8 @@ def _lower(content, passing):
             _less_detail(content, family),
             "interface",
         )
+    if passing.get("file", "yes") != "yes":
+        yield from _less_in_the_file(content, nouns)
     accuracy = [content["data"][f"accuracy_{s}"] for s in ("members", "nonmembers")]
     if None not in accuracy and accuracy[0] - accuracy[1] >= _OVERFITS:
         yield _step(
@@ -151,6 +154,25 @@ def _lower(content, passing):
         "package diffprivlib has such classifiers): it bounds what any attack can "
         "tell, at a price in accuracy to be measured."
     )
+
+
+def _less_in_the_file(content, nouns):
+    stored = content["stored"]
+    if stored is None or not stored["n_equations"]:
+        return
+    if stored["held"] is None and stored["is_of_trees"]:
+        yield _step(
+            "Try on the file what needs no training, strip_counts(model) and "
+            "round_values(model): effort='thorough' (--effort thorough) measures both.",
+            access="file",
+        )
+    elif without_refit_told(content, nouns):
+        yield _step(
+            "Hand over the file with less in it, by strip_counts(model) or "
+            "round_values(model): what that is worth stands under what the file "
+            "stores.",
+            access="file",
+        )
 
 
 def _less_detail(content, family):

@@ -251,6 +251,7 @@ _PART = {
 
 _STORED = {
     "n_equations": COUNT,
+    "is_of_trees": FLAG,
     "per_member": NUMBER,
     "ceiling": Maybe(SHARE),
     "n_members": Maybe(NUMBER),

@@ -9,8 +9,9 @@ from sklearn_mia.auditing._evaluation import plain_interval, tpr_row
 from sklearn_mia.auditing._nouns import RECORDS
 from sklearn_mia.auditing._percent import in_percent, percent_interval, rate
 from sklearn_mia.equations import auc_ceiling, round_values, strip_counts
+from sklearn_mia.equations._stripped import trees_of
 from sklearn_mia.metrics import roc_auc_interval
-from sklearn_mia.models import model_name
+from sklearn_mia.models import model_name, open_model
 from sklearn_mia.response import predicted_codes
 from sklearn_mia.risk import structural_risk
 from sklearn_mia.tables import take
@@ -60,6 +61,7 @@ def what_is_stored(model, attack, case):
     """
     stored = {
         "n_equations": 0,
+        "is_of_trees": trees_of(open_model(model).classifier) is not None,
         "per_member": 0.0,
         "ceiling": None,
         "n_members": None,
@@ -290,6 +292,28 @@ def stored_told(content, nouns):
             "What it tells someone who holds only a part of them is measured with "
             "effort='thorough' (--effort thorough)."
         )
+    told += without_refit_told(content, nouns)
+    if stored["refit"]:
+        told.append(stored["refit"])
+    return told
+
+
+def without_refit_told(content, nouns):
+    """What the file tells if it is handed over with less in it, in sentences.
+
+    Parameters
+    ----------
+    content : dict
+        Of a report.
+
+    nouns : Nouns
+
+    Returns
+    -------
+    sentences : list of str
+        Of what was tried and clearly helps.
+    """
+    stored, told = content["stored"], []
     stripped, auc = stored["stripped"], _auc_by_record(content)
     least = auc["low"] if auc else 0.0
     if stripped and stripped["auc"]["high"] < least:
@@ -303,8 +327,6 @@ def stored_told(content, nouns):
         if row["auc"]["high"] < least:
             least = row["auc"]["low"]
             told.append(_rounded_told(row, nouns))
-    if stored["refit"]:
-        told.append(stored["refit"])
     return told
 
 
