@@ -58,7 +58,7 @@ def row_of(report, **what):
     return what | {
         "level": report.verdict["level"],
         "exit": exit_code(report),
-        "auc": report.to_dict()["headline"]["auc"]["estimate"],
+        "auc": report.to_dict()["report"]["headline"]["auc"]["estimate"],
         "title": report.verdict["title"],
     }
 
@@ -71,13 +71,15 @@ def in_memory():
                 sides = halves(X, y, n)
                 model.fit(*sides[:2])
                 report = audit(model, *sides, n_shadows=4, **QUICK)
-                asked = report.to_dict()["beside"]
+                asked = report.to_dict()["report"]["beside"]
                 about = {"table": table, "model": name, "n": n}
                 yield row_of(report, **about, mode="model")
                 yield about | {
                     "mode": "model, asked",
                     "level": asked["verdict"]["level"],
-                    "exit": EXITS[passes_by_access(report.to_dict())["interface"]],
+                    "exit": EXITS[
+                        passes_by_access(report.to_dict()["report"])["interface"]
+                    ],
                     "auc": asked["headline"]["auc"]["estimate"],
                     "title": asked["verdict"]["title"],
                 }
@@ -157,7 +159,7 @@ def null():
             "n": n,
             "level": levels[0],
             "level, asked": levels[-1],
-            "exit": EXITS[passes_by_access(report.to_dict())["interface"]],
+            "exit": EXITS[passes_by_access(report.to_dict()["report"])["interface"]],
             "any leak": bool(said or codes & {"MIA021", "MIA022", "MIA023"}),
         }
 

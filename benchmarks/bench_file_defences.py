@@ -3,9 +3,10 @@
     SKLEARN_MIA_DATA=folder OMP_NUM_THREADS=1 python benchmarks/bench_file_defences.py
 
 `LinearReconstructionAttack` on models of Adult, half of the records members: as they
-are, and without the counts of their nodes (`strip_counts`), which changes no answer.
-Settings that need another training are rows of their own. Beside them the accuracy on
-the other half. Mean and range over five splits.
+are, without the counts of their nodes (`strip_counts`), which changes no answer, and
+with values of leaves rounded to two decimals and to one (`round_values`). Settings that
+need another training are rows of their own. Beside them the accuracy on the other half,
+and by how much a probability changes at the most. Mean and range over five splits.
 """
 
 import numpy as np
@@ -19,7 +20,12 @@ from sklearn.ensemble import (
 )
 from sklearn.metrics import roc_auc_score
 
-from sklearn_mia import LinearReconstructionAttack, as_records, strip_counts
+from sklearn_mia import (
+    LinearReconstructionAttack,
+    as_records,
+    round_values,
+    strip_counts,
+)
 from sklearn_mia.metrics import tpr_at_fpr_score
 
 N_SPLITS = 5
@@ -46,26 +52,35 @@ MODELS = {
     "gradient boosting": BOOSTING,
     "gradient boosting, half a tree": clone(BOOSTING).set_params(subsample=0.5),
 }
-METRICS = ("AUC", "TPR@1%", "accuracy")
+FILES = {
+    "as it is": lambda model: model,
+    "stripped": strip_counts,
+    "two decimals": lambda model: round_values(model, 2),
+    "one decimal": lambda model: round_values(model, 1),
+}
+METRICS = ("AUC", "TPR@1%", "accuracy", "largest change")
 
 
-def measured(X, y, is_member, model):
+def measured(X, y, is_member, model, files):
     model = clone(model).fit(X[is_member], y[is_member])
-    accuracy = model.score(X[~is_member], y[~is_member])
-    for file, released in (("as it is", model), ("stripped", strip_counts(model))):
+    for file in files:
+        released = FILES[file](model)
         scores = LinearReconstructionAttack(released).fit_score(as_records(X, y))
+        off = released.predict_proba(X) - model.predict_proba(X)
         yield {
             "file": file,
             "AUC": float(roc_auc_score(is_member, scores)),
             "TPR@1%": float(tpr_at_fpr_score(is_member, scores)),
-            "accuracy": float(accuracy),
+            "accuracy": float(released.score(X[~is_member], y[~is_member])),
+            "largest change": float(np.abs(off).max()),
         }
 
 
 def short_form(rows):
     short = []
     for model in dict.fromkeys(row["model"] for row in rows):
-        for file in ("as it is", "stripped"):
+        files = dict.fromkeys(row["file"] for row in rows)
+        for file in files:
             own = [r for r in rows if (r["model"], r["file"]) == (model, file)]
             row = {"model": model, "file": file}
             for metric in METRICS:
@@ -78,14 +93,16 @@ def short_form(rows):
 
 def main():
     parser = command_line(__doc__, "file_defences", tables=["adult"], n_records=8000)
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
+    parser.add_argument("--files", nargs="+", default=list(FILES), choices=FILES)
     options = parser.parse_args()
     rows = []
     for table in options.tables:
         X, y = load_table(table, options.records)
         for split in range(N_SPLITS):
             is_member = draw_members(len(y), split)
-            for name, model in MODELS.items():
-                for found in measured(X, y, is_member, model):
+            for name in options.models:
+                for found in measured(X, y, is_member, MODELS[name], options.files):
                     about = {"table": table, "model": name, "split": split}
                     rows.append(about | found)
                     print(*rows[-1].values(), sep="  ", flush=True)

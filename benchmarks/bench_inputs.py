@@ -149,7 +149,9 @@ def from_files(folder, model, sides, label, suffix):
         status = command_line(arguments)
     content = None
     if status == 0:
-        content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        content = json.loads((folder / "report.json").read_text(encoding="utf-8"))[
+            "report"
+        ]
     return status, err.getvalue(), content
 
 
@@ -172,7 +174,9 @@ def compare(folder, name, pipeline):
         )
         named = "members." in err or "others." in err
         named &= any(repr(str(column)) in err for column in X.columns)
-        if content is not None and figures(content) == figures(report.to_dict()):
+        if content is not None and figures(content) == figures(
+            report.to_dict()["report"]
+        ):
             outcome = "equal"
         else:
             outcome = "stopped" if status == 2 and named else "DIFFERENT"
@@ -181,7 +185,7 @@ def compare(folder, name, pipeline):
             "pipeline": pipeline,
             "format": suffix,
             "outcome": outcome,
-            "AUC in memory": report.to_dict()["headline"]["auc"]["estimate"],
+            "AUC in memory": report.to_dict()["report"]["headline"]["auc"]["estimate"],
             "AUC from files": None
             if content is None
             else content["headline"]["auc"]["estimate"],

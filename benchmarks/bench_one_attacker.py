@@ -71,7 +71,7 @@ def find(model, table, n_records, seed):
             release="interface",
             slices=None,
             random_state=seed,
-        ).to_dict()
+        ).to_dict()["report"]
         limits = {row["limit"]: row["interval"] for row in report["limits"]}
         auc, tpr = limits["auc"], limits["tpr@fpr=0.01"]
         yield {

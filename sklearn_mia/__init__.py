@@ -21,14 +21,16 @@ from sklearn_mia.auditing import (
     MembershipRocDisplay,
     RecipeReport,
     RecordRiskDisplay,
+    ReportChanges,
     ScoreDistributionDisplay,
     audit,
     audit_predictions,
     audit_recipe,
+    compare_reports,
     compare_with_baseline,
     default_attacks,
 )
-from sklearn_mia.equations import strip_counts
+from sklearn_mia.equations import round_values, strip_counts
 from sklearn_mia.model_selection import (
     AuditableClassifier,
     CoarsenedClassifier,
@@ -39,7 +41,7 @@ from sklearn_mia.model_selection import (
     make_leakage_scorer,
 )
 from sklearn_mia.records import as_records
-from sklearn_mia.risk import leave_one_out_risk, structural_risk
+from sklearn_mia.risk import leave_one_out_risk, risky_settings, structural_risk
 
 __version__ = "0.1.0"
 
@@ -62,6 +64,7 @@ __all__ = [
     "QuantileRegressionAttack",
     "RecipeReport",
     "RecordRiskDisplay",
+    "ReportChanges",
     "ScoreDistributionDisplay",
     "ShadowModelAttack",
     "SupervisedAttack",
@@ -71,11 +74,14 @@ __all__ = [
     "audit",
     "audit_predictions",
     "audit_recipe",
+    "compare_reports",
     "compare_with_baseline",
     "cross_validate_leakage",
     "default_attacks",
     "leave_one_out_risk",
     "make_leakage_scorer",
+    "risky_settings",
+    "round_values",
     "strip_counts",
     "structural_risk",
 ]

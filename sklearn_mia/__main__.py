@@ -11,7 +11,7 @@ import sklearn
 from sklearn_mia import __version__
 from sklearn_mia._demo import run_demo
 from sklearn_mia._interrupt import Stopped, stopped_by_signals
-from sklearn_mia.auditing import _circumstances, _loading, _reading, _writing
+from sklearn_mia.auditing import _circumstances, _loading, _writing
 from sklearn_mia.auditing._access import ACCESSES, WHO
 from sklearn_mia.auditing._audit import (
     audit_case,
@@ -26,20 +26,28 @@ from sklearn_mia.auditing._case import make_case
 from sklearn_mia.auditing._delivery import check_destinations, deliver
 from sklearn_mia.auditing._inputs import read_sides
 from sklearn_mia.auditing._judging import passes, passes_by_access
+from sklearn_mia.auditing._option_groups import (
+    MODEL_FILES,
+    add_column_options,
+    add_cost_options,
+    add_json_option,
+    add_loading_options,
+    add_note_option,
+)
 from sklearn_mia.auditing._options import (
     fraction,
-    gibibytes,
     interrupted,
     limit,
-    seconds,
+    limits_once,
     shows_progress,
-    words,
     work_of_options,
 )
 from sklearn_mia.auditing._predictions import read_predictions
+from sklearn_mia.auditing._provenance import provenance_told
+from sklearn_mia.auditing._recipe_command import add_recipe_command, report_on_recipe
 from sklearn_mia.auditing._run import default_attacks
 from sklearn_mia.auditing._settings import EFFORTS, Settings
-from sklearn_mia.auditing._words import check_model, words_of_options
+from sklearn_mia.auditing._words import check_model, in_options, words_of_options
 from sklearn_mia.auditing._work import READING
 from sklearn_mia.models import trained_names
 from sklearn_mia.progress import stage
@@ -91,7 +99,7 @@ def _demo(arguments):
 
 
 def _audit(arguments):
-    limits = dict(arguments.fail_above) or None
+    limits = limits_once(arguments.fail_above, "--fail-above") or None
     check_destinations(arguments)
     check_timeout(arguments.timeout, arguments.n_jobs)
     if arguments.baseline is not None:
@@ -185,12 +193,19 @@ def _audit_of_model(arguments, limits):
             n_jobs=arguments.n_jobs,
             timeout=arguments.timeout,
             extra_findings=[finding for finding in findings if finding is not None],
-            sources={
-                "model": Path(arguments.model).name,
-                "members": Path(arguments.members).name,
-                "nonmembers": Path(arguments.nonmembers).name,
-            },
+            provenance=provenance_told(
+                arguments,
+                model=None,
+                members=len(inputs.labels[0]),
+                nonmembers=len(inputs.labels[1]),
+            ),
         )
+
+
+def _audit_recipe(arguments):
+    check_destinations(arguments)
+    deliver(report_on_recipe(arguments), arguments)
+    return EXIT_OK
 
 
 def _unit(arguments):
@@ -205,7 +220,8 @@ def _settings(arguments, limits, slices):
         limits=limits,
         release=arguments.release,
         effort=arguments.effort,
-        slice_limits=dict(arguments.fail_slice_above) or None,
+        slice_limits=limits_once(arguments.fail_slice_above, "--fail-slice-above")
+        or None,
         slices=slices,
         n_shadows=arguments.n_shadows,
         drop_shared=arguments.drop_shared,
@@ -237,7 +253,7 @@ def _audit_of_predictions(arguments, limits):
         log_proba,
         _settings(arguments, limits, Settings.slices),
         model_name=f"the model behind {Path(path).name}",
-        sources={"predictions": Path(path).name},
+        provenance=provenance_told(arguments, predictions=len(case.labels)),
     )
 
 
@@ -327,9 +343,7 @@ def _parser():
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument(
-        "model", type=Path, nargs="?", help=".skops, .joblib, .pkl or .pickle"
-    )
+    command.add_argument("model", type=Path, nargs="?", help=MODEL_FILES)
     command.add_argument(
         "members", type=Path, nargs="?", help="CSV or Parquet: its training records"
     )
@@ -337,32 +351,7 @@ def _parser():
         "nonmembers", type=Path, nargs="?", help="CSV or Parquet: other records"
     )
     command.add_argument("--label", required=True, help="column of the class label")
-    _add_column_options(command)
-    _add_output_options(command)
-    _add_audit_options(command)
-    _add_loading_options(command)
-    command.set_defaults(run=_audit)
-    return parser
-
-
-def _add_column_options(command):
-    group = command.add_argument_group("columns")
-    group.add_argument("--id", metavar="COLUMN", help="names the records")
-    group.add_argument(
-        "--group",
-        metavar="COLUMN",
-        help="the person, or other group, of a record: the report is then about them, "
-        "each with all records; no feature, unless the model was trained on it",
-    )
-    group.add_argument(
-        "--group-name",
-        type=words,
-        metavar="WORD",
-        help="what the report calls one of them: patient, or child/children",
-    )
-    group.add_argument(
-        "--drop", action="append", default=[], metavar="COLUMN", help="leave out"
-    )
+    group = add_column_options(command)
     group.add_argument(
         "--slice",
         action="append",
@@ -370,16 +359,17 @@ def _add_column_options(command):
         metavar="COLUMN",
         help="look at its groups of records",
     )
+    _add_output_options(command)
+    _add_audit_options(command)
+    add_loading_options(command)
+    command.set_defaults(run=_audit)
+    add_recipe_command(commands, common).set_defaults(run=_audit_recipe)
+    return parser
 
 
 def _add_output_options(command):
     group = command.add_argument_group("output")
-    group.add_argument(
-        "--json",
-        type=_writing.destination,
-        metavar="FILE",
-        help="report as JSON; - is stdout, and the report then goes to stderr",
-    )
+    add_json_option(group)
     group.add_argument(
         "--records",
         type=_writing.destination,
@@ -394,8 +384,18 @@ def _add_output_options(command):
         help="with --group: one row a person, or other group, .csv or .parquet",
     )
     group.add_argument(
-        "--no-records", action="store_true", help="report nothing about single records"
+        "--name-records",
+        action="store_true",
+        help="put ids, membership and scores of the records in the --json file, and "
+        "the members most exposed on the page: then neither is to be released. Without "
+        "it they name nobody",
     )
+    group.add_argument(
+        "--no-records",
+        action="store_true",
+        help="compute nothing about single records either",
+    )
+    add_note_option(group)
     group.add_argument(
         "--fail-above",
         type=limit,
@@ -422,7 +422,7 @@ def _add_output_options(command):
         metavar="FILE",
         help="the --json report of an earlier model, at the same limits: end with exit "
         "code 3, also without --fail-above, if an attack clearly finds more than it "
-        "did then; sharper with --id, and records in both reports",
+        "did then; sharper with --id, if it was written with --name-records",
     )
 
 
@@ -456,29 +456,12 @@ def _add_audit_options(command):
         default=Settings.prior,
         help="share of members among those an attacker asks about",
     )
-    group.add_argument(
-        "--n-shadows",
-        type=int,
-        help="cost of the attacks, in fits of the model, even; default: by --effort",
-    )
+    add_cost_options(group)
     group.add_argument(
         "--response-method",
         default=Settings.response_method,
         choices=RESPONSE_METHODS,
         help="how the model is asked; default: the first of the others that it has",
-    )
-    group.add_argument(
-        "--timeout",
-        type=seconds,
-        metavar="SECONDS",
-        help="stop if one shadow model takes longer; needs --n-jobs of 2 or more",
-    )
-    group.add_argument(
-        "--memory",
-        type=Path,
-        metavar="FOLDER",
-        help="keep each part of the work here as soon as it is done: the same command, "
-        "after a stop, does what is missing. It tells who was in the training data",
     )
     group.add_argument(
         "--drop-shared",
@@ -498,39 +481,6 @@ def _add_audit_options(command):
     group.add_argument("--proba-prefix", default="proba_", metavar="TEXT")
 
 
-def _add_loading_options(command):
-    group = command.add_argument_group("loading")
-    group.add_argument(
-        "--trust-pickle",
-        action="store_true",
-        help="load a .joblib, .pkl or .pickle file. A pickle, and a joblib file is "
-        "one, runs whatever code its author put in it; .skops files do not",
-    )
-    group.add_argument(
-        "--trust",
-        action="append",
-        default=[],
-        metavar="TYPE",
-        help="a type that a .skops file may hold",
-    )
-    group.add_argument(
-        "--na-values",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="read this text as a missing value, as an empty cell is; NA and None are "
-        "values of a text column otherwise",
-    )
-    group.add_argument("--separator", default=",", help="of a CSV; default: comma")
-    group.add_argument(
-        "--max-size",
-        type=gibibytes,
-        default=_reading.MOST_BYTES,
-        metavar="GIB",
-        help="most that a file may hold once it is unpacked; default: 4",
-    )
-
-
 def main(arguments=None):
     """Run the command line.
 
@@ -544,7 +494,9 @@ def main(arguments=None):
     status : int
         Exit code.
     """
-    arguments = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    arguments = _parser().parse_args(given)
+    arguments.given = given
     try:
         with stopped_by_signals(), warnings.catch_warnings():
             # What matters of them is in the findings.
@@ -560,7 +512,7 @@ def main(arguments=None):
         else:
             # Of the tables, not even what the model quotes when it fails.
             tables = getattr(arguments, "tables", ())
-            line = " ".join(str(error).split()) or type(error).__name__
+            line = in_options(" ".join(str(error).split())) or type(error).__name__
             line = without_values(line, *tables, most=_MOST_OF_AN_ERROR)
             _writing.say(f"error: {_writing.visible(line)}", sys.stderr)
         known = isinstance(error, (ValueError, TypeError, OSError, ImportError))

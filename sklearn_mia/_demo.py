@@ -98,5 +98,5 @@ def _in_plain_words(report):
     for access, verdict in report.verdicts.items():
         seen = verdict["sentences"][verdict["kinds"].index("seen")]
         told.append(f"{WHO[access]}: {verdict['title']} {seen}")
-    name = report.to_dict()["model"]["name"]
+    name = report.to_dict()["report"]["model"]["name"]
     return "\n".join([name, *(wrapped(text, hanging="  ") for text in told)])

@@ -53,6 +53,13 @@ def check_count(value, name, minimum):
     return int(value)
 
 
+def _vector(values, dtype):
+    """`column_or_1d`, at once for what is a vector of that type."""
+    if type(values) is np.ndarray and values.ndim == 1 and values.dtype == dtype:
+        return np.ascontiguousarray(values)
+    return column_or_1d(values, dtype=None if dtype is bool else dtype)
+
+
 def check_scores(scores, name):
     """Return `scores` as a finite float64 vector."""
     shape = np.shape(scores)
@@ -61,7 +68,7 @@ def check_scores(scores, name):
             f"{name} has shape {shape!r}; expected one score a record: pass "
             "decision_function(X) or predict_proba(X)[:, 1]."
         )
-    scores = column_or_1d(scores, dtype=np.float64)
+    scores = _vector(scores, np.float64)
     n_bad = int(np.count_nonzero(~np.isfinite(scores)))
     if n_bad:
         raise ValueError(
@@ -73,7 +80,7 @@ def check_scores(scores, name):
 
 def check_membership(y_true, pos_label, name="y_true"):
     """Return `y_true`, which errors call `name`, as booleans, ``True`` for members."""
-    y_true = column_or_1d(y_true)
+    y_true = _vector(y_true, bool)
     labels = list(set(y_true.tolist()))
     if any(label is None or str(label == label) != "True" for label in labels):
         raise ValueError(

@@ -283,6 +283,16 @@ def model_name(model):
     return type(open_model(model, same_answers=True).classifier).__name__
 
 
+def model_family(model):
+    """Class of the model inside all wrappers, also those that change its answers."""
+    return type(open_model(model).classifier).__name__
+
+
+def chosen_by_search(estimator):
+    """What a fitted search chose; any other estimator as it is."""
+    return getattr(estimator, "best_estimator_", estimator)
+
+
 # Recipes
 
 

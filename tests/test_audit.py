@@ -56,8 +56,8 @@ def test_same_seed_same_report_for_any_n_jobs(
     again = audit(
         forest, *half, n_shadows=4, n_permutations=199, n_jobs=2, random_state=0
     )
-    first, second = report.to_dict(), again.to_dict()
-    first.pop("created"), second.pop("created")
+    first, second = (r.to_dict(name_records=True) for r in (report, again))
+    first["report"].pop("created"), second["report"].pop("created")
     assert first == second
 
 
@@ -169,8 +169,8 @@ def test_polars_and_pandas_agree(half):
         slices=["a"],
     )
     assert_array_equal(
-        first.to_dict()["records"]["score_ThresholdAttack"],
-        second.to_dict()["records"]["score_ThresholdAttack"],
+        first.to_dict(name_records=True)["records"]["score_ThresholdAttack"],
+        second.to_dict(name_records=True)["records"]["score_ThresholdAttack"],
     )
     assert first.slices == second.slices
 
@@ -219,7 +219,7 @@ def test_groups_stay_together(half):
     assert_array_equal(by_group.all(axis=2), by_group.any(axis=2))
     # Each counts once, so that nothing is said of intervals that are too narrow.
     assert "MIA016" not in [finding.code for finding in report.findings]
-    data = report.to_dict()["data"]
+    data = report.to_dict()["report"]["data"]
     assert (data["unit"], data["n_members"], data["n_nonmembers"]) == ("group", 40, 40)
 
 
@@ -347,7 +347,7 @@ def test_predictions_in_mixed_order(half, forest):
         ids=names,
         n_permutations=99,
     )
-    records = report.to_dict()["records"]
+    records = report.to_dict(name_records=True)["records"]
     assert records["id"] == names
     assert_array_equal(records["member"], is_member[order])
     # Two attacks share the 3 % of the headline, there and here.
@@ -402,7 +402,7 @@ def test_nothing_found_says_what_would_have_been_seen(half):
     model = LogisticRegression(C=1e-3).fit(X[:200], y[:200])
     report = quick_audit(model, X[200:700], y[200:700], X[700:], y[700:])
     assert report.verdict["level"] == "nothing_found"
-    power = report.to_dict()["power"]
+    power = report.to_dict()["report"]["power"]
     assert 0.53 < power["auc"] < 0.57
     assert 0.01 < power["exposed_share"] < 0.05
     assert any("weaker leaks remain" in s for s in report.verdict["sentences"])
@@ -441,7 +441,7 @@ def test_audits_of_models_without_a_leak(name, whole_blind_checks):
             per_record=False,
             random_state=seed,
         )
-        content = report.to_dict()
+        content = report.to_dict()["report"]
         alarms += content["correction"]["p_value"] <= 0.05
         blind += any(finding.code == "MIA001" for finding in report.findings)
         covered += all(

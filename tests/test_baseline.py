@@ -15,7 +15,12 @@ from sklearn.metrics import roc_auc_score
 
 from sklearn_mia import RMIA, ThresholdAttack, audit
 from sklearn_mia.__main__ import exit_code, main
-from sklearn_mia.auditing import AuditReport, audit_predictions, compare_with_baseline
+from sklearn_mia.auditing import (
+    AuditReport,
+    audit_predictions,
+    compare_reports,
+    compare_with_baseline,
+)
 from sklearn_mia.auditing._baseline import stretched
 from sklearn_mia.auditing._evaluation import plain_interval
 from sklearn_mia.metrics import (
@@ -302,7 +307,7 @@ def test_what_changed_is_in_every_form_of_the_report(made):
     assert title in again.to_html()
     assert "What changed since the baseline" not in new.to_html()
     content = new.to_dict()
-    del content["baseline"]
+    content["report"]["baseline"] = None
     assert AuditReport.from_json(json.dumps(content)).baseline is None
 
 
@@ -624,6 +629,124 @@ def test_attacks_with_other_settings_are_told(made):
     assert "other settings" not in " ".join(report.baseline["sentences"])
 
 
+# Two reports beside each other
+
+
+def test_two_reports_are_compared_as_with_a_baseline(made):
+    new, old = pair(made, more=0.25)
+    changes = compare_reports(old, new, confidence=0.9975)
+    baseline = compare_with_baseline(new, old).baseline
+    for name in ("outcome", "title", "paired", "n_joined"):
+        assert getattr(changes, name) == baseline[name]
+    assert changes.confidence == pytest.approx(baseline["confidence"])
+    assert changes.sentences[1:] == baseline["sentences"]
+    text = " ".join(str(changes).split())
+    assert text == " ".join([baseline["title"], *changes.sentences])
+    assert repr(changes) == str(changes)
+
+
+def test_the_frame_of_two_reports_has_one_row_an_attack_and_value(made):
+    pytest.importorskip("pandas")
+    new, old = pair(made, more=0.25)
+    frame = compare_reports(old, new).summary
+    assert list(frame.columns) == [
+        *("attack", "metric", "old", "new", "difference", "low", "high"),
+        *("outcome", "paired", "note"),
+    ]
+    # The attacks in the order of the new report.
+    assert frame["attack"].tolist() == [
+        row["name"] for row in new.attacks for _ in range(2)
+    ]
+    assert frame["metric"].tolist() == ["auc", "tpr@fpr=0.01"] * 2
+    row = frame[(frame["attack"] == "loss") & (frame["metric"] == "auc")].iloc[0]
+    for name, report in (("old", old), ("new", new)):
+        found = roc_auc_score(report._records["member"], report._records["score_loss"])
+        assert row[name] == pytest.approx(found)
+    assert row["difference"] == pytest.approx(row["new"] - row["old"])
+    assert 0 < row["low"] < row["difference"] < row["high"]
+    assert (row["outcome"], row["paired"]) == ("more", True)
+    back = compare_reports(new, old).summary.query("metric == 'auc'")
+    assert sorted(back["outcome"]) == ["less", "open"]
+    apart = compare_reports(old, new, join_ids=False).summary
+    assert not apart["paired"].any()
+    assert (apart["high"] - apart["low"] > frame["high"] - frame["low"]).sum() >= 2
+
+
+def test_two_reports_are_counted_by_what_is_sure(made):
+    changes = compare_reports(*pair(made, more=0.25)[::-1])
+    assert changes.sentences[0] == (
+        "Of 4 values 1 clearly rose, 0 clearly fell, and 3 may have done either."
+    )
+    unresolved = [
+        attack
+        | {
+            "tpr_at_fpr": [
+                row | {"resolvable": False, "by_lot": None}
+                for row in attack["tpr_at_fpr"]
+            ]
+        }
+        for attack in made.attacks
+    ]
+    bare = AuditReport(made._content | {"attacks": unresolved}, None)
+    changes = compare_reports(made, bare)
+    assert changes.sentences[0] == (
+        "Of 4 values 0 clearly rose, 0 clearly fell, and 2 may have done either; the "
+        "change of 2 cannot be told."
+    )
+    pytest.importorskip("pandas")
+    rows = changes.summary.query("metric != 'auc'")
+    assert rows[["old", "new", "difference", "low", "high"]].isna().all(axis=None)
+    assert set(rows["outcome"]) == {"unknown"}
+    assert rows["note"].str.contains("this audit").all()
+
+
+def test_reports_are_read_from_their_files(made, tmp_path):
+    new, old = pair(made, more=0.25)
+    old.to_json(tmp_path / "old.json", name_records=True)
+    expected = str(compare_reports(old, new))
+    assert str(compare_reports(tmp_path / "old.json", new)) == expected
+    assert str(compare_reports(str(tmp_path / "old.json"), new)) == expected
+    with pytest.raises(TypeError, match="new is a list; expected an AuditReport, or"):
+        compare_reports(old, [new])
+    with pytest.raises(ValueError, match="confidence=95"):
+        compare_reports(old, new, confidence=95)
+
+
+def test_other_limits_are_told_and_their_rates_compared(made):
+    other = [made.limits[1] | {"limit": "tpr@fpr=0.1", "value": 0.3}]
+    changes = compare_reports(made, changed(made, limits=other))
+    told = [sentence for sentence in changes.sentences if "limits" in sentence]
+    assert told == [
+        "The limits differ: the baseline has the limits auc=0.6, tpr=0.05@fpr=0.01, "
+        "this audit the limits tpr=0.3@fpr=0.1. The rates of all of them were "
+        "compared; whether a limit is kept was not."
+    ]
+    metrics = [row["metric"] for row in changes._content["changes"][:3]]
+    assert metrics == ["auc", "tpr@fpr=0.01", "tpr@fpr=0.1"]
+    for attacks in ([], [made.attacks[0] | {"name": "another"}]):
+        with pytest.raises(ValueError, match="none has the same name"):
+            compare_reports(changed(made, attacks=attacks), made)
+
+
+def test_what_changed_is_shown_in_a_notebook_without_markup_of_others(made):
+    pytest.importorskip("pandas")
+    new, old = pair(made)
+    old = changed(old, model=old._content["model"] | {"name": "<b>\x1b"})
+    page = compare_reports(old, new)._repr_html_()
+    assert "&lt;b&gt;\\x1b" in page
+    assert "<b>" not in page
+    assert page.count("<tr") == 5
+    assert "\x1b" not in str(compare_reports(old, new))
+
+
+def test_what_changed_is_told_without_pandas(made, pandas_not_installed):
+    changes = compare_reports(made, made)
+    assert changes._repr_html_() is None
+    with pytest.raises(ImportError, match=r"sklearn-mia\[report\]"):
+        changes.summary  # noqa: B018
+    assert "0 clearly rose" in str(changes)
+
+
 # The command line
 
 
@@ -651,7 +774,7 @@ def run(folder, model, *options, id_="--id=person"):
 
 def test_a_build_stops_at_a_model_that_leaks_more(folder, capsys):
     old, limits = folder / "old.json", ["--fail-above=auc=0.9"]
-    assert run(folder, "flat", *limits, f"--json={old}") == 0
+    assert run(folder, "flat", *limits, f"--json={old}", "--name-records") == 0
     # The same model again is as it was, also by other shadow models.
     assert run(folder, "flat", *limits, f"--baseline={old}") == 0
     assert "400 records are in both" in capsys.readouterr().out
@@ -689,6 +812,10 @@ def audited(tmp_path):
 def test_a_baseline_needs_no_limits(audited, tmp_path, capsys):
     old = tmp_path / "old.json"
     assert audited("flat", f"--json={old}") == 0
+    assert audited("flat", f"--baseline={old}") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "the baseline holds nothing per record" in told
+    assert audited("flat", f"--json={old}", "--name-records") == 0
     assert audited("flat", f"--baseline={old}") == 0
     assert "600 records are in both" in capsys.readouterr().out
     assert audited("deep", f"--baseline={old}") == 3

@@ -28,11 +28,11 @@ def report():
 
 
 def scores_of(report, attack):
-    return np.asarray(report.to_dict()["records"][f"score_{attack}"])
+    return np.asarray(report.to_dict(name_records=True)["records"][f"score_{attack}"])
 
 
 def test_intervals_of_the_headline_hold_for_all_attacks_together(report):
-    headline = report.to_dict()["headline"]
+    headline = report.to_dict()["report"]["headline"]
     assert headline["n_attacks"] == len(report.attacks) == 4
     assert headline["attack"] == report.attacks[0]["name"]
     scores, level = scores_of(report, headline["attack"]), 1 - 0.06 / 4
@@ -55,11 +55,13 @@ def test_a_number_is_shown_with_one_interval(report):
         scores = scores_of(report, attack["name"])
         together = roc_auc_interval(IS_MEMBER, scores, confidence=1 - 0.06 / 4)
         assert attack["auc"] == plain_interval(together)
-    assert report.attacks[0]["auc"] == report.to_dict()["headline"]["auc"]
+    assert report.attacks[0]["auc"] == report.to_dict()["report"]["headline"]["auc"]
 
 
 def test_intervals_of_slices_hold_for_all_attacks_in_all_slices_together(report):
-    labels = np.asarray(report.to_dict()["records"]["class"]).astype(str)
+    labels = np.asarray(report.to_dict(name_records=True)["records"]["class"]).astype(
+        str
+    )
     assert [row["value"] for row in report.slices] == ["0", "1", "2"]
     levels = {row["auc"]["confidence"] for row in report.slices}
     assert len(levels) == 1

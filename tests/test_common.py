@@ -6,12 +6,12 @@ import re
 import numpy as np
 import pytest
 from helpers import all_estimators
+from helpers.common_checks import scikit_learn_checks
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeRegressor
-from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_array
 
 import sklearn_mia
@@ -119,15 +119,9 @@ def small_instance(cls):
     return cls(**{k: v for k, v in wanted.items() if k in names})
 
 
-EXPECTED_FAILURES = {}
-
-
 # The checks label members 1 and 2, which an attack says that it had to guess.
 @pytest.mark.filterwarnings("ignore:y has the labels:UserWarning")
-@parametrize_with_checks(
-    [small_instance(cls) for cls in all_estimators()],
-    expected_failed_checks=lambda e: EXPECTED_FAILURES.get(type(e).__name__, {}),
-)
+@scikit_learn_checks([small_instance(cls) for cls in all_estimators()])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

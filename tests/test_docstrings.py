@@ -93,8 +93,8 @@ FUNCTIONS = {
     ),
     "attack": ("another cost", "make_leakage_scorer"),
     "attacks": ("targets that do not exist yet", "audit_recipe"),
-    "confidence": ("no verdict", "audit_recipe"),
-    "estimator": ("models or folds", "audit_recipe"),
+    "confidence": ("no verdict", "audit_recipe", "compare_reports"),
+    "estimator": ("models, folds, or nothing", "audit_recipe", "risky_settings"),
     "fprs": ("another default or interval", "audit_recipe", "cross_validate_leakage"),
     "groups": (
         "other things keep them together",
@@ -104,11 +104,13 @@ FUNCTIONS = {
     "model": (
         "some models only",
         "leave_one_out_risk",
-        "strip_counts",
+        "round_values strip_counts",
         "structural_risk",
     ),
     "n_jobs": ("folds", "cross_validate_leakage"),
     "n_shadows": ("by effort; once for several models", "audit", "audit_recipe"),
+    "new": ("files, too", "compare_reports"),
+    "old": ("files and other limits, too", "compare_reports"),
     "random_state": (
         "other things are random",
         "audit",

@@ -425,6 +425,21 @@ def test_what_moments_store_holds(model, kinds, n_classes):
     assert_holds(model, X * 10 + 3, y, m, kinds)
 
 
+def test_what_is_stored_of_batches_holds():
+    X, y, m = draw()
+    # What is added to the variances is ten times that of most columns.
+    X = X * np.array([1e6, 1e3, *[10.0] * 6])
+    model = GaussianNB()
+    for batch in np.array_split(np.flatnonzero(m), 5):
+        model.partial_fit(X[batch], y[batch], classes=[0, 1])
+    system = linear_equations(model, X, y)
+    assert standing_off(system, m).max() <= 5
+    # One equation of a class is spent on it.
+    whole = linear_equations(GaussianNB().fit(X[m], y[m]), X, y)
+    assert system.n_equations == whole.n_equations - 2
+    assert system.table()[2].kind == "class variance"
+
+
 def test_what_discriminants_store_holds_with_collinear_features():
     X, y, m = draw(3)
     kinds = [*MEANS, "coefficient"]

@@ -210,7 +210,11 @@ def test_a_part_that_never_saw_a_class_has_no_record_of_it():
     m[rare[1:]] = False
     y = np.where((y == 2) & ~m, 1, y)
     model = BaggingClassifier(
-        LinearDiscriminantAnalysis(), 6, max_samples=0.3, bootstrap=False
+        LinearDiscriminantAnalysis(),
+        6,
+        max_samples=0.3,
+        bootstrap=False,
+        random_state=0,
     )
     system = linear_equations(model.fit(X[m], y[m]), X, y)
     shares = [e for e in system.blocks if e.kind == "class share"]

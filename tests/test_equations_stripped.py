@@ -163,7 +163,11 @@ def test_what_a_leaf_says_of_its_members_is_what_a_simulation_does():
     members = rng.binomial(5, 0.5, 400_000)
     draws = rng.poisson(members)
     seen = members[(draws > 0) & (draws % 2 == 0)]
-    b, told = _members_told(5, 2, 0.5, 1.0, 1.0, 1)
+
+    def fits(term):
+        return lambda draws: draws % term == 0
+
+    b, told = _members_told(5, fits(2), 0.5, 1.0, 1.0, 1)
     # Together with what was known before.
     variance = 1 / (1 / told + 1 / 1.25)
     mean = variance * (b / told + 2.5 / 1.25)
@@ -171,9 +175,9 @@ def test_what_a_leaf_says_of_its_members_is_what_a_simulation_does():
     assert variance == pytest.approx(seen.var(), abs=0.02)
     # A record alone in a leaf is a member, and so are all four in one of four draws of
     # which none was drawn twice.
-    assert _members_told(1, 1, 0.5, 1.0, 1.0, 1) == (1.0, 0.0)
-    assert _members_told(4, 4, 0.5, 1.0, 0.0, 1) == (4.0, 0.0)
-    assert np.isnan(_members_told(0, 1, 0.5, 1.0, 1.0, 1)[0])
+    assert _members_told(1, fits(1), 0.5, 1.0, 1.0, 1) == (1.0, 0.0)
+    assert _members_told(4, fits(4), 0.5, 1.0, 0.0, 1) == (4.0, 0.0)
+    assert np.isnan(_members_told(0, fits(1), 0.5, 1.0, 1.0, 1)[0])
 
 
 @pytest.mark.parametrize("name", [*TREES, *BOOSTED])

@@ -54,10 +54,24 @@ def test_slices_of_categories_and_numbers():
     assert labels == ["a", "b"]
     groups = slice_groups(pd.Series([*range(100), None]))
     assert [inside.sum() for _, inside in groups] == [20, 20, 20, 20, 20, 1]
-    assert groups[-1][0] == "missing"
+    assert [label for label, _ in groups] == [
+        "below 19.8",
+        "19.8 to below 39.6",
+        "39.6 to below 59.4",
+        "59.4 to below 79.2",
+        "79.2 or more",
+        "missing",
+    ]
+    one = slice_groups(np.r_[np.zeros(990), np.arange(10), np.arange(20)])
+    assert [label for label, _ in one] == ["known values"]
     many = slice_groups(np.array([f"v{i}" for i in range(30)]))
     assert many[-1][0] == "18 other values"
     assert sum(inside.sum() for _, inside in many) == 30
+    rare = slice_groups(np.array(["a"] * 10 + ["b"] * 9 + ["c"]), fewest=10)
+    assert [(label, inside.sum()) for label, inside in rare] == [
+        ("a", 10),
+        ("2 other values", 10),
+    ]
 
 
 def test_tied_losses_share_a_group():

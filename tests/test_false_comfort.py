@@ -47,7 +47,7 @@ def test_a_rate_that_ties_hide_is_no_measured_zero(leaking):
     proba = forest.predict_proba(X).round(1)
     proba = proba / proba.sum(axis=1, keepdims=True)
     report = audit_predictions(proba, y, is_member, **QUICK)
-    rate = report.to_dict()["headline"]["rate"]
+    rate = report.to_dict()["report"]["headline"]["rate"]
     assert (rate["resolvable"], rate["tied"]) == (False, True)
     assert rate["tpr"]["low"] is rate["tpr"]["high"] is None
     assert rate["fpr"]["estimate"] < 0.005 < rate["next_fpr"]
@@ -75,7 +75,7 @@ def test_a_recipe_takes_no_tied_rate_for_a_measured_zero():
     report = audit_recipe(
         tree, X, y, n_targets=2, attacks=ThresholdAttack(), fprs=[0.1], random_state=0
     )
-    rows = {row["metric"]: row for row in report.summary}
+    rows = {row["metric"]: row for row in report.rows}
     assert rows["auc"]["mean"] > 0.55
     assert rows["tpr@fpr=0.1"]["mean"] is None
     assert rows["tpr@fpr=0.1"]["note"] == (

@@ -114,8 +114,8 @@ def test_002_dropping_them_silences_it(half):
         random_state=0,
     )
     assert "MIA002" not in [finding.code for finding in report.findings]
-    assert report.to_dict()["data"]["n_dropped"] == 30
-    assert len(report.to_dict()["records"]["id"]) == 370
+    assert report.to_dict()["report"]["data"]["n_dropped"] == 30
+    assert len(report.to_dict(name_records=True)["records"]["id"]) == 370
 
 
 def test_003_groups_across_sides(sides):

@@ -203,7 +203,7 @@ def test_f09_the_accuracy_of_predictions_that_come_as_a_column(tmp_path):
         iterations=3, verbose=0, allow_writing_files=False, thread_count=1
     ).fit(X[:N], y[:N])
     assert model.predict(X).shape == (2 * N, 1)
-    data = quick(model, y=y).to_dict()["data"]
+    data = quick(model, y=y).to_dict()["report"]["data"]
     right = model.predict(X).ravel() == y
     assert data["accuracy_members"] == right[:N].mean()
 
@@ -462,7 +462,7 @@ def test_f21_few_records(n):
     report = audit(
         *(forest, X[:n], y[:n], X[n : 2 * n], y[n:]), n_shadows=2, random_state=0
     )
-    assert 0 <= report.to_dict()["headline"]["auc"]["estimate"] <= 1
+    assert 0 <= report.to_dict()["report"]["headline"]["auc"]["estimate"] <= 1
 
 
 def test_f22_four_positives(tmp_path):
@@ -475,7 +475,7 @@ def test_f22_four_positives(tmp_path):
 
 def test_f23_a_class_of_minus_one():
     y = np.where(np.arange(2 * N) % 5 == 0, -1, Y)
-    assert quick(small_forest(y=y), y=y).to_dict()["data"]["classes"] == [
+    assert quick(small_forest(y=y), y=y).to_dict()["report"]["data"]["classes"] == [
         "-1",
         "0",
         "1",

@@ -1,6 +1,5 @@
 """The way in for models: damaged files are named, and none unpacks without end."""
 
-import io
 import json
 import pickle
 import random
@@ -11,6 +10,7 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
+from helpers.files import packed, parts_of
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -37,17 +37,6 @@ def refused(path, match="could not be read", **options):
     assert SECRET not in message
     assert "\n" not in message
     return message
-
-
-def parts_of(content):
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def packed(path, parts, compression=zipfile.ZIP_STORED):
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        for name, content in parts.items():
-            archive.writestr(name, content)
 
 
 @pytest.mark.parametrize("kind", ["pickle", "joblib", "compressed"])

@@ -14,6 +14,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     RandomForestClassifier,
+    RandomForestRegressor,
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -29,6 +30,7 @@ from sklearn_mia import (
     audit_predictions,
 )
 from sklearn_mia.__main__ import fraction, limit, main
+from sklearn_mia.shadows import ShadowFitError
 
 pd = pytest.importorskip("pandas")
 pytest.importorskip("pyarrow")
@@ -226,7 +228,7 @@ def test_the_probability_of_one_of_two_classes_is_enough(tmp_path):
         path = tmp_path / "r.json"
         arguments = predictions(tmp_path, answers(**columns))
         assert main([*arguments, f"--json={path}"]) == 0
-        found.append(json.loads(path.read_text()))
+        found.append(json.loads(path.read_text())["report"])
     assert found[0]["data"]["classes"] == found[1]["data"]["classes"]
     for both in zip(*(content["attacks"] for content in found), strict=True):
         assert both[0]["auc"]["estimate"] == pytest.approx(both[1]["auc"]["estimate"])
@@ -251,6 +253,19 @@ def test_the_probability_of_one_of_two_classes_is_enough(tmp_path):
         (
             {"proba_no": answers()["proba_no"].astype(str).str.replace(".", ",")},
             "Column 'proba_no' of",
+        ),
+        (
+            {"proba_no": (100 * answers()["proba_no"]).map("{:g}%".format)},
+            "where probabilities belong. Write percent as fractions, 0.05 for 5%.",
+        ),
+        (
+            {"proba_no": ["unknown", *answers()["proba_no"][1:]]},
+            "holds no numbers in 1 of 160 records (the first is record 1), where "
+            "probabilities belong.",
+        ),
+        (
+            {"in": 1},
+            "has 160 members and 0 non-members; expected at least one of each",
         ),
         (
             {"y": Y.astype(str)},
@@ -316,3 +331,99 @@ def test_r10_membership_and_labels_given_by_mistake_are_not_quoted(values):
             call()
         text = str(caught.value)
         assert not any(re.search(rf"\b{re.escape(str(v))}\b", text) for v in values)
+
+
+# The words of the command line
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--n-shadows=1"], "--n-shadows 1 is too few; expected 2 or more."),
+        (
+            ["--n-jobs=0"],
+            "--n-jobs 0 has no meaning; expected 1 or more, or -1 for all cores.",
+        ),
+        (
+            ["--timeout=5"],
+            "--timeout 5.0 needs worker processes, which can be stopped: pass "
+            "--n-jobs 2 or more, or leave --timeout out.",
+        ),
+        (
+            ["--response-method=decision_function"],
+            "--response-method decision_function, but the model "
+            "RandomForestClassifier has no such method. It has predict_proba, "
+            "predict: pass one of them, or 'auto'.",
+        ),
+        (
+            ["--fail-above=auc=0.6", "--fail-above=auc=0.9"],
+            "--fail-above has auc more than once. Pass the one that counts.",
+        ),
+        (
+            ["--fail-slice-above=tpr=0.1@fpr=0.1", "--fail-slice-above=tpr=9%@fpr=10%"],
+            "--fail-slice-above has tpr@fpr=0.1 more than once. Pass the one that "
+            "counts.",
+        ),
+    ],
+)
+def test_errors_speak_of_options(tmp_path, capsys, options, message):
+    assert refusal(capsys, tmp_path, small_forest(FRAME), FRAME, Y, *options) == message
+
+
+def test_a_baseline_that_is_none_is_told_by_the_option(tmp_path, capsys):
+    old = tmp_path / "old.json"
+    old.write_text("{}")
+    model = small_forest(FRAME)
+    told = refusal(capsys, tmp_path, model, FRAME, Y, f"--baseline={old}")
+    assert repr(str(old)) in told
+    assert told.endswith("expected a report that --json wrote.")
+
+
+def test_a_regressor_is_told_by_what_it_is(tmp_path, capsys):
+    model = RandomForestRegressor(2).fit(FRAME[:N], Y[:N])
+    told = refusal(capsys, tmp_path, model, FRAME, Y)
+    assert told.startswith("The model must be a classifier, but RandomForestRegressor")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "Shadow 3 took longer than timeout=5.0 seconds and was stopped with all "
+            "workers. Pass a longer timeout, or a recipe that ends by itself. With "
+            "memory= the shadows trained so far are found again.",
+            "Shadow 3 took longer than --timeout 5.0 and was stopped with all workers. "
+            "Pass a longer --timeout, or a recipe that ends by itself.",
+        ),
+        (
+            "Most often the memory of the machine is full: pass a smaller n_jobs. With "
+            "memory= the shadows trained so far are found again.",
+            "Most often the memory of the machine is full: pass a smaller --n-jobs.",
+        ),
+    ],
+)
+def test_shadows_that_are_stopped_are_told_in_options(text, shown, tmp_path, capsys):
+    def fail(*args, **kwargs):
+        raise ShadowFitError(text)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sklearn_mia.__main__.audit_case", fail)
+        arguments = arguments_for(tmp_path, small_forest(FRAME), FRAME, Y)
+        assert main(arguments) in (1, 2)
+    assert capsys.readouterr().err == f"error: {shown}\n"
+
+
+@pytest.mark.parametrize("given", ["patients", "two words"])
+def test_a_word_for_several_is_told_so(given, capsys):
+    with pytest.raises(SystemExit):
+        main(["audit", "--label=y", f"--group-name={given}"])
+    told = capsys.readouterr().err
+    assert f"{given!r} looks like several; expected one such as patient, or" in told
+
+
+def test_no_command_shows_the_help(capsys):
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("usage: python -m sklearn_mia")
+    assert "audit a model file on two tables" in err

@@ -80,7 +80,7 @@ def report(leaking, visits):
 def test_every_number_counts_persons(report, visits):
     _, _, person, is_member = visits
     pytest.importorskip("pandas")
-    attack, data = report.attacks[0], report.to_dict()["data"]
+    attack, data = report.attacks[0], report.to_dict()["report"]["data"]
     sides = is_member.sum(), (~is_member).sum()
     assert (data["unit"], data["n_members"], data["n_nonmembers"]) == ("group", 60, 60)
     assert (data["n_member_records"], data["n_nonmember_records"]) == sides
@@ -143,7 +143,7 @@ def test_a_person_on_both_sides_is_told_and_is_a_member(leaking, visits):
     # A stay of the first person was not trained on.
     moved = is_member & ~((person == 0) & (np.cumsum(person == 0) == 1))
     report = audited(leaking, (X, y, person, moved))
-    data = report.to_dict()["data"]
+    data = report.to_dict()["report"]["data"]
     assert (data["n_members"], data["n_nonmembers"], data["n_mixed"]) == (60, 60, 1)
     finding = next(f for f in report.findings if f.code == "MIA003")
     assert finding.message.startswith("1 of 120 groups have records on both sides")
@@ -176,7 +176,7 @@ def test_the_exposed_cannot_hide_in_few_persons_or_on_both_sides():
         )
         outcomes = {row["limit"]: row["outcome"] for row in report.limits}
         assert outcomes["tpr@fpr=0.01"] in ("undecided", "exceeded")
-        assert passes(report.to_dict()) != "yes"
+        assert passes(report.to_dict()["report"]) != "yes"
         assert code in {f.code for f in report.findings}
 
 
@@ -239,7 +239,7 @@ def test_slices_and_sizes_are_of_persons(report, visits):
         np.sum(sizes[:60] == 1),
         np.sum(sizes[60:] == 1),
     )
-    told = report.to_dict()["sizes"]
+    told = report.to_dict()["report"]["sizes"]
     assert [row["n_records"] for row in told] == ["1", "2", "3-5", "6+"]
     assert sum(row["n_members"] for row in told) == 60
     assert sum(round(r["tpr"]["estimate"] * r["n_members"]) for r in told) == sum(
@@ -250,7 +250,7 @@ def test_slices_and_sizes_are_of_persons(report, visits):
 
 def test_who_is_exposed_can_be_listed(report):
     pytest.importorskip("pandas")
-    told = report.to_dict()["exposed"]
+    told = report.to_dict()["report"]["exposed"]
     named = report.exposed(max_fdr=0.1)
     assert len(named) == told["n_named"] > 0
     assert named["member"].all()
@@ -317,7 +317,7 @@ def test_from_files_a_person_is_a_column(tmp_path, visits, capsys):
     json_file = tmp_path / "r.json"
     table = tmp_path / "children.csv"
     grouped = ["--group=patient", "--group-name=child/children", f"--json={json_file}"]
-    grouped.append(f"--groups={table}")
+    grouped += [f"--groups={table}", "--name-records"]
     assert main(["audit", *files, *common, *grouped]) == 0
     text = capsys.readouterr().out
     assert "60 children in the data" in text.replace("\n", " ")

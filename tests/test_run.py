@@ -80,7 +80,7 @@ def test_what_learns_from_membership_is_asked_about_the_other_records_alone(lear
     assert_array_equal(np.sort(np.r_[learned, judged]), np.arange(N_RECORDS))
     assert len(learned) == len(judged) == 200
     assert_array_equal(membership, IS_MEMBER[learned])
-    scores = report.to_dict()["records"]["score_learner"]
+    scores = report.to_dict(name_records=True)["records"]["score_learner"]
     expected = np.full(N_RECORDS, None)
     expected[judged] = judged
     assert scores == expected.tolist()

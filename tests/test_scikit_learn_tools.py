@@ -188,14 +188,14 @@ def test_permutation_test_score(model, records, is_member):
         records,
         is_member,
         cv=FOLDS,
-        n_permutations=9,
+        n_permutations=4,
         scoring="roc_auc",
         random_state=0,
     )
     assert score == np.mean(by_hand(attack, records, is_member))
-    assert permuted.shape == (9,)
+    assert permuted.shape == (4,)
     assert score > permuted.max()
-    assert p_value == 0.1
+    assert p_value == 0.2
 
 
 def test_scores_do_not_depend_on_membership(model, records, is_member):

@@ -4,10 +4,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from sklearn_mia import MembershipSignals, SupervisedAttack, as_records
+from sklearn_mia.attacks._supervised import _Folds
 from sklearn_mia.metrics import rate_interval
 from sklearn_mia.signals import SIGNALS
 
@@ -97,6 +98,20 @@ def test_equal_seeds_give_equal_scores(table, forest):
     ]
     assert_array_equal(*scores)
     assert estimator.random_state is None
+
+
+@pytest.mark.parametrize("n_groups", [300, 120, 7])
+@pytest.mark.parametrize("n_folds", [2, 3, 5])
+def test_folds_are_those_of_scikit_learn(n_groups, n_folds):
+    rng = np.random.default_rng(n_groups)
+    groups = rng.permutation(np.arange(300) % n_groups)
+    members = rng.random(300) < 0.4
+    both = [
+        folds(n_folds, shuffle=True, random_state=0).split(members, members, groups)
+        for folds in (_Folds, StratifiedGroupKFold)
+    ]
+    for (_, one), (_, other) in zip(*both, strict=True):
+        assert_array_equal(one, other)
 
 
 @pytest.mark.slow

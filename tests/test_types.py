@@ -92,7 +92,13 @@ CODES = {
 # F03: codes that look like numbers
 
 
-@pytest.mark.parametrize("codes", ["digits", "underscores", "exponents"])
+# What is read of the others is in the next test.
+SLOW_CODES = [
+    pytest.param(c, marks=pytest.mark.slow) for c in ("underscores", "exponents")
+]
+
+
+@pytest.mark.parametrize("codes", ["digits", *SLOW_CODES])
 def test_f03_figures_of_text_codes_are_those_of_memory(tmp_path, codes):
     X = column(CODES[codes])
     model = encoded(X)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from helpers.common_checks import scikit_learn_checks
 from helpers.selection import X, Y, forest, tree
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -7,20 +8,21 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_mia.model_selection import AuditableClassifier, CoarsenedClassifier
 
 
-@parametrize_with_checks(
+@scikit_learn_checks(
     [
-        AuditableClassifier(tree()),
-        AuditableClassifier(forest(3), keep_records=True),
         AuditableClassifier(make_pipeline(StandardScaler(), LinearSVC())),
-        CoarsenedClassifier(tree(), decimals=1, top_k=2, temperature=2.0),
         CoarsenedClassifier(tree(), label_only=True),
         AuditableClassifier(CoarsenedClassifier(tree(), decimals=1)),
-    ]
+    ],
+    slow=[
+        AuditableClassifier(tree()),
+        AuditableClassifier(forest(3), keep_records=True),
+        CoarsenedClassifier(tree(), decimals=1, top_k=2, temperature=2.0),
+    ],
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

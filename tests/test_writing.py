@@ -18,7 +18,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import ThresholdAttack
 from sklearn_mia.__main__ import main
-from sklearn_mia.auditing import AuditReport, RecipeReport, _writing, audit
+from sklearn_mia.auditing import AuditReport, _writing, audit, audit_recipe
 from sklearn_mia.auditing._writing import check_outputs, say, visible, write_whole
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and devices of POSIX")
@@ -274,7 +274,10 @@ def test_r5_names_that_are_no_utf_8(command, tmp_path, capfd):
     out, err = capfd.readouterr()
     assert (status, err) == (0, "")
     content = json.loads((tmp_path / odd).read_text(encoding="utf-8"))
-    assert content["sources"]["predictions"] == "table-\udcff.csv"
+    assert (
+        content["report"]["provenance"]["files"]["predictions"]["name"]
+        == "table-\udcff.csv"
+    )
     assert r"table-\udcff.csv" in out
 
 
@@ -295,8 +298,15 @@ def test_r6_modes_are_kept_and_new_records_are_for_their_owner(tmp_path, umask, 
     assert mode_of(tmp_path / "r.json") == mode_of(tmp_path / "r.html") == 0o600
     bare = quick(halves(), per_record=False)
     bare.to_json(tmp_path / "bare.json")
-    RecipeReport("r", 2, 0.95, [], []).to_json(tmp_path / "recipe.json")
-    assert mode_of(tmp_path / "bare.json") == mode_of(tmp_path / "recipe.json") == 0o644
+    recipe = audit_recipe(
+        DecisionTreeClassifier(),
+        *halves()[:2],
+        n_targets=2,
+        attacks="ThresholdAttack",
+    )
+    for write, name in ((recipe.to_json, "recipe.json"), (recipe.to_html, "r2.html")):
+        write(tmp_path / name)
+        assert mode_of(tmp_path / name) == mode_of(tmp_path / "bare.json") == 0o644
     os.umask(0o027)
     bare.to_html(tmp_path / "bare.html")
     assert mode_of(tmp_path / "bare.html") == 0o640
@@ -413,7 +423,7 @@ def test_r15_control_characters_are_shown_and_not_obeyed():
         assert SHOWN in shown or r"\x1b" in shown
     assert EVIL not in repr(report)
     # Data stay data.
-    assert json.loads(report.to_json())["data"]["classes"][0] == EVIL
+    assert json.loads(report.to_json())["report"]["data"]["classes"][0] == EVIL
     assert AuditReport.from_json(report.to_json()).to_dict() == report.to_dict()
 
 

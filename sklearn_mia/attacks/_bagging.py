@@ -287,6 +287,11 @@ class BaggingAttack(BaseShadowAttack):
     True
     """
 
+    explanation = (
+        "Reads the votes of the trees from the probabilities of a forest, and compares "
+        "them with votes of trees that cannot have seen the record: a member has "
+        "hardly any tree against it."
+    )
     _parameter_constraints: dict = {
         **{
             name: constraint

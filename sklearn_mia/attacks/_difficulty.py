@@ -155,6 +155,10 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
     True
     """
 
+    explanation = (
+        "Takes off how easy a record is for models trained without it, and looks at "
+        "what this model alone knows."
+    )
     _parameter_constraints: dict = {
         **BaseShadowAttack._parameter_constraints,
         "signal": [str, callable],

@@ -363,6 +363,10 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
     True
     """
 
+    explanation = (
+        "Sees predicted labels alone: it asks about slightly changed copies of a "
+        "record, too, and looks whether the label of the record itself stands out."
+    )
     _parameter_constraints: dict = {
         **BaseOptionalShadowAttack._parameter_constraints,
         "signal": [str, callable],

@@ -18,7 +18,6 @@ from sklearn_mia.equations import (
     share_of_pool,
     solve,
 )
-from sklearn_mia.equations._solver import MOST_MISFIT
 from sklearn_mia.identity import find_ids, record_ids
 from sklearn_mia.memory import kept
 from sklearn_mia.models import model_name, open_model
@@ -166,6 +165,11 @@ class LinearReconstructionAttack(BaseAttack):
     True
     """
 
+    explanation = (
+        "Reads the counts, means or coefficients in the file of the model and "
+        "solves them, as equations, for who was in the training data; it trains no "
+        "model."
+    )
     _parameter_constraints: dict = {
         **BaseAttack._parameter_constraints,
         "prior": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
@@ -267,7 +271,7 @@ class LinearReconstructionAttack(BaseAttack):
                 self.prior_ = float(np.clip(whole - outside / n_pool, 0.01, 0.99))
                 given = {"prior": self.prior_, "n_outside": outside}
                 solution = _solved(system, given | settings)
-                if n_members is None or solution.misfit <= MOST_MISFIT:
+                if n_members is None or solution.fits:
                     return solution
             self.prior_ = share_of_pool(system, copies)
             self.n_outside_ = float(max(n_members - self.prior_ * n_pool, least))

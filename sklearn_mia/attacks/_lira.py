@@ -224,6 +224,10 @@ class LiRA(BaseShadowAttack):
     True
     """
 
+    explanation = (
+        "Compares the answer for a record with those of models trained with the "
+        "record and of models trained without it."
+    )
     _parameter_constraints: dict = {
         **BaseShadowAttack._parameter_constraints,
         "mode": [StrOptions({"auto", "online", "offline"})],

@@ -286,6 +286,10 @@ class QuantileRegressionAttack(BaseAttack):
     True
     """
 
+    explanation = (
+        "Learns what answer to expect for a record like this one, and looks how far "
+        "the real one is above that."
+    )
     _parameter_constraints: dict = {
         **BaseAttack._parameter_constraints,
         "estimator": [HasMethods(["fit", "predict"]), None],

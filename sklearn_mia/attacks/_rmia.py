@@ -211,6 +211,10 @@ class RMIA(BaseShadowAttack):
     True
     """
 
+    explanation = (
+        "Asks by how much the model gives a record a higher probability than models "
+        "like it do on average."
+    )
     _parameter_constraints: dict = {
         **BaseShadowAttack._parameter_constraints,
         "mode": [StrOptions({"auto", "online", "offline"})],

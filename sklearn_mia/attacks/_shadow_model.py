@@ -191,6 +191,10 @@ class ShadowModelAttack(BaseShadowAttack):
     True
     """
 
+    explanation = (
+        "Trains models of its own, whose members it knows, and learns from them how "
+        "members are answered."
+    )
     _parameter_constraints: dict = {
         **BaseShadowAttack._parameter_constraints,
         "attack_estimator": [HasMethods(["fit", "predict"]), None],

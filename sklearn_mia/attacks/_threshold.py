@@ -128,6 +128,10 @@ class ThresholdAttack(BaseAttack):
     True
     """
 
+    explanation = (
+        "Takes the records that the model answers most surely, or with the least "
+        "error, for members; it needs nothing but the answers."
+    )
     _parameter_constraints: dict = {
         **BaseAttack._parameter_constraints,
         "signal": [str, callable],

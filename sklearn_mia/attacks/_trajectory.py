@@ -349,6 +349,10 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
     True
     """
 
+    explanation = (
+        "Follows the error on a record from stage to stage of a boosting model: "
+        "what falls late was learned from few records."
+    )
     _parameter_constraints: dict = {
         **BaseOptionalShadowAttack._parameter_constraints,
         "n_stages": [Interval(Integral, 2, None, closed="left")],

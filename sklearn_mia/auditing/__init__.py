@@ -2,6 +2,7 @@
 
 from sklearn_mia.auditing._audit import audit, audit_predictions
 from sklearn_mia.auditing._baseline import compare_with_baseline
+from sklearn_mia.auditing._changes import ReportChanges, compare_reports
 from sklearn_mia.auditing._display import (
     MembershipRocDisplay,
     RecordRiskDisplay,
@@ -18,10 +19,12 @@ __all__ = [
     "MembershipRocDisplay",
     "RecipeReport",
     "RecordRiskDisplay",
+    "ReportChanges",
     "ScoreDistributionDisplay",
     "audit",
     "audit_predictions",
     "audit_recipe",
+    "compare_reports",
     "compare_with_baseline",
     "default_attacks",
 ]

@@ -1,5 +1,8 @@
 """What an attacker holds: a way to ask the model, or its file."""
 
+import inspect
+
+from sklearn_mia.attacks import ThresholdAttack
 from sklearn_mia.base import BaseAttack
 
 # From the weaker to the stronger: who has the file can ask it, too.
@@ -38,11 +41,36 @@ def access_of(attack):
     -------
     access : {"interface", "file"}
     """
-    inside = [attack]
-    if not isinstance(attack, BaseAttack) and hasattr(attack, "get_params"):
-        inside += attack.get_params(deep=True).values()
-    reads_file = any(getattr(part, "access", None) == "file" for part in inside)
+    reads_file = any(getattr(p, "access", None) == "file" for p in _inside(attack))
     return "file" if reads_file else "interface"
+
+
+def _inside(attack):
+    """An attack, or the parts of a search or another wrapper with one inside."""
+    if isinstance(attack, BaseAttack) or not hasattr(attack, "get_params"):
+        return [attack]
+    return [attack, *attack.get_params(deep=True).values()]
+
+
+def explanation_of(attack):
+    """What an attack does, for whoever reads a report.
+
+    Parameters
+    ----------
+    attack : estimator or None
+        None is a signal of the answers.
+
+    Returns
+    -------
+    explanation : str
+        Its `explanation`, else the first line of its documentation.
+    """
+    if attack is None:
+        return ThresholdAttack.explanation
+    found = [part for part in _inside(attack) if isinstance(part, BaseAttack)]
+    told = [part.explanation for part in found if part.explanation]
+    documented = inspect.getdoc(type((found or [attack])[0])) or ""
+    return told[0] if told else documented.partition("\n")[0]
 
 
 def accesses_told(release, attacks, *, chosen):

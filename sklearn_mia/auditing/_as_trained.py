@@ -25,7 +25,7 @@ class _ChosenByTypeError(ValueError):
 
 
 def typed_as_trained(model, columns, sides, as_arrays, fitted_with=None, labels=None):
-    """Both tables, typed so that the model takes them.
+    """All tables, typed so that the model takes them.
 
     Where neither the model nor the cells tell what a column was, the kinds that it
     may have been are tried until the model answers. Digits that reach code which could
@@ -40,7 +40,8 @@ def typed_as_trained(model, columns, sides, as_arrays, fitted_with=None, labels=
         From :func:`~sklearn_mia.auditing._typing.read_columns`; changed to how they
         were read in the end.
 
-    sides : pair of Side
+    sides : list of Side
+        Members and non-members, or one table.
 
     as_arrays : bool
         Whether the model was trained on an array.
@@ -49,11 +50,11 @@ def typed_as_trained(model, columns, sides, as_arrays, fitted_with=None, labels=
         The version of scikit-learn that saved the model, if it is another.
 
     labels : Series or None, default=None
-        Classes of the members; None takes digits for numbers if the model does.
+        Classes of the first table; None takes digits for numbers if the model does.
 
     Returns
     -------
-    features : pair of {DataFrame, ndarray}
+    features : tuple of {DataFrame, ndarray}
 
     Raises
     ------
@@ -106,9 +107,9 @@ def _with(columns, choice, **why):
 
 
 def _taken(model, columns, sides, as_arrays):
-    """Both tables, if the model takes them."""
+    """All tables, if the model takes them."""
     _fit_selectors(model, columns, sides)
-    features = tuple(_features(columns, side, as_arrays) for side in (0, 1))
+    features = tuple(_features(columns, side, as_arrays) for side in range(len(sides)))
     check_known_values(model, features, [side.path for side in sides])
     for side, table in enumerate(features):
         rows = [np.arange(min(_HEAD, table.shape[0]))]
@@ -139,7 +140,8 @@ def _reaching_other_code(model, columns):
 def _better(model, taken, name, sides, as_arrays, labels):
     """The tables as they are taken, or with one column as text if that is better."""
     trial, features = taken
-    why = "the model knows the classes of the members better so"
+    whose = "members" if len(sides) == 2 else "records"
+    why = f"the model knows the classes of the {whose} better so"
     other = _with(trial, {name: "text"}, why=why)
     try:
         as_text = _taken(model, other, sides, as_arrays)

@@ -307,7 +307,7 @@ def audit_case(
     n_jobs=None,
     timeout=None,
     extra_findings=(),
-    sources=None,
+    provenance=None,
 ):
     """Audit a model on records already checked.
 
@@ -323,8 +323,8 @@ def audit_case(
 
     extra_findings : list of Finding, default=()
 
-    sources : dict or None, default=None
-        Names of the files audited.
+    provenance : dict or None, default=None
+        From :func:`~sklearn_mia.auditing._provenance.provenance_of`.
 
     Returns
     -------
@@ -396,6 +396,7 @@ def audit_case(
         model=model,
         model_content={
             "name": models.model_name(model),
+            "family": models.model_family(model),
             "class": f"{type(model).__module__}.{type(model).__qualname__}",
             "description": " ".join(without_addresses(str(model)).split())[:2000],
             "response": responder.kind,
@@ -409,7 +410,7 @@ def audit_case(
         and models.is_one_against_rest(model),
         fitted_before=fitted_before,
         extra_findings=[f for f in (*extra_findings, left_out) if f is not None],
-        sources=sources,
+        provenance=provenance,
         n_dropped=n_dropped,
     )
 
@@ -552,7 +553,7 @@ def audit_predictions(
     return predictions_report(case, log_proba, settings, model_name=model_name)
 
 
-def predictions_report(case, log_proba, settings, *, model_name, sources=None):
+def predictions_report(case, log_proba, settings, *, model_name, provenance=None):
     """Report on predictions already checked.
 
     Parameters
@@ -565,8 +566,8 @@ def predictions_report(case, log_proba, settings, *, model_name, sources=None):
 
     model_name : str
 
-    sources : dict or None, default=None
-        Names of the files audited.
+    provenance : dict or None, default=None
+        From :func:`~sklearn_mia.auditing._provenance.provenance_of`.
 
     Returns
     -------
@@ -587,6 +588,7 @@ def predictions_report(case, log_proba, settings, *, model_name, sources=None):
         settings,
         model_content={
             "name": model_name,
+            "family": model_name,
             "class": None,
             "description": "only its predictions were given",
             "response": "predictions",
@@ -594,5 +596,5 @@ def predictions_report(case, log_proba, settings, *, model_name, sources=None):
         log_proba=log_proba,
         right=log_proba.argmax(axis=1) == case.codes,
         extra_findings=[_circumstances.only_predictions()],
-        sources=sources,
+        provenance=provenance,
     )

@@ -10,6 +10,7 @@ from scipy.special import ndtri
 from sklearn_mia.auditing._baseline_words import (
     closing_sentence,
     other_attacks,
+    other_limits,
     other_settings,
     paired_sentence,
     sentence_of,
@@ -17,6 +18,7 @@ from sklearn_mia.auditing._baseline_words import (
     unpaired_sentence,
 )
 from sklearn_mia.auditing._evaluation import plain_interval, tpr_row
+from sklearn_mia.auditing._json import plain
 from sklearn_mia.auditing._judging import (
     BASELINE_SHARE,
     ONLY_PREDICTIONS,
@@ -29,7 +31,7 @@ from sklearn_mia.auditing._judging import (
 )
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._reading import check_size
-from sklearn_mia.auditing._report import AuditReport, plain
+from sklearn_mia.auditing._report import AuditReport
 from sklearn_mia.auditing._verdict import check_limits
 from sklearn_mia.metrics import roc_auc_interval
 from sklearn_mia.metrics._difference import (
@@ -108,8 +110,9 @@ def check_baseline(old, limits, *, of_predictions, unit="record", attacks=None):
     ----------
     old : AuditReport
 
-    limits : list of (str, float or None, float)
-        Of the new audit, from :func:`~sklearn_mia.auditing._verdict.check_limits`.
+    limits : list of (str, float or None, float) or None
+        Of the new audit, from :func:`~sklearn_mia.auditing._verdict.check_limits`;
+        None if they may be others.
 
     of_predictions : bool
         Whether the new audit is one of predictions.
@@ -140,8 +143,8 @@ def check_baseline(old, limits, *, of_predictions, unit="record", attacks=None):
             f"The baseline counts {_unit_of(old)}s and this audit counts {unit}s. "
             f"{_MAKE_ANOTHER} in the same way."
         )
-    told = [_limits_told(_limits_of(old)), _limits_told(limits)]
-    if told[0] != told[1]:
+    told = [_limits_told(_limits_of(old)), _limits_told(limits or ())]
+    if limits is not None and told[0] != told[1]:
         raise ValueError(
             f"The baseline has {told[0]}, and this audit has {told[1]}. Set the same "
             "limits, or make a new baseline."
@@ -154,7 +157,7 @@ def check_baseline(old, limits, *, of_predictions, unit="record", attacks=None):
             "same attacks."
         )
     for audited in (_audited(old, name) for name in names):
-        for _, fpr, _ in limits:
+        for _, fpr, _ in limits or ():
             if fpr is None or audited.sample is not None:
                 continue
             if _row_at(audited, fpr) is None:
@@ -202,6 +205,7 @@ def compare_with_baseline(new, old, *, join_ids=True):
 
     See Also
     --------
+    compare_reports : The same as an object of its own, also at other limits.
     audit : Makes the reports.
     AuditReport.from_json : Reads the earlier one back.
 
@@ -248,10 +252,38 @@ def compare_with_baseline(new, old, *, join_ids=True):
                 f"{name} is a {type(report).__name__}; expected an AuditReport, from "
                 "audit or AuditReport.from_json."
             )
+    confidence = confidence_of(BASELINE_SHARE, new._content["settings"]["confidence"])
+    found = changes_since(
+        new, old, join_ids=join_ids, same_limits=True, confidence=confidence
+    )
+    content = new._content | {"baseline": found}
+    return AuditReport(content, new._records, new._groups)
+
+
+def changes_since(new, old, *, join_ids, same_limits, confidence):
+    """Tell what changed since an earlier report.
+
+    Parameters
+    ----------
+    new, old : AuditReport
+
+    join_ids : bool
+
+    same_limits : bool
+        Whether other limits are refused; else the rates of all of them are compared.
+
+    confidence : float
+        Of all intervals together.
+
+    Returns
+    -------
+    content : dict
+        As `AuditReport.baseline`.
+    """
     limits, names, before = _limits_of(new), _names_of(new), _names_of(old)
     check_baseline(
         old,
-        limits,
+        limits if same_limits else None,
         of_predictions=_is_of_predictions(new),
         unit=_unit_of(new),
         attacks=names,
@@ -262,8 +294,9 @@ def compare_with_baseline(new, old, *, join_ids=True):
     apart = "" if join_ids else "the records were not joined by an id (--id)"
     apart = apart or next(filter(None, (_why_apart(*pair) for pair in pairs)), "")
     joined = [None if apart else _joined(*pair) for pair in pairs]
-    fprs = [None, *sorted({fpr for _, fpr, _ in limits if fpr is not None})]
-    confidence = confidence_of(BASELINE_SHARE, new._content["settings"]["confidence"])
+    limits_then = _limits_of(old)
+    rates = {fpr for _, fpr, _ in (*limits, *limits_then) if fpr is not None}
+    fprs = [None, *sorted(rates)]
     each = 1 - (1 - confidence) / (len(pairs) * len(fprs))
     changes = [
         _change(*pair, rows, fpr, each)
@@ -274,7 +307,7 @@ def compare_with_baseline(new, old, *, join_ids=True):
     if new.verdict["level"] == "not_interpretable":
         outcome = "not_interpretable"
     model, created = old._content["model"]["name"], old._content["created"]
-    content = {
+    return {
         "outcome": outcome,
         "title": title(outcome, f"the baseline ({model}, {created[:10]})"),
         "sentences": [
@@ -283,6 +316,7 @@ def compare_with_baseline(new, old, *, join_ids=True):
             if apart
             else paired_sentence(pairs, joined, Nouns(**new._content["nouns"])),
             *other_attacks(names, before),
+            *other_limits(_limits_told(limits), _limits_told(limits_then)),
             *other_settings(pairs),
             closing_sentence(confidence),
         ],
@@ -293,8 +327,6 @@ def compare_with_baseline(new, old, *, join_ids=True):
         "confidence": confidence,
         "changes": changes,
     }
-    content = new._content | {"baseline": content}
-    return AuditReport(content, new._records, new._groups)
 
 
 # What the reports hold
@@ -476,12 +508,14 @@ def _change(new, old, rows, fpr, confidence):
         "then": None,
         "difference": None,
         "outcome": "unknown",
+        "paired": False,
         "note": "; ".join(f"in {whose}, {note}" for whose, note in told if note),
     }
     if None in intervals:
         return change
     correlation = 0.0
-    if rows is not None and not any(s is None for s in scores):
+    paired = rows is not None and not any(s is None for s in scores)
+    if paired:
         sides = new.sample.is_member, old.sample.is_member
         audits = zip(sides, scores, strict=True)
         correlation = (
@@ -498,4 +532,5 @@ def _change(new, old, rows, fpr, confidence):
         "then": intervals[1].estimate,
         "difference": plain_interval(difference),
         "outcome": change_of(difference.low, difference.high),
+        "paired": paired,
     }

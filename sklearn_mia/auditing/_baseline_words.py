@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from sklearn_mia.auditing._judging import CHANGES
 from sklearn_mia.auditing._percent import percent, rate
 from sklearn_mia.metrics._difference import FEWEST_ALARMS
 
@@ -21,6 +22,19 @@ def title(outcome, baseline):
         f"Compared with {baseline}: the numbers of this audit cannot be read as "
         "leakage of the model, so no change of them can."
     )
+
+
+def counts_sentence(changes):
+    """How many values rose and fell; those that are open did not stay the same."""
+    n = {word: sum(c["outcome"] == word for c in changes) for word in CHANGES}
+    told = (
+        f"Of {len(changes)} values {n['more']} clearly rose, {n['less']} clearly fell"
+    )
+    if n["open"]:
+        told += f", and {n['open']} may have done either"
+    if n["unknown"]:
+        told += f"; the change of {n['unknown']} cannot be told"
+    return f"{told}."
 
 
 def sentence_of(change):
@@ -85,6 +99,16 @@ def other_attacks(new, old):
     if not lone:
         return []
     return [f"Of one audit alone, and not compared: {', '.join(lone)}."]
+
+
+def other_limits(new, old):
+    """Which limits had other values, as a list of sentences."""
+    if new == old:
+        return []
+    return [
+        f"The limits differ: the baseline has {old}, this audit {new}. The rates of "
+        "all of them were compared; whether a limit is kept was not."
+    ]
 
 
 def other_settings(pairs):

@@ -1,6 +1,5 @@
 """From the scores of all attacks to a report."""
 
-import datetime
 import warnings
 from functools import partial
 
@@ -16,9 +15,10 @@ from sklearn_mia.auditing import (
     _verdict,
     _work,
 )
-from sklearn_mia.auditing._access import access_of
+from sklearn_mia.auditing._access import access_of, explanation_of
 from sklearn_mia.auditing._blind import blind_auc, blind_table
 from sklearn_mia.auditing._checking import collect_findings, what_shadows_say
+from sklearn_mia.auditing._json import made_now
 from sklearn_mia.auditing._judging import (
     DIFFERENCE_SHARE,
     HEADLINE_SHARE,
@@ -27,17 +27,20 @@ from sklearn_mia.auditing._judging import (
     judge_limits,
 )
 from sklearn_mia.auditing._multiplicity import max_statistic_test
+from sklearn_mia.auditing._next_steps import next_steps
 from sklearn_mia.auditing._nouns import nouns_of
-from sklearn_mia.auditing._report import SCHEMA, SCHEMA_VERSION, AuditReport
-from sklearn_mia.auditing._run import judged_rows, most_shadows, record_rows
+from sklearn_mia.auditing._provenance import provenance_of
+from sklearn_mia.auditing._report import AuditReport
+from sklearn_mia.auditing._run import Scored, judged_rows, most_shadows, record_rows
 from sklearn_mia.auditing._stored import (
     held_figures,
+    rounded_figures,
     stripped_figures,
     what_is_stored,
 )
 from sklearn_mia.auditing._subjects import subjects_of
-from sklearn_mia.groups import rates_by_size
-from sklearn_mia.memory import kept, package_versions
+from sklearn_mia.groups import centred_scores, rates_by_size
+from sklearn_mia.memory import kept
 from sklearn_mia.metrics import (
     EpsilonBound,
     epsilon_lower_bound,
@@ -45,6 +48,7 @@ from sklearn_mia.metrics import (
     threshold_at_fpr,
 )
 from sklearn_mia.progress import stage
+from sklearn_mia.risk import risky_settings
 from sklearn_mia.signals import loss
 
 # Each takes as long as the whole test of the headline, and these are enough for the
@@ -73,7 +77,7 @@ def build_report(
     normalised=False,
     fitted_before=(),
     extra_findings=(),
-    sources=None,
+    provenance=None,
     n_dropped=0,
 ):
     """Evaluate the scores of all attacks and put the report together.
@@ -113,8 +117,8 @@ def build_report(
 
     extra_findings : list of Finding, default=()
 
-    sources : dict or None, default=None
-        Names of the files audited.
+    provenance : dict or None, default=None
+        From :func:`~sklearn_mia.auditing._provenance.provenance_of`.
 
     n_dropped : int, default=0
         Records left out before.
@@ -221,11 +225,14 @@ def build_report(
         return by_access
 
     slices = checks.run("slices", sliced, default={a: [] for a in accesses})
-    overall = {row["name"]: row["auc"]["estimate"] for row in attacks}
     # Who has the file can ask the model, too: no verdict is worse than that on it.
     widest = accesses[-1]
     worst = {
-        access: _slices.worst_slice(rows, 1 - slice_confidence, overall)
+        access: _slices.worst_slice(
+            rows,
+            1 - slice_confidence,
+            [row for row in attacks if row["name"] in names_of[access]],
+        )
         for access, rows in slices.items()
     }
     of_numbers = [
@@ -262,7 +269,7 @@ def build_report(
             "what the file stores", _stored, model, on_file, case, settings
         )
     stage(_work.WRITING)
-    records = groups = top = None
+    records = groups = None
     if settings.per_record:
         records = checks.run("single records", _ranking.record_columns, case, scored)
         if case.groups is not None:
@@ -272,9 +279,12 @@ def build_report(
                 subjects,
                 list(scored),
             )
-    table = records if groups is None else groups
-    if table is not None:
-        top = checks.run(f"the most exposed {nouns.many}", _ranking.most_exposed, table)
+    risky = []
+    if model is not None:
+        risky = checks.run(
+            "settings of the model", risky_settings, model, default=risky
+        )
+    labels_only = checks.run("right and wrong answers", _labels_only, case, right)
     findings = _by_severity([*findings, *extra_findings, *checks.failed])
     auc_of, rate_of = _values_to_judge(case, scored, subjects, attacks, level, seed)
 
@@ -340,12 +350,9 @@ def build_report(
         }
 
     content = {
-        "schema": SCHEMA,
-        "schema_version": SCHEMA_VERSION,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": package_versions(),
+        **made_now(),
         "model": model_content,
-        "sources": sources or {},
+        "provenance": provenance or provenance_of(),
         "data": {
             "unit": "record" if case.groups is None else "group",
             "n_members": n_sides[0],
@@ -385,10 +392,19 @@ def build_report(
         "blind": blind,
         "sizes": sizes,
         "findings": [vars(f) for f in findings],
-        "top_records": top,
+        "risky_settings": [vars(setting) for setting in risky],
+        "labels_only": labels_only,
         "baseline": None,
     }
-    return AuditReport(content, records, groups)
+    return AuditReport(content | {"next_steps": next_steps(content)}, records, groups)
+
+
+def _labels_only(case, right):
+    """What those can tell who learn no more than whether the model is right."""
+    values = right.astype(float)
+    result = Scored(values, None, "right or wrong", ratios=centred_scores(values))
+    rows = subjects_of(case, {"right": result}).rows("right")
+    return _evaluation.plain_interval(roc_auc_interval(*rows))
 
 
 def _is_judged(key, slices):
@@ -425,6 +441,7 @@ def _stored(model, attack, case, settings):
         given = attack, case, fpr
         stored["held"] = held_figures(*given, seed=settings.seed)
         stored["stripped"] = stripped_figures(*given, seed=settings.seed)
+        stored["rounded"] = rounded_figures(*given, seed=settings.seed)
     return stored
 
 
@@ -437,6 +454,7 @@ def _attack_rows(case, scored, subjects, settings, level, labels, correction, ch
         row = {
             "name": name,
             "description": result.description,
+            "explanation": explanation_of(result.fitted),
             "p_corrected": min(v for k, v in p_values.items() if k != "reversed"),
             "p_corrected_by_metric": p_values,
             "note": ""

@@ -182,3 +182,63 @@ def interval_svg(interval, width=170, height=18):
         f'y2="{y}"/>'
         f'<circle class="dot s0" cx="{_x(x["estimate"])}" cy="{y}" r="3.5"/></svg>'
     )
+
+
+def models_svg(rows, width=720, shape="wide"):
+    """The AUC of each model as a ring, a line an attack, with mean and interval.
+
+    Parameters
+    ----------
+    rows : list of dict
+        "name", "auc" (mean, low and high) and "aucs" of each attack.
+
+    width : int, default=720
+
+    shape : {"wide", "narrow"}, default="wide"
+        Class of the element.
+
+    Returns
+    -------
+    svg : str
+    """
+    left, right, line = 14, 14, 48
+    height = line * len(rows) + 50
+    found = [v for row in rows for v in (*row["aucs"], row["auc"]["low"])]
+    found += [0.5, *(row["auc"]["high"] for row in rows)]
+    first, last = math.floor(min(found) * 10), math.ceil(max(found) * 10)
+    first, last = max(0, min(first, 4)), min(10, max(last, 6))
+
+    def x_of(auc):
+        share = (10 * auc - first) / (last - first)
+        return left + share * (width - left - right)
+
+    bottom = line * len(rows) + 6
+    parts = [
+        f'<svg class="chart {shape}" viewBox="0 0 {width} {height}" role="img" '
+        'aria-label="AUC of each model by attack, with mean and interval">'
+    ]
+    for tenth in range(first, last + 1):
+        x = _x(x_of(tenth / 10))
+        parts.append(
+            f'<line class="{"guess" if tenth == 5 else "grid"}" x1="{x}" x2="{x}" '
+            f'y1="4" y2="{bottom}"/><text class="tick" x="{x}" y="{bottom + 17}" '
+            f'text-anchor="middle">{tenth / 10:g}</text>'
+        )
+    for number, row in enumerate(rows):
+        y = number * line + 36
+        ends = [(x_of(row["auc"][end]), y) for end in ("low", "high")]
+        parts.append(
+            f'<text class="axis" x="{left}" y="{y - 16}">{escape(row["name"])}</text>'
+            f'<path class="span s0" d="{_path(ends)}"/>'
+            f'<circle class="dot s0" cx="{_x(x_of(row["auc"]["mean"]))}" cy="{y}" '
+            'r="4.5"/>'
+        )
+        parts += [
+            f'<circle class="edge others" cx="{_x(x_of(auc))}" cy="{y}" r="6"/>'
+            for auc in row["aucs"]
+        ]
+    parts.append(
+        f'<text class="axis" x="{_x((left + width - right) / 2)}" y="{height - 4}" '
+        'text-anchor="middle">AUC (0.5 is guessing)</text></svg>'
+    )
+    return "".join(parts)

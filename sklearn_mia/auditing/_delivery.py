@@ -1,6 +1,7 @@
 """The files of the command line: checked before an audit, written after it."""
 
 import sys
+from collections import Counter
 from functools import partial
 
 from sklearn.utils._optional_dependencies import check_pandas_support
@@ -9,7 +10,8 @@ from sklearn_mia.auditing import _reading, _writing
 from sklearn_mia.auditing._html import check_jinja2
 from sklearn_mia.progress import clear, stage
 
-_INPUTS = ("model", "members", "nonmembers", "predictions")
+_INPUTS = {name: name for name in ("model", "members", "nonmembers", "predictions")}
+_INPUTS |= {"table": "table", "baseline": "--baseline"}
 _PAGES = ("html", "json")
 _TABLES = ("records", "groups")
 
@@ -21,21 +23,29 @@ def check_destinations(arguments):
     ----------
     arguments : Namespace
     """
-    outputs = [(f"--{n}", getattr(arguments, n)) for n in (*_PAGES, *_TABLES)]
-    inputs = [(name, getattr(arguments, name)) for name in _INPUTS]
-    _writing.check_outputs(outputs, [*inputs, ("--baseline", arguments.baseline)])
+    given = vars(arguments)
+    inputs = [(_INPUTS[name], given[name]) for name in _INPUTS if name in given]
+    _writing.check_outputs([(f"--{n}", p) for n, p in _outputs(arguments)], inputs)
     _check_suffix(arguments.html, (".html", ".htm"), "--html")
     if arguments.html is not None:
         check_jinja2()
-    if arguments.groups is not None and arguments.group is None:
+    if given.get("name_records") and given.get("no_records"):
+        raise ValueError("--name-records and --no-records contradict each other.")
+    repeated = [
+        key for key, n in Counter(k for k, _ in arguments.note).items() if n > 1
+    ]
+    if repeated:
+        raise ValueError(
+            f"--note gives {repeated[0]!r} twice. Give each field one value."
+        )
+    if given.get("groups") is not None and arguments.group is None:
         raise ValueError("--groups FILE needs --group COLUMN, the person of a record.")
     if arguments.group_name is not None and arguments.group is None:
         raise ValueError(
             "--group-name WORD needs --group COLUMN, the person of a record."
         )
-    for name in _TABLES:
-        path = getattr(arguments, name)
-        if path is None:
+    for name, path in _outputs(arguments):
+        if name not in _TABLES or path is None:
             continue
         if arguments.no_records:
             raise ValueError(f"--{name} and --no-records contradict each other.")
@@ -43,6 +53,12 @@ def check_destinations(arguments):
         check_pandas_support(f"--{name} (pip install 'sklearn-mia[report]')")
         if _writing.is_parquet(path):
             _reading.check_pyarrow()
+
+
+def _outputs(arguments):
+    """What the options of the command say of files to write, also where they do not."""
+    given = vars(arguments)
+    return [(name, given[name]) for name in (*_PAGES, *_TABLES) if name in given]
 
 
 def _check_suffix(path, known, option):
@@ -60,18 +76,20 @@ def deliver(report, arguments):
 
     Parameters
     ----------
-    report : AuditReport
+    report : AuditReport or RecipeReport
 
     arguments : Namespace
     """
-    wanted = {n: getattr(arguments, n) for n in (*_PAGES, *_TABLES)}
-    wanted = {name: path for name, path in wanted.items() if path is not None}
+    wanted = {name: path for name, path in _outputs(arguments) if path is not None}
     # A file on stdout is alone there.
     taken = any(map(_writing.goes_to_stdout, wanted.values()))
     steps = [("The report", partial(_print, report, sys.stderr if taken else None))]
-    write = {"html": report.to_html, "json": report.to_json} | {
-        name: partial(_write_table, report, name) for name in _TABLES
-    }
+    # A report on a procedure names nobody.
+    named = {"name_records": True} if vars(arguments).get("name_records") else {}
+    write = {
+        "html": partial(report.to_html, **named),
+        "json": partial(report.to_json, **named),
+    } | {name: partial(_write_table, report, name) for name in _TABLES}
     steps += [
         (f"--{n} {path}", partial(_write, write[n], path)) for n, path in wanted.items()
     ]

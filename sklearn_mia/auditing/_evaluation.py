@@ -4,6 +4,7 @@ import math
 import warnings
 
 import numpy as np
+from scipy import stats
 from scipy.stats import rankdata
 
 from sklearn_mia.auditing._multiplicity import (
@@ -31,6 +32,26 @@ _CURVE_POINTS = 120
 _BAND_POINTS = 24
 _BINS = 40
 _FEWEST_TO_EXPOSE = 200
+
+
+def mean_interval(values, confidence):
+    """Mean of shares over models, and its interval by the t distribution.
+
+    Parameters
+    ----------
+    values : list of float
+        Two or more.
+
+    confidence : float
+
+    Returns
+    -------
+    mean, low, high : float
+    """
+    mean, n = float(np.mean(values)), len(values)
+    half = stats.t.ppf((1 + confidence) / 2, n - 1)
+    half *= np.std(values, ddof=1) / np.sqrt(n)
+    return mean, float(max(0.0, mean - half)), float(min(1.0, mean + half))
 
 
 def plain_interval(interval):

@@ -1,10 +1,19 @@
 """The report as one self-contained page: no script, no network, light and dark."""
 
 import functools
+from html import escape
 from importlib import import_module, resources
 
-from sklearn_mia.auditing._access import heading_of
-from sklearn_mia.auditing._charts import distribution_svg, interval_svg, legend, roc_svg
+from sklearn_mia.auditing import _recipe_words
+from sklearn_mia.auditing._access import WHO, heading_of
+from sklearn_mia.auditing._appendix import appendix_of
+from sklearn_mia.auditing._charts import (
+    distribution_svg,
+    interval_svg,
+    legend,
+    models_svg,
+    roc_svg,
+)
 from sklearn_mia.auditing._judging import (
     parts_of,
     passes_by_access,
@@ -12,6 +21,7 @@ from sklearn_mia.auditing._judging import (
 )
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, rate
+from sklearn_mia.auditing._provenance import file_told
 from sklearn_mia.auditing._ranking import named_sentence
 from sklearn_mia.auditing._slice_words import (
     differences_told,
@@ -47,7 +57,7 @@ def check_jinja2():
     return jinja2
 
 
-def render_page(reports, *, title=None):
+def render_page(reports, *, title=None, name_records=False):
     """Render reports as one page.
 
     Parameters
@@ -55,6 +65,9 @@ def render_page(reports, *, title=None):
     reports : list of AuditReport
 
     title : str or None, default=None
+
+    name_records : bool, default=False
+        Whether the members most exposed are named.
 
     Returns
     -------
@@ -66,16 +79,25 @@ def render_page(reports, *, title=None):
         names = " and ".join(content["model"]["name"] for content in contents)
         title = f"Membership audit: {names}"
     markup = import_module("markupsafe").Markup
-    views = [_view(content, i, markup) for i, content in enumerate(contents)]
-    return _template().render(
-        title=visible(title), views=views, severity_words=_SEVERITY_WORDS
+    tops = [visible(r._most_exposed()) if name_records else [] for r in reports]
+    views = [
+        _view(content, i, markup, top)
+        for i, (content, top) in enumerate(zip(contents, tops, strict=True))
+    ]
+    return template("report.html").render(
+        title=visible(title),
+        views=views,
+        severity_words=_SEVERITY_WORDS,
+        names_records=name_records,
     )
 
 
 @functools.cache
-def _template():
+def template(name):
+    """One of the pages of this folder, as a template of jinja2."""
     jinja2 = check_jinja2()
     environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_source_of),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -88,12 +110,65 @@ def _template():
         "ends": _ends,
         "value": _value,
         "records_of": records_of,
+        "file_told": file_told,
+        "who": WHO.get,
         "limit_told": lambda limit, nouns: limit_in_words(limit, Nouns(**nouns)),
         "rate_in_slice": rate_in_slice,
         "slicing_told": lambda slicing, nouns: slicing_told(slicing, Nouns(**nouns)),
     }
-    page = resources.files("sklearn_mia.auditing") / "report.html"
-    return environment.from_string(page.read_text("utf-8"))
+    return environment.get_template(name)
+
+
+def _source_of(name):
+    return (resources.files("sklearn_mia.auditing") / name).read_text("utf-8")
+
+
+def render_recipe(content, *, title=None):
+    """Render the report on a training procedure as one page.
+
+    Parameters
+    ----------
+    content : dict
+        Of a `RecipeReport`.
+
+    title : str or None, default=None
+
+    Returns
+    -------
+    html : str
+    """
+    check_jinja2()
+    content = visible(content)
+    markup = import_module("markupsafe").Markup
+    names = dict.fromkeys(row["attack"] for row in content["summary"])
+    attacks = [_over_models(content, name) for name in names]
+    return template("recipe.html").render(
+        title=visible(title) or f"Membership audit of the procedure {content['name']}",
+        c=content,
+        words=_recipe_words,
+        attacks=attacks,
+        # A phone gets its own proportions.
+        chart=markup(models_svg(attacks) + models_svg(attacks, 380, "narrow")),
+    )
+
+
+def _over_models(content, name):
+    """One attack over all models."""
+    auc, *rates = (row for row in content["summary"] if row["attack"] == name)
+    aucs = [target["attacks"][name]["auc"] for target in content["targets"]]
+    return {"name": name, "auc": auc, "rates": rates, "aucs": aucs}
+
+
+def in_notebook(report):
+    """A page inside the page of a notebook; None without jinja2."""
+    try:
+        page = report.to_html()
+    except ImportError:
+        return None
+    return (
+        f'<iframe srcdoc="{escape(page)}" style="width: 100%; height: 640px; '
+        'border: 1px solid #8884"></iframe>'
+    )
 
 
 def _ends(interval, as_percent=False):
@@ -151,7 +226,16 @@ def _verdict_view(part, passing, heading, main):
     }
 
 
-def _view(content, number, markup):
+def _slicings(slices, markup):
+    """Rows of groups of records by slicing, each with its interval as a bar."""
+    slicings = {}
+    for row in slices:
+        bar = markup(interval_svg(row["auc"]))
+        slicings.setdefault(row["slice"], []).append(row | {"bar": bar})
+    return slicings
+
+
+def _view(content, number, markup, top):
     """What the template needs beside the content itself."""
     attacks, data = content["attacks"], content["data"]
     nouns, sizes = Nouns(**content["nouns"]), (data["n_members"], data["n_nonmembers"])
@@ -165,17 +249,23 @@ def _view(content, number, markup):
         )
         for part in parts_of(content)
     ]
-    slicings = {}
-    for row in content["slices"]:
-        bar = markup(interval_svg(row["auc"]))
-        slicings.setdefault(row["slice"], []).append(row | {"bar": bar})
-    top = content["top_records"] or []
+    sliced = [
+        {
+            "heading": heading_of(part, content),
+            "slicings": _slicings(part["slices"], markup),
+            "rate_limits": rate_limits(part["slices"]),
+        }
+        for part in parts_of(content)
+        if part["slices"]
+    ]
     return {
         "anchor": f"report-{number + 1}",
         "content": content,
         "verdicts": verdicts,
         "level": verdicts[0]["level"],
         "stored": stored_told(content, nouns),
+        "appendix": appendix_of(content),
+        "top": top,
         "lead": attacks[0],
         "shares": shares_of_error(content["settings"]["confidence"]),
         "roc": markup(
@@ -187,8 +277,7 @@ def _view(content, number, markup):
         "distributions": [
             (attack["name"], markup(distribution_svg(attack))) for attack in attacks
         ],
-        "slicings": slicings,
-        "rate_limits": rate_limits(content["slices"]),
+        "sliced": sliced,
         "differences": differences_told(
             content["slices"],
             content["correction"]["difference_confidence"],

@@ -18,13 +18,14 @@ _TYPED = (".parquet", ".pq")
 
 @dataclass(repr=False)
 class Inputs:
-    """Both sides of an audit, the members first.
+    """Both sides of an audit, the members first, or one table.
 
     A pickle of it holds them.
 
     Attributes
     ----------
-    features, labels, groups, ids : pair
+    features, labels, groups, ids : tuple
+        One part a table.
 
     reordered : bool
         Whether the columns had another order than the model.
@@ -33,7 +34,7 @@ class Inputs:
         How cells were read that could have been read otherwise.
 
     aside : dict
-        Columns that are no features, of both sides together, by name.
+        Columns that are no features, of all tables together, by name.
     """
 
     features: tuple
@@ -163,11 +164,11 @@ def keys_of_groups(frame, name, path):
 
 
 def read_sides(paths, arguments, model, classes, fitted_with=None):
-    """Read members and non-members as the model takes them.
+    """Read members and non-members, or one table, as the model takes them.
 
     Parameters
     ----------
-    paths : pair of Path
+    paths : tuple of Path
 
     arguments : Namespace
 
@@ -286,9 +287,9 @@ def _matched(model, names, features, path):
 
 def _same_number(sides):
     """Raise ValueError unless both tables have the same columns."""
-    first, second = (list(side.frame.columns) for side in sides)
-    if first != second:
+    first, last = (list(sides[number].frame.columns) for number in (0, -1))
+    if first != last:
         raise ValueError(
-            f"{sides[0].path} and {sides[1].path} have different columns, and the "
-            f"model knows no names to match them by: {first!r} and {second!r}."
+            f"{sides[0].path} and {sides[-1].path} have different columns, and the "
+            f"model knows no names to match them by: {first!r} and {last!r}."
         )

@@ -45,6 +45,9 @@ class KnownColumn:
 
     categories : list or None
         Those categories in their order, if the model tells it.
+
+    why : str or None
+        Why cells must be of this kind, if it is not for the training of the model.
     """
 
     kind: str | None = None
@@ -53,6 +56,7 @@ class KnownColumn:
     gaps: set = field(default_factory=set)
     is_category: bool = False
     categories: list | None = None
+    why: str | None = None
 
 
 def known_columns(model, names):
@@ -194,30 +198,31 @@ def check_known_values(model, sides, where=("X_train", "X_test")):
 
     The model was trained on the members: values that its encoders do not know came
     about on the way, as text that was read as numbers, with blanks or in another
-    coding. The audit would then be about other records.
+    coding. The audit would then be about other records. Of one table alone, which need
+    not be what the model was trained on, half may be unknown.
 
     Parameters
     ----------
     model : fitted classifier
 
-    sides : pair of {ndarray, sparse matrix, DataFrame}
-        Features of members and of others, as the model gets them.
+    sides : tuple of {ndarray, sparse matrix, DataFrame}
+        Features of members and of others, as the model gets them, or of one table.
 
-    where : pair of str, default=("X_train", "X_test")
-        What the message calls the two tables.
+    where : tuple of str, default=("X_train", "X_test")
+        What the message calls the tables.
     """
     names = tables.column_names(sides[0])
     if not any(hasattr(p.estimator, "categories_") for p in fitted_parts(model, names)):
         return
+    are_alone = len(sides) == 1
     for number, (side, place) in enumerate(zip(sides, where, strict=True)):
         rows = spread(np.arange(side.shape[0]))
-        found = {}
-        for part, columns in _encoders(model, names, tables.take(side, rows)):
-            if number == 0:
-                _gather_unknown(part, columns, found)
-            else:
+        encoders = list(_encoders(model, names, tables.take(side, rows)))
+        if number == 0:
+            _refuse_unknown(encoders, place, len(rows), are_alone)
+        if number == 1 or are_alone:
+            for part, columns in encoders:
                 _refuse_for_encoder(part, columns, place)
-        _refuse_unknown(found, place, len(rows))
 
 
 def _encoders(model, names, features):
@@ -278,16 +283,25 @@ def _refuse_for_encoder(part, columns, place):
             )
 
 
-def _refuse_unknown(found, place, n_records):
+def _refuse_unknown(encoders, place, n_records, are_alone):
+    found = {}
+    for part, columns in encoders:
+        _gather_unknown(part, columns, found)
     for unknown, partial, part, position in found.values():
-        most = _MOST_UNKNOWN_IF_PARTIAL if partial else _MOST_UNKNOWN
+        most = _MOST_UNKNOWN_IF_PARTIAL if partial or are_alone else _MOST_UNKNOWN
         if unknown.mean() > most:
+            said = f"{int(unknown.sum())} of {n_records} records of {place}"
+            whose = "the model's" if are_alone else "its"
+            if not are_alone:
+                said = (
+                    f"The records of {place} are said to be those that the model was "
+                    f"trained on, but {int(unknown.sum())} of {n_records}"
+                )
             raise UnknownValuesError(
-                f"The records of {place} are said to be those that the model was "
-                f"trained on, but {int(unknown.sum())} of {n_records} have a value in "
-                f"{_named(part, position)} that its {type(part.estimator).__name__} "
-                "does not know. Likely they were written or read in another way than "
-                "in training: with other types, blanks, gaps or coding."
+                f"{said} have a value in {_named(part, position)} that {whose} "
+                f"{type(part.estimator).__name__} does not know. Likely they were "
+                "written or read in another way than in training: with other types, "
+                "blanks, gaps or coding."
             )
 
 

@@ -96,4 +96,11 @@ def membership(column, path):
             f"{values.index(None) + 1}). Expected 1 or true, member or train for "
             "members, and 0 or false, nonmember or test for the others."
         )
+    if len(set(values)) == 1:
+        members = len(values) if values[0] else 0
+        raise ValueError(
+            f"Column {column.name!r} of {path} has {members} members and "
+            f"{len(values) - members} non-members; expected at least one of each: add "
+            "records of the other kind."
+        )
     return values

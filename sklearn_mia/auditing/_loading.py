@@ -3,6 +3,7 @@
 import bz2
 import lzma
 import re
+import shlex
 import warnings
 import zipfile
 import zlib
@@ -13,6 +14,8 @@ import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 
 from sklearn_mia.auditing._reading import MOST_BYTES, check_size
+from sklearn_mia.auditing._soundness import make_sound
+from sklearn_mia.auditing._trusted import TRUSTED, is_hostile
 from sklearn_mia.auditing._words import other_version
 
 _PICKLES = (".joblib", ".pkl", ".pickle")
@@ -24,6 +27,7 @@ _UNPACK = (
     (b"\xfd7zXZ", lzma.LZMADecompressor),
 )
 _MOST_SEARCHED = 2**28
+_MOST_OF_TYPES = 1200
 _VERSION = re.compile(rb"_sklearn_version.{1,12}?(\d+\.\d+(?:\.\w+)*)", re.DOTALL)
 
 
@@ -31,7 +35,10 @@ def load_model(path, *, trust_pickle=False, trusted=(), max_bytes=MOST_BYTES):
     """Load a model from a file.
 
     A pickle runs whatever code its author put in it, when it is loaded; a joblib file
-    is a pickle. Both are read only if they are said to be trusted.
+    is a pickle. Both are read only if they are said to be trusted. A skops file names
+    the types that it holds: those of scikit-learn, NumPy and SciPy that run no code of
+    others are loaded, what compiled code follows in them is checked, and any other type
+    is refused unless it is named in `trusted`.
 
     Parameters
     ----------
@@ -41,7 +48,8 @@ def load_model(path, *, trust_pickle=False, trusted=(), max_bytes=MOST_BYTES):
     trust_pickle : bool, default=False
 
     trusted : list of str, default=()
-        Types that a skops file may hold beyond those that skops trusts.
+        Types that a skops file may hold beyond those that are known to run no code of
+        others. To trust a type means that its code may run.
 
     max_bytes : int, default=4 * 2**30
         Most that the file may hold; a skops file once it is unpacked.
@@ -138,18 +146,54 @@ def _load_skops(path, trusted, max_bytes):
         raise _damaged(path, "skops file", error) from None
     check_size(path, n_bytes, max_bytes)
     try:
-        unknown = set(skops.io.get_untrusted_types(file=path)) - set(trusted)
+        asked = set(skops.io.get_untrusted_types(file=path))
     except Exception as error:
         raise _damaged(path, "skops file", error) from None
+    unknown = sorted(asked - TRUSTED - set(trusted))
     if unknown:
-        raise ValueError(
-            f"{str(path)!r} holds types that skops does not trust: "
-            f"{', '.join(sorted(unknown))}. If you do, pass --trust with each."
-        )
+        raise ValueError(_untrusted(path, unknown))
     try:
-        return skops.io.load(path, trusted=list(trusted))
+        model = skops.io.load(path, trusted=[*trusted, *(asked & TRUSTED)])
     except Exception as error:
         raise _damaged(path, "skops file", error) from None
+    try:
+        make_sound(model, trusted)
+    except Exception as error:
+        why = str(error) if isinstance(error, ValueError) else type(error).__name__
+        raise ValueError(
+            f"{str(path)!r} cannot be used as a skops file: {why}. It is damaged, or "
+            "was made to do harm."
+        ) from None
+    return model
+
+
+def _untrusted(path, names):
+    """What to do about types that nobody trusts, with the line to type."""
+    hostile = [name for name in names if is_hostile(name)]
+    if hostile:
+        return (
+            f"{str(path)!r} would run {_within(hostile, ', ')}, which no model needs: "
+            "it may have been made to do harm. Do not load it."
+        )
+    options = [f"--trust {shlex.quote(name)}" for name in names]
+    what, it = ("a type", "it") if len(names) == 1 else (f"{len(names)} types", "them")
+    return (
+        f"{str(path)!r} holds {what} not known to be harmless. To trust a type means "
+        f"that its code may run. If you know {it}, and trust whoever made the file, "
+        f"add: {_within(options, ' ')}"
+    )
+
+
+def _within(parts, between):
+    """As many parts as an error may hold, and how many there are beside."""
+    shown, length = [], 0
+    for part in parts:
+        length += len(part)
+        if length > _MOST_OF_TYPES:
+            break
+        shown.append(part)
+    left = len(parts) - len(shown)
+    return between.join(shown) + (f" (and {left} more)" if left else "")
 
 
 def _load_pickle(path):

@@ -31,16 +31,28 @@ def from_version_1(content):
     data |= {f"n_{s}_records": data[f"n_{s}s"] for s in ("member", "nonmember")}
     content |= {
         "nouns": RECORDS._asdict(),
-        "groups": None,
         "sizes": None,
         "exposed": None,
         "access": "interface",
         "tested": True,
         "beside": None,
         "stored": None,
+        "risky_settings": [],
+        "labels_only": None,
+        "next_steps": [],
+        "provenance": {
+            "files": {
+                role: dict.fromkeys(("sha256", "n_bytes", "n_rows")) | {"name": name}
+                for role, name in content["sources"].items()
+            },
+            "command": None,
+            "notes": {},
+        },
     }
+    content.setdefault("baseline", None)
+    content["model"].setdefault("family", content["model"]["name"])
     for attack in content["attacks"]:
-        attack["of_records"] = None
+        attack |= {"of_records": None, "explanation": ""}
         for row in attack["tpr_at_fpr"]:
             _upgrade_rate(row)
     headline, correction = content["headline"], content["correction"]
@@ -70,8 +82,13 @@ def from_version_1(content):
             "undecided": "at_limits",
             "kept": "within_limits",
         }[together(outcomes_of(content["limits"]))]
-    content["schema_version"] = 2
-    return content
+    tables = {name: content.pop(name, None) for name in ("records", "groups")}
+    return {
+        "schema": content["schema"],
+        "schema_version": 2,
+        "report": content,
+        **tables,
+    }
 
 
 def _upgrade_rate(row):

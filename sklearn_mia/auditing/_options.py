@@ -42,6 +42,30 @@ def limit(text):
     return f"tpr@fpr={rates[1]:g}", rates[0]
 
 
+def limits_once(given, option):
+    """Limits by their names, each at most once.
+
+    Parameters
+    ----------
+    given : list of (str, float)
+        From :func:`limit`.
+
+    option : str
+        For the error.
+
+    Returns
+    -------
+    limits : dict
+    """
+    limits, names = dict(given), [name for name, _ in given]
+    for name in limits:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"{option} has {name} more than once. Pass the one that counts."
+            )
+    return limits
+
+
 def _rate(text):
     """A fraction, also of percent with the sign; -1 for what is none."""
     number = text.strip()
@@ -125,11 +149,31 @@ def words(text):
     """
     try:
         return check_group_name(tuple(text.split("/")))
-    except ValueError:
+    except ValueError as error:
+        what = "looks like several" if "several" in str(error) else "is no word"
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no word; expected one such as patient, or with its plural, "
+            f"{text!r} {what}; expected one such as patient, or with its plural, "
             "child/children"
         ) from None
+
+
+def note(text):
+    """Read a field of the caller's own.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    key, value : str
+    """
+    key, equals, value = text.partition("=")
+    if not (key.strip() and equals and value.strip()):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no note; expected KEY=VALUE, such as project=heart"
+        )
+    return key.strip(), value.strip()
 
 
 def shows_progress(arguments):

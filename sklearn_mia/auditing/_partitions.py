@@ -22,14 +22,19 @@ SIZES = (
 )
 
 
-def slice_groups(values, n_bins=_QUANTILE_BINS):
+def slice_groups(values, n_bins=_QUANTILE_BINS, *, fewest=1):
     """Group the records by one column: categories, or quantile bins of a number.
+
+    No label is the value of one record: the outer bins have one end.
 
     Parameters
     ----------
     values : array-like of shape (n_records,)
 
     n_bins : int, default=5
+
+    fewest : int, default=1
+        Records that a value must have to be told. The rarer ones are one group.
 
     Returns
     -------
@@ -42,12 +47,13 @@ def slice_groups(values, n_bins=_QUANTILE_BINS):
     text = np.array([_shown_value(v) for v in array.tolist()], dtype=object)
     labels, counts = np.unique(text.astype(str), return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    kept = sorted(order[:_MOST_CATEGORIES], key=lambda i: labels[i])
+    common = order[counts[order] >= fewest][:_MOST_CATEGORIES]
+    kept = sorted(common, key=lambda i: labels[i])
     groups = [(str(labels[i]), text == labels[i]) for i in kept]
-    if len(order) > _MOST_CATEGORIES:
-        rest = np.isin(text.astype(str), labels[order[_MOST_CATEGORIES:]])
-        n_rest = len(order) - _MOST_CATEGORIES
-        groups.append((f"{n_rest} other values", rest))
+    n_rest = len(order) - len(common)
+    if n_rest:
+        rest = ~np.isin(text.astype(str), labels[common])
+        groups.append((f"{n_rest} other value{'' if n_rest == 1 else 's'}", rest))
     return groups
 
 
@@ -69,14 +75,19 @@ def _shown_value(value):
 
 def _quantile_groups(numbers, n_bins):
     known = np.isfinite(numbers)
-    edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, n_bins + 1)))
+    inner = np.linspace(0, 1, n_bins + 1)[1:-1]
+    edges = np.unique(np.quantile(numbers[known], inner))
+    edges = edges[edges > numbers[known].min()]
     groups = []
-    for i, (low, high) in enumerate(pairwise(edges)):
-        last = i == len(edges) - 2
-        inside = (
-            known & (numbers >= low) & (numbers <= high if last else numbers < high)
-        )
-        groups.append((f"{low:.4g} to {'' if last else 'below '}{high:.4g}", inside))
+    for low, high in pairwise([-np.inf, *edges, np.inf]):
+        label = f"{low:.4g} to below {high:.4g}"
+        if not len(edges):
+            label = "known values"
+        elif low == -np.inf:
+            label = f"below {high:.4g}"
+        elif high == np.inf:
+            label = f"{low:.4g} or more"
+        groups.append((label, known & (numbers >= low) & (numbers < high)))
     if not known.all():
         groups.append(("missing", ~known))
     return groups
@@ -212,7 +223,7 @@ def slicings_of(slices, case, difficulty):
         elif name == "size":
             groups = size_groups(case.groups)
         else:
-            groups = slice_groups(slice_column(case, name))
+            groups = slice_groups(slice_column(case, name), fewest=_FEW + 1)
         slicings[str(name)] = groups
     return slicings
 

@@ -53,7 +53,7 @@ def read_predictions(path, arguments):
 
 def _probabilities(frame, path):
     side = _typing.Side(frame, str(path), not has_types(path))
-    known = _typing.KnownColumn("number", sure=True)
+    known = _typing.KnownColumn("number", sure=True, why="probabilities belong")
     columns = _typing.read_columns([side], dict.fromkeys(frame.columns, known))
     read = [column.series(0) for column in columns.values()]
     for column in read:

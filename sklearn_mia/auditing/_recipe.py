@@ -1,14 +1,12 @@
 """Auditing a training procedure: several models, one statement."""
 
-import json
-from dataclasses import dataclass, field
 from functools import partial
 
 import joblib
 import numpy as np
-from scipy import stats
 from sklearn.base import clone
 
+from sklearn_mia.auditing._access import access_of
 from sklearn_mia.auditing._case import (
     FEWEST_GROUPS,
     half_of_units,
@@ -16,27 +14,33 @@ from sklearn_mia.auditing._case import (
     one_table,
     side_table,
 )
-from sklearn_mia.auditing._evaluation import tpr_row
-from sklearn_mia.auditing._nouns import RECORDS, Nouns, nouns_of
-from sklearn_mia.auditing._percent import percent
-from sklearn_mia.auditing._report import plain
+from sklearn_mia.auditing._evaluation import mean_interval, tpr_row
+from sklearn_mia.auditing._json import made_now
+from sklearn_mia.auditing._nouns import RECORDS, nouns_of
+from sklearn_mia.auditing._provenance import provenance_of
+from sklearn_mia.auditing._recipe_report import (
+    SCHEMA,
+    SCHEMA_VERSION,
+    RecipeReport,
+)
 from sklearn_mia.auditing._run import (
     attacks_by_name,
     check_attacks,
     default_attacks,
+    description_of,
     record_rows,
     run_attacks,
 )
 from sklearn_mia.auditing._settings import SHADOWS, Settings
 from sklearn_mia.auditing._subjects import subjects_of
 from sklearn_mia.auditing._work import long_work, stages_of_attacks
-from sklearn_mia.auditing._writing import visible, write_whole
 from sklearn_mia.checks import check_count
 from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import shown
 from sklearn_mia.identity import record_ids
 from sklearn_mia.memory import described, kept, memory_at_work, table_key
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
+from sklearn_mia.models import model_name
 from sklearn_mia.progress import Stage, expect, stage
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import predicted_codes
@@ -48,118 +52,8 @@ from sklearn_mia.shadows import (
 from sklearn_mia.tables import take
 from sklearn_mia.workers import check_timeout, temporary_folder
 
-
-@dataclass(frozen=True, repr=False)
-class RecipeReport:
-    """What an audit of a training procedure found.
-
-    Attributes
-    ----------
-    recipe : str
-        The estimator.
-
-    n_targets : int
-        Models trained.
-
-    confidence : float
-        Confidence level of the intervals over models.
-
-    summary : list of dict
-        One row an attack and metric: "attack", "metric" ("auc" or
-        "tpr@fpr=<fraction>"), "mean", "low", "high" over models, and "note". With
-        groups they count groups; "of_records" has the same four record by record, else
-        it is None.
-
-    targets : list of dict
-        One row a model: its accuracy on members and non-members, record by record, the
-        number of members and of non-members, and by attack the same metrics, in
-        "attacks" and, with groups, record by record in "of_records".
-
-    unit : str
-        "record", or "group" where the numbers count groups, each with all records.
-
-    nouns : dict
-        What the text calls those who are counted.
-
-    See Also
-    --------
-    audit_recipe : Audits a training procedure.
-    AuditReport : What an audit of one trained model found.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.neighbors import KNeighborsClassifier
-    >>> from sklearn_mia import ThresholdAttack, audit_recipe
-    >>> X, y = load_iris(return_X_y=True)
-    >>> report = audit_recipe(
-    ...     KNeighborsClassifier(), X, y, attacks=ThresholdAttack(), random_state=0
-    ... )
-    >>> [(row["attack"], row["metric"]) for row in report.summary][:2]
-    [('ThresholdAttack', 'auc'), ('ThresholdAttack', 'tpr@fpr=0.01')]
-    """
-
-    recipe: str
-    n_targets: int
-    confidence: float
-    summary: list
-    targets: list
-    unit: str = "record"
-    nouns: dict = field(default_factory=RECORDS._asdict)
-
-    def to_json(self, path=None):
-        """Write the report as strict JSON.
-
-        Parameters
-        ----------
-        path : str, Path or None, default=None
-            The file, written whole or not at all; ``"-"`` is stdout; None returns the
-            text.
-
-        Returns
-        -------
-        text : str or None
-            None if it was written to `path`.
-        """
-        content = {"schema": "sklearn_mia.recipe", "schema_version": 2} | vars(self)
-        text = json.dumps(plain(content), allow_nan=False, indent=1)
-        if path is None:
-            return text
-        write_whole(path, text + "\n")
-        return None
-
-    def __repr__(self):
-        """Return the class of the recipe and how many models were trained."""
-        name = visible(self.recipe).partition("(")[0]
-        return f"<RecipeReport of {name}: {self.n_targets} models>"
-
-    def __str__(self):
-        """Return the summary as plain text."""
-        level = percent(self.confidence).replace(".0", "")
-        nouns = Nouns(**self.nouns)
-        unit, also = [], []
-        if self.unit == "group":
-            unit = [f"Each of the {nouns.many} counts once, with all records"]
-            also = ["", "Record by record, beside it", ""]
-            also += [_line(row, row["of_records"]) for row in self.summary]
-        lines = [
-            f"Membership audit of the procedure {self.recipe}",
-            f"{self.n_targets} models on random halves; mean and {level} interval over "
-            "models",
-            *unit,
-            "",
-            f"  {'attack':<28}{'metric':<18}{'mean':>7}  interval",
-            *(_line(row, row) for row in self.summary),
-            *also,
-        ]
-        return "\n".join(map(visible, lines))
-
-
-def _line(row, values):
-    start = f"  {row['attack']:<28}{row['metric']:<18}"
-    if values["mean"] is None:
-        return f"{start}{'n/a':>7}  {values['note']}"
-    return f"{start}{values['mean']:>7.3f}  {values['low']:.3f} to {values['high']:.3f}"
+N_TARGETS = 5
+RECIPE_FPRS = (0.01, 0.1)
 
 
 @long_work
@@ -168,10 +62,10 @@ def audit_recipe(
     X,
     y,
     *,
-    n_targets=5,
+    n_targets=N_TARGETS,
     attacks=None,
     n_shadows=SHADOWS["standard"],
-    fprs=(0.01, 0.1),
+    fprs=RECIPE_FPRS,
     confidence=Settings.confidence,
     groups=None,
     group_name=Settings.group_name,
@@ -254,7 +148,7 @@ def audit_recipe(
     Returns
     -------
     report : RecipeReport
-        Print it, or see `summary` and `to_json`.
+        Print it, or see `summary`, `to_html` and `to_json`.
 
     See Also
     --------
@@ -269,7 +163,7 @@ def audit_recipe(
     >>> report = audit_recipe(
     ...     DecisionTreeClassifier(), X, y, n_targets=3, n_shadows=4, random_state=0
     ... )
-    >>> bool(report.summary[0]["low"] > 0.5)
+    >>> bool(report.rows[0]["low"] > 0.5)
     True
     """
     n_targets = check_count(n_targets, "n_targets", 2)
@@ -287,6 +181,11 @@ def audit_recipe(
     if len(labels) != X.shape[0]:
         raise ValueError(f"y has {len(labels)} labels for {X.shape[0]} records.")
     units = _units(X, labels, groups)
+    halves = [
+        half_of_units(units, np.random.default_rng([seed, 2, number]))
+        for number in range(n_targets)
+    ]
+    _check_classes(labels, halves)
     coming = [Stage(f"model {k + 1} of {n_targets}", fits=1) for k in range(n_targets)]
     expect(coming)
     targets = []
@@ -294,8 +193,7 @@ def audit_recipe(
         memory = memory_at_work() or joblib.Memory(folder, verbose=0)
 
         def one_target(number):
-            generator = np.random.default_rng([seed, 2, number])
-            is_member = half_of_units(units, generator)
+            is_member, of_recipe = halves[number], set()
             rows = np.flatnonzero(is_member)
             model = prepare_recipe(clone(estimator), number, seed + 1)
             model.fit(take(X, rows), take(y, rows))
@@ -320,10 +218,11 @@ def audit_recipe(
                 ),
                 model,
             )
-            for attack in chosen.values():
+            for name, attack in chosen.items():
                 if getattr(attack, "shadow_estimator", estimator) is None:
                     # The recipe without the seed of one model: the same shadows.
                     attack.shadow_estimator = clone(estimator)
+                    of_recipe.add(name)
             of_attacks = stages_of_attacks(chosen, trained=number > 0)
             expect([*of_attacks, *coming[number + 1 :]])
             scored = run_attacks(
@@ -335,7 +234,11 @@ def audit_recipe(
                 callbacks=callbacks,
                 memory=memory,
             )
-            return _target_row(model, case, scored, fprs, confidence)
+            row = _target_row(model, case, scored, fprs, confidence)
+            return row, [
+                _attack_row(name, attack, name in of_recipe)
+                for name, attack in chosen.items()
+            ]
 
         def inputs():
             return (
@@ -349,17 +252,28 @@ def audit_recipe(
 
         for number in range(n_targets):
             stage(coming[number].name)
-            row = kept(f"target {number}", inputs, partial(one_target, number))
+            row, of_attacks = kept(
+                f"target {number}", inputs, partial(one_target, number)
+            )
             targets.append(row)
-    return RecipeReport(
-        recipe=" ".join(shown(estimator).split()),
-        n_targets=n_targets,
-        confidence=confidence,
-        summary=_summary(targets, fprs, confidence, nouns),
-        targets=targets,
-        unit="record" if groups is None else "group",
-        nouns=nouns._asdict(),
-    )
+    content = {
+        "name": model_name(estimator),
+        "recipe": " ".join(shown(estimator).split()),
+        "n_targets": n_targets,
+        "confidence": confidence,
+        "fprs": fprs,
+        "seed": seed,
+        "unit": "record" if groups is None else "group",
+        "nouns": nouns._asdict(),
+        "n_records": len(labels),
+        "attacks": of_attacks,
+        "summary": _summary(targets, fprs, confidence, nouns),
+        "targets": targets,
+        "provenance": provenance_of(),
+        "remarks": [],
+    }
+    head = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION} | made_now()
+    return RecipeReport(head | content)
 
 
 def _units(X, labels, groups):
@@ -376,6 +290,34 @@ def _units(X, labels, groups):
             "wholly in or out of a half. Pass more of them, or audit without groups."
         )
     return units
+
+
+def _check_classes(labels, halves):
+    """Raise ValueError for a class that a model would not be trained on."""
+    classes, codes = np.unique(labels, return_inverse=True)
+    for number, is_member in enumerate(halves):
+        absent = np.bincount(codes[is_member], minlength=len(classes)) == 0
+        if absent.any():
+            code = int(np.argmax(absent))
+            raise ValueError(
+                f"y has the class {classes.tolist()[code]!r} in "
+                f"{np.count_nonzero(codes == code)} of {len(labels)} records, none of "
+                f"which is in the half that model {number + 1} would be trained on; "
+                "expected some in each half. Join rare classes, leave their records "
+                "out, or pass more records; those that are equal, or of one group, are "
+                "in or out together."
+            )
+
+
+def _attack_row(name, attack, of_recipe):
+    if of_recipe:
+        # Told once, as the recipe.
+        attack.shadow_estimator = None
+    return {
+        "name": name,
+        "description": description_of(attack),
+        "access": access_of(attack),
+    }
 
 
 def _target_row(model, case, scored, fprs, confidence):
@@ -412,7 +354,11 @@ def _metrics(is_member, scores, fprs, confidence):
 
 def _summary(targets, fprs, confidence, nouns):
     rows = []
-    for name in targets[0]["attacks"]:
+    aucs = {
+        name: np.mean([target["attacks"][name]["auc"] for target in targets])
+        for name in targets[0]["attacks"]
+    }
+    for name in sorted(aucs, key=aucs.get, reverse=True):
         for metric in ("auc", *(f"tpr@fpr={fpr:g}" for fpr in fprs)):
             values = [target["attacks"][name][metric] for target in targets]
             row = {"attack": name, "metric": metric}
@@ -430,12 +376,5 @@ def _over_models(values, metric, confidence, nouns):
         needed = min_nonmembers_for_fpr(float(metric.partition("=")[2]))
         note = f"needs {needed} {nouns.nonmembers}, and scores that do not tie there"
         return {"mean": None, "low": None, "high": None, "note": note}
-    mean, n = float(np.mean(values)), len(values)
-    half = stats.t.ppf((1 + confidence) / 2, n - 1)
-    half *= np.std(values, ddof=1) / np.sqrt(n)
-    return {
-        "mean": mean,
-        "low": float(max(0.0, mean - half)),
-        "high": float(min(1.0, mean + half)),
-        "note": "",
-    }
+    mean, low, high = mean_interval(values, confidence)
+    return {"mean": mean, "low": low, "high": high, "note": ""}

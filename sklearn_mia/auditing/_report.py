@@ -1,21 +1,18 @@
 """The report of an audit: one tree of plain values, and its renderings."""
 
-import datetime
-import json
-import math
-import reprlib
-from html import escape
-from pathlib import Path
-
 import numpy as np
 from sklearn.utils._optional_dependencies import (
     check_matplotlib_support,
     check_pandas_support,
 )
 
+from sklearn_mia.auditing._appendix import appendix_of
 from sklearn_mia.auditing._findings import Finding
+from sklearn_mia.auditing._html import in_notebook, render_page
+from sklearn_mia.auditing._json import expected, plain, read_content, text_of
 from sklearn_mia.auditing._judging import parts_of
 from sklearn_mia.auditing._migration import from_version_1
+from sklearn_mia.auditing._ranking import most_exposed
 from sklearn_mia.auditing._shape import fault
 from sklearn_mia.auditing._text import render_text
 from sklearn_mia.auditing._writing import check_outputs, visible, write_whole
@@ -23,38 +20,14 @@ from sklearn_mia.metrics import exposed_members
 
 SCHEMA = "sklearn_mia.audit"
 SCHEMA_VERSION = 2
-
-_EXPECTED = "expected a file written by AuditReport.to_json."
-
-
-def plain(value):
-    """A value as JSON knows it: numbers plain, keys text, NaN and infinity None."""
-    if isinstance(value, dict):
-        return {_plain_key(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return [plain(v) for v in value.tolist()]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, (datetime.date, datetime.time)):
-        return value.isoformat()
-    return str(value)
-
-
-def _plain_key(key):
-    return key if isinstance(key, str) else str(plain(key))
+NAMES_MEMBERS = "names members: do not release"
 
 
 class AuditReport:
     """What an audit found: verdict, numbers and findings, in several forms.
 
-    Made by :func:`audit`; not to be created directly. A pickle of it holds what the
-    JSON file does: the ids and scores of the records, if it was asked for them.
+    Made by :func:`audit`; not to be created directly. Its text, page and JSON file name
+    nobody unless asked to. A pickle of it holds the ids and scores of the records.
 
     Parameters
     ----------
@@ -101,6 +74,18 @@ class AuditReport:
         "outcome" is ``"more"`` (some value clearly rose), ``"not_shown"`` or
         ``"not_interpretable"``; "changes" has a row an attack and value.
 
+    next_steps : list of dict
+        What can be done now: "text", and "measured", what it changed where it was
+        measured, or None.
+
+    risky_settings : list of dict
+        What the settings of the model risk before anything is measured, from
+        :func:`~sklearn_mia.risk.risky_settings`.
+
+    appendix : dict
+        The report in the words of the forms of output checkers and data-protection
+        officers: heading mapped to a list of sentences.
+
     summary : DataFrame of shape (n_attacks * n_metrics, 5)
         One row an attack and metric. Needs pandas.
 
@@ -117,16 +102,21 @@ class AuditReport:
 
     Notes
     -----
-    The JSON file has these keys. An interval is a dictionary of "estimate", "low",
-    "high", "confidence", "method" and "note", which says why ends are null.
+    The JSON file has "schema" (``"sklearn_mia.audit"``), "schema_version" (a whole
+    number), "report", and "records" and "groups": one list a column, a row a record in
+    input order, or a group. These two are null unless they were asked for; then
+    "warning" says that the file names members.
+
+    The report has these keys. An interval is a dictionary of "estimate", "low", "high",
+    "confidence", "method" and "note", which says why ends are null.
 
     ==================  ==========================================================
     key                 content
     ==================  ==========================================================
-    schema              ``"sklearn_mia.audit"``
-    schema_version      a whole number
     created, versions   when, and with which packages
-    model, sources      what was audited, and the names of its files
+    model               what was audited
+    provenance          name, SHA-256, size and number of rows of each file; the
+                        command; notes
     data                sizes of both sides, in groups if there are any ("unit") and
                         in records; classes, accuracies
     settings            confidence, rates, prior, permutations, seed
@@ -138,7 +128,10 @@ class AuditReport:
     beside              access, tested, verdict, headline, limits, slices and exposed
                         of the other access; null if the report is about one
     stored              what the file stores, and what it tells who lacks records
-    attacks             numbers of each attack: AUC, TPR at each rate with the
+    risky_settings      what the settings of the model risk
+    labels_only         AUC of who learns only whether the model is right
+    next_steps          what can be done now
+    attacks             what each does, and its numbers: AUC, TPR at each rate with the
                         false-positive rate attained, advantage, epsilon, corrected
                         p-values, ROC curve with band, distribution of scores
     correction, power   of the headline test
@@ -148,11 +141,8 @@ class AuditReport:
     sizes               rates by number of records of a group; null without groups
     exposed             how many members can be named with few of them wrong
     findings            code, severity, title, message, advice, numbers
-    top_records         the members most exposed
     baseline            changes since an earlier model; null without one
     nouns               what those are called whom the report is about
-    records, groups     one list a column, a row a record in input order, or a group;
-                        null if not wanted
     ==================  ==========================================================
 
     Examples
@@ -232,6 +222,21 @@ class AuditReport:
         return self._content.get("baseline")
 
     @property
+    def next_steps(self):
+        """What can be done now."""
+        return self._content["next_steps"]
+
+    @property
+    def risky_settings(self):
+        """What the settings of the model risk before anything is measured."""
+        return self._content["risky_settings"]
+
+    @property
+    def appendix(self):
+        """The report in the words of forms: heading mapped to a list of sentences."""
+        return appendix_of(self._content)
+
+    @property
     def findings(self):
         """What a reader has to know, most severe first."""
         return [Finding(**finding) for finding in self._content["findings"]]
@@ -300,34 +305,56 @@ class AuditReport:
         named = table.assign(fpr=found.p_values)[found.named]
         return named.sort_values("fpr", kind="stable").reset_index(drop=True)
 
-    @property
-    def _tells_of_records(self):
-        return bool(self._records or self._groups or self._content.get("top_records"))
-
     def _record_columns(self):
         if self._records is None:
             raise ValueError(
-                "This report holds nothing per record, because it was made with "
-                "per_record=False. Audit again with per_record=True."
+                "This report holds nothing per record: it was made with "
+                "per_record=False, or read from a file that names nobody. Audit with "
+                "per_record=True, and write with name_records=True."
             )
         return self._records
 
-    def to_dict(self):
+    def _check_names(self, name_records):
+        """Whether single records are told; they must be there if they are asked for."""
+        if name_records:
+            self._record_columns()
+        return bool(name_records)
+
+    def _most_exposed(self):
+        """Rows of the members most exposed, plain."""
+        table = self._record_columns() if self._groups is None else self._groups
+        return plain(most_exposed(table))
+
+    def to_dict(self, *, name_records=False):
         """Return the report as one tree of plain values, the content of the JSON file.
+
+        Parameters
+        ----------
+        name_records : bool, default=False
+            Whether it holds the ids, membership and scores of the records, too.
 
         Returns
         -------
         content : dict
-            With "records" and "groups" mapping each column to a list, or None.
+            With "report", and "records" and "groups" mapping each column to a list, or
+            None.
         """
-        return self._content | {
-            name: None
-            if table is None
-            else {key: plain(np.asarray(column)) for key, column in table.items()}
-            for name, table in (("records", self._records), ("groups", self._groups))
+        named = self._check_names(name_records)
+        tables = {"records": self._records, "groups": self._groups}
+        return {
+            "schema": SCHEMA,
+            "schema_version": SCHEMA_VERSION,
+            "warning": NAMES_MEMBERS if named else None,
+            "report": self._content,
+            **{
+                name: {key: plain(np.asarray(column)) for key, column in table.items()}
+                if named and table is not None
+                else None
+                for name, table in tables.items()
+            },
         }
 
-    def to_json(self, path=None):
+    def to_json(self, path=None, *, name_records=False):
         """Write the report as strict JSON.
 
         Undefined numbers are ``null``, with a note beside them that says why; keys are
@@ -338,7 +365,11 @@ class AuditReport:
         ----------
         path : str, Path or None, default=None
             The file, written whole or not at all; ``"-"`` is stdout; None returns the
-            text. A new file with records in it is for its owner alone.
+            text.
+
+        name_records : bool, default=False
+            Whether it holds the ids, membership and scores of the records, too. A new
+            file is then for its owner alone.
 
         Returns
         -------
@@ -347,11 +378,10 @@ class AuditReport:
         """
         if path is not None:
             check_outputs([("path", path)])
-        text = json.dumps(self.to_dict(), allow_nan=False, indent=1, ensure_ascii=False)
-        text = _compact_lists(text)
+        text = text_of(self.to_dict(name_records=name_records))
         if path is None:
             return text
-        write_whole(path, text + "\n", private=self._tells_of_records)
+        write_whole(path, text + "\n", private=name_records)
         return None
 
     @classmethod
@@ -374,71 +404,49 @@ class AuditReport:
             If it is no report, one of a newer schema, or one in which something is
             missing or wrong, and what that is.
         """
-        if not isinstance(source, (str, Path)):
-            raise TypeError(
-                f"source is a {type(source).__name__}; expected the file of a report, "
-                "or its text."
-            )
-        is_text = isinstance(source, str) and (
-            not source.strip() or source.lstrip()[0] in "{[" or "\n" in source
-        )
-        name = "The text" if is_text else repr(str(source))
-        try:
-            content = _parsed(source if is_text else Path(source).read_bytes())
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{name} is not JSON: {error}; {_EXPECTED}") from None
-        schema = content.get("schema") if isinstance(content, dict) else None
-        if schema != SCHEMA:
-            raise ValueError(
-                f"{name} has the schema {reprlib.repr(schema)}, not {SCHEMA!r}; "
-                f"{_EXPECTED}"
-            )
-        version = content.get("schema_version")
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise ValueError(
-                f"{name} has schema version {version!r}; this package reads up to "
-                f"{SCHEMA_VERSION}. Update sklearn-mia."
-            )
-        if version == 1:
+        name, content = read_content(source, SCHEMA, SCHEMA_VERSION, cls.__name__)
+        if content.get("schema_version") == 1:
             content = _upgraded(content)
-        content.setdefault("baseline", None)
         wrong = fault(content)
         if wrong is not None:
-            raise ValueError(f"{name} is damaged: {wrong}; {_EXPECTED}")
-        tables = [content.pop(name) for name in ("records", "groups")]
+            raise ValueError(f"{name} is damaged: {wrong}; {expected(cls.__name__)}")
+        tables = [content[name] for name in ("records", "groups")]
         return cls(
-            content,
+            content["report"],
             *(
                 None if t is None else {name: _column(v) for name, v in t.items()}
                 for t in tables
             ),
         )
 
-    def to_html(self, path=None, *, title=None):
+    def to_html(self, path=None, *, title=None, name_records=False):
         """Write the report as one self-contained page, without network access.
 
         Parameters
         ----------
         path : str, Path or None, default=None
             The file, written whole or not at all; ``"-"`` is stdout; None returns the
-            text. A new file with records in it is for its owner alone.
+            text.
 
         title : str or None, default=None
             Title of the page; None names the model.
+
+        name_records : bool, default=False
+            Whether it names the members most exposed, under a banner that says so. A
+            new file is then for its owner alone.
 
         Returns
         -------
         text : str or None
             None if it was written to `path`.
         """
-        from sklearn_mia.auditing._html import render_page
-
         if path is not None:
             check_outputs([("path", path)])
-        text = render_page([self], title=title)
+        named = self._check_names(name_records)
+        text = render_page([self], title=title, name_records=named)
         if path is None:
             return text
-        write_whole(path, text, private=self._tells_of_records)
+        write_whole(path, text, private=named)
         return None
 
     def plot(self, *, figure=None):
@@ -500,14 +508,7 @@ class AuditReport:
 
     def _repr_html_(self):
         """Show the page in a notebook, if jinja2 is there."""
-        try:
-            page = self.to_html()
-        except ImportError:
-            return None
-        return (
-            f'<iframe srcdoc="{escape(page)}" style="width: 100%; height: 640px; '
-            'border: 1px solid #8884"></iframe>'
-        )
+        return in_notebook(self)
 
     def __repr__(self):
         """Return the model and the level of the verdict."""
@@ -523,20 +524,6 @@ def _upgraded(content):
         return content
 
 
-def _parsed(data):
-    """Tree of plain values, from strict JSON, that can be written again."""
-    text = data if isinstance(data, str) else data.decode("utf-8")
-    content = plain(json.loads(text, parse_constant=_refuse_constant))
-    if "\\u" in text:
-        # Half of a surrogate pair can be read, but not written.
-        json.dumps(content, ensure_ascii=False).encode("utf-8")
-    return content
-
-
-def _refuse_constant(name):
-    raise ValueError(f"{name} is not strict JSON; expected null")
-
-
 def _column(values):
     kinds = set(map(type, values))
     if type(None) in kinds and kinds <= {type(None), bool, int, float}:
@@ -544,30 +531,3 @@ def _column(values):
     if len(kinds) == 1 and kinds <= {bool, int, float}:
         return np.array(values)
     return np.fromiter(values, dtype=object, count=len(values))
-
-
-def _compact_lists(text):
-    """Put lists of plain values on one line."""
-    lines, held = [], None
-    for line in text.split("\n"):
-        stripped = line.strip()
-        if held is None:
-            if line.endswith("["):
-                held = [line]
-            else:
-                lines.append(line)
-            continue
-        if stripped.endswith(("[", "{")):
-            lines += held
-            held = [line] if stripped.endswith("[") else None
-            if held is None:
-                lines.append(line)
-        elif stripped in ("]", "],"):
-            lines.append(held[0] + "".join(v.strip() for v in held[1:]) + stripped)
-            held = None
-        else:
-            held.append(line)
-    return "\n".join(lines + (held or []))
-
-
-# Text

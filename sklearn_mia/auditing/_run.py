@@ -388,10 +388,15 @@ def _scored(name, attack, case, half):
     return replace(result, fitted=attack)
 
 
+def description_of(attack):
+    """What a report shows of an attack."""
+    describe = getattr(attack, "describe", partial(shown, attack))
+    return " ".join(describe().split())
+
+
 def _run_attack(attack, case, half):
     records, groups = case.records, case.groups
-    describe = getattr(attack, "describe", partial(shown, attack))
-    description = " ".join(describe().split())
+    description = description_of(attack)
     by_group = {}
     if not _learns_membership(attack):
         if groups is not None:

@@ -10,7 +10,7 @@ from sklearn_mia.auditing._findings import SEVERITIES, Finding
 from sklearn_mia.auditing._html import KINDS
 from sklearn_mia.auditing._judging import CHANGES, COMPARED, OUTCOMES
 from sklearn_mia.auditing._nouns import Nouns
-from sklearn_mia.auditing._verdict import LEVELS
+from sklearn_mia.auditing._verdict import LEVELS, check_limits
 
 # Far from where sums, percentages and axes overflow.
 _LARGEST = 1e150
@@ -30,6 +30,12 @@ class Maybe(NamedTuple):
     shape: object
 
 
+class Each(NamedTuple):
+    """A mapping of any keys, and the shape of its values."""
+
+    shape: object
+
+
 class Ruled(NamedTuple):
     """A shape, and how its parts may disagree: faults, each with a test against it."""
 
@@ -39,6 +45,13 @@ class Ruled(NamedTuple):
 
 def _is_number(value):
     return type(value) in (int, float) and -_LARGEST < value < _LARGEST
+
+
+def _is_limit(value):
+    try:
+        return isinstance(value, str) and bool(check_limits({value: 0.5}))
+    except ValueError:
+        return False
 
 
 def _one_of(*values):
@@ -58,6 +71,13 @@ MAPPING = Kind("a mapping", lambda v: isinstance(v, dict))
 def _same_length(*names):
     return lambda v: len({len(v[name]) for name in names}) == 1
 
+
+_VERSIONS = {"sklearn_mia": TEXT, "scikit-learn": TEXT, "numpy": TEXT}
+
+_NOUNS = Ruled(
+    dict.fromkeys(Nouns._fields, TEXT),
+    {"there is another key": lambda v: set(v) == set(Nouns._fields)},
+)
 
 _SIDES = {"n_members": COUNT, "n_nonmembers": COUNT}
 
@@ -125,6 +145,7 @@ _DISTRIBUTION = Ruled(
 _ATTACK = {
     "name": TEXT,
     "description": TEXT,
+    "explanation": TEXT,
     "note": TEXT,
     **_SIDES,
     "p_corrected": SHARE,
@@ -144,7 +165,7 @@ _ATTACK = {
 }
 
 _LIMIT = {
-    "limit": TEXT,
+    "limit": Kind("'auc' or 'tpr@fpr=<fraction>'", _is_limit),
     "value": SHARE,
     "attack": Maybe(TEXT),
     "interval": Maybe(_INTERVAL),
@@ -152,6 +173,24 @@ _LIMIT = {
     "times": Maybe(NUMBER),
     "note": TEXT,
 }
+
+_OF_DIFFERENCE = ("difference", "low", "high", "p_corrected", "detectable")
+
+_DIFFERENCE = Ruled(
+    {
+        "difference": Maybe(NUMBER),
+        "low": Maybe(NUMBER),
+        "high": Maybe(NUMBER),
+        "p_corrected": Maybe(SHARE),
+        "detectable": Maybe(SHARE),
+        "note": TEXT,
+    },
+    {
+        "some of its numbers are null": lambda v: (
+            len({v[name] is None for name in _OF_DIFFERENCE}) == 1
+        )
+    },
+)
 
 _SLICE = Ruled(
     {
@@ -163,16 +202,7 @@ _SLICE = Ruled(
         "p_corrected": Maybe(SHARE),
         "reversed": Maybe({"attack": TEXT, "auc": _PROPORTION}),
         "limits": [_LIMIT],
-        "difference": Maybe(
-            {
-                "difference": Maybe(NUMBER),
-                "low": Maybe(NUMBER),
-                "high": Maybe(NUMBER),
-                "p_corrected": Maybe(SHARE),
-                "detectable": Maybe(SHARE),
-                "note": TEXT,
-            }
-        ),
+        "difference": Maybe(_DIFFERENCE),
         "outcome": Maybe(_one_of(*OUTCOMES)),
         "note": TEXT,
     },
@@ -230,6 +260,18 @@ _STORED = {
     "structure": [{"name": TEXT, "value": NUMBER, "is_risk": FLAG, "text": TEXT}],
     "refit": Maybe(TEXT),
     "stripped": Maybe({"auc": _PROPORTION, "rate": _RATE}),
+    "rounded": Maybe(
+        [
+            {
+                "decimals": COUNT,
+                "largest_change": SHARE,
+                "accuracy": SHARE,
+                "accuracy_before": SHARE,
+                "auc": _PROPORTION,
+                "rate": _RATE,
+            }
+        ]
+    ),
     "held": Maybe([{"share": SHARE, **_SIDES, "auc": _PROPORTION, "rate": _RATE}]),
 }
 
@@ -263,19 +305,19 @@ _FINDING = Ruled(
     },
 )
 
-_TOP_RECORDS = Ruled(
-    [{"risk": Maybe(SHARE), "risk_rank": COUNT}],
-    {
-        "a row names no one": lambda v: all({"id", "key"} & set(r) for r in v),
-        "the rows differ in their keys": lambda v: len({frozenset(r) for r in v}) < 2,
-        "a percentile is no number from 0 to 1": lambda v: all(
-            value is None or SHARE.holds(value)
-            for row in v
-            for name, value in row.items()
-            if name.startswith("percentile_")
-        ),
-    },
-)
+_FILE = {
+    "name": TEXT,
+    "sha256": Maybe(TEXT),
+    "n_bytes": Maybe(COUNT),
+    "n_rows": Maybe(COUNT),
+}
+
+
+_PROVENANCE = {
+    "files": Each(_FILE),
+    "command": Maybe(TEXT),
+    "notes": Each(TEXT),
+}
 
 
 def _table(*names):
@@ -296,19 +338,17 @@ def _has_scores(table):
     """Whether a table of single records or groups has the scores of all attacks."""
 
     def holds(content):
-        names = {f"score_{attack['name']}" for attack in content["attacks"]}
+        names = {f"score_{row['name']}" for row in content["report"]["attacks"]}
         return content[table] is None or names <= set(content[table])
 
     return holds
 
 
 _CONTENT = {
-    "schema": TEXT,
-    "schema_version": COUNT,
     "created": TEXT,
-    "versions": {"sklearn_mia": TEXT, "scikit-learn": TEXT, "numpy": TEXT},
-    "model": {"name": TEXT, "description": TEXT},
-    "sources": MAPPING,
+    "versions": _VERSIONS,
+    "model": {"name": TEXT, "family": TEXT, "description": TEXT},
+    "provenance": _PROVENANCE,
     "data": {
         "unit": _one_of("record", "group"),
         **_SIDES,
@@ -321,10 +361,7 @@ _CONTENT = {
         "accuracy_nonmembers": Maybe(SHARE),
         "n_dropped": COUNT,
     },
-    "nouns": Ruled(
-        dict.fromkeys(Nouns._fields, TEXT),
-        {"there is another key": lambda v: set(v) == set(Nouns._fields)},
-    ),
+    "nouns": _NOUNS,
     "settings": {"confidence": SHARE, "prior": SHARE, "seed": COUNT},
     **_PART,
     "beside": Maybe(_PART),
@@ -353,17 +390,132 @@ _CONTENT = {
         ]
     ),
     "findings": [_FINDING],
-    "top_records": Maybe(_TOP_RECORDS),
+    "risky_settings": [
+        {"setting": TEXT, "text": TEXT, "instead": TEXT, "measured": Maybe(TEXT)}
+    ],
+    "labels_only": Maybe(_PROPORTION),
+    "next_steps": [
+        {"access": Maybe(_one_of(*ACCESSES)), "text": TEXT, "measured": Maybe(TEXT)}
+    ],
     "baseline": Maybe(_BASELINE),
-    "records": Maybe(_RECORDS),
-    "groups": Maybe(_GROUPS),
 }
 
 REPORT = Ruled(
-    _CONTENT,
+    {
+        "schema": TEXT,
+        "schema_version": COUNT,
+        "report": _CONTENT,
+        "records": Maybe(_RECORDS),
+        "groups": Maybe(_GROUPS),
+    },
     {
         f"scores of an attack are missing from {table}": _has_scores(table)
         for table in ("records", "groups")
+    },
+)
+
+_OVER_MODELS = Ruled(
+    {"mean": Maybe(SHARE), "low": Maybe(SHARE), "high": Maybe(SHARE), "note": TEXT},
+    {
+        "mean and ends are not null together": lambda v: (
+            len({v[name] is None for name in ("mean", "low", "high")}) == 1
+        )
+    },
+)
+
+
+def _metrics_of(content):
+    """Metrics of each attack in a report on a procedure, in order."""
+    return ["auc", *(f"tpr@fpr={fpr:g}" for fpr in content["fprs"])]
+
+
+def _names_of(content):
+    return {attack["name"] for attack in content["attacks"]}
+
+
+def _has_each_row(content):
+    """Whether the summary has each attack once, with all metrics in order."""
+    found = {}
+    for row in content["summary"]:
+        found.setdefault(row["attack"], []).append(row["metric"])
+    return found == dict.fromkeys(_names_of(content), _metrics_of(content))
+
+
+def _has_each_metric(part):
+    """Whether all models have all metrics of each attack, as single numbers."""
+
+    def holds(content):
+        tables = [t[part] for t in content["targets"] if t[part] is not None]
+        rows = [row for table in tables for row in table.values()]
+        return (
+            all(set(table) == _names_of(content) for table in tables)
+            and all(isinstance(row, dict) for row in rows)
+            and all(list(row) == _metrics_of(content) for row in rows)
+            and all(v is None or SHARE.holds(v) for row in rows for v in row.values())
+            and all(row["auc"] is not None for row in rows)
+        )
+
+    return holds
+
+
+def _by_record_if_grouped(content):
+    parts = [*content["summary"], *content["targets"]]
+    grouped = content["unit"] == "group"
+    return all((part["of_records"] is not None) == grouped for part in parts)
+
+
+RECIPE = Ruled(
+    {
+        "schema": TEXT,
+        "schema_version": COUNT,
+        "created": TEXT,
+        "versions": _VERSIONS,
+        "name": TEXT,
+        "recipe": TEXT,
+        "n_targets": COUNT,
+        "confidence": SHARE,
+        "fprs": [SHARE],
+        "seed": COUNT,
+        "unit": _one_of("record", "group"),
+        "nouns": _NOUNS,
+        "n_records": COUNT,
+        "attacks": [{"name": TEXT, "description": TEXT, "access": _one_of(*ACCESSES)}],
+        "summary": [
+            Ruled(
+                _OVER_MODELS.shape
+                | {"attack": TEXT, "metric": TEXT, "of_records": Maybe(_OVER_MODELS)},
+                _OVER_MODELS.rules
+                | {
+                    "the AUC is null": lambda v: (
+                        v["metric"] != "auc" or v["mean"] is not None
+                    )
+                },
+            )
+        ],
+        "targets": [
+            {
+                "accuracy_members": SHARE,
+                "accuracy_nonmembers": SHARE,
+                **_SIDES,
+                "attacks": MAPPING,
+                "of_records": Maybe(MAPPING),
+            }
+        ],
+        "provenance": _PROVENANCE,
+        "remarks": [TEXT],
+    },
+    {
+        "there is no attack": lambda v: bool(v["attacks"]),
+        "there are fewer than two models": lambda v: len(v["targets"]) > 1,
+        "n_targets is not the number of targets": lambda v: (
+            v["n_targets"] == len(v["targets"])
+        ),
+        "confidence is 0 or 1": lambda v: 0 < v["confidence"] < 1,
+        "fprs is empty": lambda v: bool(v["fprs"]),
+        "summary lacks an attack or metric": _has_each_row,
+        "a model lacks a metric of an attack": _has_each_metric("attacks"),
+        "a model lacks a metric by record": _has_each_metric("of_records"),
+        "what is by record does not go with unit": _by_record_if_grouped,
     },
 )
 
@@ -395,7 +547,9 @@ def fault(value, shape=REPORT, place=""):
         shape, or_null = shape.shape, " or null"
     if isinstance(shape, Ruled):
         shape, rules = shape
-    kind = {dict: MAPPING, list: LIST}.get(type(shape), shape)
+    if isinstance(shape, Each) and isinstance(value, dict):
+        shape = dict.fromkeys(value, shape.shape)
+    kind = {dict: MAPPING, list: LIST, Each: MAPPING}.get(type(shape), shape)
     if not kind.holds(value):
         return f"{place} is {_shown(value, place)}; expected {kind.words}{or_null}"
     parts = ()
@@ -417,9 +571,7 @@ def _shown(value, place):
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    if isinstance(value, str) and place.startswith(
-        ("records", "groups", "top_records")
-    ):
+    if isinstance(value, str) and place.startswith(("records", "groups")):
         return "text"
     text = json.dumps(value)
     return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."

@@ -3,6 +3,8 @@
 from sklearn_mia.auditing._nouns import RECORDS
 from sklearn_mia.auditing._percent import percent_interval, rate, times_as_many
 
+_LEAST_TOLD = 0.0005
+
 
 def records_told(row, nouns=RECORDS):
     """Which records a slice has, in words."""
@@ -67,10 +69,13 @@ def differences_told(slices, confidence, attack, nouns=RECORDS):
         and not row["difference"]["low"] <= 0 <= row["difference"]["high"]
     ]
     detectable = [row["difference"]["detectable"] for row in compared]
-    power = (
-        f"Differences of less than {min(detectable):.3f} in the largest groups, and of "
-        f"less than {max(detectable):.3f} in the smallest, may have been missed."
-    )
+    power = ""
+    if max(detectable) >= _LEAST_TOLD:
+        power = (
+            f"Differences of less than {min(detectable):.3f} in the largest groups, "
+            f"and of less than {max(detectable):.3f} in the smallest, may have been "
+            "missed."
+        )
     of_whom = ""
     if nouns != RECORDS:
         of_whom = (
@@ -80,7 +85,7 @@ def differences_told(slices, confidence, attack, nouns=RECORDS):
     if not found:
         return (
             f"In none of {len(compared)} groups does the AUC of {attack} differ from "
-            f"that of all others by more than chance. {power}{of_whom}"
+            f"that of all others by more than chance. {power}{of_whom}".rstrip()
         )
     told = []
     for words, sign in (("Higher", 1), ("Lower", -1)):
@@ -91,7 +96,7 @@ def differences_told(slices, confidence, attack, nouns=RECORDS):
             told.append(f"{words} by more than chance among {shown}.")
     return (
         f"The AUC of {attack} in a group less that of all others, corrected for having "
-        f"compared {len(compared)} groups. {' '.join(told)} {power}{of_whom}"
+        f"compared {len(compared)} groups. {' '.join(told)} {power}{of_whom}".rstrip()
     )
 
 
@@ -192,7 +197,7 @@ def _limit_told(pairs, outcome, nouns, most):
     shown = "; ".join(_limit_of_group(*pair, nouns) for pair in pairs[:most])
     more = len(pairs) - most
     if more > 0:
-        shown += f"; and {more} more group{'s' if more > 1 else ''}, see the table"
+        shown += f"; and {more} more group{'s' if more > 1 else ''}, see the tables"
     limit = limit_in_words(pairs[0][1], nouns)
     if outcome == "exceeded":
         lies = "It is exceeded"

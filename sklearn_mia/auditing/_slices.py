@@ -298,8 +298,10 @@ def slice_differences(
     return rows
 
 
-def worst_slice(slices, alpha, overall=None):
+def worst_slice(slices, alpha, attacks=()):
     """The group with the highest lower end, if it leaks, and more than all records.
+
+    Where all together leak, the group has to be above them with its whole interval.
 
     Parameters
     ----------
@@ -309,18 +311,20 @@ def worst_slice(slices, alpha, overall=None):
     alpha : float
         Of the corrected p-value.
 
-    overall : dict or None, default=None
-        The AUC of each attack over all; None compares with guessing.
+    attacks : list of dict, default=()
+        The numbers of each attack over all; none compares with guessing.
 
     Returns
     -------
     row : dict or None
     """
+    overall = max((row["auc"]["estimate"] for row in attacks), default=0.5)
+    leak = any(row["p_corrected"] <= alpha for row in attacks)
     found = [
         row
         for row in slices
         if row["auc"] and row["p_corrected"] <= alpha and row["auc"]["low"] is not None
-        if row["auc"]["estimate"] > (overall or {}).get(row["attack"], 0.5)
+        if row["auc"]["low" if leak else "estimate"] > overall
     ]
     return max(found, key=lambda row: row["auc"]["low"], default=None)
 

@@ -7,14 +7,17 @@ from sklearn_mia.attacks import LinearReconstructionAttack
 from sklearn_mia.auditing._access import FILE_ATTACK
 from sklearn_mia.auditing._evaluation import plain_interval, tpr_row
 from sklearn_mia.auditing._nouns import RECORDS
-from sklearn_mia.auditing._percent import percent_interval, rate
-from sklearn_mia.equations import auc_ceiling, strip_counts
+from sklearn_mia.auditing._percent import in_percent, percent_interval, rate
+from sklearn_mia.equations import auc_ceiling, round_values, strip_counts
 from sklearn_mia.metrics import roc_auc_interval
 from sklearn_mia.models import model_name
+from sklearn_mia.response import predicted_codes
 from sklearn_mia.risk import structural_risk
 from sklearn_mia.tables import take
 
 HELD = (0.9, 0.5, 0.1)
+_MOST_HELD = 8000
+DECIMALS = (2, 1)
 # An AUC that reads as 1.
 _ALL = 0.9995
 
@@ -26,12 +29,13 @@ _TRAINED_OTHERWISE = {
     for name, figures in {
         "RandomForestClassifier": "an AUC of .98 for a default forest, .88 with "
         "min_samples_leaf=5, .73 with 20, .65 with 50 and .57 with 200, at accuracies "
-        "of .86, .86, .85, .84 and .76",
+        "of .86, .86, .85, .84 and .76, the last no more than the share of the "
+        "commoner class",
         "ExtraTreesClassifier": "an AUC of .97 with min_samples_leaf=20, and .69 with "
         "bootstrap=True beside it, at accuracies of .83",
         "HistGradientBoostingClassifier": "an AUC of 1.00 for a default model, .91 "
         "with max_iter=50, .76 with 20 and .63 with 20 trees of max_leaf_nodes=8, all "
-        "at accuracies of .86",
+        "at accuracies of .86: none is below the default limit of .6",
         "GradientBoostingClassifier": "an AUC of .70 for a default model, and .59 with "
         "subsample=0.5, both at accuracies of .86",
     }.items()
@@ -62,6 +66,7 @@ def what_is_stored(model, attack, case):
         "equations": [],
         "held": None,
         "stripped": None,
+        "rounded": None,
         "refit": _TRAINED_OTHERWISE.get(model_name(model)),
         "structure": _structure(model, case),
     }
@@ -98,7 +103,9 @@ def held_figures(attack, case, fpr, *, seed):
     """What the file tells someone who lacks some of its training records.
 
     The pool then has a share of the members, drawn by unit, and as large a share of the
-    others.
+    others, 8,000 records at the most: of a larger audit the largest share is what that
+    many are. The attack sees that the pool lacks members where the file tells how many
+    there are.
 
     Parameters
     ----------
@@ -117,10 +124,12 @@ def held_figures(attack, case, fpr, *, seed):
         Share held, "auc", and "rate" as in `tpr_row`; each interval by itself.
     """
     units = np.unique(case.units, return_inverse=True)[1]
-    n_units = units.max() + 1
-    place = np.random.default_rng([seed, 4]).permutation(n_units) / n_units
+    sizes = np.bincount(units)
+    place = np.random.default_rng([seed, 4]).permutation(len(sizes))
+    fitting = np.cumsum(sizes[np.argsort(place)]) <= _MOST_HELD
+    place, most = place / len(sizes), fitting.mean()
     rows = []
-    for share in HELD:
+    for share in sorted({min(share, most) for share in HELD}, reverse=True):
         kept = np.flatnonzero(place[units] < share)
         is_member = case.is_member[kept]
         fewest = min(np.count_nonzero(is_member), np.count_nonzero(~is_member))
@@ -170,9 +179,59 @@ def stripped_figures(attack, case, fpr, *, seed):
         stripped = strip_counts(attack.target_estimator)
     except TypeError:
         return None
+    return _informed(attack, stripped, case, fpr, seed)
+
+
+def _informed(attack, model, case, fpr, seed):
+    """What a changed copy of the file tells someone who knows what was changed."""
     informed = clone(attack)
-    informed.target_estimator = stripped
+    informed.target_estimator = model
     return _figures(case.is_member, informed.fit_score(case.records), fpr, seed)
+
+
+def rounded_figures(attack, case, fpr, *, seed):
+    """What the file tells with rounded values, and what they change of the answers.
+
+    Parameters
+    ----------
+    attack : LinearReconstructionAttack
+        On the file as it is.
+
+    case : Case
+
+    fpr : float
+        Of the TPR.
+
+    seed : int
+
+    Returns
+    -------
+    rows : list of dict or None
+        "decimals", "auc" and "rate"; "largest_change" of a probability, and "accuracy"
+        on all records, beside that of the model as it is, "accuracy_before". None for a
+        model that `round_values` does not know.
+    """
+    model, rows = attack.target_estimator, []
+    try:
+        copies = {decimals: round_values(model, decimals) for decimals in DECIMALS}
+    except TypeError:
+        return None
+    for decimals, copy in copies.items():
+        off = copy.predict_proba(case.asked) - model.predict_proba(case.asked)
+        right, before = (
+            float(np.mean(predicted_codes(m, case.asked, case.classes) == case.codes))
+            for m in (copy, model)
+        )
+        rows.append(
+            {
+                "decimals": decimals,
+                "largest_change": float(np.abs(off).max()),
+                "accuracy": right,
+                "accuracy_before": before,
+                **_informed(attack, copy, case, fpr, seed),
+            }
+        )
+    return rows
 
 
 def _auc_by_record(content):
@@ -200,20 +259,15 @@ def stored_told(content, nouns):
     stored, told = content["stored"], []
     if stored is None:
         return told
-    if stored["structure"]:
-        seen = (
-            finding["text"] + (" (a risk)" if finding["is_risk"] else "")
-            for finding in stored["structure"]
-        )
-        told.append(f"By its structure: {'; '.join(seen)}.")
     if not stored["n_equations"]:
         return told
     ceiling, ends = stored["ceiling"], "."
     if ceiling < _ALL:
         ends = f"; as many at random allow an AUC of {ceiling:.2f} on average."
     told += [
-        f"The file tells {stored['n_equations']} equations in who was in the training "
-        f"data, {stored['per_member']:.2g} for each training record" + ends,
+        f"The file stores {stored['n_equations']} sums over its training records, "
+        f"{stored['per_member']:.2g} for each of them: as many equations for who was "
+        "among them" + ends,
         "The attack on them is the worst case: someone who holds every training record "
         f"as a candidate, with others among them, and asks which are {nouns.members}.",
     ]
@@ -223,25 +277,54 @@ def stored_told(content, nouns):
             "Someone who holds a part of the training records, and as large a part of "
             f"the others, has {shown}. Each interval holds by itself."
         )
-    else:
+        data = content["data"]
+        n_records = data["n_member_records"] + data["n_nonmember_records"]
+        if n_records > _MOST_HELD:
+            told.append(
+                f"That was measured on at most {_MOST_HELD:,} of the {n_records:,} "
+                "records, drawn at random, and the others as not held. Who holds more "
+                "can tell more."
+            )
+    elif stored["held"] is None:
         told.append(
-            "What it tells someone who holds only a part of them, an audit with a "
-            "thorough effort measures."
+            "What it tells someone who holds only a part of them is measured with "
+            "effort='thorough' (--effort thorough)."
         )
     stripped, auc = stored["stripped"], _auc_by_record(content)
-    if stripped and auc and stripped["auc"]["high"] < auc["low"]:
+    least = auc["low"] if auc else 0.0
+    if stripped and stripped["auc"]["high"] < least:
+        least = stripped["auc"]["low"]
         told.append(
             "Without the numbers of records in its nodes (strip_counts), which changes "
             "no answer, someone who knows that they were removed has "
             f"{_figures_told(stripped, nouns)}."
         )
+    for row in stored["rounded"] or []:
+        if row["auc"]["high"] < least:
+            least = row["auc"]["low"]
+            told.append(_rounded_told(row, nouns))
     if stored["refit"]:
         told.append(stored["refit"])
     return told
 
 
 def _held_told(row, nouns):
-    return f"with {rate(row['share'])} {_figures_told(row, nouns)}"
+    return f"with {in_percent(row['share'])} {_figures_told(row, nouns)}"
+
+
+def _rounded_told(row, nouns):
+    number = {1: "one decimal", 2: "two decimals"}[row["decimals"]]
+    before, after = (f"{row[k]:.3f}" for k in ("accuracy_before", "accuracy"))
+    accuracy = (
+        f"leaves the accuracy on the audited records at {after}"
+        if before == after
+        else f"the accuracy on the audited records from {before} to {after}"
+    )
+    return (
+        f"With the values of the leaves rounded to {number} as well (round_values), "
+        f"which changes a probability by {row['largest_change']:.2g} at the most and "
+        f"{accuracy}, that is {_figures_told(row, nouns)}."
+    )
 
 
 def _figures_told(row, nouns):

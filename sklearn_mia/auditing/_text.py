@@ -2,7 +2,7 @@
 
 import textwrap
 
-from sklearn_mia.auditing._access import heading_of
+from sklearn_mia.auditing._access import WHO, heading_of
 from sklearn_mia.auditing._evaluation import HEADLINE_FPR
 from sklearn_mia.auditing._judging import (
     parts_of,
@@ -65,6 +65,8 @@ def render_text(content):
         "=" * len(title),
         "",
         *_verdict_lines(content),
+        *_step_lines(content["next_steps"]),
+        *_setting_lines(content["risky_settings"]),
         *_stored_lines(content, nouns),
         wrapped(
             f"{sides_told(data, nouns)}, class label {data['label_column']!r}; the "
@@ -82,21 +84,23 @@ def render_text(content):
         ),
         "",
         *_attack_lines(content),
+        "",
+        *(
+            wrapped(f"{attack['name']}: {attack['explanation']}", "  ", "    ")
+            for attack in content["attacks"]
+            if attack["explanation"]
+        ),
     ]
+    counted = ""
+    if data["unit"] == "group":
+        counted = f"; of each {nouns.one} the records in the slice count"
+    for part in parts_of(content) if content["slices"] else ():
+        heading = heading_of(part, content)
+        whose = f"; {heading[0].lower()}{heading[1:]}" if heading else ""
+        title = f"Slices (AUC of the strongest attack in each, corrected{counted}"
+        lines += ["", wrapped(f"{title}{whose})"), ""]
+        lines += _slice_lines(part["slices"], nouns)
     if content["slices"]:
-        counted = ""
-        if data["unit"] == "group":
-            counted = f"; of each {nouns.one} the records in the slice count"
-        if content["beside"] is not None:
-            counted += "; handed over as a file"
-        lines += [
-            "",
-            wrapped(
-                f"Slices (AUC of the strongest attack in each, corrected{counted})"
-            ),
-            "",
-        ]
-        lines += _slice_lines(content["slices"], nouns)
         told = differences_told(
             content["slices"],
             content["correction"]["difference_confidence"],
@@ -154,11 +158,41 @@ def _verdict_lines(content):
     return lines
 
 
-def _stored_lines(content, nouns):
-    told = stored_told(content, nouns)
-    if not told:
+def step_told(step):
+    """One thing that can be done, for whom, and what it changed."""
+    who = f"{WHO[step['access']]}: " if step["access"] else ""
+    return " ".join(filter(None, (f"{who}{step['text']}", step["measured"])))
+
+
+def _step_lines(steps):
+    if not steps:
         return []
-    lines = ["What the file stores", ""]
+    told = (wrapped(step_told(step), "  - ", "    ") for step in steps)
+    return ["What to do next", "", *told, ""]
+
+
+def _setting_lines(settings):
+    if not settings:
+        return []
+    told = (
+        wrapped(
+            f"{row['setting']}: {row['text']}. Instead: {row['instead']}.", "  ", "    "
+        )
+        for row in settings
+    )
+    return ["Settings that let the model remember single records", "", *told, ""]
+
+
+def _stored_lines(content, nouns):
+    lines, told = [], stored_told(content, nouns)
+    if content["stored"] is not None and content["stored"]["structure"]:
+        lines += ["By its structure", ""]
+        for row in content["stored"]["structure"]:
+            lines.append(f"  {row['text']}{' (a risk)' if row['is_risk'] else ''}")
+        lines.append("")
+    if not told:
+        return lines
+    lines += ["What the file stores", ""]
     lines += [wrapped(sentence, "  ") for sentence in told]
     lines.append("")
     rows = content["stored"]["equations"]

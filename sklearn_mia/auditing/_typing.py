@@ -506,11 +506,11 @@ def _refuse(column, kind):
     what = {"number": "no numbers", "date": "no dates such as 2024-05-31"}.get(
         kind, "neither true nor false"
     )
+    trained = f"the model was trained on {'numbers' if kind == 'number' else 'them'}"
     raise ValueError(
         f"Column {column.name!r} of {_shown_paths(column, side)} holds {what} in "
         f"{len(rows)} of {len(column.codes[side])} records (the first is record "
-        f"{rows[0] + 1}), where the model was trained on "
-        f"{'numbers' if kind == 'number' else 'them'}. {_way_out(texts)}"
+        f"{rows[0] + 1}), where {column.known.why or trained}. {_way_out(texts)}"
     )
 
 
@@ -545,6 +545,8 @@ def _way_out(texts):
         return (
             "Write numbers with a decimal point and without a separator of thousands."
         )
+    if all(t.endswith("%") for t in texts):
+        return "Write percent as fractions, 0.05 for 5%."
     if all(t.lower() in TRUTH_WORDS for t in texts):
         return "Write truth values as in training, such as 1 and 0."
     return "Correct them, or pass --na-values with what stands for a gap."

@@ -195,9 +195,9 @@ def state_verdict(
         (
             "scope",
             f"{_ASSUMED[access if tested else 'interface']} All of this is about "
-            f"{_one_trained(model)}. Another training run would give other values, off "
-            "by about the width of the intervals; a statement about the training "
-            "procedure needs several models (audit_recipe).",
+            f"{_one_trained(model)}. Another training run would give other values, "
+            "which may lie outside these intervals, by about their width; a statement "
+            "about the training procedure needs several models (audit_recipe).",
         )
     )
     return {
@@ -301,9 +301,8 @@ def _what_was_seen(headline, nouns):
         by_guessing = expected_fpr(k, headline["n_nonmembers"])
         first = (
             f"The strongest {strongest}, {name}, recognises "
-            f"{percent_interval(row['tpr'])} of the {nouns.members} while it "
-            "wrongly accuses "
-            f"{accused}; guessing with as few false "
+            f"{percent_interval(row['tpr'])} of the {nouns.members} at a threshold "
+            f"that wrongly accuses {accused}; guessing with as few false "
             f"accusations would recognise {percent(by_guessing)}."
         )
     elif row["tied"]:

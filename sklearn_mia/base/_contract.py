@@ -108,6 +108,8 @@ class BaseAttack(
     }
     # What an attacker has to hold: "outputs", or the "file" of the model.
     access = "outputs"
+    # What it does, in a sentence for whoever reads a report.
+    explanation = ""
     # Whether some shadow never saw a class of the pool.
     _loses_classes = False
 

@@ -17,6 +17,7 @@ from sklearn_mia.equations._registry import (
     linear_equations,
     register_equations,
 )
+from sklearn_mia.equations._rounded import round_values
 from sklearn_mia.equations._solver import (
     Solution,
     auc_ceiling,
@@ -47,6 +48,7 @@ __all__ = [
     "linear_equations",
     "model_from_answers",
     "register_equations",
+    "round_values",
     "share_of_pool",
     "solve",
     "strip_counts",

@@ -23,6 +23,8 @@ from sklearn_mia.tables import as_array, as_dense
 # Of the largest possible row: sums of doubles in another order.
 _ROUNDING_OF_DOUBLES = 1e-10
 _ROUNDING_OF_FACTORS = 1e-8
+# Relative.
+_SAME_EPSILON = 1e-5
 
 
 @register_equations(GaussianNB)
@@ -33,7 +35,11 @@ def equations_of_gaussian_naive_bayes(estimator, X, y):
         \sum_c m (x - \theta_c)^2 = N_c (\sigma_c^2 - \epsilon)
 
     with the noise of doubles. Class counts that are not whole are sums of weights,
-    and give nothing.
+    and give nothing. `partial_fit` adds another :math:`\epsilon` in every batch, so
+    that a class has an unknown one, the same for all features: from each row of the
+    variances that of the feature with the smallest is then taken away. That there were
+    batches is seen by an :math:`\epsilon` that is not the share of the largest variance
+    that it should be.
 
     Parameters
     ----------
@@ -54,6 +60,7 @@ def equations_of_gaussian_naive_bayes(estimator, X, y):
         return []
     rounding = rounding_of(X, _ROUNDING_OF_DOUBLES)
     X, codes = _dense_floats(X), _codes(estimator, y)
+    in_batches = _is_of_batches(estimator)
     found = [_class_counts(codes, counts)]
     for c, theta in enumerate(estimator.theta_):
         own = np.flatnonzero(codes == c)
@@ -65,8 +72,22 @@ def equations_of_gaussian_naive_bayes(estimator, X, y):
         found.append(Equations("class mean", off.T, zeros, scale, records=own))
         scale = rounding * ((sizes**2).sum(axis=0) + counts[c] * estimator.epsilon_)
         squares = (off**2).T
+        if in_batches:
+            least = np.argmin(moments)
+            squares, moments = squares - squares[least], moments - moments[least]
+            scale = scale + scale[least]
         found.append(Equations("class variance", squares, moments, scale, records=own))
     return found
+
+
+def _is_of_batches(estimator):
+    """Whether the epsilon of GaussianNB is not that of all its records."""
+    counts, theta = estimator.class_count_[:, None], estimator.theta_
+    shares = counts / counts.sum()
+    within = estimator.var_ - estimator.epsilon_
+    whole = np.sum(shares * (within + (theta - np.sum(shares * theta, axis=0)) ** 2), 0)
+    expected = estimator.var_smoothing * whole.max()
+    return abs(estimator.epsilon_ - expected) > _SAME_EPSILON * expected
 
 
 @register_equations(BernoulliNB, MultinomialNB, ComplementNB)

@@ -14,6 +14,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn_mia._compat import BINS_AT_MIDPOINTS
 from sklearn_mia.equations._ranks import between
 from sklearn_mia.equations._registry import register_equations
+from sklearn_mia.equations._rounded import decimals_of, with_rounded_steps
 from sklearn_mia.equations._system import Equations, grouped, with_values
 from sklearn_mia.equations._trees import misplaces_missing
 from sklearn_mia.models import forest_table
@@ -128,7 +129,7 @@ def equations_of_histogram_boosting(estimator, X, y):
     hessians, error = np.hstack(
         [np.stack(t)[:, f] for t, f in zip(told, is_leaf, strict=True)]
     )
-    return equations + newton_equations(
+    steps, *others = newton_equations(
         matrix,
         g,
         h,
@@ -140,6 +141,15 @@ def equations_of_histogram_boosting(estimator, X, y):
         # For several classes 1 is taken from a probability of float32.
         smallest=_SMALLEST if start.shape[1] == 1 else _SMALLEST_OF_FLOATS,
     )
+    decimals = decimals_of(estimator)
+    if decimals is not None:
+        at = np.concatenate(values)[matrix.indices.reshape(g.shape)] / rate
+        slopes = h * (1 + at * (1 - 2 * p))
+        told = {"rate": rate, "ridge": ridge, "decimals": decimals}
+        steps = with_rounded_steps(
+            steps, leaves, sizes, h, slopes, n_scores=start.shape[1], **told
+        )
+    return [*equations, steps, *others]
 
 
 def newton_equations(
@@ -367,16 +377,29 @@ def equations_of_gradient_boosting(estimator, X, y):
         sampling=sampling,
         n_members=trees[0].n_node_samples[0] / share,
     )
-    return [
-        *([count] if count.n_members else []),
-        Equations(
-            "leaf value",
-            with_values(matrix, residual - at * hessian),
-            np.zeros(matrix.shape[0]),
-            scale,
-            sampling,
-        ),
-    ]
+    steps = Equations(
+        "leaf value",
+        with_values(matrix, residual - at * hessian),
+        np.zeros(matrix.shape[0]),
+        scale,
+        sampling,
+    )
+    decimals = decimals_of(estimator)
+    if decimals is not None:
+        # Of the exponential loss a bound.
+        tilt = np.abs(at) if estimator.loss == "exponential" else at * (1 - 2 * p)
+        sizes = [len(v) for v in values]
+        told = {"rate": rate or 1.0, "ridge": 0.0, "decimals": decimals}
+        steps = with_rounded_steps(
+            steps,
+            leaves,
+            sizes,
+            hessian,
+            hessian * (1 + tilt),
+            n_scores=n_scores,
+            **told,
+        )
+    return [count, steps] if count.n_members else [steps]
 
 
 @register_equations(AdaBoostClassifier)

@@ -22,6 +22,7 @@ from sklearn_mia.tables import as_array, as_dense, columns_of
 
 # Of the norm of a row: sums of doubles in another order.
 _ROUNDING_OF_DOUBLES = 1e-10
+_ROUNDING_OF_EIGENVALUES = 1e-15
 # Whether a value has no other record is known of the pool alone.
 _IF_POOL_IS_WHOLE = 0.05
 _MOST_DOCUMENTS = 3_000_000
@@ -139,6 +140,7 @@ def equations_of_principal_components(estimator, X, y):
         "number of records", "mean" and "covariance".
     """
     rounding = rounding_of(X, _ROUNDING_OF_DOUBLES)
+    of_eigenvalues = rounding_of(X, _ROUNDING_OF_EIGENVALUES)
     X, n_members = _dense_floats(X), float(estimator.n_samples_)
     mean, axes = estimator.mean_, estimator.components_
     zeros = np.zeros(len(mean))
@@ -155,8 +157,9 @@ def equations_of_principal_components(estimator, X, y):
     # Each pair once.
     covariance[np.tril_indices(len(axes), -1)] = np.nan
     size = np.max(np.abs(X) + np.abs(mean), axis=1, initial=0.0)
-    scale = 10 * rounding * np.sum(size**2)
-    found.append(Equations("covariance", Products(u, u), covariance, scale))
+    # Eigenvalues are exact to a few roundings of the largest.
+    scale = of_eigenvalues * np.sum(size**2)
+    found.append(Equations("covariance", Products(u, u), covariance, 10 * scale))
     return found
 
 

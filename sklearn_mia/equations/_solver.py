@@ -16,8 +16,9 @@ from sklearn_mia.memory import kept
 _FLOOR = 3e-3
 # The same where equations are solved exactly and fit each other.
 _EXACT_FLOOR = 1e-5
-# Squared standard deviations an equation that no pool with all members has.
-MOST_MISFIT = 1.5
+# Squared standard deviations an equation that no pool with all members has: for many
+# equations, and what few of them, of 10 or 20 trees say, may be off.
+_MOST_MISFIT, _MISFIT_OF_FEW = 1.5, 7.0
 # Up to so many records or equations, and coefficients that are not sparse.
 _MOST_DIRECT = 10_000
 _MOST_DENSE = 60_000_000
@@ -91,6 +92,12 @@ class Solution:
     misfit: float
     n_iterations: int
 
+    @property
+    def fits(self):
+        """Whether the pool may have all training records."""
+        n_used = np.count_nonzero(self.precision)
+        return self.misfit <= _MOST_MISFIT + _MISFIT_OF_FEW / np.sqrt(max(n_used, 1))
+
 
 def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1e-9):
     r"""Linear estimate of least mean squared error of the membership of each record.
@@ -163,7 +170,7 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1
         exact = prepared(_EXACT_FLOOR)
         if exact.side <= _MOST_DIRECT:
             found = exact.solve(rest)
-            if found.misfit <= MOST_MISFIT:
+            if found.fits:
                 return found
         del exact
         return prepared(_FLOOR).solve(rest)

@@ -68,6 +68,7 @@ def strip_counts(model):
 
     See Also
     --------
+    sklearn_mia.round_values : Rounds the values of the leaves, too.
     sklearn_mia.LinearReconstructionAttack : Reads what the copy still tells.
     sklearn_mia.CoarsenedClassifier : Coarsens the answers instead.
 
@@ -85,15 +86,20 @@ def strip_counts(model):
     >>> int(stripped.estimators_[0].tree_.n_node_samples.max())
     0
     """
+    return stripped_copy(model, "strip_counts")
+
+
+def stripped_copy(model, caller):
+    """What :func:`strip_counts` gives; errors name the `caller`."""
     check_is_fitted(model)
     stripped = copy.deepcopy(model)
     opened = open_model(stripped)
     inner = opened.classifier
-    trees = _trees_of(inner)
+    trees = trees_of(inner)
     if trees is None:
         known = ", ".join(cls.__name__ for cls in _TREES + _FORESTS + _BOOSTED)
         raise TypeError(
-            f"strip_counts got a {model_name(model)}; it knows {known} of trees, also "
+            f"{caller} got a {model_name(model)}; it knows {known} of trees, also "
             "within pipelines and other wrappers."
         )
     for layer in (*opened.wrappers, inner):
@@ -109,7 +115,7 @@ def strip_counts(model):
     if type(inner) is HistGradientBoostingClassifier:
         _strip_histogram(inner)
     first = getattr(inner, "init_", None)
-    if first is not None and _trees_of(open_model(first).classifier) is not None:
+    if first is not None and trees_of(open_model(first).classifier) is not None:
         inner.init_ = strip_counts(first)
     return stripped
 
@@ -123,7 +129,7 @@ def _forget_seeds(layer):
         del layer.best_params_, layer.cv_results_
 
 
-def _trees_of(model):
+def trees_of(model):
     """The trees of a model of a known class, None of any other."""
     if type(model) is HistGradientBoostingClassifier:
         return []
@@ -198,15 +204,18 @@ def _lowest_terms_of(row):
     return [float(term * total) for term in terms]
 
 
-def total_equations(leaves, codes, counts, rates, sampling, n_members, fewest):
-    r"""Members in each leaf, by the lowest terms of its fractions.
+def total_equations(
+    leaves, codes, may_have, kinds, fits, share, rate, sampling, fewest
+):
+    r"""Members in each leaf, by what its fractions tell of the number of draws.
 
     .. math:: \sum_{i: l(i) = l} m_i = b_l
 
-    The draws of a leaf are a multiple of :math:`d_l`, the sum of the lowest terms, and
-    there are some. Before looking, each record of the pool in the leaf is a member by a
-    coin; afterwards the number of members has a mean E and a variance V, and before it
-    had :math:`E_0` and :math:`V_0`. The equation that says as much has the variance
+    The draws of a leaf are a multiple of :math:`d_l`, the sum of the lowest terms of
+    its fractions, or a number that has them after rounding, and there are some. Before
+    looking, each record of the pool in the leaf is a member by a coin; afterwards the
+    number of members has a mean E and a variance V, and before it had :math:`E_0` and
+    :math:`V_0`. The equation that says as much has the variance
     :math:`r = 1 / (1 / V - 1 / V_0)` and :math:`b = r (E / V - E_0 / V_0)`. A leaf with
     a single record of the pool has a member.
 
@@ -215,17 +224,23 @@ def total_equations(leaves, codes, counts, rates, sampling, n_members, fewest):
     leaves, codes : ndarray of shape (n_records, n_trees)
         Leaf of each record, and its class in the tree, negative if it has none.
 
-    counts : list of ndarray of shape (n_leaves, n_classes)
-        Lowest terms.
+    may_have : list of ndarray of shape (n_leaves, n_classes), dtype bool
+        Which classes may have been drawn into a leaf.
 
-    rates : ndarray of shape (n_classes,)
-        Draws of a training record, the same for all classes.
+    kinds : list of ndarray of shape (n_leaves,), dtype int
+        What the fractions of a leaf tell.
+
+    fits : callable
+        Called with numbers of draws and a kind, tells which there may have been.
+
+    share : float
+        Of the pool that is in the training data.
+
+    rate : float
+        Draws of a training record.
 
     sampling : float
         Variance that a member adds, in units of its squared coefficient.
-
-    n_members : float or None
-        Training records; None takes half of the pool.
 
     fewest : int
         Draws that a leaf has at least.
@@ -235,28 +250,30 @@ def total_equations(leaves, codes, counts, rates, sampling, n_members, fewest):
     equations : Equations
         "leaf total".
     """
-    n_records, rate = len(leaves), rates.mean()
-    share = 0.5 if n_members is None else min(n_members / n_records, 1.0)
-    groups, sizes, terms = np.empty(leaves.shape, dtype=np.int32), [], []
-    for t, count in enumerate(counts):
+    groups, sizes = np.empty(leaves.shape, dtype=np.int32), []
+    for t, possible in enumerate(may_have):
         at, own = leaves[:, t], np.maximum(codes[:, t], 0)
-        drawn = (codes[:, t] >= 0) & (count[at, own] > 0)
+        drawn = (codes[:, t] >= 0) & possible[at, own]
         groups[:, t] = np.where(drawn, at, -1)
-        sizes.append(np.bincount(at[drawn], minlength=len(count)))
-        terms.append(count.sum(axis=1))
-    pairs = np.column_stack([np.concatenate(sizes), np.concatenate(terms)])
-    pairs, back = np.unique(np.rint(pairs).astype(int), axis=0, return_inverse=True)
+        sizes.append(np.bincount(at[drawn], minlength=len(possible)))
+    pairs = np.column_stack([np.concatenate(sizes), np.concatenate(kinds)])
+    pairs, back = np.unique(pairs, axis=0, return_inverse=True)
     told = [
-        _members_told(size, term, share, rate, sampling, fewest)
-        for size, term in pairs.tolist()
+        _members_told(size, lambda d, k=kind: fits(d, k), share, rate, sampling, fewest)
+        for size, kind in pairs.tolist()
     ]
     b, variance = np.array(told)[np.ravel(back)].T
     mean_square = share * np.maximum(np.concatenate(sizes), 1)
-    matrix = grouped(groups, [len(count) for count in counts])
+    matrix = grouped(groups, [len(possible) for possible in may_have])
     return Equations("leaf total", matrix, b, 0.0, variance / mean_square, of_pool=True)
 
 
-def _members_told(size, term, share, rate, sampling, fewest):
+def most_draws(size, rate):
+    """More than that many draws of so many records there are not."""
+    return size * rate + 8 * np.sqrt(size * rate + 1)
+
+
+def _members_told(size, fits, share, rate, sampling, fewest):
     """What a leaf of so many records of the pool says of its members, and how surely.
 
     Parameters
@@ -264,8 +281,8 @@ def _members_told(size, term, share, rate, sampling, fewest):
     size : int
         Records of the pool.
 
-    term : int
-        What the draws are a multiple of.
+    fits : callable
+        Tells which of some numbers of draws there may have been.
 
     share, rate, sampling, fewest : as in :func:`total_equations`
 
@@ -280,11 +297,13 @@ def _members_told(size, term, share, rate, sampling, fewest):
     members = np.arange(size + 1)
     prior = binom.pmf(members, size, share)
     if not sampling:
-        likely = (members % term == 0) & (members >= max(fewest, 1))
+        likely = fits(members) & (members >= max(fewest, 1))
     else:
-        least = max(-(-fewest // term), 1) * term
-        most = size * rate + 8 * np.sqrt(size * rate + 1)
-        draws = np.arange(least, max(least, most) + 1, term)
+        draws = np.arange(max(fewest, 1), most_draws(size, rate) + 1)
+        draws = draws[fits(draws)]
+        if not len(draws):
+            draws = np.arange(max(fewest, 1), _LARGEST_TERM + 1)
+            draws = draws[fits(draws)][:1]
         likely = poisson.pmf(draws, rate * members[:, None]).sum(axis=1)
     law = prior * likely
     if not law.sum() > 0:

@@ -15,9 +15,19 @@ from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 from sklearn_mia._compat import TREES_MISPLACE_MISSING
 from sklearn_mia.equations._parts import draws_of
 from sklearn_mia.equations._registry import register_equations
+from sklearn_mia.equations._rounded import (
+    TINY,
+    decimals_of,
+    fits_rounded,
+    largest_error,
+    leaves_are_pure,
+    possible_classes,
+    told_by_bounds,
+)
 from sklearn_mia.equations._stripped import (
     is_stripped,
     lowest_terms,
+    most_draws,
     total_equations,
 )
 from sklearn_mia.equations._system import Equations, grouped
@@ -64,7 +74,9 @@ def equations_of_a_tree(estimator, X, y):
     leaves = estimator.tree_.apply(table)
     codes = find_labels(np.asarray(y), estimator.classes_)
     n_members = estimator.tree_.n_node_samples[0] or None
-    return _count_equations([estimator], [leaves], [codes], counts, n_members)
+    return _count_equations(
+        [estimator], [leaves], [codes], counts, n_members, table=table
+    )
 
 
 @register_equations(RandomForestClassifier, ExtraTreesClassifier)
@@ -127,7 +139,7 @@ def equations_of_a_forest(estimator, X, y):
     else:
         n_members = trees[0].tree_.n_node_samples[0] or None
     found = _count_equations(
-        trees, leaves, [codes] * len(trees), counts, n_members, *drawn
+        trees, leaves, [codes] * len(trees), counts, n_members, *drawn, table=table
     )
     # Rates by class are those of the pool.
     of_pool = np.ndim(drawn[0]) > 0
@@ -175,7 +187,9 @@ def equations_of_bagged_trees(estimator, X, y):
         # Trees are trained on the positions of the classes, perhaps not on all.
         codes.append(find_labels(own, tree.classes_))
     n_members = getattr(estimator, "_n_samples", None)
-    return _count_equations(trees, leaves, codes, counts, n_members, *drawn)
+    whole = estimator.max_features == 1.0 and not estimator.bootstrap_features
+    seen = forest_table(X) if whole else None
+    return _count_equations(trees, leaves, codes, counts, n_members, *drawn, table=seen)
 
 
 def misplaces_missing(table):
@@ -197,7 +211,8 @@ def misplaces_missing(table):
 def _leaf_counts(trees, class_weight, classes):
     """Records of each class in each leaf of each tree, None where they are not whole.
 
-    Each of shape (n_leaves, n_classes).
+    Each of shape (n_leaves, n_classes). Without counts they are the lowest terms of the
+    fractions, and of rounded ones the units of the last decimal.
     """
     weighted = []
     if class_weight is not None and any(is_stripped(tree.tree_) for tree in trees):
@@ -207,7 +222,11 @@ def _leaf_counts(trees, class_weight, classes):
         leaf = inner.children_left < 0
         totals = inner.weighted_n_node_samples[leaf]
         if is_stripped(inner):
-            weighted.append(lowest_terms(inner.value[leaf, 0, :]))
+            shares, decimals = inner.value[leaf, 0, :], decimals_of(tree)
+            if decimals is None:
+                weighted.append(lowest_terms(shares))
+            else:
+                weighted.append(shares * 10**decimals)
             continue
         weighted.append(inner.value[leaf, 0, :] * totals[:, None])
     if isinstance(class_weight, str):
@@ -244,7 +263,9 @@ def _if_whole(counts):
     return whole if np.all(np.abs(counts - whole) < _WHOLE) else None
 
 
-def _count_equations(trees, leaves, codes, counts, n_members, share=1.0, sampling=0.0):
+def _count_equations(
+    trees, leaves, codes, counts, n_members, share=1.0, sampling=0.0, *, table
+):
     """Counts in leaves, of trees whose counts are whole."""
     kept = [t for t, c in enumerate(counts) if c is not None]
     if not kept:
@@ -256,10 +277,10 @@ def _count_equations(trees, leaves, codes, counts, n_members, share=1.0, samplin
     counts = [counts[t] for t in kept]
     stripped = [is_stripped(trees[t].tree_) for t in kept]
     if any(stripped):
-        fewest = trees[kept[0]].min_samples_leaf
-        fewest = fewest if isinstance(fewest, Integral) else 1
-        told = leaves, codes, counts, n_members, fewest
-        return _stripped_equations(*told, share, sampling) if all(stripped) else []
+        told = leaves, codes, counts, n_members, share, sampling
+        return (
+            _stripped_equations(trees[kept[0]], table, *told) if all(stripped) else []
+        )
     distinct = [_distinct(trees[t].tree_, c) for t, c in zip(kept, counts, strict=True)]
     rates = np.broadcast_to(share, max(c.shape[1] for c in counts)).astype(float)
     if n_members is None or any(d is None for d in distinct):
@@ -269,25 +290,51 @@ def _count_equations(trees, leaves, codes, counts, n_members, share=1.0, samplin
         b = np.concatenate([np.ravel(c / rates[: c.shape[1]]) for c in counts])
         return [Equations("leaf count", matrix, b, 0.0, sampling, n_members)]
     chances = 1 - np.exp(rates * n_members * np.log1p(-1 / n_members))
+    drawn = [count > 0 for count in counts]
     return [
-        _distinct_equations(leaves, codes, counts, distinct, chances, n_members),
-        _fraction_equations(leaves, codes, counts, rates, 1 / rates.mean()),
+        _distinct_equations(leaves, codes, counts, drawn, distinct, chances, n_members),
+        _fraction_equations(leaves, codes, counts, drawn, rates, 1 / rates.mean()),
     ]
 
 
-def _stripped_equations(leaves, codes, counts, n_members, fewest, share, sampling):
-    """Fractions of leaves, classes that have none, and multiples of lowest terms."""
-    n_classes = max(c.shape[1] for c in counts)
+def _stripped_equations(tree, table, leaves, codes, counts, n_members, share, sampling):
+    """Fractions of leaves, classes that have none, and what numbers they allow."""
+    n_records, n_classes = len(leaves), max(c.shape[1] for c in counts)
     rates = np.broadcast_to(share, n_classes).astype(float)
-    chances = np.ones(n_classes)
+    rate, chances = rates.mean(), np.ones(n_classes)
     if sampling:
-        n = len(leaves) / 2 if n_members is None else n_members
+        n = n_records / 2 if n_members is None else n_members
         chances = 1 - np.exp(rates * n * np.log1p(-1 / n))
-    unknown = [np.full(len(count), np.nan) for count in counts]
+    held = 0.5 if n_members is None else n_members / n_records
+    decimals, rounding = decimals_of(tree), None
+    if decimals is None:
+        possible = [count > 0 for count in counts]
+        kinds = [np.rint(count.sum(axis=1)).astype(int) for count in counts]
+
+        def fits(draws, term):
+            return draws % term == 0
+    else:
+        are_pure = table is not None and leaves_are_pure(tree, table)
+        possible = []
+        for t, count in enumerate(counts):
+            size = np.bincount(leaves[:, t], minlength=len(count)) * max(held, 1.0)
+            most = most_draws(size, rate) if sampling or held > 1 else size
+            possible.append(possible_classes(count, most, decimals, are_pure=are_pure))
+        widths = [np.pad(c, ((0, 0), (0, n_classes - c.shape[1]))) for c in counts]
+        rows, back = np.unique(np.vstack(widths), axis=0, return_inverse=True)
+        kinds = np.split(np.ravel(back), np.cumsum([len(c) for c in counts])[:-1])
+        rounding = held, decimals, largest_error(decimals, n_classes)
+
+        def fits(draws, kind):
+            return fits_rounded(draws, rows[kind], decimals)
+
+    fewest = tree.min_samples_leaf
+    fewest = fewest if isinstance(fewest, Integral) else 1
+    drawn = min(held, 1.0), rate, sampling, fewest
     return [
-        _distinct_equations(leaves, codes, counts, unknown, chances, n_members),
-        _fraction_equations(leaves, codes, counts, rates, sampling),
-        total_equations(leaves, codes, counts, rates, sampling, n_members, fewest),
+        _distinct_equations(leaves, codes, counts, possible, None, chances, n_members),
+        _fraction_equations(leaves, codes, counts, possible, rates, sampling, rounding),
+        total_equations(leaves, codes, possible, kinds, fits, *drawn),
     ]
 
 
@@ -299,18 +346,17 @@ def _distinct(inner, counts):
     return inner.n_node_samples[leaf]
 
 
-def _distinct_equations(leaves, codes, counts, distinct, chances, n_members):
+def _distinct_equations(leaves, codes, counts, drawn, distinct, chances, n_members):
     """Records of the classes drawn into a leaf, and that there are none of others."""
     groups, b, variances = np.empty(leaves.shape, dtype=np.int32), [], []
-    for t, (count, n) in enumerate(zip(counts, distinct, strict=True)):
+    for t, (count, possible) in enumerate(zip(counts, drawn, strict=True)):
         n_classes = count.shape[1]
-        drawn = count > 0
-        first = drawn.argmax(axis=1)
+        first = possible.argmax(axis=1)
         at, own = leaves[:, t], np.maximum(codes[:, t], 0)
-        slot = np.where(drawn[at, own], first[at], own)
+        slot = np.where(possible[at, own], first[at], own)
         groups[:, t] = np.where(codes[:, t] < 0, -1, at * n_classes + slot)
-        told = np.where(drawn, np.nan, 0.0)
-        told[np.arange(len(count)), first] = n
+        told = np.where(possible, np.nan, 0.0)
+        told[np.arange(len(count)), first] = np.nan if distinct is None else distinct[t]
         b.append(np.ravel(told))
         chance = np.tile(chances[:n_classes], (len(count), 1))
         mean = count @ chances[:n_classes] / count.sum(axis=1)
@@ -321,24 +367,27 @@ def _distinct_equations(leaves, codes, counts, distinct, chances, n_members):
     return Equations("leaf size", matrix, b, 0.0, variances, n_members)
 
 
-def _fraction_equations(leaves, codes, counts, rates, variance):
+def _fraction_equations(leaves, codes, counts, drawn, rates, variance, rounding=None):
     """Each class that was drawn into a leaf against those after it, one by one.
 
     Given how many draws the rest had, those of a class are binomial: the noises of
-    these rows are independent.
+    these rows are independent. Of rounded fractions there are given the share of the
+    pool that is in the training data, the decimals and the largest error.
     """
     sizes = np.array([len(count) for count in counts])
     starts, n_records = np.cumsum(sizes) - sizes, len(leaves)
     cells = [[np.empty(0, int)], [np.empty(0, int)], [np.empty(0)]]
-    n_rows = 0
+    n_rows, bounds = 0, ([np.empty(0)], [np.empty(0)])
     for c in range(max(count.shape[1] for count in counts) - 1):
-        for t, count in enumerate(counts):
+        for t, (count, possible) in enumerate(zip(counts, drawn, strict=True)):
+            for ends in bounds:
+                ends.append(np.zeros(len(count)))
             if c >= count.shape[1] - 1:
                 continue
             rest = count[:, c:].sum(axis=1)
-            split = (count[:, c] > 0) & (count[:, c] < rest)
+            split = possible[:, c] & possible[:, c + 1 :].any(axis=1) & (rest > 0)
             at, own = leaves[:, t], codes[:, t]
-            inside = split[at] & (own >= c) & (count[at, np.maximum(own, 0)] > 0)
+            inside = split[at] & (own >= c) & possible[at, np.maximum(own, 0)]
             inside = np.flatnonzero(inside)
             at, own = at[inside], own[inside]
             off = (own == c) - count[at, c] / rest[at]
@@ -346,8 +395,24 @@ def _fraction_equations(leaves, codes, counts, rates, variance):
                 cells, (n_rows + starts[t] + at, inside, off * rates[own]), strict=True
             ):
                 found.append(new)
+            if rounding is not None:
+                held, decimals, error = rounding
+                draws = np.bincount(at, weights=rates[own], minlength=len(count)) * held
+                share = count[:, c] / np.maximum(rest, 1)
+                most = error * 10**decimals / np.maximum(rest, 1)
+                bounds[0][-1] = -np.minimum(most, share) * draws
+                bounds[1][-1] = np.minimum(most, 1 - share) * draws
         n_rows += sizes.sum()
     rows, columns, values = map(np.concatenate, cells)
     shape = n_rows, n_records
     matrix = sp.csc_array((values, (rows, columns)), shape=shape)
-    return Equations("leaf fraction", matrix, np.zeros(n_rows), 0.0, variance)
+    b = np.zeros(n_rows)
+    if rounding is not None:
+        squares = matrix.multiply(matrix).sum(axis=1)
+        before = held * (1 - min(held, 0.99) + variance) * squares
+        mean = held * matrix.sum(axis=1)
+        b, told = told_by_bounds(mean, before, *map(np.concatenate, bounds))
+        variance = variance + told / np.maximum(held * squares, TINY)
+    return Equations(
+        "leaf fraction", matrix, b, 0.0, variance, of_pool=rounding is not None
+    )

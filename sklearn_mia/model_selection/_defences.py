@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_mia.model_selection._wrapper import BaseWrapper, estimator_has
+from sklearn_mia.response import rounded
 
 
 def tempered(proba, temperature):
@@ -48,31 +49,6 @@ def top_classes(proba, k):
     rows = np.arange(len(proba))[:, None]
     kept[rows, order[:, :k]] = proba[rows, order[:, :k]]
     return kept / kept.sum(axis=1, keepdims=True)
-
-
-def rounded(proba, decimals):
-    """Round so that each row still sums to 1, by largest remainders.
-
-    Parameters
-    ----------
-    proba : ndarray of shape (n_samples, n_classes)
-
-    decimals : int
-
-    Returns
-    -------
-    proba : ndarray of shape (n_samples, n_classes)
-        Multiples of ``10 ** -decimals``; a larger probability never gets less.
-    """
-    unit = 10**decimals
-    # What rounding errors have moved below a multiple belongs to it.
-    scaled = np.round(proba * unit, 9)
-    shares = np.floor(scaled)
-    left = unit - shares.sum(axis=1)
-    order = np.argsort(-(scaled - shares), axis=1, kind="stable")
-    rank = np.empty_like(order)
-    np.put_along_axis(rank, order, np.arange(proba.shape[1])[None, :], axis=1)
-    return (shares + (rank < left[:, None])) / unit
 
 
 def _gives_probabilities(wrapper):

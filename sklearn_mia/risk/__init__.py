@@ -5,6 +5,7 @@ the model itself would disclose.
 """
 
 from sklearn_mia.risk._leave_one_out import LeaveOneOutRisk, leave_one_out_risk
+from sklearn_mia.risk._settings import RiskySetting, risky_settings
 from sklearn_mia.risk._structure import (
     StructuralFinding,
     StructuralRisk,
@@ -13,8 +14,10 @@ from sklearn_mia.risk._structure import (
 
 __all__ = [
     "LeaveOneOutRisk",
+    "RiskySetting",
     "StructuralFinding",
     "StructuralRisk",
     "leave_one_out_risk",
+    "risky_settings",
     "structural_risk",
 ]

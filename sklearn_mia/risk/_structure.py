@@ -220,7 +220,7 @@ def _group_findings(group, sizes, codes, min_group):
     alone = int(np.sum(sizes == 1))
     text = f"the smallest group of records with the same leaves has {smallest}"
     if alone:
-        text = f"{alone} of {len(sizes)} records share their leaves with no other"
+        text = f"{alone} of {len(sizes)} records share all their leaves with no other"
     yield StructuralFinding("k_anonymity", smallest, smallest < min_group, text)
     n_groups = group.max() + 1
     lowest, highest = np.full(n_groups, codes.max()), np.zeros(n_groups, dtype=int)

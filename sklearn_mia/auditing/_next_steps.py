@@ -1,0 +1,177 @@
+"""What can be done about what an audit found."""
+
+from sklearn_mia.auditing._judging import ONLY_PREDICTIONS, parts_of, passes_by_access
+from sklearn_mia.auditing._nouns import Nouns
+from sklearn_mia.auditing._percent import percent, times_as_many
+
+_MOST_SETTINGS = 4
+_GROUP_AT_RISK = "MIA022"
+# By how much more often a model is right on its own records, from where it overfits.
+_OVERFITS = 0.1
+# By benchmarks/bench_answer_defences.py: rounded to one decimal, and twice the records.
+_ROUNDED = {}
+_MORE_RECORDS = {}
+
+
+def next_steps(content):
+    """What can be done now, the nearest first.
+
+    Parameters
+    ----------
+    content : dict
+        Of a report.
+
+    Returns
+    -------
+    steps : list of dict
+        "access", the one that a step is for or None for all; "text"; and "measured",
+        what the step changed where it was measured, or None.
+    """
+    passing = passes_by_access(content)
+    if content["verdict"]["level"] == "not_interpretable":
+        return _make_readable(content)
+    if all(word == "yes" for word in passing.values()):
+        return [
+            _step(
+                "Keep this report with the model. Audit again after every training, "
+                "with other records too, and before others get another access to it."
+            )
+        ]
+    steps = [*_narrow_the_access(passing), *_decide(content, passing)]
+    if _is_to_be_lowered(content, passing):
+        steps += _lower(content, passing)
+    return [
+        *steps,
+        _step("After any change audit again: a defence that is not measured is none."),
+    ]
+
+
+def _step(text, measured=None, access=None):
+    return {"access": access, "text": text, "measured": measured}
+
+
+def _make_readable(content):
+    critical = [f for f in content["findings"] if f["severity"] == "critical"]
+    return [
+        *(_step(f"{f['code']}: {f['advice']}") for f in critical),
+        _step("Audit again. Until then this report is no ground for a release."),
+    ]
+
+
+def _narrow_the_access(passing):
+    if passing.get("interface") == "yes" and passing.get("file", "yes") != "yes":
+        yield _step(
+            "Let others ask the model, and keep its file: asked, it passes; handed "
+            "over as a file, it does not."
+        )
+    elif "no" in passing.values():
+        yield _step("Do not release the model as it is.")
+
+
+def _decide(content, passing):
+    """What would turn an open question into an answer."""
+    if "not shown" not in passing.values():
+        return
+    nouns = Nouns(**content["nouns"])
+    codes = {finding["code"] for finding in content["findings"]}
+    if ONLY_PREDICTIONS in codes:
+        yield _step(
+            "Audit the model itself: stronger attacks need to ask it and to train "
+            "models like it, so that predictions can fail a model but not clear it."
+        )
+    open_parts = [p for p in parts_of(content) if passing[p["access"]] == "not shown"]
+    rows = [row for part in open_parts for row in part["limits"]]
+    times = [row["times"] for row in rows if row["times"] is not None]
+    if times:
+        yield _step(
+            f"Audit with about {times_as_many(max(times))} times as many {nouns.many} "
+            "on both sides: that would decide, if it gives the same values."
+        )
+    unseen = {row["note"] for row in rows if row["outcome"] == "unresolvable"}
+    for note in sorted(unseen - {""}):
+        yield _step(
+            f"Audit with more {nouns.nonmembers}, or a model whose answers tie less: "
+            f"{note}."
+        )
+    if any(not part["tested"] for part in open_parts):
+        yield _step(
+            "Do not hand over the file on this report: not all of it was attacked, or "
+            "not with all training records, or no group was large enough for its "
+            "limit.",
+            access="file",
+        )
+    if not (times or unseen) and ONLY_PREDICTIONS not in codes:
+        yield _step(
+            f"Audit with more {nouns.many} on both sides, in the groups that could "
+            "not be told, too."
+        )
+
+
+def _is_to_be_lowered(content, passing):
+    levels = {part["verdict"]["level"] for part in parts_of(content)}
+    return "no" in passing.values() or "at_limits" in levels
+
+
+def _lower(content, passing):
+    """Ways to make the model tell less, the cheapest first."""
+    nouns, family = Nouns(**content["nouns"]), content["model"]["family"]
+    if passing.get("interface", "yes") != "yes":
+        yield _step(
+            "Answer with less detail: CoarsenedClassifier(FrozenEstimator(model), "
+            "decimals=1), or labels alone with label_only=True. It is of no use where "
+            "the file is handed over, which has the whole model inside.",
+            _less_detail(content, family),
+            "interface",
+        )
+    accuracy = [content["data"][f"accuracy_{s}"] for s in ("members", "nonmembers")]
+    if None not in accuracy and accuracy[0] - accuracy[1] >= _OVERFITS:
+        yield _step(
+            "Choose its settings by cross-validation: it is right on "
+            f"{percent(accuracy[0])} of the records that it was trained on and on "
+            f"{percent(accuracy[1])} of others. What it learned beyond these is of use "
+            "to an attacker alone."
+        )
+    for risky in content["risky_settings"][:_MOST_SETTINGS]:
+        yield _step(
+            f"In place of {risky['setting']}, train with {risky['instead']}: now "
+            f"{risky['text']}.",
+            risky["measured"],
+        )
+    if _GROUP_AT_RISK in {finding["code"] for finding in content["findings"]}:
+        yield _step(
+            f"Look at the group with a risk of its own ({_GROUP_AT_RISK}): with more "
+            "of its records in the training data each of them counts for less, and a "
+            "value that few have can be merged with others."
+        )
+    yield _step(
+        f"Train on more {nouns.many}: each then counts for less.",
+        _MORE_RECORDS.get(family),
+    )
+    yield _step(
+        "For a promise instead of a measurement, train with differential privacy (the "
+        "package diffprivlib has such classifiers): it bounds what any attack can "
+        "tell, at a price in accuracy to be measured."
+    )
+
+
+def _less_detail(content, family):
+    told, auc = [], content["labels_only"]
+    if auc is not None:
+        asked = next(p for p in parts_of(content) if p["access"] == "interface")
+        text = (
+            "Measured here: who learns no more than whether the model is right has an "
+            f"AUC of {auc['estimate']:.3f}"
+        )
+        if auc["low"] is not None:
+            text += f" ({auc['low']:.3f} to {auc['high']:.3f})"
+        text += f", in place of {asked['headline']['auc']['estimate']:.3f}"
+        limit = next((r["value"] for r in asked["limits"] if r["limit"] == "auc"), None)
+        if limit is not None and auc["low"] is not None and auc["low"] > limit:
+            text += f", and is still above the limit of {limit:g}"
+        told.append(
+            f"{text}. That is the least: who asks about changed copies of a record, "
+            "too, may have more, and rates and groups of records were not looked at."
+        )
+    if family in _ROUNDED:
+        told.append(_ROUNDED[family])
+    return " ".join(told) or None

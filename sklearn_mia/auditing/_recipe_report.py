@@ -1,0 +1,230 @@
+"""The report on a training procedure: plain values, and their renderings."""
+
+from sklearn.utils._optional_dependencies import check_pandas_support
+
+from sklearn_mia.auditing._html import in_notebook, render_recipe
+from sklearn_mia.auditing._json import expected, plain, read_content, text_of
+from sklearn_mia.auditing._recipe_words import short_lines, text_lines
+from sklearn_mia.auditing._shape import RECIPE, fault
+from sklearn_mia.auditing._writing import check_outputs, visible, write_whole
+
+SCHEMA = "sklearn_mia.recipe"
+SCHEMA_VERSION = 3
+
+
+class RecipeReport:
+    """What an audit of a training procedure found, in several forms.
+
+    Made by :func:`audit_recipe`; not to be created directly. It holds nothing of single
+    records.
+
+    Parameters
+    ----------
+    content : dict
+        The tree of plain values, as in the JSON file.
+
+    Attributes
+    ----------
+    recipe : str
+        The estimator.
+
+    n_targets : int
+        Models trained.
+
+    confidence : float
+        Confidence level of the intervals over models.
+
+    summary : DataFrame of shape (n_attacks * n_metrics, 5)
+        One row an attack and metric. Needs pandas.
+
+    rows : list of dict
+        The same as plain values.
+
+    targets : list of dict
+        One row a model: its accuracy on members and non-members, record by record, the
+        number of members and of non-members, and by attack the same metrics, in
+        "attacks" and, with groups, record by record in "of_records".
+
+    unit : str
+        "record", or "group" where the numbers count groups, each with all records.
+
+    nouns : dict
+        What the text calls those who are counted.
+
+    See Also
+    --------
+    audit_recipe : Audits a training procedure.
+    AuditReport : What an audit of one trained model found.
+
+    Notes
+    -----
+    The JSON file has the attributes under their names, the rows as "summary", and
+    "name" (of the classifier), "fprs", "seed", "n_records", "attacks" (name,
+    description, and what each needs), "provenance" (files,
+    command and notes), "remarks" (how they were
+    read), "created" and "versions".
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn_mia import RecipeReport, ThresholdAttack, audit_recipe
+    >>> X, y = load_iris(return_X_y=True)
+    >>> report = audit_recipe(
+    ...     KNeighborsClassifier(), X, y, attacks=ThresholdAttack(), random_state=0
+    ... )
+    >>> [(row["attack"], row["metric"]) for row in report.rows][:2]
+    [('ThresholdAttack', 'auc'), ('ThresholdAttack', 'tpr@fpr=0.01')]
+    >>> RecipeReport.from_json(report.to_json()).n_targets
+    5
+    """
+
+    def __init__(self, content):
+        self._content = plain(content)
+
+    @property
+    def recipe(self):
+        """The estimator."""
+        return self._content["recipe"]
+
+    @property
+    def n_targets(self):
+        """Models trained."""
+        return self._content["n_targets"]
+
+    @property
+    def confidence(self):
+        """Confidence level of the intervals over models."""
+        return self._content["confidence"]
+
+    @property
+    def summary(self):
+        """One row an attack and metric, strongest attack first, as a pandas frame.
+
+        Columns: "attack", "metric" ("auc" or "tpr@fpr=<fraction>"), "mean", "low" and
+        "high" over models. The last three are missing where a model has too few
+        non-members for the rate, or tied scores there.
+        """
+        pd = check_pandas_support(
+            "RecipeReport.summary (pip install sklearn-mia[report])"
+        )
+        columns = ["attack", "metric", "mean", "low", "high"]
+        return pd.DataFrame(self.rows, columns=columns).astype(
+            dict.fromkeys(("mean", "low", "high"), float)
+        )
+
+    @property
+    def rows(self):
+        """One row an attack and metric, strongest attack first, as plain values.
+
+        Keys: "attack", "metric", "mean", "low", "high", and "note", which says why they
+        are None. With groups they count groups; "of_records" has the same four record
+        by record, else it is None.
+        """
+        return self._content["summary"]
+
+    @property
+    def targets(self):
+        """The models one by one."""
+        return self._content["targets"]
+
+    @property
+    def unit(self):
+        """What the numbers count: "record" or "group"."""
+        return self._content["unit"]
+
+    @property
+    def nouns(self):
+        """What the text calls those who are counted."""
+        return self._content["nouns"]
+
+    def to_dict(self):
+        """Return the report as one tree of plain values, the content of the JSON file.
+
+        Returns
+        -------
+        content : dict
+            With the rows as "summary".
+        """
+        return dict(self._content)
+
+    def to_json(self, path=None):
+        """Write the report as strict JSON.
+
+        Parameters
+        ----------
+        path : str, Path or None, default=None
+            The file, written whole or not at all; ``"-"`` is stdout; None returns the
+            text.
+
+        Returns
+        -------
+        text : str or None
+            None if it was written to `path`.
+        """
+        return _written(path, text_of(self._content), "\n")
+
+    @classmethod
+    def from_json(cls, source):
+        """Read a report back.
+
+        Parameters
+        ----------
+        source : str or Path
+            A file written by :meth:`to_json`, or its text.
+
+        Returns
+        -------
+        report : RecipeReport
+            The report as it was written.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no report, one of a newer schema, or one in which something is
+            missing or wrong, and what that is.
+        """
+        name, content = read_content(source, SCHEMA, SCHEMA_VERSION, cls.__name__)
+        wrong = fault(content, RECIPE)
+        if wrong is not None:
+            raise ValueError(f"{name} is damaged: {wrong}; {expected(cls.__name__)}")
+        return cls(content)
+
+    def to_html(self, path=None, *, title=None):
+        """Write the report as one self-contained page, without network access.
+
+        Parameters
+        ----------
+        path : str, Path or None, default=None
+            The file, written whole or not at all; ``"-"`` is stdout; None returns the
+            text.
+
+        title : str or None, default=None
+            Title of the page; None names the procedure.
+
+        Returns
+        -------
+        text : str or None
+            None if it was written to `path`.
+        """
+        return _written(path, render_recipe(self._content, title=title))
+
+    def __str__(self):
+        """Return the report as plain text."""
+        return "\n".join(text_lines(visible(self._content)))
+
+    def __repr__(self):
+        """Return the main facts in a few lines."""
+        return "\n".join(short_lines(visible(self._content)))
+
+    def _repr_html_(self):
+        """Show the page in a notebook, if jinja2 is there."""
+        return in_notebook(self)
+
+
+def _written(path, text, end=""):
+    if path is None:
+        return text
+    check_outputs([("path", path)])
+    write_whole(path, text + end)
+    return None

@@ -1,0 +1,235 @@
+"""What a report on a training procedure says, in sentences and as text."""
+
+from sklearn_mia.auditing._evaluation import HEADLINE_FPR, mean_interval
+from sklearn_mia.auditing._nouns import Nouns
+from sklearn_mia.auditing._percent import percent, rate
+from sklearn_mia.auditing._text import wrapped
+
+# With fewer the quantile of the t distribution is above 3.
+_FEW_MODELS = 4
+
+
+def rows_of_lead(content):
+    """The AUC of the strongest attack, and its rate that is told first.
+
+    Parameters
+    ----------
+    content : dict
+        Of a report.
+
+    Returns
+    -------
+    auc, rate : dict
+        Rows of the summary.
+    """
+    auc, *rates = (
+        row
+        for row in content["summary"]
+        if row["attack"] == content["summary"][0]["attack"]
+    )
+    return auc, min(rates, key=lambda row: abs(fpr_of(row) - HEADLINE_FPR))
+
+
+def fpr_of(row):
+    """The false-positive rate of a row of the summary; None of an AUC."""
+    fpr = row["metric"].partition("=")[2]
+    return float(fpr) if fpr else None
+
+
+def _all_together(content):
+    """Each attack and the interval of its mean AUC; these hold together."""
+    names = [attack["name"] for attack in content["attacks"]]
+    each = 1 - (1 - content["confidence"]) / len(names)
+    return {name: mean_interval(_aucs(content, name), each) for name in names}
+
+
+def _reversed(content):
+    """Attacks that clearly rank members below the others, and the AUC turned round."""
+    found = _all_together(content).items()
+    return [(name, 1 - mean) for name, (mean, _, high) in found if high < 0.5]
+
+
+def leaks(content):
+    """Tell whether an attack was clearly no guess, all taken together."""
+    clearly = (low > 0.5 for _, low, _ in _all_together(content).values())
+    return any(clearly) or bool(_reversed(content))
+
+
+def _aucs(content, name):
+    return [target["attacks"][name]["auc"] for target in content["targets"]]
+
+
+def title_of(content):
+    """What the audit comes to, in one sentence; "not shown" is not called safe."""
+    auc, _ = rows_of_lead(content)
+    told = (
+        f"the strongest attack, {auc['attack']}, has an AUC of {auc['mean']:.3f} on "
+        "average, where 0.5 is guessing."
+    )
+    if leaks(content):
+        return f"Models trained this way give away who is in their data: {told}"
+    return (
+        f"That models trained this way give away who is in their data was not shown: "
+        f"{told}"
+    )
+
+
+def sentences_of(content):
+    """What was found, in plain words.
+
+    Parameters
+    ----------
+    content : dict
+        Of a report.
+
+    Returns
+    -------
+    sentences : list of str
+    """
+    nouns = Nouns(**content["nouns"])
+    auc, found = rows_of_lead(content)
+    at, name = rate(fpr_of(found)), auc["attack"]
+    if found["mean"] is None:
+        told = [
+            f"How many of the {nouns.members} it recognises at {at} false alarms could "
+            f"not be measured: that {found['note']}."
+        ]
+    else:
+        told = [
+            f"It recognises {percent(found['mean'])} of the {nouns.members} on average "
+            f"({_ends(found, True)}), if at most {at} of the {nouns.nonmembers} may be "
+            "accused wrongly."
+        ]
+    aucs = _aucs(content, name)
+    told.append(
+        f"From model to model its AUC went from {min(aucs):.3f} to {max(aucs):.3f}: "
+        "one trained model may give away less or more than the mean."
+    )
+    told += [
+        f"{name} clearly ranks the {nouns.members} below the others: turned round, it "
+        f"tells them apart with a mean AUC of {mean:.3f}."
+        for name, mean in _reversed(content)
+    ]
+    if not leaks(content):
+        most = max(high for *_, high in _all_together(content).values())
+        n_attacks = len(content["attacks"])
+        together = "" if n_attacks == 1 else f" of all {n_attacks} attacks together"
+        told.append(
+            f"The intervals{together} do not exclude a mean AUC of 0.5, nor one of "
+            f"{most:.3f}; nor is a stronger attack excluded."
+        )
+    if content["n_targets"] < _FEW_MODELS:
+        told.append(
+            f"With only {content['n_targets']} models the intervals are very wide."
+        )
+    return told
+
+
+def scope_of(content):
+    """What the numbers are about, and what they leave out, as a list of sentences."""
+    told = [
+        "The numbers are about the procedure on half of this table. A model trained on "
+        "all of it, or on another table, is another model: audit that one before it is "
+        "given away."
+    ]
+    if all(attack["access"] == "interface" for attack in content["attacks"]):
+        told.append(
+            "The attacks had the answers of the models alone. Whoever has the file of "
+            "a model may learn far more."
+        )
+    return told
+
+
+def how_told(content):
+    """What was done, in one sentence."""
+    nouns, first = Nouns(**content["nouns"]), content["targets"][0]
+    n_attacks, records = len(content["attacks"]), f"{content['n_records']} records"
+    if content["unit"] == "group":
+        n_units = first["n_members"] + first["n_nonmembers"]
+        records = f"{n_units} {nouns.many} ({records}, those of one together)"
+    attacks = "an attack" if n_attacks == 1 else f"{n_attacks} attacks"
+    return (
+        f"{content['n_targets']} models were trained in the same way, each on its own "
+        f"random half of the {records}, and {attacks} had to tell for each model which "
+        f"{nouns.many} it was trained on."
+    )
+
+
+def interval_told(content):
+    """What mean and interval of the tables are, in one sentence."""
+    return (
+        "The mean is that over the models trained. With "
+        f"{rate(content['confidence'])} confidence the interval around it holds the "
+        "mean of many more models trained in the same way on halves of this table; "
+        "each interval holds by itself."
+    )
+
+
+def _ends(values, as_percent=False):
+    if as_percent:
+        return f"{100 * values['low']:.1f} to {100 * values['high']:.1f} %"
+    return f"{values['low']:.3f} to {values['high']:.3f}"
+
+
+def short_lines(content):
+    """The main facts in a few lines, for a prompt."""
+    auc, found = rows_of_lead(content)
+    told = "n/a"
+    if found["mean"] is not None:
+        told = f"{found['mean']:.3f} ({_ends(found)})"
+    fpr = fpr_of(found)
+    return [
+        f"<RecipeReport of {content['name']}: {content['n_targets']} models>",
+        f"  {auc['attack']}: AUC {auc['mean']:.3f} ({_ends(auc)}), TPR at FPR={fpr:g} "
+        f"{told}",
+        f"  mean and {rate(content['confidence'])} interval over models",
+    ]
+
+
+def text_lines(content):
+    """The report as plain text, in lines."""
+    nouns = Nouns(**content["nouns"])
+    heading = f"Membership audit of the procedure {content['name']}"
+    also = []
+    if content["unit"] == "group":
+        also = ["", "Record by record, beside it", ""]
+        also += [_line(row, row["of_records"]) for row in content["summary"]]
+    counted = (
+        f"; each of the {nouns.many} counts once, with all records" if also else ""
+    )
+    return [
+        heading,
+        "=" * len(heading),
+        "",
+        wrapped(title_of(content)),
+        "",
+        *(wrapped(told, "  ") for told in sentences_of(content)),
+        *(wrapped(told, "  ") for told in scope_of(content)),
+        "",
+        wrapped(how_told(content)),
+        "",
+        wrapped(
+            f"Attacks (mean and {rate(content['confidence'])} interval over models; "
+            f"TPR: share of the {nouns.members} recognised{counted})"
+        ),
+        "",
+        f"  {'attack':<28}{'metric':<18}{'mean':>7}  interval",
+        *(_line(row, row) for row in content["summary"]),
+        *also,
+        *_reading_lines(content),
+        "",
+        wrapped(f"Procedure: {content['recipe']}"),
+    ]
+
+
+def _reading_lines(content):
+    if not content["remarks"]:
+        return []
+    return ["", "How it was read", "", *(wrapped(r, "  ") for r in content["remarks"])]
+
+
+def _line(row, values):
+    start = f"  {row['attack']:<28}{row['metric']:<18}"
+    if values["mean"] is None:
+        return f"{start}{'n/a':>7}  {values['note']}"
+    return f"{start}{values['mean']:>7.3f}  {_ends(values)}"

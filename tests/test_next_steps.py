@@ -1,0 +1,157 @@
+"""What a report advises, from content that has just what decides about it."""
+
+import pytest
+
+from sklearn_mia.auditing._next_steps import next_steps
+from sklearn_mia.auditing._nouns import RECORDS
+
+
+def limit(outcome, **more):
+    return {"limit": "auc", "value": 0.6, "outcome": outcome, "note": ""} | {
+        "times": None,
+        **more,
+    }
+
+
+def part(access, outcome, level, **more):
+    rows = [limit(outcome, **more.pop("row", {}))]
+    return {
+        "access": access,
+        "tested": True,
+        "verdict": {"level": level},
+        "limits": rows,
+        "headline": {"auc": {"estimate": 0.87}},
+        "slices": [],
+        **more,
+    }
+
+
+def content(main, beside=None, **more):
+    return {
+        **main,
+        "beside": beside,
+        "findings": [],
+        "nouns": RECORDS._asdict(),
+        "model": {"family": "RandomForestClassifier"},
+        "data": {"accuracy_members": 0.9, "accuracy_nonmembers": 0.85},
+        "risky_settings": [],
+        "labels_only": {"estimate": 0.6, "low": 0.55, "high": 0.65},
+        **more,
+    }
+
+
+def finding(code, severity="warning"):
+    return {"code": code, "severity": severity, "advice": "Split at random."}
+
+
+def texts(*args, **kwargs):
+    return [step["text"] for step in next_steps(content(*args, **kwargs))]
+
+
+ABOVE = ("exceeded", "above_limits")
+WITHIN = ("kept", "within_limits")
+
+
+def test_a_model_that_passes_is_kept_with_its_report():
+    told = texts(part("file", *WITHIN), part("interface", *WITHIN))
+    assert len(told) == 1
+    assert told[0].startswith("Keep this report with the model.")
+
+
+def test_a_file_that_fails_where_answers_pass_is_kept_back():
+    told = texts(part("file", *ABOVE), part("interface", *WITHIN))
+    assert told[0].startswith("Let others ask the model, and keep its file")
+    # Coarser answers leave the file as it is.
+    assert not any("CoarsenedClassifier" in text for text in told)
+    assert told[-1].startswith("After any change audit again")
+
+
+def test_answers_that_fail_may_be_made_coarser():
+    steps = next_steps(content(part("interface", *ABOVE)))
+    assert steps[0]["text"] == "Do not release the model as it is."
+    (coarser,) = (s for s in steps if "CoarsenedClassifier" in s["text"])
+    assert coarser["measured"].startswith(
+        "Measured here: who learns no more than whether the model is right has an AUC "
+        "of 0.600 (0.550 to 0.650), in place of 0.870. That is the least"
+    )
+    assert coarser["access"] == "interface"
+    low = {"estimate": 0.7, "low": 0.65, "high": 0.75}
+    steps = next_steps(content(part("interface", *ABOVE), labels_only=low))
+    assert "and is still above the limit of 0.6." in steps[1]["measured"]
+
+
+def test_a_model_that_overfits_is_told_so():
+    data = {"accuracy_members": 0.96, "accuracy_nonmembers": 0.58}
+    told = texts(part("interface", *ABOVE), data=data)
+    assert any(
+        text.startswith(
+            "Choose its settings by cross-validation: it is right on 96.0 % of the "
+            "records that it was trained on and on 58.0 % of others."
+        )
+        for text in told
+    )
+
+
+def test_settings_are_told_with_what_was_measured():
+    risky = {
+        "setting": "Tree(leaf=1)",
+        "text": "leaves are small",
+        "instead": "leaf=20",
+        "measured": "less with 20",
+    }
+    steps = next_steps(content(part("interface", *ABOVE), risky_settings=[risky]))
+    assert {
+        "access": None,
+        "text": "In place of Tree(leaf=1), train with leaf=20: now leaves are small.",
+        "measured": "less with 20",
+    } in steps
+
+
+def test_what_cannot_be_read_is_made_readable_first():
+    main = part("interface", "kept", "not_interpretable")
+    told = texts(main, findings=[finding("MIA001", "critical"), finding("MIA005")])
+    assert told == [
+        "MIA001: Split at random.",
+        "Audit again. Until then this report is no ground for a release.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("main", "findings", "expected"),
+    [
+        (
+            part("interface", "undecided", "at_limits", row={"times": 2.3}),
+            [],
+            "Audit with about 2.3 times as many records",
+        ),
+        (
+            part("interface", "unresolvable", "nothing_found", row={"note": "few"}),
+            [],
+            "Audit with more non-members, or a model whose answers tie less: few.",
+        ),
+        (
+            part("file", "kept", "within_limits", tested=False),
+            [],
+            "Do not hand over the file on this report",
+        ),
+        (
+            part("interface", "kept", "within_limits"),
+            [finding("MIA017")],
+            "Audit the model itself",
+        ),
+        (
+            part("interface", "undecided", "nothing_found"),
+            [],
+            "Audit with more records on both sides",
+        ),
+    ],
+)
+def test_an_open_question_is_told_what_decides_it(main, findings, expected):
+    told = texts(main, findings=findings)
+    assert any(text.startswith(expected) for text in told)
+    assert not any(text.startswith("Keep this report") for text in told)
+
+
+def test_a_group_at_a_risk_of_its_own_is_looked_at():
+    told = texts(part("interface", *ABOVE), findings=[finding("MIA022")])
+    assert any("risk of its own (MIA022)" in text for text in told)
