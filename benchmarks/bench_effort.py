@@ -44,7 +44,7 @@ def main():
     parser = command_line(__doc__, "effort", tables=["adult"], n_records=2000)
     models = ["forest", "gradient boosting", "logistic regression"]
     parser.add_argument("--models", nargs="+", default=models, choices=MODELS)
-    parser.add_argument("--draws", type=int, default=1)
+    parser.add_argument("--draws", type=int, default=2)
     options = parser.parse_args()
     rows = []
     for table in options.tables:

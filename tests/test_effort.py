@@ -35,7 +35,9 @@ def test_a_report_tells_its_effort_and_its_shadow_models():
     options = {"n_permutations": 99, "slices": (), "random_state": 0}
 
     def told(**params):
-        settings = audit(model, *sides, **options, **params).to_dict()["settings"]
+        settings = audit(model, *sides, **options, **params).to_dict()["report"][
+            "settings"
+        ]
         return settings["effort"], settings["n_shadows"]
 
     assert told(effort="quick") == ("quick", 4)
@@ -43,7 +45,7 @@ def test_a_report_tells_its_effort_and_its_shadow_models():
     assert told(attacks=RMIA(n_shadows=6)) == ("standard", 6)
     assert told(attacks="ThresholdAttack") == ("standard", None)
     alone = audit_predictions(model.predict_proba(X), y, [True] * 60 + [False] * 60)
-    assert alone.to_dict()["settings"]["n_shadows"] is None
+    assert alone.to_dict()["report"]["settings"]["n_shadows"] is None
 
 
 def test_the_first_shadow_models_are_those_of_a_smaller_effort(tmp_path):

@@ -257,3 +257,34 @@ def test_a_long_solution_goes_on_where_it_was(tmp_path, monkeypatch):
         done.clear()
         assert_array_equal(solved()[0], x)
     assert len(done) == 25
+
+
+def test_a_pool_that_lacks_records_is_solved_alike_after_a_stop(tmp_path, monkeypatch):
+    # Iterations do not do for the first fold, and so are not tried for the others.
+    monkeypatch.setattr(_solver, "_ALWAYS_DIRECT", 1)
+    monkeypatch.setattr(_solver, "_FEW_ITERATIONS", 4)
+    rng = np.random.default_rng(0)
+    A, m = rng.normal(size=(30, 60)), rng.random(60) < 0.5
+    system = LinearSystem((Equations("sums", A, A @ m),), 60)
+    whole = solve(system, n_outside=5.0)
+    directly, n_done = _solver._Damped._solve_directly, []
+
+    def stopped(self, aim):
+        if len(n_done) == 2:
+            raise KeyboardInterrupt
+        n_done.append(1)
+        return directly(self, aim)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_solver._Damped, "_solve_directly", stopped)
+        with keeping(tmp_path), pytest.raises(KeyboardInterrupt):
+            solve(system, n_outside=5.0)
+    iterate, n_tried = _solver._Damped._iterate, []
+    monkeypatch.setattr(
+        _solver._Damped,
+        "_iterate",
+        lambda self, *args: n_tried.append(1) or iterate(self, *args),
+    )
+    with keeping(tmp_path):
+        assert_array_equal(solve(system, n_outside=5.0).estimate, whole.estimate)
+    assert len(n_tried) == 1

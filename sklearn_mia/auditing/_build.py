@@ -31,12 +31,7 @@ from sklearn_mia.auditing._next_steps import next_steps
 from sklearn_mia.auditing._nouns import nouns_of
 from sklearn_mia.auditing._provenance import provenance_of
 from sklearn_mia.auditing._report import AuditReport
-from sklearn_mia.auditing._run import (
-    Scored,
-    judged_rows,
-    most_shadows,
-    record_rows,
-)
+from sklearn_mia.auditing._run import Scored, judged_rows, most_shadows, record_rows
 from sklearn_mia.auditing._stored import (
     held_figures,
     rounded_figures,

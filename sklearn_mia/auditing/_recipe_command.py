@@ -122,13 +122,14 @@ def report_on_recipe(arguments):
             inputs.features[0],
             inputs.labels[0],
             n_targets=arguments.n_targets,
-            n_shadows=arguments.n_shadows,
+            n_shadows=arguments.n_shadows or SHADOWS["standard"],
             fprs=arguments.fpr or RECIPE_FPRS,
             confidence=arguments.confidence,
             groups=inputs.groups[0],
             group_name=arguments.group_name or Settings.group_name,
             n_jobs=arguments.n_jobs,
             timeout=arguments.timeout,
+            memory=arguments.memory,
             random_state=arguments.seed,
         )
     remarks = list(inputs.remarks)

@@ -1,7 +1,7 @@
 """From the equations to an estimate of the membership of each record."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import joblib
 import numpy as np
@@ -10,6 +10,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.special import ndtr
 
 from sklearn_mia.equations._damped import damped_lsqr
+from sklearn_mia.memory import kept
 
 # Of the norm of a row: what rounding and rows that are wrong by a little may do.
 _FLOOR = 3e-3
@@ -202,6 +203,8 @@ class _Damped:
         self.side = min(np.count_nonzero(self.weights), system.n_records)
         if system.n_dense > _MOST_DENSE:
             self.side = np.inf
+        # Once iterations were not enough they are not tried again.
+        self.is_direct = self.side <= _ALWAYS_DIRECT
         self.factors = None
 
     def solve(self, rest):
@@ -217,13 +220,25 @@ class _Damped:
     def _find(self, aim):
         if self.side > _MOST_DIRECT:
             return self._iterate(aim, self.max_iter)
+        if not self.is_direct:
+            x, n_iterations = self._iterate(aim, _FEW_ITERATIONS)
+            if n_iterations < _FEW_ITERATIONS:
+                return x, n_iterations
+            self.is_direct = True
+        return kept(
+            "the solution of the equations",
+            lambda: ("direct", *self._inputs(aim)),
+            partial(self._solve_directly, aim),
+        ), 0
+
+    def _solve_directly(self, aim):
         if self.factors is None:
-            if self.side > _ALWAYS_DIRECT:
-                x, n_iterations = self._iterate(aim, _FEW_ITERATIONS)
-                if n_iterations < _FEW_ITERATIONS:
-                    return x, n_iterations
             self.factors = _Factors(self.system, self.weights, self.spread)
-        return self.factors.solve(aim), 0
+        return self.factors.solve(aim)
+
+    def _inputs(self, aim):
+        """What a solution depends on, to be hashed."""
+        return self._content, joblib.hash(aim), self.tol
 
     def _iterate(self, aim, most):
         return damped_lsqr(
@@ -233,7 +248,7 @@ class _Damped:
             self.system.n_records,
             max_iter=most,
             tol=self.tol,
-            content=lambda: (self._content, joblib.hash(aim), self.tol),
+            content=partial(self._inputs, aim),
         )
 
     @cached_property
