@@ -46,43 +46,6 @@ def parameters_of_a_class_are_read_once():
         yield
 
 
-@pytest.fixture(scope="module", autouse=True)
-def equal_forests_are_fitted_once():
-    """A forest of equal parameters on equal records is a copy of the one before.
-
-    The tests of a module fit few forests, and most of them many times over. What
-    scikit-learn makes of a seed and of records depends on nothing else.
-    """
-    import pickle
-
-    import joblib
-    from sklearn.ensemble._forest import BaseForest
-
-    fit, known = BaseForest.fit, {}
-
-    @wraps(fit)
-    def remembered(self, *args, **params):
-        given = dict(vars(self))
-        fresh = not any("_" in (name[0], name[-1]) for name in given)
-        if not fresh or not isinstance(self.random_state, int):
-            return fit(self, *args, **params)
-        try:
-            key = joblib.hash((type(self), given, args, params))
-        except pickle.PicklingError:  # a class that a test made
-            return fit(self, *args, **params)
-        if key not in known:
-            fit(self, *args, **params)
-            learned = {k: v for k, v in vars(self).items() if k not in given}
-            known[key] = pickle.dumps(learned)
-        else:
-            vars(self).update(pickle.loads(known[key]))
-        return self
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BaseForest, "fit", remembered)
-        yield
-
-
 @pytest.fixture(scope="session", autouse=True)
 def blind_checks_of_audits_are_cheap():
     """Audits look without the model at one split, and at equal records once.
