@@ -151,7 +151,7 @@ def test_parameters_are_checked(parameter):
         load_german_credit(**{parameter: "yes"})
 
 
-@pytest.mark.parametrize("package", ["matplotlib", "pandas", "rich"])
+@pytest.mark.parametrize("package", ["matplotlib", "pandas"])
 def test_hidden_packages_look_not_installed(package, request):
     pytest.importorskip(package)
     request.getfixturevalue(f"{package}_not_installed")

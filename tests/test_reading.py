@@ -278,7 +278,7 @@ def test_r10_no_cell_is_told_when_a_model_fails(written, tmp_path, capsys):
 
 
 def test_sizes_are_given_in_gib():
-    from sklearn_mia.__main__ import gibibytes
+    from sklearn_mia.auditing._options import gibibytes
 
     assert gibibytes("0.5") == 2**29
     assert gibibytes("4") == _reading.MOST_BYTES
