@@ -244,11 +244,14 @@ STUMP = RandomForestClassifier(8, max_depth=1, random_state=0)
     "attack",
     [
         SubclassOfLiRA(n_shadows=4),
-        DifficultyCalibrationAttack(n_shadows=4),
+        pytest.param(DifficultyCalibrationAttack(n_shadows=4), marks=pytest.mark.slow),
         DifficultyCalibrationAttack(n_shadows=4, signal="entropy"),
-        RMIA(n_shadows=4, temperature=2.0, trees_per_shadow=None),
-        ShadowModelAttack(n_shadows=4),
-        AboveTheRest(n_shadows=4),
+        pytest.param(
+            RMIA(n_shadows=4, temperature=2.0, trees_per_shadow=None),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(ShadowModelAttack(n_shadows=4), marks=pytest.mark.slow),
+        pytest.param(AboveTheRest(n_shadows=4), marks=pytest.mark.slow),
         MarginAboveTheRest(n_shadows=4),
     ],
     ids=repr,

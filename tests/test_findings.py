@@ -277,6 +277,7 @@ def test_012_a_mean_loss_tells_where_errors_do_not(sides, rng):
     assert swapped(errors, np.zeros(1000), sides, units // 20) is None
 
 
+@pytest.mark.slow
 def test_checks_of_groups_do_not_take_records_for_draws_of_their_own(
     whole_blind_checks,
 ):

@@ -173,6 +173,7 @@ def surprise(log_proba, labels):
     return log_proba[:, 0] * (1 + labels)
 
 
+@pytest.mark.slow
 def test_a_name_is_looked_up_once_and_sent_to_workers(monkeypatch):
     monkeypatch.setitem(SIGNALS, "surprise", surprise)
     attacks = [

@@ -118,6 +118,7 @@ def interrupt():
 # A stopped audit goes on
 
 
+@pytest.mark.slow
 def test_an_audit_that_is_stopped_again_and_again_makes_each_part_once(
     forest, sides, made, tmp_path
 ):

@@ -305,6 +305,7 @@ def records(sides):
         ),
     ],
 )
+@pytest.mark.slow
 def test_r13_a_shadow_that_takes_too_long_and_a_killed_worker_are_told(
     model, records, how, timeout, message
 ):

@@ -113,6 +113,7 @@ def test_shared_shadows_equal_an_attack_by_hand():
         assert len(test) == 200
 
 
+@pytest.mark.slow
 def test_cross_validation_in_workers():
     alone, together = (
         cross_validate_leakage(

@@ -274,6 +274,7 @@ def test_a_class_or_a_name_in_place_of_a_recipe_is_refused(cls, wrong):
         attack.fit(as_records(X, y), half(X))
 
 
+@pytest.mark.slow
 def test_a_table_that_workers_get_read_only_gives_the_same_scores():
     X, y = table(16_000)
     records = as_records(X, y)

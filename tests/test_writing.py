@@ -455,6 +455,7 @@ def left_pipe():
 
 
 @posix
+@pytest.mark.slow
 def test_f14_a_reader_that_leaves_is_no_error(command, monkeypatch, capsys):
     write = left_pipe()
     done = subprocess.run(
