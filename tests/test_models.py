@@ -763,6 +763,7 @@ def files(tmp_path):
     return frame, y, audit
 
 
+@pytest.mark.slow
 def test_a_wrapped_model_is_audited_from_its_file(files, capsys):
     frame, y, audit = files
     X_train, y_train = frame[::2], y[::2]

@@ -73,6 +73,15 @@ def test_no_output_names_anybody_unless_asked_to(folder, way, tmp_path, capsys):
         assert MARK not in text, name
         assert KEY not in text, name
     assert "do not release" not in told["page"] + told["json"]
+
+
+@pytest.mark.parametrize(
+    "way", ["groups", pytest.param("records", marks=pytest.mark.slow)]
+)
+def test_those_who_are_named_stand_under_a_banner(folder, way, tmp_path, capsys):
+    pytest.importorskip("jinja2")
+    page, json_file = tmp_path / "r.html", tmp_path / "r.json"
+    outputs = [f"-o={page}", f"--json={json_file}"]
     assert main(arguments(folder, way, *outputs, "--name-records")) in (0, 4)
     named = MARK if way == "records" else KEY
     assert named in page.read_text()

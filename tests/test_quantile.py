@@ -84,7 +84,13 @@ def test_gaussian_head_divides_by_the_spread_of_unseen_residuals(data):
     assert_allclose(attack.score_samples(records), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("head", ["mean", "gaussian", "quantile"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        "mean",
+        *(pytest.param(h, marks=pytest.mark.slow) for h in ("gaussian", "quantile")),
+    ],
+)
 def test_higher_is_a_member_and_stronger_than_the_signal(data, head):
     _, _, records, is_member, model = data
     attack = QuantileRegressionAttack(model, head=head, random_state=0)

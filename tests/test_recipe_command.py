@@ -5,6 +5,7 @@ import json
 import joblib
 import numpy as np
 import pytest
+from helpers import in_turn
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -68,8 +69,7 @@ def without_files(report):
     return report.to_dict() | changed
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-@pytest.mark.parametrize("grouped", [False, True])
+@in_turn(("kind", "grouped"), ["csv", "parquet"], [False, True])
 def test_the_report_is_that_of_audit_recipe(
     folder, credit, model, kind, grouped, capsys
 ):
