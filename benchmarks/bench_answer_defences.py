@@ -153,10 +153,12 @@ def short_form(rows):
 
 def main():
     parser = command_line(__doc__, "answer_defences", n_records=8000)
+    by_name = {cls.__name__: cls for cls in SETTINGS}
+    parser.add_argument("--models", nargs="+", default=by_name, choices=by_name)
     options = parser.parse_args()
     X, y = load_table("adult", 2 * options.records)
     rows = []
-    for cls in SETTINGS:
+    for cls in map(by_name.get, options.models):
         for split in range(N_SPLITS):
             is_member = draw_members(len(y), split)
             about = {"model": cls.__name__, "split": split}
