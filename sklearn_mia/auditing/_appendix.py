@@ -104,7 +104,7 @@ def _object(content):
 def _knowledge(content, nouns):
     told = [
         f"All features and the class label of each candidate {nouns.one}, and how the "
-        "model was trained, to train models like it."
+        "model was trained, to train models like it on halves of the records given."
     ]
     if content["stored"] is not None and content["stored"]["n_equations"]:
         told.append(
@@ -151,11 +151,12 @@ def _result(content, nouns):
         exposed = part["exposed"]
         if exposed is not None:
             told.append(
-                f"{exposed['n_named']} {nouns.members} can be named with no more than "
-                f"{rate(exposed['max_fdr'])} of those named wrong."
+                f"Someone who holds their records, and as many of {nouns.nonmembers}, "
+                f"can pick out {exposed['n_named']} {nouns.members} with no more than "
+                f"{rate(exposed['max_fdr'])} of those picked wrong."
                 if exposed["n_named"]
-                else f"Nobody can be named with no more than {rate(exposed['max_fdr'])}"
-                " of those named wrong."
+                else f"Nobody can be picked out with no more than "
+                f"{rate(exposed['max_fdr'])} of those picked wrong."
             )
     return told
 

@@ -116,9 +116,10 @@ def _lower(content, passing):
     nouns, family = Nouns(**content["nouns"]), content["model"]["family"]
     if passing.get("interface", "yes") != "yes":
         yield _step(
-            "Answer with less detail: CoarsenedClassifier(FrozenEstimator(model), "
-            "decimals=1), or labels alone with label_only=True. It is of no use where "
-            "the file is handed over, which has the whole model inside.",
+            "Answer with labels alone, CoarsenedClassifier(FrozenEstimator(model), "
+            "label_only=True); probabilities that are rounded (decimals=1) hide less. "
+            "It is of no use where the file is handed over, which has the whole model "
+            "inside.",
             _less_detail(content, family),
             "interface",
         )
@@ -136,7 +137,7 @@ def _lower(content, passing):
         yield _step(
             f"Train otherwise than with {risky['setting']}: {risky['text']}. Try: "
             f"{risky['instead']}.",
-            risky["measured"],
+            _otherwise(risky, content, passing),
         )
     if _GROUP_AT_RISK in {finding["code"] for finding in content["findings"]}:
         yield _step(
@@ -154,6 +155,15 @@ def _lower(content, passing):
         "package diffprivlib has such classifiers): it bounds what any attack can "
         "tell, at a price in accuracy to be measured."
     )
+
+
+def _otherwise(risky, content, passing):
+    """What another setting changed: for the answers and, if it fails, for the file."""
+    told, stored = [risky["measured"]], content["stored"]
+    is_of_model = risky["setting"].startswith(content["model"]["family"])
+    if is_of_model and stored is not None and passing.get("file", "yes") != "yes":
+        told.append(stored["refit"])
+    return " ".join(filter(None, told)) or None
 
 
 def _less_in_the_file(content, nouns):
@@ -190,8 +200,8 @@ def _less_detail(content, family):
         if limit is not None and auc["low"] is not None and auc["low"] > limit:
             text += f", and is still above the limit of {limit:g}"
         told.append(
-            f"{text}. That is the least: who asks about changed copies of a record, "
-            "too, may have more, and rates and groups of records were not looked at."
+            f"{text}. Who asks about changed copies of a record, too, may do better, "
+            "and rates and groups of records were not looked at."
         )
     told.append(answers_told(family))
     return " ".join(filter(None, told)) or None

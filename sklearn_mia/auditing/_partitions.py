@@ -100,14 +100,16 @@ def loss_groups(loss):
     _, place, counts = np.unique(loss, return_inverse=True, return_counts=True)
     middle = np.cumsum(counts) - counts / 2
     decile = (middle * _LOSS_BINS / len(loss)).astype(int)[place]
-    return [
-        (
-            f"tenth {d + 1}: {loss[decile == d].min():.2g} to "
-            f"{loss[decile == d].max():.2g}",
-            decile == d,
-        )
-        for d in np.unique(decile)
-    ]
+    groups, last = [], decile.max()
+    for d in np.unique(decile):
+        low, high = (f"{end(loss[decile == d]):.2g}" for end in (np.min, np.max))
+        ends = f"{low} to {high}"
+        if d == last:
+            ends = f"{low} or more"
+        elif d == decile.min():
+            ends = f"up to {high}"
+        groups.append((f"tenth {d + 1}: {ends}", decile == d))
+    return groups
 
 
 def difficulty_of(evidence, losses):

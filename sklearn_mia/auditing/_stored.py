@@ -25,8 +25,8 @@ _ALL = 0.9995
 
 # Measured by benchmarks/bench_file_defences.py.
 _TRAINED_OTHERWISE = {
-    name: f"Trained otherwise it tells less. By the file of models of 4,000 records of "
-    f"the Adult table the attack has {figures}."
+    name: f"Trained otherwise the file tells less: of models of 4,000 records of the "
+    f"Adult table the attack on it has {figures}."
     for name, figures in {
         "RandomForestClassifier": "an AUC of .98 for a default forest, .88 with "
         "min_samples_leaf=5, .73 with 20, .65 with 50 and .57 with 200, at accuracies "

@@ -100,12 +100,16 @@ def render_text(content):
         title = f"Slices (AUC of the strongest attack in each, corrected{counted}"
         lines += ["", wrapped(f"{title}{whose})"), ""]
         lines += _slice_lines(part["slices"], nouns)
-    if content["slices"]:
-        told = differences_told(
-            content["slices"],
-            content["correction"]["difference_confidence"],
-            content["headline"]["attack"],
-            nouns,
+        # Of the stronger access alone: the attack that the report leads with.
+        told = (
+            ""
+            if part is not content
+            else differences_told(
+                content["slices"],
+                content["correction"]["difference_confidence"],
+                content["headline"]["attack"],
+                nouns,
+            )
         )
         if told:
             lines += ["", wrapped(told, "  ")]

@@ -65,6 +65,35 @@ ANSWERS = {
         "max_iter=50": Measured(0.628, 0.065, 0.862),
         "max_iter=20, max_leaf_nodes=8": Measured(0.544, 0.019, 0.858),
     },
+    "GradientBoostingClassifier": {
+        AS_IT_IS: Measured(0.579, 0.042, 0.864),
+        ROUNDED: Measured(0.567, 0.036, 0.864),
+        LABELS: Measured(0.516, 0.016, 0.864),
+        MORE: Measured(0.553, 0.028, 0.864),
+        "subsample=0.5": Measured(0.576, 0.035, 0.864),
+    },
+    "KNeighborsClassifier": {
+        AS_IT_IS: Measured(0.608, 0.04, 0.809),
+        ROUNDED: Measured(0.608, 0.04, 0.809),
+        LABELS: Measured(0.54, 0.01, 0.809),
+        MORE: Measured(0.605, 0.042, 0.814),
+        "n_neighbors=20": Measured(0.557, 0.02, 0.828),
+        "n_neighbors=50": Measured(0.535, 0.015, 0.829),
+        "weights='distance'": Measured(0.849, 0.289, 0.806),
+    },
+    "LogisticRegression": {
+        AS_IT_IS: Measured(0.54, 0.021, 0.846),
+        ROUNDED: Measured(0.528, 0.017, 0.846),
+        LABELS: Measured(0.513, 0.012, 0.846),
+        MORE: Measured(0.525, 0.019, 0.848),
+        "C=0.01": Measured(0.539, 0.021, 0.845),
+    },
+    "GaussianNB": {
+        AS_IT_IS: Measured(0.509, 0.009, 0.795),
+        ROUNDED: Measured(0.503, 0.0, 0.795),
+        LABELS: Measured(0.505, 0.009, 0.795),
+        MORE: Measured(0.505, 0.01, 0.793),
+    },
 }
 
 
