@@ -812,7 +812,9 @@ def audited(tmp_path):
 def test_a_baseline_needs_no_limits(audited, tmp_path, capsys):
     old = tmp_path / "old.json"
     assert audited("flat", f"--json={old}") == 0
-    assert audited("flat", f"--baseline={old}") == 0
+    assert audited("flat", f"--baseline={old}", f"--json={tmp_path / 'new.json'}") == 0
+    files = json.loads((tmp_path / "new.json").read_text())["report"]["provenance"]
+    assert files["files"]["baseline"]["name"] == "old.json"
     told = " ".join(capsys.readouterr().out.split())
     assert "the baseline holds nothing per record" in told
     assert audited("flat", f"--json={old}", "--name-records") == 0

@@ -40,6 +40,8 @@ def provenance_told(arguments, **n_rows):
     -------
     provenance : dict
     """
+    if vars(arguments).get("baseline") is not None:
+        n_rows |= {"baseline": None}
     paths = [value for value in vars(arguments).values() if isinstance(value, Path)]
     return provenance_of(
         files={
