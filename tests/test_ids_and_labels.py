@@ -8,6 +8,7 @@ from both_ways import (
     from_files,
     refusal,
 )
+from helpers import in_turn
 from sklearn.ensemble import (
     RandomForestClassifier,
 )
@@ -53,8 +54,7 @@ def told_ids(folder, X, *options, **how):
     return read
 
 
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
-@pytest.mark.parametrize("ids", IDS)
+@in_turn(("ids", "suffix"), IDS, ["csv", "parquet"])
 def test_f01_ids_and_groups_are_those_of_the_file(tmp_path, ids, suffix):
     X = column([1, 2]).assign(pid=IDS[ids])
     for option in ("--id=pid", "--group=pid"):

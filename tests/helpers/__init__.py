@@ -26,6 +26,16 @@ def in_turn(names, first, second, n_quick=1):
     return pytest.mark.parametrize(names, pairs)
 
 
+def some(values, n_quick):
+    """So many of the values, evenly spaced; the others are slow."""
+    values = list(values)
+    quick = {i * len(values) // n_quick for i in range(n_quick)}
+    return [
+        value if i in quick else pytest.param(value, marks=pytest.mark.slow)
+        for i, value in enumerate(values)
+    ]
+
+
 def all_estimators():
     """Every public estimator class, found by walking the package."""
     found = set()
