@@ -3,11 +3,11 @@
     SKLEARN_MIA_DATA=folder OMP_NUM_THREADS=1 python benchmarks/bench_answer_defences.py
 
 Models of Adult, a coin for each of 8,000 records: with their default settings, with
-others, on twice as many records, with probabilities rounded to one decimal
-(`CoarsenedClassifier`), and with labels alone. Asked by the default attacks of an
-audit, 16 fits; a model that tells labels alone by `LabelOnlyAttack`, and by whether it
-is right. The attack with the largest mean AUC is shown. Beside it the accuracy on the
-other half. Mean and range over three splits. `--models` runs some of them anew; the
+others, on twice as many records, with probabilities (if they have any) rounded to one
+decimal by `CoarsenedClassifier`, and with labels alone. Asked by the default attacks of
+an audit, 16 fits; a model that tells labels alone by `LabelOnlyAttack`, and by whether
+it is right. The attack with the largest mean AUC is shown. Beside it the accuracy on
+the other half. Mean and range over three splits. `--models` runs some of them anew; the
 rows of the others stay. `sklearn_mia/risk/_measured.py` tells the means.
 """
 
@@ -126,15 +126,13 @@ def measured(cls, X, y, is_member, n_usual, split):
             records = as_records(own_X, own_y)
             ways = [(change, by_answers(model, records, inside, split))]
             if number == 0 and part == usual:
-                coarse = CoarsenedClassifier(clone(model), decimals=1)
-                coarse.fit(own_X[inside], own_y[inside])
-                ways += [
-                    ("one decimal", by_answers(coarse, records, inside, split)),
-                    (
-                        "labels alone",
-                        by_labels(model, records, inside, own_X, own_y, split),
-                    ),
-                ]
+                found = by_labels(model, records, inside, own_X, own_y, split)
+                ways.append(("labels alone", found))
+                if hasattr(model, "predict_proba"):
+                    coarse = CoarsenedClassifier(clone(model), decimals=1)
+                    coarse.fit(own_X[inside], own_y[inside])
+                    found = by_answers(coarse, records, inside, split)
+                    ways.append(("one decimal", found))
             for way, found in ways:
                 for attack, values in found:
                     about = {"change": way, "attack": attack}
