@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import half_pool
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import truncnorm
 from sklearn.base import clone
@@ -53,15 +54,7 @@ BY_STEPS = {
 @pytest.fixture(scope="module", params=[2, 4])
 def pool(request):
     """Features, labels and membership of a pool, half members."""
-    X, y = make_classification(
-        600,
-        8,
-        n_informative=5,
-        n_classes=request.param,
-        flip_y=0.2,
-        random_state=3,
-    )
-    return X, y, np.random.default_rng(43).permutation(600) < 300
+    return half_pool(request.param)
 
 
 @pytest.mark.parametrize(

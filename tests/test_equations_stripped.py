@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+from helpers import half_pool
 from numpy.testing import assert_array_equal
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
@@ -49,15 +50,7 @@ BOOSTED = {
 @pytest.fixture(scope="module", params=[2, 4])
 def pool(request):
     """Features, labels and membership of a pool, half members."""
-    X, y = make_classification(
-        600,
-        8,
-        n_informative=5,
-        n_classes=request.param,
-        flip_y=0.2,
-        random_state=3,
-    )
-    return X, y, np.random.default_rng(43).permutation(600) < 300
+    return half_pool(request.param)
 
 
 def nodes_of(model):

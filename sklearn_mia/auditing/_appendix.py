@@ -4,7 +4,12 @@ import textwrap
 
 from sklearn_mia.auditing._access import WHO
 from sklearn_mia.auditing._evaluation import HEADLINE_FPR
-from sklearn_mia.auditing._judging import parts_of, passes_by_access, shares_of_error
+from sklearn_mia.auditing._judging import (
+    NOT_WHOLE,
+    parts_of,
+    passes_by_access,
+    shares_of_error,
+)
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, percent_interval, rate
 from sklearn_mia.auditing._provenance import file_told
@@ -215,10 +220,7 @@ def _left_open(content, nouns):
         told.append("What can be told by asking the model alone, by itself.")
     for part in parts_of(content):
         if not part["tested"]:
-            told.append(
-                f"{WHO[part['access']]}: not all of it was attacked, or not with all "
-                "training records, or no group was large enough for its limit."
-            )
+            told.append(f"{WHO[part['access']]}: {NOT_WHOLE}")
         told += [
             f"{WHO[part['access']]}: the limit of {limit_in_words(row, nouns)}, since "
             f"{row['note']}."

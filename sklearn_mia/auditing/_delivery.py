@@ -1,13 +1,13 @@
 """The files of the command line: checked before an audit, written after it."""
 
 import sys
-from collections import Counter
 from functools import partial
 
 from sklearn.utils._optional_dependencies import check_pandas_support
 
 from sklearn_mia.auditing import _reading, _writing
 from sklearn_mia.auditing._html import check_jinja2
+from sklearn_mia.auditing._options import notes_once
 from sklearn_mia.progress import clear, stage
 
 _INPUTS = {name: name for name in ("model", "members", "nonmembers", "predictions")}
@@ -31,13 +31,7 @@ def check_destinations(arguments):
         check_jinja2()
     if given.get("name_records") and given.get("no_records"):
         raise ValueError("--name-records and --no-records contradict each other.")
-    repeated = [
-        key for key, n in Counter(k for k, _ in arguments.note).items() if n > 1
-    ]
-    if repeated:
-        raise ValueError(
-            f"--note gives {repeated[0]!r} twice. Give each field one value."
-        )
+    notes_once(arguments.note)
     if given.get("groups") is not None and arguments.group is None:
         raise ValueError("--groups FILE needs --group COLUMN, the person of a record.")
     if arguments.group_name is not None and arguments.group is None:

@@ -36,6 +36,10 @@ _ROUNDING = 1e-9
 _NOT_CHECKED = "MIA020"
 ONLY_PREDICTIONS = "MIA017"
 
+NOT_WHOLE = (
+    "not all of it was attacked, or not with all training records, or no group was "
+    "large enough for its limit."
+)
 READ_REVERSED = "read the other way round"
 _TURNED = {"estimate": "estimate", "low": "high", "high": "low"}
 

@@ -1,6 +1,11 @@
 """What can be done about what an audit found."""
 
-from sklearn_mia.auditing._judging import ONLY_PREDICTIONS, parts_of, passes_by_access
+from sklearn_mia.auditing._judging import (
+    NOT_WHOLE,
+    ONLY_PREDICTIONS,
+    parts_of,
+    passes_by_access,
+)
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, times_as_many
 from sklearn_mia.auditing._stored import without_refit_told
@@ -94,10 +99,7 @@ def _decide(content, passing):
         )
     if any(not part["tested"] for part in open_parts):
         yield _step(
-            "Do not hand over the file on this report: not all of it was attacked, or "
-            "not with all training records, or no group was large enough for its "
-            "limit.",
-            access="file",
+            f"Do not hand over the file on this report: {NOT_WHOLE}", access="file"
         )
     if not (times or unseen) and ONLY_PREDICTIONS not in codes:
         yield _step(

@@ -57,13 +57,33 @@ def limits_once(given, option):
     -------
     limits : dict
     """
-    limits, names = dict(given), [name for name, _ in given]
-    for name in limits:
+    return _once(given, f"{option} has %s more than once. Pass the one that counts.")
+
+
+def notes_once(given):
+    """Notes by their keys, each at most once.
+
+    Parameters
+    ----------
+    given : list of (str, str)
+        From :func:`note`.
+
+    Returns
+    -------
+    notes : dict
+    """
+    quoted = [(repr(key), value) for key, value in given]
+    _once(quoted, "--note gives %s twice. Give each field one value.")
+    return dict(given)
+
+
+def _once(given, message):
+    """Pairs by their names; the message tells one that is there again."""
+    names = [name for name, _ in given]
+    for name in names:
         if names.count(name) > 1:
-            raise ValueError(
-                f"{option} has {name} more than once. Pass the one that counts."
-            )
-    return limits
+            raise ValueError(message % name)
+    return dict(given)
 
 
 def _rate(text):

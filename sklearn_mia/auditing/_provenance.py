@@ -4,6 +4,8 @@ import hashlib
 import shlex
 from pathlib import Path
 
+from sklearn_mia.auditing._options import notes_once
+
 
 def provenance_of(files=None, command=None, notes=None):
     """What ties a report to what was audited.
@@ -48,7 +50,7 @@ def provenance_told(arguments, **n_rows):
             role: file_facts(getattr(arguments, role), n_rows[role]) for role in n_rows
         },
         command=command_told(arguments.given, paths),
-        notes=dict(arguments.note),
+        notes=notes_once(arguments.note),
     )
 
 

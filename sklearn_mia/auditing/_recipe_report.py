@@ -1,12 +1,14 @@
 """The report on a training procedure: plain values, and their renderings."""
 
+from functools import partial
+
 from sklearn.utils._optional_dependencies import check_pandas_support
 
 from sklearn_mia.auditing._html import in_notebook, render_recipe
-from sklearn_mia.auditing._json import expected, plain, read_content, text_of
+from sklearn_mia.auditing._json import plain, read_content, text_of
 from sklearn_mia.auditing._recipe_words import short_lines, text_lines
-from sklearn_mia.auditing._shape import RECIPE, fault
-from sklearn_mia.auditing._writing import check_outputs, visible, write_whole
+from sklearn_mia.auditing._shape import RECIPE, check_shape
+from sklearn_mia.auditing._writing import visible, written
 
 SCHEMA = "sklearn_mia.recipe"
 SCHEMA_VERSION = 3
@@ -162,7 +164,7 @@ class RecipeReport:
         text : str or None
             None if it was written to `path`.
         """
-        return _written(path, text_of(self._content), "\n")
+        return written(path, partial(text_of, self._content), end="\n")
 
     @classmethod
     def from_json(cls, source):
@@ -185,9 +187,7 @@ class RecipeReport:
             missing or wrong, and what that is.
         """
         name, content = read_content(source, SCHEMA, SCHEMA_VERSION, cls.__name__)
-        wrong = fault(content, RECIPE)
-        if wrong is not None:
-            raise ValueError(f"{name} is damaged: {wrong}; {expected(cls.__name__)}")
+        check_shape(name, content, cls.__name__, RECIPE)
         return cls(content)
 
     def to_html(self, path=None, *, title=None):
@@ -207,7 +207,7 @@ class RecipeReport:
         text : str or None
             None if it was written to `path`.
         """
-        return _written(path, render_recipe(self._content, title=title))
+        return written(path, partial(render_recipe, self._content, title=title))
 
     def __str__(self):
         """Return the report as plain text."""
@@ -220,11 +220,3 @@ class RecipeReport:
     def _repr_html_(self):
         """Show the page in a notebook, if jinja2 is there."""
         return in_notebook(self)
-
-
-def _written(path, text, end=""):
-    if path is None:
-        return text
-    check_outputs([("path", path)])
-    write_whole(path, text + end)
-    return None

@@ -9,13 +9,13 @@ from sklearn.utils._optional_dependencies import (
 from sklearn_mia.auditing._appendix import appendix_of
 from sklearn_mia.auditing._findings import Finding
 from sklearn_mia.auditing._html import in_notebook, render_page
-from sklearn_mia.auditing._json import expected, plain, read_content, text_of
+from sklearn_mia.auditing._json import plain, read_content, text_of
 from sklearn_mia.auditing._judging import parts_of
 from sklearn_mia.auditing._migration import from_version_1
 from sklearn_mia.auditing._ranking import most_exposed
-from sklearn_mia.auditing._shape import fault
+from sklearn_mia.auditing._shape import check_shape
 from sklearn_mia.auditing._text import render_text
-from sklearn_mia.auditing._writing import check_outputs, visible, write_whole
+from sklearn_mia.auditing._writing import visible, written
 from sklearn_mia.metrics import exposed_members
 
 SCHEMA = "sklearn_mia.audit"
@@ -376,13 +376,12 @@ class AuditReport:
         text : str or None
             None if it was written to `path`.
         """
-        if path is not None:
-            check_outputs([("path", path)])
-        text = text_of(self.to_dict(name_records=name_records))
-        if path is None:
-            return text
-        write_whole(path, text + "\n", private=name_records)
-        return None
+        return written(
+            path,
+            lambda: text_of(self.to_dict(name_records=name_records)),
+            end="\n",
+            private=name_records,
+        )
 
     @classmethod
     def from_json(cls, source):
@@ -407,9 +406,7 @@ class AuditReport:
         name, content = read_content(source, SCHEMA, SCHEMA_VERSION, cls.__name__)
         if content.get("schema_version") == 1:
             content = _upgraded(content)
-        wrong = fault(content)
-        if wrong is not None:
-            raise ValueError(f"{name} is damaged: {wrong}; {expected(cls.__name__)}")
+        check_shape(name, content, cls.__name__)
         tables = [content[name] for name in ("records", "groups")]
         return cls(
             content["report"],
@@ -440,14 +437,12 @@ class AuditReport:
         text : str or None
             None if it was written to `path`.
         """
-        if path is not None:
-            check_outputs([("path", path)])
         named = self._check_names(name_records)
-        text = render_page([self], title=title, name_records=named)
-        if path is None:
-            return text
-        write_whole(path, text, private=named)
-        return None
+        return written(
+            path,
+            lambda: render_page([self], title=title, name_records=named),
+            private=named,
+        )
 
     def plot(self, *, figure=None):
         """Plot the ROC curves of all attacks and the scores of the strongest.

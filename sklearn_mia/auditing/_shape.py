@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sklearn_mia.auditing._access import ACCESSES
 from sklearn_mia.auditing._findings import SEVERITIES, Finding
 from sklearn_mia.auditing._html import KINDS
+from sklearn_mia.auditing._json import expected
 from sklearn_mia.auditing._judging import CHANGES, COMPARED, OUTCOMES
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._verdict import LEVELS, check_limits
@@ -519,6 +520,27 @@ RECIPE = Ruled(
         "what is by record does not go with unit": _by_record_if_grouped,
     },
 )
+
+
+def check_shape(name, content, writer, shape=REPORT):
+    """Raise an error for a file of a report that departs from its shape.
+
+    Parameters
+    ----------
+    name : str
+        The file, for the message.
+
+    content : dict
+        As read from JSON.
+
+    writer : str
+        Name of the class that writes such files.
+
+    shape : Ruled, default=REPORT
+    """
+    wrong = fault(content, shape)
+    if wrong is not None:
+        raise ValueError(f"{name} is damaged: {wrong}; {expected(writer)}")
 
 
 def fault(value, shape=REPORT, place=""):

@@ -218,17 +218,20 @@ def rounded_figures(attack, case, fpr, *, seed):
         copies = {decimals: round_values(model, decimals) for decimals in DECIMALS}
     except TypeError:
         return None
-    for decimals, copy in copies.items():
-        off = copy.predict_proba(case.asked) - model.predict_proba(case.asked)
-        right, before = (
-            float(np.mean(predicted_codes(m, case.asked, case.classes) == case.codes))
-            for m in (copy, model)
+
+    def accuracy(of):
+        return float(
+            np.mean(predicted_codes(of, case.asked, case.classes) == case.codes)
         )
+
+    proba, before = model.predict_proba(case.asked), accuracy(model)
+    for decimals, copy in copies.items():
+        off = copy.predict_proba(case.asked) - proba
         rows.append(
             {
                 "decimals": decimals,
                 "largest_change": float(np.abs(off).max()),
-                "accuracy": right,
+                "accuracy": accuracy(copy),
                 "accuracy_before": before,
                 **_informed(attack, copy, case, fpr, seed),
             }

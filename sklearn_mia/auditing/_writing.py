@@ -253,6 +253,34 @@ def write_whole(path, text, *, private=False):
         raise _unwritten(repr(str(path)), error) from error
 
 
+def written(path, make, *, end="", private=False):
+    """Write a text to a file, which is checked before the text is made, or return it.
+
+    Parameters
+    ----------
+    path : str, Path or None
+        None returns the text.
+
+    make : callable
+        Gives the text.
+
+    end : str, default=""
+        What a file has after it.
+
+    private : bool, default=False
+        Whether a new file is for its owner alone.
+
+    Returns
+    -------
+    text : str or None
+    """
+    if path is None:
+        return make()
+    check_outputs([("path", path)])
+    write_whole(path, make() + end, private=private)
+    return None
+
+
 def _write_through(path, data):
     def open_there(path, flags):
         return os.open(path, flags & ~os.O_CREAT)

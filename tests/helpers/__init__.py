@@ -4,8 +4,10 @@ import inspect
 import pkgutil
 from importlib import import_module
 
+import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.datasets import make_classification
 
 import sklearn_mia
 
@@ -34,6 +36,14 @@ def some(values, n_quick):
         value if i in quick else pytest.param(value, marks=pytest.mark.slow)
         for i, value in enumerate(values)
     ]
+
+
+def half_pool(n_classes):
+    """Features, labels and membership of a pool, half members."""
+    X, y = make_classification(
+        600, 8, n_informative=5, n_classes=n_classes, flip_y=0.2, random_state=3
+    )
+    return X, y, np.random.default_rng(43).permutation(600) < 300
 
 
 def all_estimators():
