@@ -176,6 +176,7 @@ class LinearReconstructionAttack(BaseAttack):
         "equations": [StrOptions({"file", "outputs"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
     }
+    has_regression = True
 
     def __init__(
         self,
@@ -236,7 +237,7 @@ class LinearReconstructionAttack(BaseAttack):
         features, codes = take(pool.features, first), pool.codes[first]
         self._found = None
         if self.equations == "outputs":
-            answers = take(pool.log_proba, first)
+            answers = take(pool.answer, first)
             model = self.target_estimator
             self._found = model_from_answers(model, features, answers)
         system = self._system(features, codes)
@@ -283,7 +284,8 @@ class LinearReconstructionAttack(BaseAttack):
         return _solved(system, given | settings)
 
     def _system(self, features, codes):
-        labels, model = self._responder.classes[codes], self.target_estimator
+        classes, model = self._responder.classes, self.target_estimator
+        labels = codes if classes is None else classes[codes]
         if self._found is not None:
             features = open_model(model, features, same_answers=True).features
             # A wrapper may encode the labels, in their order.

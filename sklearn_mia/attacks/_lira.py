@@ -101,6 +101,10 @@ class LiRA(BaseShadowAttack):
     :math:`s = (\varphi - \mu_{out}) / \sigma_{out}`: an answer far *below* that of
     models without the record is no sign of membership.
 
+    Of a regressor :math:`\varphi` is the residual, value less prediction. Models with
+    the record have one nearer to 0, from either side; offline the score is how far the
+    target's is from :math:`\mu_{out}` towards 0.
+
     Parameters
     ----------
     target_estimator : classifier
@@ -122,7 +126,7 @@ class LiRA(BaseShadowAttack):
         "pooled" is one variance for IN and one for OUT, within records. "per_record"
         needs many shadows: with few it falls below the plain loss attack. "shrunk" is
         that of the record drawn to the pooled one, which counts as 4 shadows. "auto"
-        is pooled below 64 shadows, else per record.
+        is pooled below 64 shadows (shrunk of a regressor), else per record.
 
     n_shadows : int, default=16
         Shadow models to train, the cost in fits of the target; even, since they come
@@ -233,6 +237,7 @@ class LiRA(BaseShadowAttack):
         "mode": [StrOptions({"auto", "online", "offline"})],
         "variance": [StrOptions({"auto", "pooled", "per_record", "shrunk"})],
     }
+    has_regression = True
 
     def __init__(
         self,
@@ -290,7 +295,10 @@ class LiRA(BaseShadowAttack):
             members = members & in_pool
             mean_out = side_mean(signals, members, False)
             var_out = self._variance(self._var_out, mean_out, signals, members, False)
-            return (target - mean_out) / np.sqrt(var_out)
+            towards = 1.0
+            if self._responder.classes is None:
+                towards = -np.sign(mean_out)
+            return towards * (target - mean_out) / np.sqrt(var_out)
         mean_in = side_mean(signals, members, True)
         mean_out = side_mean(signals, members, False)
         var_in = self._variance(self._var_in, mean_in, signals, members, True)
@@ -299,13 +307,14 @@ class LiRA(BaseShadowAttack):
         return log_likelihood_ratio(target, mean_in, var_in, mean_out, var_out)
 
     def _variance(self, pooled, mean, signals, members, inside):
-        per_record = self.variance == "per_record" or (
-            self.variance == "auto" and self.n_shadows >= _PER_RECORD_FROM
-        )
-        if not per_record and self.variance != "shrunk":
+        variance = self.variance
+        if variance == "auto":
+            few = "shrunk" if self._responder.classes is None else "pooled"
+            variance = few if self.n_shadows < _PER_RECORD_FROM else "per_record"
+        if variance == "pooled":
             return pooled
         squares, count = squares_around(mean, signals, members, inside)
-        if self.variance == "shrunk":
+        if variance == "shrunk":
             freedom = np.maximum(count - 1, 0)
             return (_PRIOR_SHADOWS * pooled + squares) / (_PRIOR_SHADOWS + freedom)
         own = np.divide(

@@ -47,10 +47,10 @@ def _regime(evidence, case, log_proba, response):
 
 
 def _lost_classes(evidence, case):
-    if evidence is None or evidence.log_proba is None:
+    if evidence is None or evidence.log_proba is None or case.classes is None:
         return {}
     classes = case.classes.tolist()
-    n_without = shadows_without_class(evidence.log_proba, case.codes, len(classes))
+    n_without = shadows_without_class(evidence.log_proba, case.codes, case.classes)
     return {
         str(label): n for label, n in zip(classes, n_without.tolist(), strict=True) if n
     }

@@ -6,7 +6,7 @@ from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 from sklearn.utils.validation import _num_samples
 
 from sklearn_mia.models import final_fit_param, trains_anew
-from sklearn_mia.response import is_regressor_model
+from sklearn_mia.regression import is_regressor_model
 
 EARLY_STOPPING = (
     "{}: early stopping needs an eval_set, which no shadow has. Pass a recipe without "
@@ -15,12 +15,14 @@ EARLY_STOPPING = (
 )
 
 
-def check_recipe(recipe):
+def check_recipe(recipe, target):
     """Raise ValueError for a recipe that no shadow could be trained with.
 
     Parameters
     ----------
     recipe : estimator instance
+
+    target : fitted estimator
     """
     if isclass(recipe):
         raise TypeError(
@@ -33,13 +35,17 @@ def check_recipe(recipe):
             "be cloned for shadows. Derive it from sklearn.base.BaseEstimator, or use "
             "an attack without shadows."
         )
-    if is_regressor_model(recipe):
+    expected, got = "classifier", "regressor"
+    if is_regressor_model(target):
+        expected, got = got, expected
+    if is_regressor_model(recipe) != is_regressor_model(target):
         raise TypeError(
-            f"shadow_estimator must be a classifier, got the regressor {recipe!r}."
+            f"shadow_estimator must be a {expected}, as the target is, got the {got} "
+            f"{recipe!r}."
         )
     if not trains_anew(recipe):
         raise ValueError(
-            f"shadow_estimator={recipe!r} holds a frozen classifier, which no shadow "
+            f"shadow_estimator={recipe!r} holds a frozen {expected}, which no shadow "
             "would train anew. Pass the estimator itself in its place."
         )
     for name, value in recipe.get_params(deep=True).items():
