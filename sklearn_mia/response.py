@@ -119,6 +119,31 @@ def check_target(target):
     return classes
 
 
+def check_classifier(target, what):
+    """Check that the target is a fitted classifier, for what has no other form.
+
+    Parameters
+    ----------
+    target : object
+        What the user gave.
+
+    what : str
+        Name of the function or class, for the message.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        The target's `classes_`.
+    """
+    classes = check_target(target)
+    if classes is None:
+        raise TypeError(
+            f"{what} is for classifiers, and {type(target).__name__} is a regressor. "
+            "Attack it with LiRA or RMIA, or audit it."
+        )
+    return classes
+
+
 def _is_fitted(model):
     if hasattr(model, "__sklearn_tags__"):
         try:

@@ -241,7 +241,7 @@ class RMIA(BaseShadowAttack):
     """
 
     explanation = (
-        "Asks by how much the model gives a record a higher probability than models "
+        "Asks by how much the model's answer fits a record better than those of models "
         "like it do on average."
     )
     _parameter_constraints: dict = {

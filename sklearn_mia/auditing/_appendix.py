@@ -13,6 +13,7 @@ from sklearn_mia.auditing._judging import (
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, percent_interval, rate
 from sklearn_mia.auditing._provenance import file_told
+from sklearn_mia.auditing._quality import is_of_values
 from sklearn_mia.auditing._slice_words import limit_in_words
 from sklearn_mia.auditing._text import PASSES, sides_told, step_told
 from sklearn_mia.auditing._verdict import DEFAULT_LIMITS
@@ -107,8 +108,9 @@ def _object(content):
 
 
 def _knowledge(content, nouns):
+    label = "value to predict" if is_of_values(content["data"]) else "class label"
     told = [
-        f"All features and the class label of each candidate {nouns.one}, and how the "
+        f"All features and the {label} of each candidate {nouns.one}, and how the "
         "model was trained, to train models like it on halves of the records given."
     ]
     if content["stored"] is not None and content["stored"]["n_equations"]:
@@ -121,7 +123,9 @@ def _knowledge(content, nouns):
 def _data(content, nouns):
     data = content["data"]
     told = [
-        f"{sides_told(data, nouns)}; class label {data['label_column']}, "
+        f"{sides_told(data, nouns)}; value to predict {data['label_column']}."
+        if is_of_values(data)
+        else f"{sides_told(data, nouns)}; class label {data['label_column']}, "
         f"{len(data['classes'])} classes."
     ]
     if data["n_dropped"]:
@@ -233,8 +237,13 @@ def _left_open(content, nouns):
         told.append(
             f"{n_small} of {len(rows)} groups of records are too small to tell."
         )
-    if "interface" in accesses and not any(
-        "LabelOnly" in attack["description"] for attack in content["attacks"]
+    of_classes = not is_of_values(content["data"])
+    if (
+        of_classes
+        and "interface" in accesses
+        and not any(
+            "LabelOnly" in attack["description"] for attack in content["attacks"]
+        )
     ):
         told.append(
             "Someone who is given labels alone and asks about changed copies of a "

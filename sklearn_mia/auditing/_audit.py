@@ -9,6 +9,7 @@ from sklearn_mia.auditing._build import build_report
 from sklearn_mia.auditing._case import case_of_predictions, make_case
 from sklearn_mia.auditing._known import check_known_values, spread
 from sklearn_mia.auditing._partitions import check_slices
+from sklearn_mia.auditing._quality import asked_for_quality, quality_of
 from sklearn_mia.auditing._run import (
     Scored,
     attacks_by_name,
@@ -23,7 +24,6 @@ from sklearn_mia.hooks import without_addresses
 from sklearn_mia.metrics import epsilon_lower_bound
 from sklearn_mia.progress import stage
 from sklearn_mia.redaction import without_values
-from sklearn_mia.response import make_responder, predicted_codes
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import SIGNALS
 from sklearn_mia.tables import take
@@ -363,10 +363,7 @@ def audit_case(
     )
     chosen, fitted_before = check_attacks(attacks, model)
     accesses = accesses_told(settings.release, chosen, chosen=not is_default)
-    right = predicted_codes(model, case.asked, case.classes) == case.codes
-    responder, log_proba = make_responder(
-        model, case.asked, case.classes, settings.response_method
-    )
+    responder, quality = asked_for_quality(model, case, settings.response_method)
     left_out = _circumstances.check_left_out(
         models.recipe_beside(model) is not None, model
     )
@@ -401,11 +398,10 @@ def audit_case(
             "description": " ".join(without_addresses(str(model)).split())[:2000],
             "response": responder.kind,
         },
-        log_proba=log_proba,
-        right=right,
+        quality=quality,
         accesses=accesses,
         file_failed=why,
-        response=responder.kind,
+        response=None if case.classes is None else responder.kind,
         normalised=responder.kind == "predict_proba"
         and models.is_one_against_rest(model),
         fitted_before=fitted_before,
@@ -593,8 +589,7 @@ def predictions_report(case, log_proba, settings, *, model_name, provenance=None
             "description": "only its predictions were given",
             "response": "predictions",
         },
-        log_proba=log_proba,
-        right=log_proba.argmax(axis=1) == case.codes,
+        quality=quality_of(case, log_proba, log_proba.argmax(axis=1) == case.codes),
         extra_findings=[_circumstances.only_predictions()],
         provenance=provenance,
     )

@@ -44,9 +44,11 @@ class Case:
         The features as the model was trained on them.
 
     labels, codes : ndarray of shape (n_records,)
-        Class of each record, and its position among the classes of the model.
+        Class of each record, and its position among the classes of the model; of a
+        regressor the value to predict, and the same as float64.
 
-    classes : ndarray of shape (n_classes,)
+    classes : ndarray of shape (n_classes,) or None
+        None of a regressor.
 
     is_member : ndarray of shape (n_records,), dtype bool
 
@@ -76,7 +78,7 @@ class Case:
     asked: object
     labels: np.ndarray
     codes: np.ndarray
-    classes: np.ndarray
+    classes: np.ndarray | None
     is_member: np.ndarray
     ids: np.ndarray
     content_ids: np.ndarray
@@ -354,7 +356,10 @@ def make_case(
     labels = []
     for X, y, name in ((X_train, y_train, "y_train"), (X_test, y_test, "y_test")):
         if y is None:
-            raise ValueError(f"{name} is None; expected the class of each record.")
+            raise ValueError(
+                f"{name} is None; expected the class, or the value to predict, of each "
+                "record."
+            )
         y = as_labels(y, name)
         if len(y) != X.shape[0]:
             raise ValueError(f"{name} has {len(y)} labels for {X.shape[0]} records.")

@@ -245,7 +245,8 @@ def read_sides(paths, arguments, model, classes, fitted_with=None):
 
 def _check_slices(slices, columns):
     for name in slices:
-        if name not in ("class", "loss", "rarity", "size") and name not in columns:
+        known = ("class", "value", "loss", "rarity", "size")
+        if name not in known and name not in columns:
             raise ValueError(
                 f"--slice names {name!r}, which is no feature of the model; expected "
                 f"class, loss, rarity, size or one of {', '.join(map(repr, columns))}."
