@@ -356,6 +356,7 @@ class BaggingAttack(BaseShadowAttack):
         return votes and not _untold(opened)
 
     def _check_handled(self):
+        self._check_kind()
         opened = open_model(self.target_estimator, same_answers=True)
         forest = opened.classifier
         if not _votes(forest):

@@ -405,9 +405,11 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
         """
         inner = open_model(model).classifier
         staged = hasattr(inner, "staged_predict_proba")
-        return staged or _is_xgboost(inner) or _is_lightgbm(inner)
+        known = staged or _is_xgboost(inner) or _is_lightgbm(inner)
+        return known and super().handles(model)
 
     def _check_handled(self):
+        self._check_kind()
         if not self.handles(self.target_estimator):
             name = type(open_model(self.target_estimator).classifier).__name__
             raise TypeError(

@@ -154,7 +154,8 @@ def strongest_attack(model, *, random_state=None):
     attacks = default_attacks(model, release="interface", random_state=random_state)
     if "BaggingAttack" in attacks:
         return attacks["BaggingAttack"].set_params(trees_per_shadow=_TREES_PER_SHADOW)
-    many = len(check_target(model)) > 2
+    classes = check_target(model)
+    many = classes is not None and len(classes) > 2
     name = "LiRA" if many and TrajectoryAttack.handles(model) else "RMIA"
     return attacks[name].set_params(n_shadows=_FEW_SHADOWS)
 

@@ -214,14 +214,18 @@ class BaseAttack(
         """
         return cls.has_regression or not is_regressor_model(model)
 
-    def _check_handled(self):
-        """Raise TypeError for a target that the attack is not made for."""
+    def _check_kind(self):
+        """Raise TypeError for a regressor if the attack has no form for it."""
         if not self.has_regression and is_regressor_model(self.target_estimator):
             raise TypeError(
                 f"{type(self).__name__} has no form for regressors, and the target "
                 f"{model_name(self.target_estimator)} is one. Use an attack that has, "
                 "such as LiRA or RMIA."
             )
+
+    def _check_handled(self):
+        """Raise TypeError for a target that the attack is not made for."""
+        self._check_kind()
         if not self.handles(self.target_estimator):
             raise TypeError(
                 f"{type(self).__name__} is not made for the target "
