@@ -51,11 +51,12 @@ class LinearReconstructionAttack(BaseAttack):
 
     Parameters
     ----------
-    target_estimator : classifier
+    target_estimator : classifier or regressor
         The fitted model under attack. Never refitted, never changed; a clone of the
-        attack keeps it by identity. Trees, forests, boosting, linear models, naive
-        Bayes and discriminant analysis have equations, and so have many steps before
-        them; see :func:`sklearn_mia.equations.known_families`.
+        attack keeps it by identity. Trees, forests, boosting and linear models, of
+        classes or of values, naive Bayes and discriminant analysis have equations, and
+        so have many steps before them; see
+        :func:`sklearn_mia.equations.known_families`.
 
     prior : float or "auto", default="auto"
         Share of the pool that is in the training data, in (0, 1). "auto" divides the
@@ -72,9 +73,10 @@ class LinearReconstructionAttack(BaseAttack):
         Most iterations of the solver, for more than 10,000 records and equations.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label. "auto": in a frame the one
-        column that the target was not trained on, else the last. None: records carry
-        no label, the target's own prediction stands in.
+        Which column of a record is the class label, or the value that a regressor
+        predicts. "auto": in a frame the one column that the target was not trained on,
+        else the last. None: records carry no label, the target's own prediction stands
+        in, which that of a regressor cannot.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values

@@ -10,6 +10,9 @@ _PER_RECORD_FROM = 64
 _SMALLEST_SHARE_OF_POOLED = 0.1
 _PRIOR_SHADOWS = 4
 _TINY_VARIANCE = 1e-12
+# Where a regressor gives its records back exactly, what it gives others would else
+# count as infinitely far from that.
+_LEAST_SHARE_OF_OUT = 0.01
 
 
 def log_likelihood_ratio(target, mean_in, var_in, mean_out, var_out):
@@ -107,7 +110,7 @@ class LiRA(BaseShadowAttack):
 
     Parameters
     ----------
-    target_estimator : classifier
+    target_estimator : classifier or regressor
         The fitted model under attack. Never refitted, never changed; a clone of the
         attack keeps it by identity.
 
@@ -142,9 +145,10 @@ class LiRA(BaseShadowAttack):
         reaches in other modules is not tracked: clear the folder when it changes.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label. "auto": in a frame the one
-        column that the target was not trained on, else the last. None: records carry
-        no label, the target's own prediction stands in.
+        Which column of a record is the class label, or the value that a regressor
+        predicts. "auto": in a frame the one column that the target was not trained on,
+        else the last. None: records carry no label, the target's own prediction stands
+        in, which that of a regressor cannot.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values
@@ -207,7 +211,8 @@ class LiRA(BaseShadowAttack):
 
     Notes
     -----
-    The variance of a record is never taken below a tenth of the pooled one. A record
+    The variance of a record is never taken below a tenth of the pooled one, and that of
+    IN shadows of a regressor not below a hundredth of that of OUT shadows. A record
     without IN (or OUT) cells takes them from its other side, by the mean gap.
 
     References
@@ -289,6 +294,9 @@ class LiRA(BaseShadowAttack):
                 for mean, inside in zip(means, (True, False), strict=True)
             )
         )
+
+        if self._responder.classes is None:
+            self._var_in = max(self._var_in, _LEAST_SHARE_OF_OUT * self._var_out)
 
     def _score(self, target, signals, members, in_pool):
         if self.mode == "offline":

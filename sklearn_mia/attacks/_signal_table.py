@@ -69,7 +69,7 @@ class MembershipSignals(
 
     Parameters
     ----------
-    target_estimator : classifier
+    target_estimator : classifier or regressor
         The fitted model under attack. Never refitted, never changed; a clone keeps it
         by identity.
 
@@ -78,9 +78,10 @@ class MembershipSignals(
         ``signal(log_proba, labels)``; None takes all names.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label. "auto": in a frame the one
-        column that the target was not trained on, else the last. None: records carry
-        no label, the target's own prediction stands in.
+        Which column of a record is the class label, or the value that a regressor
+        predicts. "auto": in a frame the one column that the target was not trained on,
+        else the last. None: records carry no label, the target's own prediction stands
+        in, which that of a regressor cannot.
 
     response_method : str, default="auto"
         How the target is asked: "predict_proba", "decision_function", "predict", or

@@ -74,7 +74,7 @@ def audit(
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or regressor
         The trained model. Never refitted, never changed.
 
     X_train, y_train : {array-like, sparse matrix, DataFrame} of shape \
@@ -131,11 +131,12 @@ def audit(
         solutions of its equations.
 
     slices : str or tuple, default="auto"
-        Groups of records to look at: ``"class"``; ``"loss"``, tenths by the loss of
-        models that did not train on the record; ``"rarity"``, by how many records share
-        the rarest combination of two values that a record has; with groups ``"size"``,
-        by the number of records of a group; names of columns or, in an array, their
-        positions. "auto" is the first three, and the fourth with groups.
+        Groups of records to look at: ``"class"``, of a regressor ``"value"``, fifths of
+        what it predicts; ``"loss"``, tenths by the loss of models that did not train on
+        the record; ``"rarity"``, by how many records share the rarest combination of
+        two values that a record has; with groups ``"size"``, by the number of records
+        of a group; names of columns or, in an array, their positions. "auto" is the
+        first three, and the fourth with groups.
 
     min_slice_size : int, default=30
         Members, and non-members, below which a slice is not evaluated.
@@ -313,7 +314,7 @@ def audit_case(
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or regressor
 
     case : Case
 

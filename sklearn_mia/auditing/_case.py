@@ -273,7 +273,7 @@ def one_table(
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or regressor
 
     features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
 
@@ -334,7 +334,7 @@ def make_case(
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or regressor
 
     X_train, X_test : {array-like, sparse matrix, DataFrame}
 

@@ -63,7 +63,7 @@ def default_attacks(
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or regressor
         The trained model. Never refitted, never changed.
 
     release : {"interface", "file"} or None, default=None
@@ -141,7 +141,7 @@ def strongest_attack(model, *, random_state=None):
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or regressor
         The trained model.
 
     random_state : as in :func:`default_attacks`
@@ -169,7 +169,7 @@ def attacks_by_name(
     ----------
     attacks : str, attack, list or dict
 
-    model : classifier
+    model : classifier or regressor
 
     n_shadows, response_method, random_state : as in :func:`default_attacks`
 
@@ -292,7 +292,7 @@ def check_attacks(attacks, model):
     ----------
     attacks : estimator, list or dict
 
-    model : classifier
+    model : classifier or regressor
 
     Returns
     -------

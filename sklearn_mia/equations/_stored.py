@@ -105,6 +105,8 @@ def looked_up(records, found, n_members):
 
 def copies_of(stored, labels, X, codes):
     """How many stored records each record of the pool equals."""
+    if not len(labels):
+        return np.zeros(len(codes))
     known, n_copies = np.unique(_ids(stored, labels), return_counts=True)
     ids = _ids(X, codes)
     place = np.searchsorted(known, ids).clip(max=len(known) - 1)
