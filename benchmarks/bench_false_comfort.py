@@ -49,7 +49,7 @@ LEAKING = {
 }
 TABLES = ("adult", "credit_default_taiwan")
 N_NULL, N_NULL_REGRESSORS = 1000, 504
-SIZES = (100, 300, 1000, 2000)
+SIZES, SIZES_REGRESSORS = (100, 300, 1000, 2000), (100, 300, 1000)
 # That saw neither side of an audit.
 NULL = {
     "logistic regression": make_pipeline(StandardScaler(), LogisticRegression()),
@@ -146,14 +146,14 @@ def from_files():
             yield row | {"exit": status}
 
 
-def null(models, tables, n_audits):
+def null(models, tables, n_audits, sizes):
     """Audits of models that saw neither side, by the attacks of an audit."""
     rng = np.random.default_rng(0)
     for number in range(n_audits):
         X, y = tables[number % 2]
         order = rng.permutation(len(y))
-        n = SIZES[number // 2 % 4]
-        name = list(models)[number // 8 % 3]
+        n = sizes[number // 2 % len(sizes)]
+        name = list(models)[number // (2 * len(sizes)) % 3]
         model = models[name].fit(X[order[:500]], y[order[:500]])
         sides = halves(X[order[500:]], y[order[500:]], n)
         params = {"n_permutations": 199, "random_state": number, "per_record": False}
@@ -186,18 +186,19 @@ def run_situations():
 
 def run_null():
     tables = [load_table(table, 12_000) for table in TABLES]
-    _run_null("false_comfort_null", NULL, tables, N_NULL)
+    _run_null("false_comfort_null", NULL, tables, N_NULL, SIZES)
 
 
 def run_null_regressors():
     tables = [load_values(table, 12_000) for table in VALUES]
     name = "false_comfort_null_regressors"
-    _run_null(name, NULL_REGRESSORS, tables, N_NULL_REGRESSORS)
+    of_regressors = NULL_REGRESSORS, tables, N_NULL_REGRESSORS, SIZES_REGRESSORS
+    _run_null(name, *of_regressors)
 
 
-def _run_null(name, models, tables, n_audits):
+def _run_null(name, models, tables, n_audits, sizes):
     rows = []
-    for row in null(models, tables, n_audits):
+    for row in null(models, tables, n_audits, sizes):
         rows.append(row)
         if row["number"] % 50 == 49:
             print(row["number"] + 1, flush=True)
@@ -220,7 +221,7 @@ def _run_null(name, models, tables, n_audits):
             "any leak": share(alarms, model=model, n=n),
         }
         for model in dict.fromkeys(row["model"] for row in rows)
-        for n in SIZES
+        for n in sizes
     ]
     for row in summary:
         print(*row.values(), sep="  ")
