@@ -360,6 +360,7 @@ class PredictionReader(Reader):
         Returns
         -------
         loss : ndarray of shape (n_records,) or None
+            None where the signal tells it.
         """
         if true_log_proba(self.signal, np.zeros(0)) is not None:
             return None

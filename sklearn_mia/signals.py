@@ -440,7 +440,7 @@ class OwnSignal:
         return check_returned(values, len(given[0]), f"The signal {self.name!r}")
 
 
-def as_signal(signal, known=_OF_CLASSIFIERS):
+def as_signal(signal, known=None):
     """Function of a signal, given by its name or as it is.
 
     Parameters
@@ -450,9 +450,9 @@ def as_signal(signal, known=_OF_CLASSIFIERS):
         ``signal(log_proba, labels)``, or ``signal(prediction, values)`` of a regressor,
         as the functions above, and must be picklable to reach workers.
 
-    known : SignalSet or dict, default=signals_for(classes)
-        By default what is known of classifiers; or names mapped to functions, as they
-        are at the time of the call. A name that was
+    known : SignalSet, dict or None, default=None
+        From :func:`signals_for`; None is what is known of classifiers. Or names mapped
+        to functions, as they are at the time of the call. A name that was
         added is known in its own process only: attacks look it up when they are fitted
         and send the function to the workers that train shadows, but a worker that fits
         a whole attack, as in ``GridSearchCV(n_jobs=2)``, needs the function itself.
@@ -468,6 +468,7 @@ def as_signal(signal, known=_OF_CLASSIFIERS):
     ValueError
         If the name is not known.
     """
+    known = _OF_CLASSIFIERS if known is None else known
     if isinstance(known, SignalSet):
         signal = known.auto if isinstance(signal, str) and signal == "auto" else signal
         known = known.known
