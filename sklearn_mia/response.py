@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_mia._choices import RESPONSE_METHODS
 from sklearn_mia.models import is_one_against_rest, open_model
 from sklearn_mia.tables import own_copy
 
@@ -22,7 +23,6 @@ __all__ = [
     "predicted_codes",
 ]
 
-RESPONSE_METHODS = ("auto", "predict_proba", "decision_function", "predict")
 
 _SMALLEST_FLOOR = 1e-15
 _LARGEST_FLOOR = 0.05

@@ -37,9 +37,10 @@ from sklearn_mia import (
     default_attacks,
     round_values,
 )
-from sklearn_mia.__main__ import exit_code, main
+from sklearn_mia.__main__ import main
 from sklearn_mia.auditing import _stored
 from sklearn_mia.auditing._access import access_of, accesses_told
+from sklearn_mia.auditing._command import exit_code
 from sklearn_mia.auditing._judging import passes, passes_by_access
 from sklearn_mia.auditing._nouns import nouns_of
 from sklearn_mia.auditing._stored import stored_told

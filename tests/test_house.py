@@ -14,6 +14,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A module imports from those before it, and from its own room.
 ORDER = (
+    "_lazy",
+    "_choices",
     "_compat",
     "_warn",
     "_interrupt",

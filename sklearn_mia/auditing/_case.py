@@ -464,7 +464,15 @@ def _check_probabilities(proba, name):
 
 
 def case_of_predictions(
-    proba, y, is_member, *, classes=None, groups=None, ids=None, name="proba"
+    proba,
+    y,
+    is_member,
+    *,
+    classes=None,
+    groups=None,
+    ids=None,
+    aside=None,
+    name="proba",
 ):
     """Check probabilities, labels and membership, without any records.
 
@@ -477,6 +485,9 @@ def case_of_predictions(
     classes : array-like of shape (n_classes,) or None, default=None
 
     groups, ids : array-like of shape (n_records,) or None, default=None
+
+    aside : dict or None, default=None
+        Columns by name, to tell groups of records apart.
 
     name : str, default="proba"
         What messages call the probabilities.
@@ -523,5 +534,6 @@ def case_of_predictions(
         group_keys=keys,
         order=None,
         label_name="y" if label_name is None else str(label_name),
+        aside=aside or {},
     )
     return case, log_proba

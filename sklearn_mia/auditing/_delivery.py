@@ -3,10 +3,7 @@
 import sys
 from functools import partial
 
-from sklearn.utils._optional_dependencies import check_pandas_support
-
 from sklearn_mia.auditing import _reading, _writing
-from sklearn_mia.auditing._html import check_jinja2
 from sklearn_mia.auditing._options import notes_once
 from sklearn_mia.progress import clear, stage
 
@@ -28,7 +25,7 @@ def check_destinations(arguments):
     _writing.check_outputs([(f"--{n}", p) for n, p in _outputs(arguments)], inputs)
     _check_suffix(arguments.html, (".html", ".htm"), "--html")
     if arguments.html is not None:
-        check_jinja2()
+        _writing.check_jinja2()
     if given.get("name_records") and given.get("no_records"):
         raise ValueError("--name-records and --no-records contradict each other.")
     notes_once(arguments.note)
@@ -44,7 +41,7 @@ def check_destinations(arguments):
         if arguments.no_records:
             raise ValueError(f"--{name} and --no-records contradict each other.")
         _check_suffix(path, (".csv", ".parquet", ".pq"), f"--{name}")
-        check_pandas_support(f"--{name} (pip install 'sklearn-mia[report]')")
+        _reading.check_pandas(f"--{name} (pip install 'sklearn-mia[report]')")
         if _writing.is_parquet(path):
             _reading.check_pyarrow()
 

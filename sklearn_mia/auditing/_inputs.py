@@ -7,13 +7,13 @@ from pathlib import Path
 
 from sklearn.utils._optional_dependencies import check_pandas_support
 
+from sklearn_mia._choices import SLICINGS
 from sklearn_mia.auditing import _reading, _typing
 from sklearn_mia.auditing._as_trained import typed_as_trained
+from sklearn_mia.auditing._files import has_types
 from sklearn_mia.auditing._known import known_columns
 from sklearn_mia.auditing._labels import typed_labels
 from sklearn_mia.models import n_trained_columns, trained_names
-
-_TYPED = (".parquet", ".pq")
 
 
 @dataclass(repr=False)
@@ -86,7 +86,8 @@ def read_named(path, arguments, options):
 def _names(arguments, option):
     value = getattr(arguments, option)
     names = value if isinstance(value, list) else [value]
-    return [name for name in names if name is not None]
+    no_columns = SLICINGS if option == "slice" else ()
+    return [name for name in names if name is not None and name not in no_columns]
 
 
 def _check_separator(path, separator):
@@ -107,10 +108,6 @@ def _check_separator(path, separator):
             f"{path} has no {separator!r} in its first line, but {other!r}: pass "
             f"--separator {shown}."
         )
-
-
-def has_types(path):
-    return Path(path).name.lower().endswith(_TYPED)
 
 
 def untyped(frame, name, path):
@@ -245,10 +242,10 @@ def read_sides(paths, arguments, model, classes, fitted_with=None):
 
 def _check_slices(slices, columns):
     for name in slices:
-        if name not in ("class", "loss", "rarity", "size") and name not in columns:
+        if name not in SLICINGS and name not in columns:
             raise ValueError(
                 f"--slice names {name!r}, which is no feature of the model; expected "
-                f"class, loss, rarity, size or one of {', '.join(map(repr, columns))}."
+                f"{', '.join(SLICINGS)} or one of {', '.join(map(repr, columns))}."
             )
 
 

@@ -262,7 +262,7 @@ def check_slices(slices, case):
                     "slices holds 'size', the number of records of a group, but there "
                     "are no groups. Pass groups, or leave it out."
                 )
-        elif case.features is None:
+        elif case.features is None and (_is(name, "rarity") or name not in case.aside):
             raise ValueError(
                 f"slices holds {name!r}; without records only 'class' and 'loss', and "
                 "with groups 'size', are possible."
@@ -282,8 +282,10 @@ def _is(name, *words):
 
 
 def slice_column(case, name):
-    """Values of one feature column, by name or position."""
+    """Values of one feature column, by name or position; without features, of any."""
     features = case.features
+    if features is None:
+        return case.aside[name]
     if is_frame(features) and name in features.columns:
         return features[name]
     if (

@@ -6,6 +6,7 @@ import joblib
 import numpy as np
 from sklearn.base import clone
 
+from sklearn_mia._choices import N_TARGETS, RECIPE_FPRS, SHADOWS
 from sklearn_mia.auditing._access import access_of
 from sklearn_mia.auditing._case import (
     FEWEST_GROUPS,
@@ -31,7 +32,7 @@ from sklearn_mia.auditing._run import (
     record_rows,
     run_attacks,
 )
-from sklearn_mia.auditing._settings import SHADOWS, Settings
+from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._subjects import subjects_of
 from sklearn_mia.auditing._work import long_work, stages_of_attacks
 from sklearn_mia.checks import check_count
@@ -51,9 +52,6 @@ from sklearn_mia.shadows import (
 )
 from sklearn_mia.tables import take
 from sklearn_mia.workers import check_timeout, temporary_folder
-
-N_TARGETS = 5
-RECIPE_FPRS = (0.01, 0.1)
 
 
 @long_work
