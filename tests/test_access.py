@@ -121,6 +121,26 @@ def test_both_verdicts_are_printed_drawn_and_read_back(both, asked):
     assert str(again) == text
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("category", "records alone in a category, or in an unknown one"),
+        ("extreme", "records alone at an extreme, or beyond it"),
+        ("leaf count", "leaf count"),
+    ],
+)
+def test_a_number_of_what_the_file_stores_says_of_what(both, kind, told):
+    content = both.to_dict()
+    row = content["report"]["stored"]["equations"][0]
+    row |= {"step": "encoder", "kind": kind, "n_equations": 6}
+    report = AuditReport.from_json(json.dumps(content))
+    heading = f"  {'part of the model: what it stores':<62}   numbers"
+    line = f"  {f'encoder: {told}':<62}         6"
+    assert f"\n{heading}\n{line}\n" in str(report)
+    cell = f'<td>encoder</td><td>{told}</td><td class="n">6</td>'
+    assert cell in report.to_html()
+
+
 def test_what_the_file_stores_is_told(both, forest, sides):
     stored = both.to_dict()["report"]["stored"]
     attack = LinearReconstructionAttack(forest)

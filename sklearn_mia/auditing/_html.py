@@ -30,7 +30,7 @@ from sklearn_mia.auditing._slice_words import (
     rate_limits,
     slicing_told,
 )
-from sklearn_mia.auditing._stored import stored_told
+from sklearn_mia.auditing._stored import kind_told, stored_told
 from sklearn_mia.auditing._text import PASSES, records_of
 from sklearn_mia.auditing._writing import check_jinja2, visible
 
@@ -95,6 +95,7 @@ def template(name):
         "percent": percent,
         "rate": rate,
         "together": _together,
+        "kind_told": kind_told,
         "ends": _ends,
         "value": _value,
         "records_of": records_of,

@@ -34,7 +34,8 @@ def slice_groups(values, n_bins=_QUANTILE_BINS, *, fewest=1):
     n_bins : int, default=5
 
     fewest : int, default=1
-        Records that a value must have to be told. The rarer ones are one group.
+        Records that a value must have to be told. The rarer ones are one group, which
+        tells how many they are.
 
     Returns
     -------
@@ -53,7 +54,8 @@ def slice_groups(values, n_bins=_QUANTILE_BINS, *, fewest=1):
     n_rest = len(order) - len(common)
     if n_rest:
         rest = ~np.isin(text.astype(str), labels[common])
-        groups.append((f"{n_rest} other value{'' if n_rest == 1 else 's'}", rest))
+        label = "the rarest value" if n_rest == 1 else f"the {n_rest} rarest values"
+        groups.append((label, rest))
     return groups
 
 
