@@ -28,6 +28,11 @@ def check_destinations(arguments):
         _writing.check_jinja2()
     if given.get("name_records") and given.get("no_records"):
         raise ValueError("--name-records and --no-records contradict each other.")
+    if given.get("name_records") and arguments.html is None and arguments.json is None:
+        raise ValueError(
+            "--name-records is about the page and the JSON file, and neither is "
+            "written: pass -o FILE or --json FILE, or leave it out."
+        )
     notes_once(arguments.note)
     if given.get("groups") is not None and arguments.group is None:
         raise ValueError("--groups FILE needs --group COLUMN, the person of a record.")

@@ -69,11 +69,6 @@ def check_audit(arguments):
             "--slice size needs --group COLUMN: it tells groups apart by their number "
             "of records."
         )
-    if arguments.name_records and arguments.html is None and arguments.json is None:
-        raise ValueError(
-            "--name-records is about the page and the JSON file, and neither is "
-            "written: pass -o FILE or --json FILE, or leave it out."
-        )
     for option in ("fail_above", "fail_slice_above"):
         limits_once(getattr(arguments, option), _shown(option))
     _check_inputs(arguments, arguments.members, arguments.nonmembers)
