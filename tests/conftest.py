@@ -24,13 +24,25 @@ def pytest_collection():
         gc.enable()
 
 
+# Their worker processes take seconds to start, and are used again by the next.
+START_WORKERS = {
+    f"tests/test_{name}.py"
+    for name in ("audit", "base", "hooks", "privacy", "shadows", "with_shadows")
+}
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     # What the tests of a file share is made by one worker instead of by all.
     from xdist.scheduler import LoadFileScheduling
 
+    class BySharedWork(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "workers" if file in START_WORKERS else file
+
     if config.getvalue("dist") == "load":
-        return LoadFileScheduling(config, log)
+        return BySharedWork(config, log)
     return None
 
 
@@ -43,6 +55,36 @@ def parameters_of_a_class_are_read_once():
     with pytest.MonkeyPatch.context() as patch:
         read = classmethod(lambda cls: list(names(cls)))
         patch.setattr(BaseEstimator, "_get_param_names", read)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def arrays_are_looked_at_once():
+    """What scikit-learn asks of every array, and of the targets of every tree."""
+    import numpy as np
+    from sklearn.tree import _classes
+    from sklearn.utils import validation
+
+    is_frame = getattr(validation, "_nw_into_df_or_series", None)
+    check_targets = _classes.check_classification_targets
+
+    def check_other_targets(y):
+        # A forest gives each tree the codes of its classes, which it has checked.
+        if not (
+            y.dtype == float
+            and len(y) >= 20
+            and set(np.unique(y).tolist()) <= set(range(10))
+        ):
+            check_targets(y)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_classes, "check_classification_targets", check_other_targets)
+        if is_frame is not None:
+            patch.setattr(
+                validation,
+                "_nw_into_df_or_series",
+                lambda x: type(x) is not np.ndarray and is_frame(x),
+            )
         yield
 
 
@@ -71,6 +113,23 @@ def blind_checks_of_audits_are_cheap():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_build, "blind_auc", remembered)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bagging_of_audits_is_cheap():
+    """Small forests are attacked with fewer trees than in an audit of one."""
+    from sklearn_mia.auditing import _run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_run, "_FEWEST_TREES", 20)
+        yield
+
+
+@pytest.fixture
+def whole_bagging(monkeypatch):
+    from sklearn_mia.auditing import _run
+
+    monkeypatch.setattr(_run, "_FEWEST_TREES", 100)
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ from sklearn_mia.workers import temporary_folder
 
 # Cost 4 of 16: from there on it equals RMIA with 64 shadow models.
 _SHARE_OF_BAGGING = 25
+_FEWEST_TREES = 100
 # For measuring many models: 8 shadow models add less than .02 to the AUC, and fewer,
 # thicker reference forests of as many trees in all take half the time on small tables.
 _FEW_SHADOWS = 4
@@ -125,7 +126,9 @@ def default_attacks(
     forest = open_model(model).classifier
     bagging = BaggingAttack(
         model,
-        n_trees=max(_SHARE_OF_BAGGING * n_shadows * forest.n_estimators // 100, 100),
+        n_trees=max(
+            _SHARE_OF_BAGGING * n_shadows * forest.n_estimators // 100, _FEWEST_TREES
+        ),
         keep_models=False,
         random_state=random_state,
     )
