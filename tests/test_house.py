@@ -23,6 +23,7 @@ ORDER = (
     "redaction",
     "hooks",
     "models",
+    "label_free",
     "columns",
     "identity",
     "records",
