@@ -25,6 +25,7 @@ ORDER = (
     "redaction",
     "hooks",
     "models",
+    "label_free",
     "columns",
     "identity",
     "records",
