@@ -30,6 +30,7 @@ from sklearn_mia.auditing import (
     compare_with_baseline,
     default_attacks,
 )
+from sklearn_mia.black_box import BlackBoxClassifier
 from sklearn_mia.equations import round_values, strip_counts
 from sklearn_mia.model_selection import (
     AuditableClassifier,
@@ -50,6 +51,7 @@ __all__ = [
     "AuditReport",
     "AuditableClassifier",
     "BaggingAttack",
+    "BlackBoxClassifier",
     "CoarsenedClassifier",
     "DifficultyCalibrationAttack",
     "Finding",

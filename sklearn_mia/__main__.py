@@ -13,10 +13,8 @@ from sklearn_mia._demo import run_demo
 from sklearn_mia._interrupt import Stopped, stopped_by_signals
 from sklearn_mia.auditing import _circumstances, _loading, _writing
 from sklearn_mia.auditing._access import ACCESSES, WHO
-from sklearn_mia.auditing._audit import (
-    audit_case,
-    predictions_report,
-)
+from sklearn_mia.auditing._answers_alone import predictions_report
+from sklearn_mia.auditing._audit import audit_case
 from sklearn_mia.auditing._baseline import (
     check_baseline,
     compare_with_baseline,

@@ -27,6 +27,7 @@ ORDER = (
     "identity",
     "records",
     "response",
+    "black_box",
     "signals",
     "equations",
     "metrics",

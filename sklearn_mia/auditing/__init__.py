@@ -1,6 +1,7 @@
 """The answer a person reads: audits of trained models and their reports."""
 
-from sklearn_mia.auditing._audit import audit, audit_predictions
+from sklearn_mia.auditing._answers_alone import audit_predictions
+from sklearn_mia.auditing._audit import audit
 from sklearn_mia.auditing._baseline import compare_with_baseline
 from sklearn_mia.auditing._changes import ReportChanges, compare_reports
 from sklearn_mia.auditing._display import (

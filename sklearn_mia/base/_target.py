@@ -67,6 +67,11 @@ class Queries:
             return self.ids
         return merged_identities(self.ids, self.groups)
 
+    @property
+    def unanswered(self):
+        """Whether the target left each record without an answer."""
+        return np.isnan(self.log_proba).all(axis=1)
+
     def __post_init__(self):
         for name, value in list(vars(self).items()):
             object.__setattr__(self, name, frozen(value))
@@ -96,6 +101,13 @@ class TargetMixin:
         ids = record_ids(features, codes)
         if codes is None:
             codes = log_proba.argmax(axis=1)
+            n_without = int(np.isnan(log_proba[:, 0]).sum())
+            if n_without:
+                raise ValueError(
+                    f"label_column={self.label_column!r}: records carry no label, and "
+                    f"for {n_without} of them there is no answer of the target that "
+                    "could stand in. Pass records with labels, or a larger max_queries."
+                )
         return Queries(features, labels, codes, ids, log_proba)
 
     def _split_queries(self, X):
