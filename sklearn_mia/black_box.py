@@ -27,6 +27,8 @@ __all__ = ["BlackBoxClassifier", "asks_a_service", "black_box_of"]
 # The finest rounding that is told from none.
 _MOST_DECIMALS = 6
 _SAME_SUM = 1e-3
+# How far an answer in single precision may be outside of 0 and 1.
+_SINGLE_PRECISION = 1e-6
 # Where what is given in their name stands: both are methods, too.
 _FUNCTIONS = {"predict_proba": "_given_proba", "predict": "_given_labels"}
 
@@ -511,6 +513,8 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
                 "for each record and a column for each class. Of two classes with p "
                 "the probability of the second, return np.column_stack([1 - p, p])."
             )
+        proba[(proba < 0) & (proba >= -_SINGLE_PRECISION)] = 0
+        proba[(proba > 1) & (proba <= 1 + _SINGLE_PRECISION)] = 1
         sums = proba.sum(axis=1)
         off = np.abs(sums - 1) > _SAME_SUM
         same_sum = np.where(off, _rounding(proba), _SAME_SUM)

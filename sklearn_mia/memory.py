@@ -29,6 +29,7 @@ __all__ = [
     "cache_key",
     "content_key",
     "described",
+    "found",
     "keeping",
     "kept",
     "kept_batches",
@@ -181,6 +182,25 @@ def remembered(memory, function, key, name, make):
     return value, damaged
 
 
+def found(memory, function, key, name):
+    """What a cache has, or a LookupError; nothing is made.
+
+    Parameters
+    ----------
+    memory, function, key, name
+        As in :func:`remembered`.
+
+    Returns
+    -------
+    value : object
+    """
+
+    def absent():
+        raise LookupError
+
+    return remembered(memory, function, key, name, absent)[0]
+
+
 def kept_batches(memory, key):
     """All batches of answers that are kept of a service, one after the other.
 
@@ -196,14 +216,10 @@ def kept_batches(memory, key):
     batch : tuple of int and object
         Number and value. One that is damaged is left out.
     """
-
-    def absent():
-        raise LookupError
-
     number = missed = 0
     while missed < 2:
         try:
-            value, _ = remembered(memory, batch_of_service, key, number, absent)
+            value = found(memory, batch_of_service, key, number)
         except LookupError:
             missed += 1
         else:

@@ -381,6 +381,13 @@ def test_rounded_rows_sum_to_one_and_exact_ones_stay():
         assert np.array_equal(proba[1], table[1])
 
 
+def test_single_precision_may_leave_the_ends_and_no_more():
+    table = np.array([[-1e-7, 1 + 1e-7], [1e-9, 1 - 1e-9]])
+    target = BlackBoxClassifier(predict_proba=lambda X: table, classes=[0, 1])
+    proba = target.predict_proba([[0.0], [1.0]])
+    assert np.array_equal(proba, [[0, 1], [1e-9, 1 - 1e-9]])
+
+
 def test_labels_alone(records, model):
     X = records[:, :-1]
     names = np.array(["no", "yes"])

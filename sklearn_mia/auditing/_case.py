@@ -10,10 +10,9 @@ import numpy as np
 
 from sklearn_mia.checks import check_membership, check_probabilities
 from sklearn_mia.groups import group_codes, group_members
-from sklearn_mia.identity import check_cells, record_ids
+from sklearn_mia.identity import check_cells, merged_identities, record_ids
 from sklearn_mia.records import RecordSchema, as_labels, as_records, free_name
 from sklearn_mia.response import check_target, encode_labels, make_responder
-from sklearn_mia.shadows import merged_identities
 from sklearn_mia.tables import (
     as_table,
     columns_of,

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _num_samples, validate_data
 
 from sklearn_mia.hooks import frozen
-from sklearn_mia.identity import record_ids
+from sklearn_mia.identity import merged_identities, record_ids
 from sklearn_mia.records import RecordSchema
 from sklearn_mia.response import (
     RESPONSE_METHODS,
@@ -19,7 +19,6 @@ from sklearn_mia.response import (
     encode_labels,
     make_responder,
 )
-from sklearn_mia.shadows import merged_identities
 from sklearn_mia.tables import check_container, is_frame
 
 
