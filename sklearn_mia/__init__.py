@@ -36,6 +36,7 @@ _HOMES = {
         "compare_with_baseline",
         "default_attacks",
     ),
+    "black_box": ("BlackBoxClassifier",),
     "equations": (
         "round_values",
         "strip_counts",
@@ -60,6 +61,7 @@ _MODULES = (
     "attacks",
     "auditing",
     "base",
+    "black_box",
     "checks",
     "columns",
     "datasets",
@@ -67,6 +69,7 @@ _MODULES = (
     "groups",
     "hooks",
     "identity",
+    "label_free",
     "memory",
     "metrics",
     "model_selection",
@@ -113,6 +116,7 @@ if TYPE_CHECKING:
         compare_with_baseline,
         default_attacks,
     )
+    from sklearn_mia.black_box import BlackBoxClassifier  # noqa: F401
     from sklearn_mia.equations import round_values, strip_counts  # noqa: F401
     from sklearn_mia.model_selection import (  # noqa: F401
         AuditableClassifier,

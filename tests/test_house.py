@@ -30,6 +30,7 @@ ORDER = (
     "identity",
     "records",
     "response",
+    "black_box",
     "signals",
     "equations",
     "metrics",

@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING
 from sklearn_mia._lazy import lazily
 
 _HOMES = {
-    "_audit": (
-        "audit",
-        "audit_predictions",
-    ),
+    "_answers_alone": ("audit_predictions",),
+    "_audit": ("audit",),
     "_baseline": ("compare_with_baseline",),
     "_changes": (
         "ReportChanges",
@@ -27,7 +25,8 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
-    from sklearn_mia.auditing._audit import audit, audit_predictions  # noqa: F401
+    from sklearn_mia.auditing._answers_alone import audit_predictions  # noqa: F401
+    from sklearn_mia.auditing._audit import audit  # noqa: F401
     from sklearn_mia.auditing._baseline import compare_with_baseline  # noqa: F401
     from sklearn_mia.auditing._changes import ReportChanges, compare_reports  # noqa: F401
     from sklearn_mia.auditing._display import (  # noqa: F401

@@ -9,7 +9,8 @@ import sklearn
 from sklearn_mia._choices import RECIPE_FPRS
 from sklearn_mia.auditing import _circumstances, _writing
 from sklearn_mia.auditing._access import WHO
-from sklearn_mia.auditing._audit import audit_case, predictions_report
+from sklearn_mia.auditing._answers_alone import predictions_report
+from sklearn_mia.auditing._audit import audit_case
 from sklearn_mia.auditing._baseline import (
     check_baseline,
     compare_with_baseline,

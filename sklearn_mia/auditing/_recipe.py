@@ -38,7 +38,7 @@ from sklearn_mia.auditing._work import long_work, stages_of_attacks
 from sklearn_mia.checks import check_count
 from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import shown
-from sklearn_mia.identity import record_ids
+from sklearn_mia.identity import merged_identities, record_ids
 from sklearn_mia.memory import described, kept, memory_at_work, table_key
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
 from sklearn_mia.models import model_name
@@ -46,7 +46,6 @@ from sklearn_mia.progress import Stage, expect, stage
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import predicted_codes
 from sklearn_mia.shadows import (
-    merged_identities,
     prepare_recipe,
     root_seed,
 )

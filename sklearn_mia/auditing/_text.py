@@ -11,6 +11,7 @@ from sklearn_mia.auditing._judging import (
 )
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, percent_interval, rate
+from sklearn_mia.auditing._service import queries_told
 from sklearn_mia.auditing._slice_words import (
     differences_told,
     limit_in_words,
@@ -77,6 +78,7 @@ def render_text(content):
             f"{percent(data['accuracy_nonmembers'])} of the "
             f"{records_of(data, nouns.nonmembers)}."
         ),
+        *map(wrapped, queries_told(content["model"]["queries"])),
         *_baseline_lines(content["baseline"]),
         "",
         wrapped(

@@ -6,9 +6,10 @@ from inspect import isclass
 from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 from sklearn.utils.validation import _num_samples
 
+from sklearn_mia.black_box import asks_a_service
 from sklearn_mia.hooks import cause_of, frozen
 from sklearn_mia.label_free import split_label_free
-from sklearn_mia.models import final_fit_param, trains_anew
+from sklearn_mia.models import final_fit_param, trains_anew, unfitted_recipe
 from sklearn_mia.response import is_regressor_model
 from sklearn_mia.shadows import ShadowFitError, prepare_recipe
 from sklearn_mia.tables import own_copy
@@ -23,13 +24,35 @@ EARLY_STOPPING = (
 )
 
 
-def check_recipe(recipe):
-    """Raise ValueError for a recipe that no shadow could be trained with.
+def recipe_of(attack):
+    """The recipe of the shadows of an attack, that of its target if it names none."""
+    recipe = attack.shadow_estimator
+    return unfitted_recipe(attack.target_estimator) if recipe is None else recipe
+
+
+def check_trainable(recipe):
+    """Raise ValueError for a recipe that can only be asked, before it is."""
+    if asks_a_service(recipe):
+        raise ValueError(
+            "A model behind a service cannot be cloned, so that no shadow model like "
+            "it can be trained. Pass shadow_estimator=..., an estimator with the "
+            "settings that it was probably trained with, or use an attack without "
+            "shadow models, such as QuantileRegressionAttack."
+        )
+
+
+def checked_recipe(attack):
+    """The recipe of an attack, or an error for one that no shadow is trained with.
 
     Parameters
     ----------
+    attack : BaseShadowAttack
+
+    Returns
+    -------
     recipe : estimator instance
     """
+    recipe = recipe_of(attack)
     if isclass(recipe):
         raise TypeError(
             f"shadow_estimator must be an instance, got the class {recipe.__name__}. "
@@ -41,6 +64,7 @@ def check_recipe(recipe):
             "be cloned for shadows. Derive it from sklearn.base.BaseEstimator, or use "
             "an attack without shadows."
         )
+    check_trainable(recipe)
     if is_regressor_model(recipe):
         raise TypeError(
             f"shadow_estimator must be a classifier, got the regressor {recipe!r}."
@@ -53,6 +77,7 @@ def check_recipe(recipe):
     for name, value in recipe.get_params(deep=True).items():
         if name.endswith(("early_stopping_rounds", "early_stopping_round")) and value:
             raise ValueError(EARLY_STOPPING.format(f"The recipe has {name}={value!r}"))
+    return recipe
 
 
 def shadow_fit_params(attack, recipe, fit_params, n_records):

@@ -18,8 +18,10 @@ from sklearn_mia.base._contract import BaseAttack
 from sklearn_mia.base._evidence import ShadowEvidence, shadows_without_class
 from sklearn_mia.base._mixture import check_mixture
 from sklearn_mia.base._shadow_recipe import (
-    check_recipe,
+    check_trainable,
+    checked_recipe,
     fit_first_steps,
+    recipe_of,
     shadow_fit_params,
 )
 from sklearn_mia.base._sides import played_members, some_rows
@@ -27,7 +29,6 @@ from sklearn_mia.base._target import Queries
 from sklearn_mia.hooks import frozen
 from sklearn_mia.identity import find_ids, record_ids
 from sklearn_mia.memory import cache_key, open_memory
-from sklearn_mia.models import unfitted_recipe
 from sklearn_mia.readers import (
     BLOCK,
     LogProbaReader,
@@ -355,11 +356,12 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         return getattr(self, "n_shadows", 1)
 
     def _recipe(self):
-        recipe = self.shadow_estimator
-        if recipe is None:
-            recipe = unfitted_recipe(self.target_estimator)
-        check_recipe(recipe)
-        return recipe
+        return checked_recipe(self)
+
+    def _check_handled(self):
+        super()._check_handled()
+        if self._cost():
+            check_trainable(recipe_of(self))
 
     def _reader(self):
         """What target and shadows are asked, and what is read from the answers."""
@@ -379,14 +381,11 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         routing : MetadataRouter
             `fit` passes metadata on to the `fit` of the shadows.
         """
-        recipe = self.shadow_estimator
-        if recipe is None:
-            recipe = unfitted_recipe(self.target_estimator)
         return (
             MetadataRouter(owner=self)
             .add_self_request(self)
             .add(
-                shadow_estimator=recipe,
+                shadow_estimator=recipe_of(self),
                 method_mapping=MethodMapping().add(caller="fit", callee="fit"),
             )
         )
@@ -476,6 +475,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
                 self.shadow_members_[:, block],
                 np.ones(len(target[block]), dtype=bool),
             )
+        scores[pool.unanswered] = np.nan
         self._pool_scores = scores
         return scores
 
@@ -543,7 +543,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             outside = np.flatnonzero(~in_pool)
             features = take(features, outside)
             log_proba = self._responder.log_proba(self.target_estimator, features)
-            scores[outside] = self._score_queries(
+            scores[outside] = self._score_asked(
                 Queries(
                     features,
                     None if labels is None else labels[outside],
