@@ -134,6 +134,7 @@ def merged_identities(ids, groups):
     Parameters
     ----------
     ids : ndarray of shape (n_records,), dtype uint64
+        From :func:`record_ids`.
 
     groups : array-like of shape (n_records,)
         One person, many records.
