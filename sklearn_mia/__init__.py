@@ -40,7 +40,7 @@ from sklearn_mia.model_selection import (
     cross_validate_leakage,
     make_leakage_scorer,
 )
-from sklearn_mia.records import as_records
+from sklearn_mia.records import Records, as_records
 from sklearn_mia.risk import leave_one_out_risk, risky_settings, structural_risk
 
 __version__ = "0.1.0"
@@ -64,6 +64,7 @@ __all__ = [
     "QuantileRegressionAttack",
     "RecipeReport",
     "RecordRiskDisplay",
+    "Records",
     "ReportChanges",
     "ScoreDistributionDisplay",
     "ShadowModelAttack",

@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from sklearn_mia.identity import cell_values
+from sklearn_mia.items import lengths_of
 from sklearn_mia.tables import as_numbers, columns_of, is_frame
 
 _MOST_CATEGORIES = 12
@@ -224,6 +225,8 @@ def slicings_of(slices, case, difficulty):
             groups = rarity_groups(case.features)
         elif name == "size":
             groups = size_groups(case.groups)
+        elif name == "length":
+            groups = slice_groups(lengths_of(case.features))
         else:
             groups = slice_groups(slice_column(case, name), fewest=_FEW + 1)
         slicings[str(name)] = groups
@@ -232,12 +235,13 @@ def slicings_of(slices, case, difficulty):
 
 def _asked(slices, case):
     """Names of the slicings, each once."""
-    has_columns = case.features is not None and not sp.issparse(case.features)
     auto = ["class"]
     if case.features is not None:
         auto.append("loss")
-    if has_columns:
+    if case.has_columns and not sp.issparse(case.features):
         auto.append("rarity")
+    if _has_lengths(case):
+        auto.append("length")
     if case.groups is not None:
         auto.append("size")
     names = [n for s in slices for n in (auto if _is(s, "auto") else [s])]
@@ -268,13 +272,22 @@ def check_slices(slices, case):
                 "with groups 'size', are possible."
             )
         elif _is(name, "rarity"):
-            if sp.issparse(case.features):
+            if sp.issparse(case.features) or not case.has_columns:
                 raise ValueError(
-                    "slices holds 'rarity', which is not there for sparse records. "
-                    "Leave it out."
+                    "slices holds 'rarity', which is not there for sparse records and "
+                    "for those without columns. Leave it out."
                 )
+        elif _is(name, "length") and _has_lengths(case):
+            continue
         else:
             slice_column(case, name)
+
+
+def _has_lengths(case):
+    """Whether the records are items that are not all equally long."""
+    if case.features is None or case.has_columns:
+        return False
+    return len(np.unique(lengths_of(case.features))) > 1
 
 
 def _is(name, *words):
@@ -284,6 +297,11 @@ def _is(name, *words):
 def slice_column(case, name):
     """Values of one feature column, by name or position."""
     features = case.features
+    if not case.has_columns:
+        raise ValueError(
+            f"slices holds {name!r}, but the records have no columns; expected "
+            "'class', 'loss', with groups 'size', or 'length' if not all are equal."
+        )
     if is_frame(features) and name in features.columns:
         return features[name]
     if (
