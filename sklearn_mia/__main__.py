@@ -169,7 +169,8 @@ def _audit_of_model(arguments, limits):
         findings = [
             _circumstances.check_version(fitted_with, sklearn.__version__),
             _circumstances.check_column_order(
-                inputs.reordered, trained_names(model) is None
+                inputs.reordered,
+                trained_names(model) is None and arguments.features is None,
             ),
             _circumstances.check_reading(inputs.remarks),
         ]
@@ -240,6 +241,11 @@ def _audit_of_predictions(arguments, limits):
         raise ValueError(
             "--predictions needs --member COLUMN, the column that says which records "
             "the model was trained on."
+        )
+    if arguments.features is not None:
+        raise ValueError(
+            "--features is for a model, and --predictions has its answers alone. Leave "
+            "it out, or pass MODEL MEMBERS NONMEMBERS."
         )
     for option, given in (("release", "file"), ("effort", "thorough")):
         if getattr(arguments, option) == given:
@@ -345,10 +351,13 @@ def _parser():
     )
     command.add_argument("model", type=Path, nargs="?", help=MODEL_FILES)
     command.add_argument(
-        "members", type=Path, nargs="?", help="CSV or Parquet: its training records"
+        "members",
+        type=Path,
+        nargs="?",
+        help="CSV, Parquet or .npz: its training records",
     )
     command.add_argument(
-        "nonmembers", type=Path, nargs="?", help="CSV or Parquet: other records"
+        "nonmembers", type=Path, nargs="?", help="CSV, Parquet or .npz: other records"
     )
     command.add_argument("--label", required=True, help="column of the class label")
     group = add_column_options(command)

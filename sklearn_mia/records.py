@@ -116,7 +116,7 @@ class Records:
     >>> from sklearn_mia import Records
     >>> records = Records(["a document", "another one", "a third"], [0, 1, 1])
     >>> records
-    Records(3 documents in a list, with labels)
+    Records(list of 3 documents, with labels)
     >>> records[[2, 0]].features
     ['a third', 'a document']
     """
@@ -184,8 +184,7 @@ class Records:
 
     def __repr__(self):
         """Describe the records without showing one."""
-        kind = kind_of_records(self)
-        held = f"{len(self)} {kind} in a {type(self.features).__name__}"
+        held = f"{type(self.features).__name__} of {len(self)} {kind_of_records(self)}"
         return f"Records({held}, {'without' if self.labels is None else 'with'} labels)"
 
 
@@ -243,7 +242,7 @@ def as_records(X, y, *, label_name=None):
     array([[0.5, 1. , 0. ],
            [2.5, 3. , 1. ]])
     >>> as_records(["a document", "another one"], [0, 1])
-    Records(2 documents in a list, with labels)
+    Records(list of 2 documents, with labels)
     """
     X = as_features(X)
     if not tables.is_table(X):

@@ -360,6 +360,7 @@ def build_report(
             "n_mixed": subjects.n_mixed,
             "n_member_records": int(case.is_member.sum()),
             "n_nonmember_records": int((~case.is_member).sum()),
+            "kind": case.kind,
             "n_features": None if not case.has_columns else case.features.shape[1],
             "n_distinct": int(case.units.max() + 1),
             "label_column": case.label_name,

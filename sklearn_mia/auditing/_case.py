@@ -12,6 +12,7 @@ from sklearn.utils.validation import _num_samples
 from sklearn_mia.checks import check_membership
 from sklearn_mia.groups import group_codes, group_members
 from sklearn_mia.identity import check_cells, record_ids
+from sklearn_mia.items import kind_of
 from sklearn_mia.records import as_features, as_labels, as_records, free_name
 from sklearn_mia.response import check_target, encode_labels, make_responder
 from sklearn_mia.schema import make_schema
@@ -100,6 +101,12 @@ class Case:
     def has_columns(self):
         """Whether the features are a table: they may be items, or not known at all."""
         return self.features is not None and is_table(self.features)
+
+    @property
+    def kind(self):
+        """What the records are called if they are no rows of a table, else None."""
+        known = self.features is not None and not self.has_columns
+        return kind_of(self.features) if known else None
 
     def without(self, dropped):
         """The case without some records."""

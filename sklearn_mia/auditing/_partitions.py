@@ -226,7 +226,9 @@ def slicings_of(slices, case, difficulty):
         elif name == "size":
             groups = size_groups(case.groups)
         elif name == "length":
-            groups = slice_groups(lengths_of(case.features))
+            # Not by value: one that is rare would be that of a record.
+            lengths = lengths_of(case.features).astype(float)
+            groups = _several(_quantile_groups(lengths, _QUANTILE_BINS))
         else:
             groups = slice_groups(slice_column(case, name), fewest=_FEW + 1)
         slicings[str(name)] = groups

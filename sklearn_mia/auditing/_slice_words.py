@@ -22,6 +22,8 @@ def records_told(row, nouns=RECORDS):
         return f"the records whose rarest two values {others} have together"
     if row["slice"] == "size":
         return f"the {nouns.many} with {value} record{'' if value == '1' else 's'}"
+    if row["slice"] == "length":
+        return f"the records of a length of {value}"
     return f"the records with {row['slice']} {value}"
 
 
@@ -32,6 +34,8 @@ def slicing_told(slicing, nouns):
         "loss), in tenths, the easiest first",
         "rarity": "by how many other records have the same two values together, for "
         "the two that are rarest",
+        "length": "by length: the characters of a text, or the entries of what is no "
+        "text",
         "size": f"by the number of records of a {nouns.one}",
     }.get(slicing, f"by {slicing}")
 
