@@ -27,7 +27,8 @@ def check_cells(X, name="X"):
         The name of the argument, for the message.
     """
     if not is_table(X):
-        return check_items(X, name)
+        check_items(X, name)
+        return
     if sp.issparse(X) or not (is_frame(X) or X.dtype.kind == "O"):
         return
     for column_name, column in zip(column_names(X), columns_of(X), strict=True):

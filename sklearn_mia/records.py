@@ -366,6 +366,17 @@ def check_as_records(attack, records, reset):
     return records
 
 
+def check_is_no_items(X):
+    """Raise ValueError for items as they are, of which no label is told."""
+    found = None if tables.is_table(X) else items.as_items(X)
+    if found is not None:
+        raise ValueError(
+            f"X is a {type(X).__name__} of {items.kind_of(found)}, without labels. "
+            "Pass as_records(X, y), or Records(X) and label_column=None to let the "
+            "target's own prediction stand in."
+        )
+
+
 def kind_of_records(records):
     """What the features of :class:`Records` are called, in the plural."""
     features = records.features

@@ -12,7 +12,7 @@ from sklearn.utils.validation import _num_samples
 from sklearn_mia.checks import check_membership
 from sklearn_mia.groups import group_codes, group_members
 from sklearn_mia.identity import check_cells, record_ids
-from sklearn_mia.items import kind_of
+from sklearn_mia.items import as_items, kind_of
 from sklearn_mia.records import as_features, as_labels, as_records, free_name
 from sklearn_mia.response import check_target, encode_labels, make_responder
 from sklearn_mia.schema import make_schema
@@ -27,6 +27,10 @@ from sklearn_mia.tables import (
 )
 
 FEWEST_GROUPS = 2
+_ORDER = (
+    "X_train, y_train, X_test, y_test look like X_train, X_test, y_train, y_test, the "
+    "order of train_test_split. Pass X_train, y_train, X_test, y_test."
+)
 _WHOLE = re.compile(r"\d+", re.ASCII)
 
 
@@ -419,16 +423,16 @@ def make_case(
 def _check_order(X_train, y_train, X_test, y_test):
     """Raise ValueError for the four tables in the order of train_test_split."""
     if not is_table(X_train):
+        # Labels are no items, unless they are text.
+        swapped = as_items(y_train) is not None and as_items(X_test) is None
+        if swapped and np.ndim(X_test) == 1 and len(X_test) == len(X_train):
+            raise ValueError(_ORDER)
         return
     shapes = [getattr(a, "shape", np.shape(a)) for a in (y_train, X_test, y_test)]
     if [len(shape) for shape in shapes[:2]] != [2, 1] or shapes[0][1] == 1:
         return
     if len(shapes[2]) == 1 and shapes[1][0] == X_train.shape[0]:
-        raise ValueError(
-            "X_train, y_train, X_test, y_test look like X_train, X_test, y_train, "
-            "y_test, the order of train_test_split. Pass X_train, y_train, X_test, "
-            "y_test."
-        )
+        raise ValueError(_ORDER)
 
 
 def name_of_labels(y):

@@ -12,7 +12,7 @@ from sklearn.utils.validation import _num_samples, validate_data
 
 from sklearn_mia.hooks import frozen
 from sklearn_mia.identity import record_ids
-from sklearn_mia.records import Records, check_as_records
+from sklearn_mia.records import Records, check_as_records, check_is_no_items
 from sklearn_mia.response import (
     RESPONSE_METHODS,
     check_target,
@@ -126,6 +126,7 @@ class TargetMixin:
             if _num_samples(X) == 0:
                 raise ValueError("X is a frame of 0 records; at least 1 is required.")
             return X
+        check_is_no_items(X)
         return validate_data(
             self,
             X,

@@ -56,10 +56,14 @@ def _keys(groups, n_records):
 
 def _keys_in(X, column):
     """Keys that are a column of the records."""
-    names = column_names(X) if is_table(X) else ()
+    if not is_table(X):
+        raise ValueError(
+            f"group_column={column!r} needs a table, and these records have no "
+            "columns. Fit with groups: fit(X, y, groups=groups)."
+        )
+    names = column_names(X)
     if column not in names:
         known = names if is_frame(X) else f"positions 0 to {len(names) - 1}"
-        known = known if is_table(X) else "none, and need groups of their own"
         raise ValueError(
             f"group_column={column!r} is no column of the records, which have "
             f"{known}. Leave the column in X, and let the classifier drop it."

@@ -272,9 +272,17 @@ def _(attack, X, m):
     return FixedThresholdClassifier(attack, threshold=0.0).fit(X, m).predict(X)
 
 
+def _shown(display):
+    """A display whose figure is closed again."""
+    from matplotlib import pyplot
+
+    pyplot.close(display.figure_)
+    return display
+
+
 @tool("RocCurveDisplay")
 def _(attack, X, m):
-    return RocCurveDisplay.from_estimator(attack.fit(X, m), X, m).roc_auc
+    return _shown(RocCurveDisplay.from_estimator(attack.fit(X, m), X, m)).roc_auc
 
 
 @tool("RocCurveDisplay.from_cv_results")
@@ -282,12 +290,12 @@ def _(attack, X, m):
     found = cross_validate(
         attack, X, m, cv=FOLDS, return_estimator=True, return_indices=True
     )
-    return RocCurveDisplay.from_cv_results(found, X, m).roc_auc
+    return _shown(RocCurveDisplay.from_cv_results(found, X, m)).roc_auc
 
 
 @tool("DetCurveDisplay")
 def _(attack, X, m):
-    return DetCurveDisplay.from_estimator(attack.fit(X, m), X, m).fnr
+    return _shown(DetCurveDisplay.from_estimator(attack.fit(X, m), X, m)).fnr
 
 
 @tool("train_test_split stratified")
