@@ -32,7 +32,7 @@ def docstrings(n_records=N_RECORDS):
             module = importlib.import_module(name)
             for member in sorted(module.__all__):
                 text = getattr(module, member).__doc__ or ""
-                found[" ".join(text.split())[:300]] = None
+                found[" ".join(text.split())[:150]] = None
         own = [text for text in found if len(text) > 20]
         texts += own[: n_records // 2]
         labels += [label] * (n_records // 2)

@@ -36,8 +36,13 @@ from sklearn.utils import shuffle as shuffled
 from sklearn.utils.validation import _num_samples
 
 FOLDS = StratifiedKFold(2, shuffle=True, random_state=0)
-# Which of them start processes of their own.
+# Which of them start processes of their own, or fit many times.
 SLOW = {
+    "HalvingGridSearchCV",
+    "TunedThresholdClassifierCV",
+    "learning_curve",
+    "permutation_test_score",
+    "validation_curve",
     "cross_validate",
     "GridSearchCV",
     "cross_val_predict",
