@@ -58,11 +58,11 @@ def read_archive(path, max_bytes):
     except Exception as error:
         raise _damaged(path, "an archive of arrays", error) from None
     check_size(path, n_bytes, max_bytes)
-    sizes = {name: len(a) if a.ndim else None for name, a in arrays.items()}
-    if not sizes or len(set(sizes.values())) > 1:
+    sizes = [str(len(a)) if a.ndim else "no" for a in arrays.values()] or ["no"]
+    if len(set(sizes)) > 1 or "no" in sizes:
         raise ValueError(
-            f"{path} holds arrays of {', '.join(map(str, sizes.values())) or 'no'} "
-            "rows; expected one row a record in each of them."
+            f"{path} holds arrays of {', '.join(sizes)} rows; expected in each one row "
+            "a record."
         )
     columns = {
         name: a if a.ndim == 1 else np.arange(len(a)) for name, a in arrays.items()
