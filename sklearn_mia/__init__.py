@@ -50,7 +50,10 @@ _HOMES = {
         "cross_validate_leakage",
         "make_leakage_scorer",
     ),
-    "records": ("as_records",),
+    "records": (
+        "Records",
+        "as_records",
+    ),
     "risk": (
         "leave_one_out_risk",
         "risky_settings",
@@ -69,6 +72,7 @@ _MODULES = (
     "groups",
     "hooks",
     "identity",
+    "items",
     "label_free",
     "memory",
     "metrics",
@@ -80,6 +84,7 @@ _MODULES = (
     "redaction",
     "response",
     "risk",
+    "schema",
     "shadows",
     "signals",
     "tables",
@@ -127,7 +132,7 @@ if TYPE_CHECKING:
         cross_validate_leakage,
         make_leakage_scorer,
     )
-    from sklearn_mia.records import as_records  # noqa: F401
+    from sklearn_mia.records import Records, as_records  # noqa: F401
     from sklearn_mia.risk import leave_one_out_risk, risky_settings, structural_risk  # noqa: F401
 else:
     __all__, __getattr__, __dir__ = lazily(__name__, _HOMES, _MODULES)

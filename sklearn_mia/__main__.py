@@ -155,10 +155,13 @@ def _parser():
     )
     command.add_argument("model", type=Path, nargs="?", help=MODEL_FILES)
     command.add_argument(
-        "members", type=Path, nargs="?", help="CSV or Parquet: its training records"
+        "members",
+        type=Path,
+        nargs="?",
+        help="CSV, Parquet or .npz: its training records",
     )
     command.add_argument(
-        "nonmembers", type=Path, nargs="?", help="CSV or Parquet: other records"
+        "nonmembers", type=Path, nargs="?", help="CSV, Parquet or .npz: other records"
     )
     command.add_argument("--label", required=True, help="column of the class label")
     group = add_column_options(command)

@@ -15,7 +15,7 @@ EFFORTS = tuple(SHADOWS)
 EFFORT = "standard"
 
 # Groups of records that are no values of a column.
-SLICINGS = ("class", "loss", "rarity", "size")
+SLICINGS = ("class", "loss", "size", "rarity", "length")
 
 FPRS = (0.001, 0.01, 0.1)
 CONFIDENCE = 0.95

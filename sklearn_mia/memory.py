@@ -366,8 +366,11 @@ def table_key(ids, features):
     """
     dtypes = getattr(features, "dtypes", getattr(features, "dtype", None))
     names = getattr(features, "columns", None)
+    # An array of images has the ids of the table of its cells.
+    deeper = getattr(features, "shape", ())[2:]
     return [
         ids,
+        *deeper,
         type(features).__qualname__,
         [_described_dtype(d) for d in np.atleast_1d(np.asarray(dtypes, dtype=object))],
         None if names is None else [str(name) for name in names],

@@ -59,36 +59,6 @@ def parameters_of_a_class_are_read_once():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def arrays_are_looked_at_once():
-    """What scikit-learn asks of every array, and of the targets of every tree."""
-    import numpy as np
-    from sklearn.tree import _classes
-    from sklearn.utils import validation
-
-    is_frame = getattr(validation, "_nw_into_df_or_series", None)
-    check_targets = _classes.check_classification_targets
-
-    def check_other_targets(y):
-        # A forest gives each tree the codes of its classes, which it has checked.
-        if not (
-            y.dtype == float
-            and len(y) >= 20
-            and set(np.unique(y).tolist()) <= set(range(10))
-        ):
-            check_targets(y)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_classes, "check_classification_targets", check_other_targets)
-        if is_frame is not None:
-            patch.setattr(
-                validation,
-                "_nw_into_df_or_series",
-                lambda x: type(x) is not np.ndarray and is_frame(x),
-            )
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
 def blind_checks_of_audits_are_cheap():
     """Audits look without the model at one split, and at equal records once.
 

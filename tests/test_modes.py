@@ -10,7 +10,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia.__main__ import _parser, main
 from sklearn_mia.auditing import _command
-from sklearn_mia.auditing._audit import predictions_report
+from sklearn_mia.auditing._answers_alone import predictions_report
 from sklearn_mia.memory import memory_at_work
 from sklearn_mia.progress import showing
 
@@ -32,6 +32,8 @@ EXAMPLES = {
     "effort": ([], "--effort=quick"),
     "fail_above": ([], "--fail-above=auc=0.7"),
     "fail_slice_above": ([], "--fail-slice-above=auc=0.7"),
+    "features": ([], "--features=name"),
+    "files": (["--features=name"], "--files=nowhere"),
     "fpr": ([], "--fpr=0.2"),
     "group": ([], "--group=person"),
     "group_name": (["--group=person"], "--group-name=patient"),
@@ -67,8 +69,8 @@ EXAMPLES = {
 REFUSED = {
     "model": {"member", "predictions", "proba_prefix"},
     "predictions": {
-        *("drop", "drop_shared", "effort", "n_jobs", "n_shadows", "response_method"),
-        *("timeout", "trust", "trust_pickle"),
+        *("drop", "drop_shared", "effort", "features", "files", "n_jobs", "n_shadows"),
+        *("response_method", "timeout", "trust", "trust_pickle"),
     },
     "recipe": set(),
 }

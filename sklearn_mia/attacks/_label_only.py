@@ -13,6 +13,7 @@ from sklearn_mia.base import MeanGap, side_mean
 from sklearn_mia.base._without_shadows import BaseOptionalShadowAttack
 from sklearn_mia.hooks import cause_of
 from sklearn_mia.readers import Reader, own_column, read_values
+from sklearn_mia.records import Records
 from sklearn_mia.response import predicted_codes
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import as_signal, signal_name
@@ -427,6 +428,13 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
         self.random_state = random_state
 
     def _check_records(self, X, reset):
+        if isinstance(X, Records):
+            raise TypeError(
+                f"{type(self).__name__} changes single cells of a table, and X is "
+                "Records. Use an attack by the answers, such as RMIA with "
+                "response_method='predict'; images can be flattened to a table, for a "
+                "target that takes it."
+            )
         if sp.issparse(X):
             raise TypeError(
                 f"{type(self).__name__} got sparse records, which noise would fill. "

@@ -295,7 +295,7 @@ class LinearReconstructionAttack(BaseAttack):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         Returns

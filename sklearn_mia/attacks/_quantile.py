@@ -11,12 +11,14 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn_mia._compat import set_random_states
 from sklearn_mia.base import BaseAttack
 from sklearn_mia.identity import cell_values, find_ids, mix
+from sklearn_mia.items import item_numbers
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import as_signal
-from sklearn_mia.tables import columns_of, numbers_of
+from sklearn_mia.tables import columns_of, is_table, numbers_of
 
 _MOST_CATEGORIES = 200
 _MOST_ONE_HOT = 20
+_COLUMNS_OF_ITEMS = 64
 _RECORDS_ABOVE_QUANTILE = 10
 _TINY_SQUARE = 1e-6
 
@@ -48,7 +50,8 @@ class RecordTable:
 
     Numbers stay as they are, with NaN for what is missing. The class label and the
     columns that are not numbers are categories: coded 0, 1, ... by frequency, or one
-    column each.
+    column each. Documents, images and the like are told by about 64 numbers: counts of
+    hashed words, cells or statistics of them, and lengths.
 
     Parameters
     ----------
@@ -70,6 +73,7 @@ class RecordTable:
     def __init__(self, features, n_classes, one_hot):
         self.n_classes, self.one_hot = n_classes, one_hot
         self._known = {}
+        features = _as_columns(features)
         for j, column in enumerate(columns_of(features)):
             if numbers_of(column) is None:
                 values, counts = np.unique(cell_values(column), return_counts=True)
@@ -93,6 +97,7 @@ class RecordTable:
         -------
         table : ndarray of shape (n_records, n_columns)
         """
+        features = _as_columns(features)
         parts = [
             self._coded(cell_values(column), self._known[j])
             if j in self._known
@@ -108,6 +113,11 @@ class RecordTable:
             return same.astype(np.float64)
         # A rare or unknown value is one more category.
         return np.where(same.any(axis=1), same.argmax(axis=1), len(known))
+
+
+def _as_columns(features):
+    """Items as a small table of numbers; a table as it is."""
+    return features if is_table(features) else item_numbers(features, _COLUMNS_OF_ITEMS)
 
 
 def _fit(estimator, table, target):

@@ -143,7 +143,7 @@ class MembershipSignals(
         Parameters
         ----------
         X : {array-like, sparse matrix, pandas or polars DataFrame} of shape \
-                (n_records, n_columns)
+                (n_records, n_columns), or Records
             Records, features and class label.
 
         y : object, default=None
@@ -165,7 +165,7 @@ class MembershipSignals(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         Returns

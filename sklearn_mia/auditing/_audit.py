@@ -148,9 +148,9 @@ def audit(
     slices : str or tuple, default="auto"
         Groups of records to look at: ``"class"``; ``"loss"``, tenths by the loss of
         models that did not train on the record; ``"rarity"``, by how many records share
-        the rarest combination of two values that a record has; with groups ``"size"``,
-        by the number of records of a group; names of columns or, in an array, their
-        positions. "auto" is the first three, and the fourth with groups.
+        the rarest two values that a record has, or, of documents and the like, their
+        ``"length"``; with groups ``"size"``, by the number of records of a group; names
+        of columns or, in an array, their positions. "auto" is all of these four.
 
     min_slice_size : int, default=30
         Members, and non-members, below which a slice is not evaluated.

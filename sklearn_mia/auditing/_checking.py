@@ -9,6 +9,7 @@ from sklearn_mia.auditing._subjects import record_permuter
 from sklearn_mia.base._evidence import shadows_without_class
 from sklearn_mia.base._with_shadows import BaseShadowAttack
 from sklearn_mia.columns import dropped_columns
+from sklearn_mia.items import lengths_of
 from sklearn_mia.signals import loss
 from sklearn_mia.tables import as_numbers, column_names, columns_of, is_frame
 
@@ -183,7 +184,9 @@ def _unused_columns(case, target):
 def _columns_as_numbers(case, order=True):
     """Columns of a table by name, none of a sparse one; the order of the records."""
     features, columns = case.features, {}
-    if features is not None and not sp.issparse(features):
+    if features is not None and not case.has_columns:
+        columns = {"length": lengths_of(features).astype(float)}
+    elif features is not None and not sp.issparse(features):
         prefix = "" if is_frame(features) else "column "
         names = (f"{prefix}{name}" for name in column_names(features))
         columns = dict(zip(names, map(as_numbers, columns_of(features)), strict=True))

@@ -115,7 +115,8 @@ def _audit_of_model(arguments, limits):
         findings = [
             _circumstances.check_version(fitted_with, sklearn.__version__),
             _circumstances.check_column_order(
-                inputs.reordered, trained_names(model) is None
+                inputs.reordered,
+                trained_names(model) is None and arguments.features is None,
             ),
             _circumstances.check_reading(inputs.remarks),
         ]

@@ -6,6 +6,7 @@ from sklearn_mia.auditing._writing import has_suffix, is_parquet
 
 MOST_BYTES = 4 * 2**30
 
+ARCHIVE = ".npz"
 PICKLES = (".joblib", ".pkl", ".pickle")
 _TEXT = (".csv", ".csv.gz", ".txt")
 _TABS = ".tsv"
@@ -84,7 +85,7 @@ def check_table_file(path, *, separator=",", max_bytes=MOST_BYTES):
     Returns
     -------
     separator : str or None
-        Of its cells; None for a Parquet file.
+        Of its cells; None for a Parquet file or an archive of arrays.
     """
     path = Path(path)
     _check_there(path, "table", max_bytes)
@@ -93,7 +94,7 @@ def check_table_file(path, *, separator=",", max_bytes=MOST_BYTES):
     if not has_suffix(path, (*_TEXT, _TABS)):
         raise ValueError(
             f"The table {str(path)!r} ends in {path.suffix!r}; expected .csv, .csv.gz, "
-            ".tsv or .parquet."
+            ".tsv, .parquet or .npz."
         )
     if has_suffix(path, (_TABS,)) or separator == r"\t":
         return "\t"
@@ -120,7 +121,7 @@ def check_report_file(path, *, max_bytes):
 
 def has_types(path):
     """Tell whether the cells of a table have types in its file."""
-    return is_parquet(path)
+    return is_parquet(path) or has_suffix(path, (ARCHIVE,))
 
 
 def has_separator(path):

@@ -21,6 +21,8 @@ NOT_WITH_PREDICTIONS = {
     "drop": "leaves out columns that the model does not take",
     "drop_shared": "compares the records that the model was trained on with others",
     "effort": "needs the file of the model",
+    "features": "tells what the model takes",
+    "files": "tells what the model takes",
     "n_jobs": _OF_SHADOWS,
     "n_shadows": _OF_SHADOWS,
     "response_method": "tells how to ask the model",
@@ -141,6 +143,11 @@ def _check_inputs(arguments, *tables):
         raise ValueError(
             "--separator tells how the cells of a .csv or .txt file are separated, and "
             "no table is one. Leave it out."
+        )
+    if arguments.files is not None and arguments.features is None:
+        raise ValueError(
+            "--files needs --features COLUMN, the column with the name of the file of "
+            "each record."
         )
     memory = arguments.memory
     if memory is not None and memory.is_file():

@@ -25,6 +25,20 @@ def add_column_options(command):
         help="what the report calls one of them: patient, or child/children",
     )
     group.add_argument(
+        "--features",
+        metavar="COLUMN",
+        help="the one column that holds the records, each a text, for a model of "
+        "documents; or, of a .npz file, the array of them, images say. The other "
+        "columns are no features",
+    )
+    group.add_argument(
+        "--files",
+        type=Path,
+        metavar="FOLDER",
+        help="the column of --features names a file of this folder for each record: an "
+        "image (its pixels as the file has them, with Pillow), .npy, .wav or .txt",
+    )
+    group.add_argument(
         "--drop", action="append", default=[], metavar="COLUMN", help="leave out"
     )
     return group

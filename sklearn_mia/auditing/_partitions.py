@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from sklearn_mia.identity import cell_values
+from sklearn_mia.items import lengths_of
 from sklearn_mia.tables import as_numbers, columns_of, is_frame
 
 _MOST_CATEGORIES = 12
@@ -226,6 +227,10 @@ def slicings_of(slices, case, difficulty):
             groups = rarity_groups(case.features)
         elif name == "size":
             groups = size_groups(case.groups)
+        elif name == "length":
+            # Not by value: one that is rare would be that of a record.
+            lengths = lengths_of(case.features).astype(float)
+            groups = _several(_quantile_groups(lengths, _QUANTILE_BINS))
         else:
             groups = slice_groups(slice_column(case, name), fewest=_FEW + 1)
         slicings[str(name)] = groups
@@ -234,12 +239,13 @@ def slicings_of(slices, case, difficulty):
 
 def _asked(slices, case):
     """Names of the slicings, each once."""
-    has_columns = case.features is not None and not sp.issparse(case.features)
     auto = ["class"]
     if case.features is not None:
         auto.append("loss")
-    if has_columns:
+    if case.has_columns and not sp.issparse(case.features):
         auto.append("rarity")
+    if _has_lengths(case):
+        auto.append("length")
     if case.groups is not None:
         auto.append("size")
     names = [n for s in slices for n in (auto if _is(s, "auto") else [s])]
@@ -270,13 +276,22 @@ def check_slices(slices, case):
                 "with groups 'size', are possible."
             )
         elif _is(name, "rarity"):
-            if sp.issparse(case.features):
+            if sp.issparse(case.features) or not case.has_columns:
                 raise ValueError(
-                    "slices holds 'rarity', which is not there for sparse records. "
-                    "Leave it out."
+                    "slices holds 'rarity', which is not there for sparse records and "
+                    "for those without columns. Leave it out."
                 )
+        elif _is(name, "length") and _has_lengths(case):
+            continue
         else:
             slice_column(case, name)
+
+
+def _has_lengths(case):
+    """Whether the records are items that are not all equally long."""
+    if case.features is None or case.has_columns:
+        return False
+    return len(np.unique(lengths_of(case.features))) > 1
 
 
 def _is(name, *words):
@@ -288,6 +303,11 @@ def slice_column(case, name):
     features = case.features
     if features is None:
         return case.aside[name]
+    if not case.has_columns:
+        raise ValueError(
+            f"slices holds {name!r}, but the records have no columns; expected "
+            "'class', 'loss', with groups 'size', or 'length' if not all are equal."
+        )
     if is_frame(features) and name in features.columns:
         return features[name]
     if (

@@ -5,6 +5,7 @@ from functools import partial
 import joblib
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils.validation import _num_samples
 
 from sklearn_mia._choices import N_TARGETS, RECIPE_FPRS, SHADOWS
 from sklearn_mia.auditing._access import access_of
@@ -175,8 +176,8 @@ def audit_recipe(
     nouns = nouns_of(None if groups is None else settings.group_name)
     fprs, confidence, seed = settings.fprs, settings.confidence, settings.seed
     X, labels = side_table(X, "X"), as_labels(y)
-    if len(labels) != X.shape[0]:
-        raise ValueError(f"y has {len(labels)} labels for {X.shape[0]} records.")
+    if len(labels) != _num_samples(X):
+        raise ValueError(f"y has {len(labels)} labels for {_num_samples(X)} records.")
     units = _units(X, labels, groups)
     halves = [
         half_of_units(units, np.random.default_rng([seed, 2, number]))

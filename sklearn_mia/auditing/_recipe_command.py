@@ -52,7 +52,9 @@ def add_recipe_command(commands, common):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("model", type=Path, help=MODEL_FILES)
-    command.add_argument("table", type=Path, help="CSV or Parquet: records of its kind")
+    command.add_argument(
+        "table", type=Path, help="CSV, Parquet or .npz: its kind of records"
+    )
     command.add_argument("--label", required=True, help="column of the class label")
     add_column_options(command)
     output = command.add_argument_group("output")

@@ -26,6 +26,8 @@ def records_told(row, nouns=RECORDS):
         return f"the records whose rarest two values {others} have together"
     if row["slice"] == "size":
         return f"the {nouns.many} with {value} record{'' if value == '1' else 's'}"
+    if row["slice"] == "length":
+        return f"the records of a length of {value}"
     if _RAREST.fullmatch(value):
         one_of = "one of " if value.endswith("s") else ""
         return f"the records with {one_of}{value} of {row['slice']}"
@@ -39,6 +41,8 @@ def slicing_told(slicing, nouns):
         "loss), in tenths, the easiest first",
         "rarity": "by how many other records have the same two values together, for "
         "the two that are rarest",
+        "length": "by length: the characters of a text, or the entries of what is no "
+        "text",
         "size": f"by the number of records of a {nouns.one}",
     }.get(slicing, f"by {slicing}")
 

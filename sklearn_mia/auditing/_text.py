@@ -250,9 +250,15 @@ def sides_told(data, nouns):
         (data["n_members"], nouns.members, data["n_member_records"]),
         (data["n_nonmembers"], nouns.nonmembers, data["n_nonmember_records"]),
     )
-    return " and ".join(
+    told = " and ".join(
         f"{n} {many}" + (f" ({k} records)" if data["unit"] == "group" else "")
         for n, many, k in sides
+    )
+    kind = data.get("kind")
+    if not kind:
+        return told
+    return (
+        f"{told}, {'all' if data['unit'] == 'record' else 'whose records are'} {kind}"
     )
 
 

@@ -235,7 +235,7 @@ class BaseAttack(
         Parameters
         ----------
         X : {array-like, sparse matrix, pandas or polars DataFrame} of shape \
-                (n_records, n_columns)
+                (n_records, n_columns), or Records
             The pool: records, features and class label. See
             :func:`sklearn_mia.as_records`.
 
@@ -265,7 +265,7 @@ class BaseAttack(
         Parameters
         ----------
         X : {array-like, sparse matrix, pandas or polars DataFrame} of shape \
-                (n_records, n_columns)
+                (n_records, n_columns), or Records
             The pool, as in `fit`.
 
         y : array-like of shape (n_records,), default=None
@@ -384,7 +384,7 @@ class BaseAttack(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         Returns
@@ -435,7 +435,7 @@ class BaseAttack(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         Returns
@@ -466,7 +466,7 @@ class BaseAttack(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         Returns
@@ -484,7 +484,7 @@ class BaseAttack(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         Returns
@@ -508,7 +508,7 @@ class BaseAttack(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         y : array-like of shape (n_records,)

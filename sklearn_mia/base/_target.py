@@ -12,13 +12,14 @@ from sklearn.utils.validation import _num_samples, validate_data
 
 from sklearn_mia.hooks import frozen
 from sklearn_mia.identity import merged_identities, record_ids
-from sklearn_mia.records import RecordSchema
+from sklearn_mia.records import Records, check_as_records, check_is_no_items
 from sklearn_mia.response import (
     RESPONSE_METHODS,
     check_target,
     encode_labels,
     make_responder,
 )
+from sklearn_mia.schema import make_schema
 from sklearn_mia.tables import check_container, is_frame
 
 
@@ -89,7 +90,7 @@ class TargetMixin:
     def _fit_target(self, X):
         """Ask the target about checked records."""
         classes = check_target(self.target_estimator)
-        self._schema = RecordSchema(self.target_estimator, X, self.label_column)
+        self._schema = make_schema(self.target_estimator, X, self.label_column)
         self.label_column_ = self._schema.label_column
         features, labels = self._schema.split(X)
         codes = None if labels is None else encode_labels(labels, classes)
@@ -127,11 +128,16 @@ class TargetMixin:
 
     def _check_records(self, X, reset):
         check_container(X)
+        if not reset:
+            self._schema.check_kind(X)
+        if isinstance(X, Records):
+            return check_as_records(self, X, reset)
         if is_frame(X):
             X = validate_data(self, X, skip_check_array=True, reset=reset)
             if _num_samples(X) == 0:
                 raise ValueError("X is a frame of 0 records; at least 1 is required.")
             return X
+        check_is_no_items(X)
         return validate_data(
             self,
             X,

@@ -242,7 +242,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         Parameters
         ----------
         X : {array-like, sparse matrix, pandas or polars DataFrame} of shape \
-                (n_records, n_columns)
+                (n_records, n_columns), or Records
             The pool: records, features and class label, from which the shadows draw.
             See :func:`sklearn_mia.as_records`. Put members and non-members in it:
             scores are fair among records of the pool.
@@ -520,7 +520,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         Returns
