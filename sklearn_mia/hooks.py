@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_mia.redaction import without_values
+from sklearn_mia.redaction import PERHAPS_A_VALUE, without_values
 from sklearn_mia.tables import read_only
 
 _NUMBERS = "biuf"
@@ -15,10 +15,6 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]*")
 # Their texts name what code lacks, in quotes.
 _ABOUT_CODE = (AttributeError, ImportError, NameError)
 _MOST_OF_A_TEXT = 500
-# What may be a value of a record: in quotes, in brackets, or a decimal number.
-_PERHAPS_A_VALUE = re.compile(
-    r"(?<!\w)'[^']*'|\"[^\"]*\"|\[[^\]]*\]|[-+]?\d+(?:\.\d+(?:[eE][-+]?\d+)?|[eE][-+]?\d+)"
-)
 
 
 def callable_name(function):
@@ -79,7 +75,7 @@ def cause_of(error, *tables):
     elif isinstance(error, KeyError):
         text = ""
     elif not isinstance(error, _ABOUT_CODE):
-        text = _PERHAPS_A_VALUE.sub("...", text)
+        text = PERHAPS_A_VALUE.sub("...", text)
     text = text.split("\n")[0][:_MOST_OF_A_TEXT].rstrip(".")
     frames = traceback.extract_tb(error.__traceback__)
     place = f" (in {frames[-1].name}, {_place(frames[-1])})" if frames else ""

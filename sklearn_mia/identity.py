@@ -2,13 +2,18 @@
 
 import hashlib
 import numbers
+from collections.abc import Mapping
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
 
-from sklearn_mia.tables import column_names, columns_of, is_frame
+from sklearn_mia.items import check_items, is_missing, item_list
+from sklearn_mia.tables import column_names, columns_of, is_frame, is_table
 
 _MAX_EXACT_INTEGER = 2**53
+# So many at a time stay in the cache of a processor.
+_CELLS_AT_A_TIME = 2**16
 
 
 def check_cells(X, name="X"):
@@ -17,11 +22,14 @@ def check_cells(X, name="X"):
     Parameters
     ----------
     X : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_columns)
-        Records, or features.
+        Records, or features; of items each must be one that can be told from others.
 
     name : str, default="X"
         The name of the argument, for the message.
     """
+    if not is_table(X):
+        check_items(X, name)
+        return
     if sp.issparse(X) or not (is_frame(X) or X.dtype.kind == "O"):
         return
     for column_name, column in zip(column_names(X), columns_of(X), strict=True):
@@ -50,10 +58,15 @@ def record_ids(features, labels=None, *, dtype=np.float64):
     categories and strings by value. The index, the memory order and the container
     do not matter; a float32 copy of a float64 record is another record.
 
+    A document is one cell, and an array of three dimensions and more the table of its
+    cells. An item of a list that is an array or a list itself has its shape as one more
+    cell, whatever the shapes of the others; a dictionary is its pairs, in any order.
+
     Parameters
     ----------
     features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
-        The features, columns in a fixed order.
+        The features, columns in a fixed order; or a list, a series or an array of
+        items.
 
     labels : array-like of shape (n_records,) or None, default=None
         The class labels, one more column.
@@ -79,6 +92,8 @@ def record_ids(features, labels=None, *, dtype=np.float64):
     if sp.issparse(features):
         total = _sparse_total(features, dtype)
         n_columns = features.shape[1]
+    elif not is_table(features):
+        total, n_columns = _items_total(features, dtype)
     else:
         columns = columns_of(features)
         total = np.zeros(len(features), dtype=np.uint64)
@@ -125,6 +140,35 @@ def find_ids(known, ids):
     place = np.searchsorted(known, ids)
     place[place == len(known)] = 0
     return np.where(known[place] == ids, place, -1)
+
+
+def merged_identities(ids, groups):
+    """Identities under which equal records and records of one group are one.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_records,), dtype uint64
+        From :func:`record_ids`.
+
+    groups : array-like of shape (n_records,)
+        One person, many records.
+
+    Returns
+    -------
+    identities : ndarray of shape (n_records,), dtype uint64
+        Of the content: neither the order of the records nor the names of the groups
+        matter.
+    """
+    _, record = np.unique(ids, return_inverse=True)
+    unique, group = np.unique(cell_values(groups), return_inverse=True)
+    links = sp.coo_array(
+        (np.ones(len(ids), dtype=bool), (group, len(unique) + record)),
+        shape=(len(unique) + record.max() + 1,) * 2,
+    )
+    _, component = connected_components(links, directed=False)
+    smallest = np.full(component.max() + 1, np.iinfo(np.uint64).max, dtype=np.uint64)
+    np.minimum.at(smallest, component[group], ids)
+    return smallest[component[group]]
 
 
 def mix(x):
@@ -282,3 +326,76 @@ def _sparse_total(features, dtype):
     running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(gain)])
     rows = running[features.indptr[1:]] - running[features.indptr[:-1]]
     return rows + np.sum(at_zero)
+
+
+def _items_total(features, dtype):
+    """Sums over the cells of items, and how many cells each has."""
+    if isinstance(features, np.ndarray) and features.ndim > 2:
+        return _arrays_total(features, dtype), int(np.prod(features.shape[1:]))
+    items = item_list(features)
+    if all(isinstance(v, (str, bytes)) or is_missing(v) for v in items):
+        return mix(_object_bits(items) + _salt(0)), 1
+    known = _ObjectBits()
+    found = [_item_total(v, dtype, known) for v in items]
+    total, n_cells = np.array(found, dtype=np.uint64).reshape(-1, 2).T
+    return total, n_cells
+
+
+def _arrays_total(arrays, dtype):
+    n_cells = int(np.prod(arrays.shape[1:]))
+    salts = _salt(np.arange(n_cells))
+    total = np.empty(len(arrays), dtype=np.uint64)
+    step = max(1, _CELLS_AT_A_TIME // max(n_cells, 1))
+    for start in range(0, len(arrays), step):
+        some = np.ascontiguousarray(arrays[start : start + step])
+        bits = cell_values(some.ravel(), dtype).reshape(len(some), -1)
+        total[start : start + step] = mix(bits + salts).reshape(bits.shape).sum(axis=1)
+    return total
+
+
+def _item_total(item, dtype, known):
+    """Sum over the cells of one item, and their number."""
+    if isinstance(item, Mapping):
+        pairs = [
+            (_value_bits(k, dtype, known), _value_bits(v, dtype, known))
+            for k, v in item.items()
+        ]
+        key, value = np.array(pairs, dtype=np.uint64).reshape(-1, 2).T
+        # A sum does not depend on the order of the keys.
+        return int(mix(mix(key) + value).sum(dtype=np.uint64)), 1
+    if not isinstance(item, (list, tuple, np.ndarray)):
+        try:
+            return int(mix(known[item] + _salt(0))[0]), 1
+        except TypeError:
+            raise TypeError(
+                f"An item of the records is of type {type(item).__name__}; expected "
+                "text, an array, a list or a dictionary."
+            ) from None
+    bits, shape = _parts_of(item, dtype, known)
+    shape_bits = _digest(b"shape", repr(shape).encode())
+    cells = np.append(bits, np.uint64(shape_bits))
+    total = mix(cells + _salt(np.arange(len(cells)))).sum(dtype=np.uint64)
+    return int(total), len(cells)
+
+
+def _parts_of(item, dtype, known):
+    """Bits of the cells of a list or an array, and its shape."""
+    try:
+        array = np.asarray(item)
+    except ValueError:  # lists of different length
+        array = None
+    if array is None or (array.dtype.kind == "O" and array.ndim == 1):
+        parts = [_value_bits(v, dtype, known) for v in item]
+        return np.array(parts, dtype=np.uint64), (len(parts),)
+    if array.dtype.kind in "USO" and not isinstance(item, np.ndarray):
+        # Of numbers beside text NumPy makes text.
+        flat = np.array(item, dtype=object).ravel()
+        return cell_values(flat, dtype), array.shape
+    return cell_values(array.ravel(), dtype), array.shape
+
+
+def _value_bits(value, dtype, known):
+    if isinstance(value, (Mapping, list, tuple, np.ndarray)):
+        total, n_cells = _item_total(value, dtype, known)
+        return int(mix(np.uint64(total) ^ _salt(n_cells))[0])
+    return known[value]

@@ -566,6 +566,23 @@ def is_one_against_rest(model):
     return bool(objectives & _ONE_AGAINST_REST)
 
 
+def may_not_answer(model):
+    """Tell whether a model says that it may leave records without an answer.
+
+    Parameters
+    ----------
+    model : fitted classifier
+        In any wrappers.
+
+    Returns
+    -------
+    may_not : bool
+        Then a row of its probabilities may be NaN, and a label None: of
+        :class:`~sklearn_mia.BlackBoxClassifier`.
+    """
+    return bool(getattr(open_model(model).classifier, "may_not_answer", False))
+
+
 def forest_table(features):
     """Features as the trees of a forest take them without a check of their own."""
     return check_array(

@@ -1,21 +1,30 @@
 """What an attack looks at: records, their class label, and their identity.
 
-A *record* is one row: the features and the class label of one example. This
-module joins and splits the two, and recognises a record by its content.
+A *record* is the features and the class label of one example: a row of a table, or a
+document, an image or the like beside its label. This module joins and splits the two,
+and recognises a record by its content.
 """
 
 import numbers
-import re
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import (
+    _num_samples,
+    check_consistent_length,
+    column_or_1d,
+)
 
-from sklearn_mia import tables
+from sklearn_mia import items, tables
 from sklearn_mia.identity import count_duplicates, record_ids
-from sklearn_mia.models import n_trained_columns, trained_names
 
-__all__ = ["RecordSchema", "as_records", "count_duplicates", "record_ids"]
+__all__ = [
+    "Records",
+    "as_features",
+    "as_records",
+    "count_duplicates",
+    "record_ids",
+]
 
 
 def as_labels(y, name="y"):
@@ -48,6 +57,137 @@ def as_labels(y, name="y"):
     return y
 
 
+def as_features(X, name="X"):
+    """X as a table where it is one, else as a container of items.
+
+    Parameters
+    ----------
+    X : object
+        What the user gave as features.
+
+    name : str, default="X"
+        The name of the argument, for the messages.
+
+    Returns
+    -------
+    X : {ndarray, sparse matrix, DataFrame}, or list, tuple, series or ndarray of items
+        Not a copy where that is possible.
+    """
+    tables.check_container(X, name)
+    found = None if tables.is_table(X) else items.as_items(X)
+    return tables.as_table(X, name) if found is None else found
+
+
+class Records:
+    """Documents, images, recordings or dictionaries, each with its class label.
+
+    What scikit-learn can index by rows is a record. The features stay in the very
+    container that the target was trained on, and the tools of scikit-learn take rows of
+    both together: cross-validation, searches, pipelines, calibration, displays.
+
+    Parameters
+    ----------
+    features : list, tuple, Series or ndarray
+        One item a record: a text, an array, a list or a dictionary.
+
+    labels : array-like of shape (n_records,) or None, default=None
+        The class label of each, as the target knows it. None: they carry none, for an
+        attack with ``label_column=None``.
+
+    Attributes
+    ----------
+    features : list, tuple, Series or ndarray
+        As given.
+
+    labels : ndarray of shape (n_records,) or None
+        The class labels.
+
+    See Also
+    --------
+    as_records : Makes them, or a table with a label column, of features and labels.
+
+    Notes
+    -----
+    They are no table: what needs one, as `BaggingClassifier` and
+    ``StackingClassifier(passthrough=True)``, raises an error.
+
+    Examples
+    --------
+    >>> from sklearn_mia import Records
+    >>> records = Records(["a document", "another one", "a third"], [0, 1, 1])
+    >>> records
+    Records(list of 3 documents, with labels)
+    >>> records[[2, 0]].features
+    ['a third', 'a document']
+    """
+
+    def __init__(self, features, labels=None):
+        tables.check_container(features, "features")
+        found = items.as_items(features)
+        features = features if found is None else found
+        sequence = isinstance(features, (list, tuple)) or items.is_series(features)
+        if not sequence and not tables.is_table(features) and np.ndim(features) == 0:
+            raise TypeError(
+                f"features must be a list, a series or an array with one item a "
+                f"record, got {type(features).__name__}."
+            )
+        self.features = features
+        self.labels = None if labels is None else as_labels(labels, "labels")
+        check_consistent_length(self.features, self.labels)
+
+    def __len__(self):
+        """Return the number of records."""
+        return _num_samples(self.features)
+
+    @property
+    def shape(self):
+        """The number of records, in a tuple: there are no columns."""
+        return (len(self),)
+
+    def __getitem__(self, key):
+        """Take records: one as a pair, several as records.
+
+        Parameters
+        ----------
+        key : int, slice, array-like of int or bool, or a pair of that and ...
+
+        Returns
+        -------
+        taken : Records, or tuple of an item and its label
+        """
+        if isinstance(key, tuple):
+            key, *rest = key
+            if rest not in ([], [Ellipsis]):
+                raise IndexError(f"Records have no columns, got the index {rest!r}.")
+        if isinstance(key, numbers.Integral) and not isinstance(key, (bool, np.bool_)):
+            place = range(len(self))[key]
+            label = None if self.labels is None else self.labels[place]
+            item = tables.take(self.features, [place])
+            item = item if tables.is_table(item) else items.first_item(item)
+            return item, label
+        if not isinstance(key, slice):
+            key = np.asarray(key)
+            key = key if key.size else key.astype(int)
+        rows = np.arange(len(self))[key]
+        taken = object.__new__(type(self))
+        taken.features = tables.take(self.features, rows)
+        taken.labels = tables.take(self.labels, rows)
+        return taken
+
+    def __array__(self, dtype=None, copy=None):
+        """Refuse to become a table."""
+        raise TypeError(
+            "Records are no table and cannot become an array. What needs a table, as "
+            "BaggingClassifier and StackingClassifier(passthrough=True) do, cannot "
+            "take them; pass their features or labels where one of the two is meant."
+        )
+
+    def __repr__(self):
+        """Describe the records without showing one."""
+        held = f"{type(self.features).__name__} of {len(self)} {kind_of_records(self)}"
+        return f"Records({held}, {'without' if self.labels is None else 'with'} labels)"
+
+
 def as_records(X, y, *, label_name=None):
     """Join features and class labels into records, the input of every attack.
 
@@ -55,10 +195,13 @@ def as_records(X, y, *, label_name=None):
     the features are kept, so that the target later sees just what it was trained
     on.
 
+    Documents, images and the like have no columns: there the label stands beside them,
+    in :class:`Records`.
+
     Parameters
     ----------
     X : {array-like, sparse matrix, pandas or polars DataFrame} of shape \
-            (n_records, n_features)
+            (n_records, n_features), or list, Series or array of items
         The features.
 
     y : array-like of shape (n_records,)
@@ -71,7 +214,7 @@ def as_records(X, y, *, label_name=None):
 
     Returns
     -------
-    records : same container as X, of shape (n_records, n_features + 1)
+    records : same container as X, of shape (n_records, n_features + 1), or Records
         A numeric array whose dtype cannot hold the labels exactly (text, say)
         becomes an array of dtype object; use a frame to avoid that.
 
@@ -83,7 +226,14 @@ def as_records(X, y, *, label_name=None):
 
     See Also
     --------
+    Records : Items and their labels, whatever the items are.
     record_ids : The identity of each record, by content.
+
+    Notes
+    -----
+    Text, dictionaries, arrays of three dimensions and more, and lists of lists or
+    arrays that differ in shape are items. Lists of one length are a table: where they
+    are sequences that happen to be equally long, call :class:`Records` itself.
 
     Examples
     --------
@@ -92,8 +242,17 @@ def as_records(X, y, *, label_name=None):
     >>> as_records(np.array([[0.5, 1.0], [2.5, 3.0]]), [0, 1])
     array([[0.5, 1. , 0. ],
            [2.5, 3. , 1. ]])
+    >>> as_records(["a document", "another one"], [0, 1])
+    Records(list of 2 documents, with labels)
     """
-    X = tables.as_table(X)
+    X = as_features(X)
+    if not tables.is_table(X):
+        if label_name is not None:
+            raise ValueError(
+                f"label_name={label_name!r} is a column, which a {type(X).__name__} of "
+                f"{items.kind_of(X)} has not. Leave it out."
+            )
+        return Records(X, y)
     name = getattr(y, "name", None)
     if tables.is_frame(y) and len(y.columns) == 1:
         name = y.columns[0]
@@ -183,196 +342,43 @@ def _joint_dtype(dtype, labels, sparse=False):
     return np.dtype(object)
 
 
-class RecordSchema:
-    """Where the class label is in a record, and how the target wants its features.
-
-    Fixed once, when an attack is fitted, from the target and the first records;
-    afterwards every table is split in the same way.
+def check_as_records(attack, records, reset):
+    """Records that an attack may look at, which have no columns to remember.
 
     Parameters
     ----------
-    target : estimator instance
-        The fitted target; its `feature_names_in_` and `n_features_in_`, where it has
-        them, tell which columns it was trained on.
+    attack : estimator instance
 
-    records : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_columns)
-        The records that the attack is fitted on.
+    records : Records
 
-    label_column : {"auto"}, int, str or None, default="auto"
-        "auto": in a frame the one column that the target was not trained on, else
-        the last one. An int is a position (for a frame with integer names, a name).
-        None: the records carry no label.
+    reset : bool
+        Whether it is fitted on them.
 
-    Attributes
-    ----------
-    label_column : str, int or None
-        The column found: a name in a frame, else a position.
-
-    feature_names : list or None
-        Names of the feature columns in the order handed to the target; None for
-        tables without names.
+    Returns
+    -------
+    records : Records
     """
+    if reset:
+        # What a fit on a table has left would be compared with them.
+        for name in ("n_features_in_", "feature_names_in_"):
+            vars(attack).pop(name, None)
+    if len(records) == 0:
+        raise ValueError("X has 0 records; at least 1 is required.")
+    return records
 
-    def __init__(self, target, records, label_column="auto"):
-        names = trained_names(target)
-        n_trained = n_trained_columns(target)
-        columns = list(records.columns) if tables.is_frame(records) else None
-        if columns is not None:
-            self._init_frame(columns, names, n_trained, label_column)
-        else:
-            self._init_array(records.shape[1], n_trained, label_column)
 
-    def _init_frame(self, columns, names, n_trained, label_column):
-        if names is not None and not set(names) <= set(columns):
-            # LightGBM remembers the spaces of a name as underscores.
-            renamed = {re.sub(r"\s", "_", c): c for c in columns if isinstance(c, str)}
-            names = [c if c in columns else renamed.get(c, c) for c in names]
-        if names is not None and not set(names) <= set(columns):
-            missing = [c for c in names if c not in columns]
-            raise ValueError(
-                f"The target was trained on columns that the records lack: "
-                f"{_shown(missing)}. The records have {_shown(columns)}."
-            )
-        if label_column is None:
-            label = None
-        elif isinstance(label_column, str) and label_column == "auto":
-            label = self._auto_label(columns, names, n_trained)
-        elif label_column in columns:
-            label = label_column
-        elif isinstance(label_column, numbers.Integral) and not isinstance(
-            label_column, bool
-        ):
-            label = columns[_position(label_column, len(columns))]
-        else:
-            raise ValueError(
-                f"label_column={label_column!r} is not a column of the records, which "
-                f"have {_shown(columns)}."
-            )
-        rest = [c for c in columns if c != label]
-        if names is not None:
-            extra = [c for c in rest if c not in set(names)]
-            if extra:
-                raise ValueError(
-                    f"The records have columns that the target was not trained on: "
-                    f"{_shown(extra)}. Drop them; only the class label may be added."
-                )
-            rest = list(names)
-        elif n_trained is not None and len(rest) != n_trained:
-            raise ValueError(_count_message(len(rest), n_trained, label is None))
-        self.label_column = label
-        self.feature_names = rest
-        # A model fitted on a frame with text names would know them: this one was
-        # fitted on an array, and wants one again.
-        self._as_array = (
-            names is None
-            and n_trained is not None
-            and all(isinstance(c, str) for c in rest)
-        )
-
-    @staticmethod
-    def _auto_label(columns, names, n_trained):
-        if names is None:
-            if n_trained is not None and len(columns) != n_trained + 1:
-                raise ValueError(_count_message(len(columns) - 1, n_trained, False))
-            return columns[-1]
-        extra = [c for c in columns if c not in set(names)]
-        if len(extra) == 1:
-            return extra[0]
-        if not extra:
-            raise ValueError(
-                "The records hold only the columns that the target was trained on, "
-                "not the class label. Add it with as_records(X, y), or set "
-                "label_column=None to let the target's own prediction stand in."
-            )
+def check_is_no_items(X):
+    """Raise ValueError for items as they are, of which no label is told."""
+    found = None if tables.is_table(X) else items.as_items(X)
+    if found is not None:
         raise ValueError(
-            f"label_column='auto' found {len(extra)} columns that the target was not "
-            f"trained on: {_shown(extra)}. Drop all but the class label."
+            f"X is a {type(X).__name__} of {items.kind_of(found)}, without labels. "
+            "Pass as_records(X, y), or Records(X) and label_column=None to let the "
+            "target's own prediction stand in."
         )
 
-    def _init_array(self, n_columns, n_trained, label_column):
-        if label_column is None:
-            label = None
-        elif isinstance(label_column, str) and label_column == "auto":
-            label = n_columns - 1
-        elif isinstance(label_column, numbers.Integral) and not isinstance(
-            label_column, bool
-        ):
-            label = _position(label_column, n_columns)
-        else:
-            raise ValueError(
-                f"label_column={label_column!r} is a name, but the records are an "
-                "array without column names. Pass a position or a frame."
-            )
-        n_features = n_columns - (label is not None)
-        if n_trained is not None and n_features != n_trained:
-            raise ValueError(_count_message(n_features, n_trained, label is None))
-        self.label_column = label
-        self.feature_names = None
-        self._as_array = False
 
-    def split(self, records):
-        """Split records into what the target wants and the class labels.
-
-        Parameters
-        ----------
-        records : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_columns)
-
-        Returns
-        -------
-        features : same container as `records`
-            Columns in the target's order. No copy of an array whose label is first
-            or last.
-
-        labels : ndarray of shape (n_records,) or None
-            None if the records carry no label.
-        """
-        label = self.label_column
-        if self.feature_names is not None:
-            features = records[self.feature_names]
-            if self._as_array:
-                features = features.to_numpy()
-            labels = None if label is None else as_labels(records[label])
-            return features, labels
-        if label is None:
-            return tables.read_only(records), None
-        n_columns = records.shape[1]
-        if label == n_columns - 1:
-            kept = slice(0, label)
-        elif label == 0:
-            kept = slice(1, None)
-        else:
-            kept = np.r_[0:label, label + 1 : n_columns]
-        if sp.issparse(records):
-            records = records.tocsr()
-            return tables.read_only(records[:, kept]), records[
-                :, [label]
-            ].toarray().ravel()
-        return tables.read_only(tables.numeric_if_possible(records[:, kept])), records[
-            :, label
-        ]
-
-
-def _position(index, n_columns):
-    if not -n_columns <= index < n_columns:
-        raise ValueError(
-            f"label_column={index!r} is outside the {n_columns} columns of the records."
-        )
-    return int(index) % n_columns
-
-
-def _count_message(n_features, n_trained, unlabelled):
-    if n_features == n_trained - 1 and not unlabelled:
-        return (
-            f"The records have {n_trained} columns, as many as the target has "
-            "features: the class label is missing. Add it with as_records(X, y), or "
-            "set label_column=None to let the target's own prediction stand in."
-        )
-    return (
-        f"The records have {n_features} feature columns, but the target was trained "
-        f"on {n_trained}."
-    )
-
-
-def _shown(names, most=6):
-    text = ", ".join(repr(c) for c in names[:most])
-    return text + (f" and {len(names) - most} more" if len(names) > most else "")
+def kind_of_records(records):
+    """What the features of :class:`Records` are called, in the plural."""
+    features = records.features
+    return "rows of a table" if tables.is_table(features) else items.kind_of(features)

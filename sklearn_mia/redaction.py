@@ -5,10 +5,15 @@ import re
 import numpy as np
 import scipy.sparse as sp
 
-from sklearn_mia.tables import columns_of, numbers_of
+from sklearn_mia.items import item_list
+from sklearn_mia.tables import columns_of, is_table, numbers_of
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?!\w)")
 _HIDDEN = "\N{HORIZONTAL ELLIPSIS}"
+# What may be a value of a record: in quotes, in brackets, or a decimal number.
+PERHAPS_A_VALUE = re.compile(
+    r"(?<!\w)'[^']*'|\"[^\"]*\"|\[[^\]]*\]|[-+]?\d+(?:\.\d+(?:[eE][-+]?\d+)?|[eE][-+]?\d+)"
+)
 
 
 def without_values(message, *tables, most=500):
@@ -16,7 +21,8 @@ def without_values(message, *tables, most=500):
 
     Texts of three characters or more are hidden wherever they stand, shorter ones in
     quotes; so are numbers with a fraction, an exponent or more than four digits, also
-    where the error shows them rounded.
+    where the error shows them rounded. Of documents and other items an error may quote
+    any part: there all that is in quotes or brackets is hidden.
 
     Parameters
     ----------
@@ -33,6 +39,12 @@ def without_values(message, *tables, most=500):
     """
     # What is cut off below is longer than what is cut off here.
     message = message[: 20 * most]
+    items = [X for X in tables if X is not None and not is_table(X)]
+    if items:
+        tables = [X for X in tables if X is not None and is_table(X)]
+        message = PERHAPS_A_VALUE.sub(_HIDDEN, message)
+        for text in (v for X in items for v in item_list(X) if isinstance(v, str)):
+            message = message.replace(text, _HIDDEN) if len(text) > 2 else message
     found = [n for n in _NUMBER.findall(message) if not re.fullmatch(r"\W?\d{1,4}", n)]
     for values in (v for table in tables if table is not None for v in _cells(table)):
         if values.dtype.kind != "f":

@@ -1,7 +1,8 @@
 """Tables in any container: the one module that knows arrays, sparse and frames.
 
 A *table* is a NumPy array of two dimensions, a SciPy sparse matrix or array, or a frame
-of pandas or polars; a *column* is an array or a series of one of them.
+of pandas or polars; a *column* is an array or a series of one of them. What is no table
+is a container of items, see :mod:`sklearn_mia.items`.
 """
 
 import numbers
@@ -9,8 +10,10 @@ import numbers
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 from sklearn_mia._compat import is_pandas_df, is_polars_df, pandas_copies_on_write
+from sklearn_mia.items import stack_items, take_items
 
 
 def is_frame(X):
@@ -18,17 +21,13 @@ def is_frame(X):
     return is_pandas_df(X) or is_polars_df(X)
 
 
+def is_table(X):
+    """Tell whether X is a table, and not a container of items."""
+    return is_frame(X) or sp.issparse(X) or (isinstance(X, np.ndarray) and X.ndim == 2)
+
+
 def check_container(X, name="X"):
-    """Raise TypeError for a lazy frame, which has no rows to look at yet.
-
-    Parameters
-    ----------
-    X : object
-        What the user gave as a table.
-
-    name : str, default="X"
-        The name of the argument, for the messages.
-    """
+    """Raise TypeError for a lazy frame, which has no rows to look at yet."""
     if type(X).__name__ == "LazyFrame":
         raise TypeError(
             f"{name} is a LazyFrame, which holds no rows yet. Pass {name}.collect()."
@@ -66,8 +65,7 @@ def as_table(X, name="X"):
     if X.ndim != 2:
         raise ValueError(
             f"{name} must be a table of shape (n_records, n_features), got shape "
-            f"{X.shape}. Use {name}.reshape(-1, 1) for a single feature; a text per "
-            "record is one column of a frame."
+            f"{X.shape}. Use {name}.reshape(-1, 1) for a single feature."
         )
     return X
 
@@ -84,7 +82,9 @@ def as_dense(X):
 
 def own_copy(X):
     """Frame that a model may write to: copied on write, so for nothing, by pandas 3."""
-    return X.copy(deep=not pandas_copies_on_write()) if is_pandas_df(X) else X
+    if isinstance(X, list):
+        return list(X)
+    return X.copy(deep=not pandas_copies_on_write()) if hasattr(X, "iloc") else X
 
 
 def read_only(X):
@@ -116,6 +116,8 @@ def take(values, rows):
     taken : same container
         None of None.
     """
+    if isinstance(values, (list, tuple)) or hasattr(values, "to_pylist"):
+        return take_items(values, rows)
     return None if values is None else _safe_indexing(values, rows)
 
 
@@ -140,8 +142,8 @@ def only_columns(X, names):
 
 
 def row_names(X):
-    """Names of the rows: the index of a pandas frame, else positions."""
-    return X.index.tolist() if is_pandas_df(X) else list(range(X.shape[0]))
+    """Names of the rows: the index of a pandas frame or series, else positions."""
+    return X.index.tolist() if hasattr(X, "iloc") else list(range(_num_samples(X)))
 
 
 def columns_of(X):
@@ -225,17 +227,6 @@ def as_numbers(column):
         return np.unique(values, return_inverse=True)[1].astype(float)
     values = values.astype(float)
     return np.where(np.isfinite(values), values, np.nan)
-
-
-def numeric_if_possible(X):
-    """Undo the object dtype that a text label forces on a numeric array."""
-    if X.dtype.kind != "O" or X.size == 0:
-        return X
-    kinds = {type(v) for v in X[0]}
-    if not all(issubclass(k, (numbers.Number, np.bool_)) for k in kinds):
-        return X
-    numeric = np.array(X.tolist())
-    return numeric if numeric.dtype.kind in "biuf" else X
 
 
 def with_column(X, values, name):
@@ -355,7 +346,7 @@ def in_order_of(first, second):
 
 
 def stack_tables(first, second, *, names=("X_train", "X_test")):
-    """Put two tables of one kind on top of each other, without changing a value.
+    """Put two tables, or items, of one kind together, without changing a value.
 
     Columns of frames are matched by name. A column keeps the type that it has in the
     first table wherever that holds the values of the second; else numbers get the
@@ -390,6 +381,11 @@ def stack_tables(first, second, *, names=("X_train", "X_test")):
             f"{names[0]} is a {held_in[0]} and {names[1]} a {held_in[1]}; pass both in "
             "the container that the model was trained on."
         )
+    if hasattr(first, "to_frame"):
+        frames = [column.to_frame("item") for column in (first, second)]
+        return stack_tables(*frames, names=names)["item"].rename(first.name)
+    if not is_table(first):
+        return stack_items(first, second, names)
     if is_frame(first):
         _check_columns(first, second, names)
         second = in_order_of(first, second)
@@ -418,6 +414,8 @@ def stack_tables(first, second, *, names=("X_train", "X_test")):
 def _container(X):
     if is_frame(X):
         return "pandas DataFrame" if is_pandas_df(X) else "polars DataFrame"
+    if not is_table(X) and not isinstance(X, np.ndarray):
+        return type(X).__name__
     return "sparse matrix" if sp.issparse(X) else "NumPy array"
 
 

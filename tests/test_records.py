@@ -15,7 +15,7 @@ from sklearn.utils.validation import validate_data
 from sklearn_mia import RMIA, ThresholdAttack, as_records
 from sklearn_mia._compat import is_pandas_df, is_polars_df, pandas_copies_on_write
 from sklearn_mia.identity import record_ids
-from sklearn_mia.records import RecordSchema
+from sklearn_mia.schema import RecordSchema, numeric_if_possible
 
 
 @pytest.mark.parametrize("dtype", [float, np.float32, np.int64, np.uint8, bool])
@@ -535,3 +535,14 @@ def test_steps_that_work_in_place_change_nothing(container, step, label_column):
     careful = Careful(target.steps)
     expected = RMIA(careful, label_column=label_column, n_shadows=4, random_state=0)
     assert_array_equal(scores, expected.fit(records).score_samples(records))
+
+
+def test_numbers_that_a_text_label_made_objects_are_numbers_again():
+    ints = numeric_if_possible(np.array([[1, 2], [3, 4]], dtype=object))
+    assert ints.dtype.kind == "i"
+    assert_array_equal(ints, [[1, 2], [3, 4]])
+    assert numeric_if_possible(np.array([[1, 2.5]], dtype=object)).dtype == float
+    for X in (np.array([["1", 2]], object), np.array([[1, 2], [3, "4"]], object)):
+        assert numeric_if_possible(X) is X
+    floats = np.ones((2, 2))
+    assert numeric_if_possible(floats) is floats

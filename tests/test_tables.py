@@ -16,7 +16,6 @@ from sklearn_mia.tables import (
     floats_like,
     in_order_of,
     numbers_of,
-    numeric_if_possible,
     own_copy,
     read_only,
     row_names,
@@ -184,17 +183,6 @@ def test_columns_of_any_kind_become_floats_that_keep_their_order():
     assert_array_equal(as_numbers(days), [86_400e9, np.nan, -86_400e9])
     assert_array_equal(as_numbers(days.astype("M8[us]")), as_numbers(days))
     assert_array_equal(as_numbers(np.array([3], dtype="m8[s]")), [3e9])
-
-
-def test_numbers_that_a_text_label_made_objects_are_numbers_again():
-    ints = numeric_if_possible(np.array([[1, 2], [3, 4]], dtype=object))
-    assert ints.dtype.kind == "i"
-    assert_array_equal(ints, [[1, 2], [3, 4]])
-    assert numeric_if_possible(np.array([[1, 2.5]], dtype=object)).dtype == float
-    for X in (np.array([["1", 2]], object), np.array([[1, 2], [3, "4"]], object)):
-        assert numeric_if_possible(X) is X
-    floats = np.ones((2, 2))
-    assert numeric_if_possible(floats) is floats
 
 
 # Writing

@@ -13,6 +13,7 @@ from sklearn_mia.base import MeanGap, side_mean
 from sklearn_mia.base._without_shadows import BaseOptionalShadowAttack
 from sklearn_mia.hooks import cause_of
 from sklearn_mia.readers import Reader, own_column, read_values
+from sklearn_mia.records import Records
 from sklearn_mia.response import predicted_codes
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import as_signal, signal_name
@@ -140,17 +141,22 @@ class NoisyLabelReader(Reader):
         Returns
         -------
         share : ndarray of shape (n_records, n_seen)
+            Of the copies that were answered, NaN if none was.
         """
         n_records, n_seen = len(features), len(model.classes_)
+        # The first copy of each record, then the second: a budget ends with all alike.
         places = self._batches(n_records * self.n_queries)
-        rows = [place // self.n_queries for place in places]
-        numbers = [place % self.n_queries for place in places]
+        rows = [place % n_records for place in places]
+        numbers = [place // n_records for place in places]
         counts = np.zeros(n_records * n_seen)
         batches = self.noise.copies(features, rows, numbers)
         for row, batch in zip(rows, batches, strict=True):
-            cells = row * n_seen + self._codes(model, batch)
+            codes = self._codes(model, batch)
+            cells = (row * n_seen + codes)[codes >= 0]
             counts += np.bincount(cells, minlength=len(counts))
-        return counts.reshape(n_records, n_seen) / self.n_queries
+        counts = counts.reshape(n_records, n_seen)
+        with np.errstate(invalid="ignore"):
+            return counts / counts.sum(axis=1, keepdims=True)
 
     def read(self, answer, seen, codes):
         """Read the signal from an answer.
@@ -268,10 +274,9 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
         reaches in other modules is not tracked: clear the folder when it changes.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label, or the value that a regressor
-        predicts. "auto": in a frame the one column that the target was not trained on,
-        else the last. None: records carry no label, the target's own prediction stands
-        in, which that of a regressor cannot.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values
@@ -423,6 +428,13 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
         self.random_state = random_state
 
     def _check_records(self, X, reset):
+        if isinstance(X, Records):
+            raise TypeError(
+                f"{type(self).__name__} changes single cells of a table, and X is "
+                "Records. Use an attack by the answers, such as RMIA with "
+                "response_method='predict'; images can be flattened to a table, for a "
+                "target that takes it."
+            )
         if sp.issparse(X):
             raise TypeError(
                 f"{type(self).__name__} got sparse records, which noise would fill. "

@@ -73,10 +73,9 @@ class LinearReconstructionAttack(BaseAttack):
         Most iterations of the solver, for more than 10,000 records and equations.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label, or the value that a regressor
-        predicts. "auto": in a frame the one column that the target was not trained on,
-        else the last. None: records carry no label, the target's own prediction stands
-        in, which that of a regressor cannot.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values
@@ -299,7 +298,7 @@ class LinearReconstructionAttack(BaseAttack):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         Returns

@@ -11,12 +11,14 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn_mia._compat import set_random_states
 from sklearn_mia.base import BaseAttack
 from sklearn_mia.identity import cell_values, find_ids, mix
+from sklearn_mia.items import item_numbers
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import as_signal
-from sklearn_mia.tables import columns_of, numbers_of
+from sklearn_mia.tables import columns_of, is_table, numbers_of
 
 _MOST_CATEGORIES = 200
 _MOST_ONE_HOT = 20
+_COLUMNS_OF_ITEMS = 64
 _RECORDS_ABOVE_QUANTILE = 10
 _TINY_SQUARE = 1e-6
 
@@ -48,7 +50,9 @@ class RecordTable:
 
     Numbers stay as they are, with NaN for what is missing, and so does the value that a
     regressor predicts. The class label and the columns that are not numbers are
-    categories: coded 0, 1, ... by frequency, or one column each.
+    categories: coded 0, 1, ... by frequency, or one column each. Documents, images and
+    the like are told by about 64 numbers: counts of hashed words, cells or statistics
+    of them, and lengths.
 
     Parameters
     ----------
@@ -70,6 +74,7 @@ class RecordTable:
     def __init__(self, features, n_classes, one_hot):
         self.n_classes, self.one_hot = n_classes, one_hot
         self._known = {}
+        features = _as_columns(features)
         for j, column in enumerate(columns_of(features)):
             if numbers_of(column) is None:
                 values, counts = np.unique(cell_values(column), return_counts=True)
@@ -94,6 +99,7 @@ class RecordTable:
         -------
         table : ndarray of shape (n_records, n_columns)
         """
+        features = _as_columns(features)
         parts = [
             self._coded(cell_values(column), self._known[j])
             if j in self._known
@@ -110,6 +116,11 @@ class RecordTable:
             return same.astype(np.float64)
         # A rare or unknown value is one more category.
         return np.where(same.any(axis=1), same.argmax(axis=1), len(known))
+
+
+def _as_columns(features):
+    """Items as a small table of numbers; a table as it is."""
+    return features if is_table(features) else item_numbers(features, _COLUMNS_OF_ITEMS)
 
 
 def _fit(estimator, table, target):
@@ -210,10 +221,9 @@ class QuantileRegressionAttack(BaseAttack):
         Folds of the pool.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label, or the value that a regressor
-        predicts. "auto": in a frame the one column that the target was not trained on,
-        else the last. None: records carry no label, the target's own prediction stands
-        in, which that of a regressor cannot.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values

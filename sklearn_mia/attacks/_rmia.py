@@ -142,6 +142,13 @@ class RMIA(BaseShadowAttack):
         is unknown, thin shadows put the threshold of `predict` on the safe side: fewer
         false alarms than `max_fpr` (about half).
 
+    refit_preprocessing : bool, default=False
+        Whether each thin shadow fits the steps of a pipeline before its classifier
+        anew, as a full shadow does. False fits the first steps that see no label
+        (encoders, imputers, scalers of scikit-learn) once on the whole pool, for all
+        shadows, which saves most of their cost; steps that see the label, unknown
+        steps and all that follow them stay in each shadow.
+
     keep_models : bool, default=True
         Whether to keep the shadows, needed to score records outside the pool. A pickle
         then holds them, and what they keep of their records.
@@ -152,10 +159,9 @@ class RMIA(BaseShadowAttack):
         reaches in other modules is not tracked: clear the folder when it changes.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label, or the value that a regressor
-        predicts. "auto": in a frame the one column that the target was not trained on,
-        else the last. None: records carry no label, the target's own prediction stands
-        in, which that of a regressor cannot.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values
@@ -255,6 +261,7 @@ class RMIA(BaseShadowAttack):
             StrOptions({"auto"}),
             None,
         ],
+        "refit_preprocessing": ["boolean"],
     }
 
     has_regression = True
@@ -270,6 +277,7 @@ class RMIA(BaseShadowAttack):
         temperature=1.0,
         n_shadows=16,
         trees_per_shadow="auto",
+        refit_preprocessing=False,
         keep_models=True,
         memory=None,
         label_column="auto",
@@ -287,6 +295,7 @@ class RMIA(BaseShadowAttack):
         self.temperature = temperature
         self.n_shadows = n_shadows
         self.trees_per_shadow = trees_per_shadow
+        self.refit_preprocessing = refit_preprocessing
         self.keep_models = keep_models
         self.memory = memory
         self.label_column = label_column

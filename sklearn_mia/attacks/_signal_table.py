@@ -78,10 +78,9 @@ class MembershipSignals(
         ``signal(log_proba, labels)``; None takes all names.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label, or the value that a regressor
-        predicts. "auto": in a frame the one column that the target was not trained on,
-        else the last. None: records carry no label, the target's own prediction stands
-        in, which that of a regressor cannot.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     response_method : str, default="auto"
         How the target is asked: "predict_proba", "decision_function", "predict", or
@@ -147,7 +146,7 @@ class MembershipSignals(
         Parameters
         ----------
         X : {array-like, sparse matrix, pandas or polars DataFrame} of shape \
-                (n_records, n_columns)
+                (n_records, n_columns), or Records
             Records, features and class label.
 
         y : object, default=None
@@ -168,7 +167,7 @@ class MembershipSignals(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         Returns

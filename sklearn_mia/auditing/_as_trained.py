@@ -10,7 +10,7 @@ from sklearn.utils._optional_dependencies import check_pandas_support
 from sklearn_mia import tables
 from sklearn_mia.auditing import _typing
 from sklearn_mia.auditing._known import UnknownValuesError, check_known_values
-from sklearn_mia.auditing._words import other_version
+from sklearn_mia.auditing._loading import other_version
 from sklearn_mia.columns import fitted_parts
 from sklearn_mia.hooks import cause_of
 from sklearn_mia.regression import is_regressor_model
@@ -84,7 +84,7 @@ def typed_as_trained(model, columns, sides, as_arrays, fitted_with=None, labels=
                 )
         columns.update(trial)
         return features
-    raise _explained(failure, columns, sides, fitted_with) from failure
+    raise _explained(failure, columns, sides, fitted_with, as_arrays) from failure
 
 
 def _choices(kinds):
@@ -265,7 +265,7 @@ def _is_places(chosen):
     return isinstance(chosen, slice) or np.asarray(chosen).dtype.kind == "b"
 
 
-def _explained(error, columns, sides, fitted_with):
+def _explained(error, columns, sides, fitted_with, as_arrays):
     """The error of a model that does not take a table, with the columns in question."""
     if isinstance(error, (_ChosenByTypeError, UnknownValuesError)):
         return error
@@ -275,6 +275,11 @@ def _explained(error, columns, sides, fitted_with):
         text += other_version(fitted_with)
     else:
         text += _suspects(columns)
+        if as_arrays and isinstance(error, AttributeError):
+            text += (
+                " If it takes a text, or a file, a record, name their column with "
+                "--features."
+            )
     return ValueError(text.strip())
 
 

@@ -13,8 +13,9 @@ from sklearn_mia.auditing._multiplicity import (
     MembershipPermuter,
     max_statistic_test,
 )
+from sklearn_mia.items import item_numbers
 from sklearn_mia.metrics import roc_auc_interval
-from sklearn_mia.tables import as_dense, as_numbers, columns_of
+from sklearn_mia.tables import as_dense, as_numbers, columns_of, is_table
 
 _BLIND_SPLITS = 5
 _MOST_BLIND_RECORDS = 10_000
@@ -30,6 +31,7 @@ def blind_table(features, codes, groups=None):
     Parameters
     ----------
     features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+        Of documents, images and the like, what `item_numbers` tells of them.
 
     codes : ndarray of shape (n_records,)
         Class of each record, one more column.
@@ -45,6 +47,7 @@ def blind_table(features, codes, groups=None):
         table without missing values stays sparse.
     """
     more = [codes.astype(float)]
+    features = features if is_table(features) else item_numbers(features)
     if groups is not None:
         more.append(np.bincount(groups)[groups].astype(float))
     if sp.issparse(features):

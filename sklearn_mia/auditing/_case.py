@@ -7,23 +7,29 @@ from functools import cached_property
 from numbers import Real
 
 import numpy as np
+from sklearn.utils.validation import _num_samples
 
-from sklearn_mia.checks import check_membership
+from sklearn_mia.checks import check_membership, check_probabilities
 from sklearn_mia.groups import group_codes, group_members
-from sklearn_mia.identity import check_cells, record_ids
-from sklearn_mia.records import RecordSchema, as_labels, as_records, free_name
+from sklearn_mia.identity import check_cells, merged_identities, record_ids
+from sklearn_mia.items import as_items, kind_of
+from sklearn_mia.records import as_features, as_labels, as_records, free_name
 from sklearn_mia.response import check_target, encode_labels, make_responder
-from sklearn_mia.shadows import merged_identities
+from sklearn_mia.schema import make_schema
 from sklearn_mia.tables import (
-    as_table,
     columns_of,
     is_frame,
+    is_table,
     row_names,
     stack_tables,
     take,
 )
 
 FEWEST_GROUPS = 2
+_ORDER = (
+    "X_train, y_train, X_test, y_test look like X_train, X_test, y_train, y_test, the "
+    "order of train_test_split. Pass X_train, y_train, X_test, y_test."
+)
 _WHOLE = re.compile(r"\d+", re.ASCII)
 
 
@@ -71,6 +77,9 @@ class Case:
 
     aside : dict
         Columns that are no features by name, each of shape (n_records,).
+
+    answered : ndarray of shape (n_records,), dtype bool, or None
+        The records that the model answered; None is all.
     """
 
     features: object
@@ -87,6 +96,7 @@ class Case:
     order: np.ndarray | None
     label_name: str
     aside: dict = field(default_factory=dict)
+    answered: np.ndarray | None = None
 
     @cached_property
     def units(self):
@@ -95,6 +105,17 @@ class Case:
         if self.groups is not None:
             identities = merged_identities(identities, self.groups)
         return np.unique(identities, return_inverse=True)[1]
+
+    @property
+    def has_columns(self):
+        """Whether the features are a table: they may be items, or not known at all."""
+        return self.features is not None and is_table(self.features)
+
+    @property
+    def kind(self):
+        """What the records are called if they are no rows of a table, else None."""
+        known = self.features is not None and not self.has_columns
+        return kind_of(self.features) if known else None
 
     def without(self, dropped):
         """The case without some records."""
@@ -157,9 +178,9 @@ def side_table(X, name):
             f"{name} is None. An audit compares members with non-members: records of "
             "the same kind that the model was not trained on."
         )
-    X = as_table(X, name)
+    X = as_features(X, name)
     check_cells(X, name)
-    if X.shape[0] == 0:
+    if _num_samples(X) == 0:
         raise ValueError(
             f"{name} has 0 records. An audit compares members with non-members: pass "
             "at least one of each, and hundreds for a useful answer."
@@ -201,8 +222,8 @@ def _one_column(values, n, name):
 
 def _record_names(X, ids, name):
     if ids is not None:
-        return _one_column(ids, X.shape[0], name)
-    return _one_column(row_names(X), X.shape[0], name)
+        return _one_column(ids, _num_samples(X), name)
+    return _one_column(row_names(X), _num_samples(X), name)
 
 
 def _order_of(ids):
@@ -297,7 +318,7 @@ def one_table(
     codes = encode_labels(labels, classes)
     column = free_name(features, label_name)
     records = as_records(features, labels, label_name=column)
-    schema = RecordSchema(model, records, "auto" if column is None else column)
+    schema = make_schema(model, records, "auto" if column is None else column)
     asked, _ = schema.split(records)
     keys, groups = _keys_and_codes(groups, is_member)
     ids = _record_names(features, ids, "ids")
@@ -361,8 +382,10 @@ def make_case(
                 "record."
             )
         y = as_labels(y, name)
-        if len(y) != X.shape[0]:
-            raise ValueError(f"{name} has {len(y)} labels for {X.shape[0]} records.")
+        if len(y) != _num_samples(X):
+            raise ValueError(
+                f"{name} has {len(y)} labels for {_num_samples(X)} records."
+            )
         labels.append(y)
     stacked = _stacked_labels(*labels)
     for y, name in zip(labels, ("y_train", "y_test"), strict=True):
@@ -371,7 +394,7 @@ def make_case(
         raise ValueError(
             "groups are given for one side only; pass groups_train and groups_test."
         )
-    sizes = X_train.shape[0], X_test.shape[0]
+    sizes = _num_samples(X_train), _num_samples(X_test)
     if groups[0] is not None:
         groups = np.concatenate(
             [
@@ -407,15 +430,17 @@ def make_case(
 
 def _check_order(X_train, y_train, X_test, y_test):
     """Raise ValueError for the four tables in the order of train_test_split."""
+    if not is_table(X_train):
+        # Labels are no items, unless they are text.
+        swapped = as_items(y_train) is not None and as_items(X_test) is None
+        if swapped and np.ndim(X_test) == 1 and len(X_test) == len(X_train):
+            raise ValueError(_ORDER)
+        return
     shapes = [getattr(a, "shape", np.shape(a)) for a in (y_train, X_test, y_test)]
     if [len(shape) for shape in shapes[:2]] != [2, 1] or shapes[0][1] == 1:
         return
     if len(shapes[2]) == 1 and shapes[1][0] == X_train.shape[0]:
-        raise ValueError(
-            "X_train, y_train, X_test, y_test look like X_train, X_test, y_train, "
-            "y_test, the order of train_test_split. Pass X_train, y_train, X_test, "
-            "y_test."
-        )
+        raise ValueError(_ORDER)
 
 
 def name_of_labels(y):
@@ -435,41 +460,16 @@ class _Answers:
         return self._proba
 
 
-def _check_probabilities(proba, name):
-    """Raise ValueError for what cannot be the probabilities of classes."""
-    if proba.ndim != 2 or proba.shape[1] < 2:
-        raise ValueError(
-            f"{name} must be a table of shape (n_records, n_classes), one column a "
-            f"class, got shape {proba.shape}. Of two classes with p the probability of "
-            "the second, pass np.column_stack([1 - p, p])."
-        )
-    n_bad = int(np.sum(~np.isfinite(proba)))
-    if n_bad:
-        raise ValueError(
-            f"{name} has {n_bad} probabilities that are missing or not finite. Fill "
-            "them in or leave the records out."
-        )
-    if not proba.size:
-        return
-    low, high, sums = proba.min(), proba.max(), proba.sum(axis=1)
-    if low >= 0 and high > 1 and np.allclose(sums, 100, atol=0.5):
-        raise ValueError(
-            f"{name} has percent: its rows sum to 100. Divide the probabilities by 100."
-        )
-    if low < -1e-9 or high > 1 + 1e-9:
-        raise ValueError(
-            f"{name} has values from {low:.4g} to {high:.4g}; expected probabilities, "
-            "fractions between 0 and 1."
-        )
-    if np.max(np.abs(sums - 1)) > 1e-3:
-        raise ValueError(
-            f"{name} must hold probabilities that sum to 1 in each row, got sums from "
-            f"{sums.min():.4g} to {sums.max():.4g}. Divide each row by its sum."
-        )
-
-
 def case_of_predictions(
-    proba, y, is_member, *, classes=None, groups=None, ids=None, name="proba"
+    proba,
+    y,
+    is_member,
+    *,
+    classes=None,
+    groups=None,
+    ids=None,
+    aside=None,
+    name="proba",
 ):
     """Check probabilities, labels and membership, without any records.
 
@@ -483,6 +483,9 @@ def case_of_predictions(
 
     groups, ids : array-like of shape (n_records,) or None, default=None
 
+    aside : dict or None, default=None
+        Columns by name, to tell groups of records apart.
+
     name : str, default="proba"
         What messages call the probabilities.
 
@@ -494,7 +497,7 @@ def case_of_predictions(
     log_proba : ndarray of shape (n_records, n_classes)
     """
     proba = np.asarray(proba, dtype=float)
-    _check_probabilities(proba, name)
+    check_probabilities(proba, name)
     labels, label_name = as_labels(y), name_of_labels(y)
     sides = as_labels(is_member, "is_member")
     for name, values in (("y", labels), ("is_member", sides)):
@@ -528,5 +531,6 @@ def case_of_predictions(
         group_keys=keys,
         order=None,
         label_name="y" if label_name is None else str(label_name),
+        aside=aside or {},
     )
     return case, log_proba

@@ -9,6 +9,7 @@ from sklearn_mia.auditing._subjects import record_permuter
 from sklearn_mia.base._evidence import shadows_without_class
 from sklearn_mia.base._with_shadows import BaseShadowAttack
 from sklearn_mia.columns import dropped_columns
+from sklearn_mia.items import lengths_of
 from sklearn_mia.tables import as_numbers, column_names, columns_of, is_frame
 
 _ORDER = "record order"
@@ -16,9 +17,13 @@ _ORDER = "record order"
 
 def what_shadows_say(scored):
     """What shadows say, of the first attack whose shadows gave probabilities."""
-    attacks = [s.fitted for s in scored.values() if s.used is None]
-    shadowed = [a for a in attacks if isinstance(a, BaseShadowAttack)]
-    found = [e for a in shadowed if (e := a.shadow_evidence()) is not None]
+    shadowed = [
+        s
+        for s in scored.values()
+        if s.used is None and isinstance(s.fitted, BaseShadowAttack)
+    ]
+    told = ((s.fitted.shadow_evidence(), s.rows) for s in shadowed)
+    found = [e if rows is None else e.of(rows) for e, rows in told if e is not None]
     with_answers = (e for e in found if e.log_proba is not None)
     return next(with_answers, found[0] if found else None)
 
@@ -177,7 +182,9 @@ def _unused_columns(case, target):
 def _columns_as_numbers(case, order=True):
     """Columns of a table by name, none of a sparse one; the order of the records."""
     features, columns = case.features, {}
-    if features is not None and not sp.issparse(features):
+    if features is not None and not case.has_columns:
+        columns = {"length": lengths_of(features).astype(float)}
+    elif features is not None and not sp.issparse(features):
         prefix = "" if is_frame(features) else "column "
         names = (f"{prefix}{name}" for name in column_names(features))
         columns = dict(zip(names, map(as_numbers, columns_of(features)), strict=True))

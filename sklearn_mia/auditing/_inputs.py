@@ -7,13 +7,15 @@ from pathlib import Path
 
 from sklearn.utils._optional_dependencies import check_pandas_support
 
+from sklearn_mia._choices import SLICINGS
 from sklearn_mia.auditing import _reading, _typing
 from sklearn_mia.auditing._as_trained import typed_as_trained
+from sklearn_mia.auditing._files import ARCHIVE, has_types
+from sklearn_mia.auditing._item_files import in_one_kind, items_of, read_archive
 from sklearn_mia.auditing._known import known_columns
 from sklearn_mia.auditing._labels import typed_labels
+from sklearn_mia.auditing._writing import is_parquet
 from sklearn_mia.models import n_trained_columns, trained_names
-
-_TYPED = (".parquet", ".pq")
 
 
 @dataclass(repr=False)
@@ -66,10 +68,13 @@ def read_named(path, arguments, options):
     -------
     frame : DataFrame
     """
-    _check_separator(path, arguments.separator)
-    frame = _reading.read_table(
-        path, separator=arguments.separator, max_bytes=arguments.max_size
-    )
+    if Path(path).suffix.lower() == ARCHIVE:
+        frame = read_archive(path, arguments.max_size)
+    else:
+        _check_separator(path, arguments.separator)
+        frame = _reading.read_table(
+            path, separator=arguments.separator, max_bytes=arguments.max_size
+        )
     index = [n for n in frame.index.names if n is not None and n not in frame.columns]
     named = [(option, name) for option in options for name in _names(arguments, option)]
     for option, name in named:
@@ -86,7 +91,8 @@ def read_named(path, arguments, options):
 def _names(arguments, option):
     value = getattr(arguments, option)
     names = value if isinstance(value, list) else [value]
-    return [name for name in names if name is not None]
+    no_columns = SLICINGS if option == "slice" else ()
+    return [name for name in names if name is not None and name not in no_columns]
 
 
 def _check_separator(path, separator):
@@ -109,10 +115,6 @@ def _check_separator(path, separator):
         )
 
 
-def has_types(path):
-    return Path(path).name.lower().endswith(_TYPED)
-
-
 def untyped(frame, name, path):
     """A column as the file has it, to name records or groups: never as floats.
 
@@ -132,7 +134,7 @@ def untyped(frame, name, path):
     if name is None:
         return None
     column = frame[name]
-    if has_types(path) and column.dtype.kind == "f":
+    if is_parquet(path) and column.dtype.kind == "f":
         # A gap made floats of integers.
         pd = check_pandas_support(_typing.PANDAS_NEEDED)
         exact = pd.read_parquet(path, columns=[name], dtype_backend="numpy_nullable")
@@ -188,7 +190,7 @@ def read_sides(paths, arguments, model, classes, fitted_with=None):
     ValueError
         That names the file, the column and what to do.
     """
-    options = ("label", "id", "group", "drop")
+    options = ("label", "id", "group", "drop", "features")
     frames = [read_named(path, arguments, options) for path in paths]
     for frame, path in zip(frames, paths, strict=True):
         if len(frame) == 0:
@@ -207,6 +209,15 @@ def read_sides(paths, arguments, model, classes, fitted_with=None):
         keys_of_groups(f, arguments.group, p)
         for f, p in zip(frames, paths, strict=True)
     )
+    aside = {
+        name: [value for frame in frames for value in frame[name].tolist()]
+        for name in dict.fromkeys([*arguments.drop, arguments.id])
+        if name is not None
+    }
+    if arguments.features is not None:
+        items = [items_of(f, p, arguments) for f, p in zip(frames, paths, strict=True)]
+        _check_slices(arguments.slice, ())
+        return Inputs(in_one_kind(items), labels, groups, ids, False, aside=aside)
     names = trained_names(model)
     # An id or a group is no feature, unless the model was trained on it.
     others = {arguments.id, arguments.group} - {None} - set(names or ())
@@ -227,7 +238,6 @@ def read_sides(paths, arguments, model, classes, fitted_with=None):
     features = typed_as_trained(
         model, columns, sides, names is None, fitted_with, labels[0]
     )
-    aside = dict.fromkeys([*arguments.drop, arguments.id])
     return Inputs(
         features=features,
         labels=labels,
@@ -235,21 +245,18 @@ def read_sides(paths, arguments, model, classes, fitted_with=None):
         ids=ids,
         reordered=any(reordered for _, reordered in matched),
         remarks=[remark for column in columns.values() for remark in column.remarks],
-        aside={
-            name: [value for frame in frames for value in frame[name].tolist()]
-            for name in aside
-            if name is not None
-        },
+        aside=aside,
     )
 
 
 def _check_slices(slices, columns):
     for name in slices:
-        known = ("class", "value", "loss", "rarity", "size")
-        if name not in known and name not in columns:
+        words = [w for w in SLICINGS if w != ("length" if len(columns) else "rarity")]
+        if name not in words and name not in columns:
+            known = ", ".join([*words, *map(repr, columns)])
             raise ValueError(
                 f"--slice names {name!r}, which is no feature of the model; expected "
-                f"class, loss, rarity, size or one of {', '.join(map(repr, columns))}."
+                f"one of {known}."
             )
 
 

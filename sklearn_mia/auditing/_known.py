@@ -211,6 +211,8 @@ def check_known_values(model, sides, where=("X_train", "X_test")):
     where : tuple of str, default=("X_train", "X_test")
         What the message calls the tables.
     """
+    if not tables.is_table(sides[0]):
+        return
     names = tables.column_names(sides[0])
     if not any(hasattr(p.estimator, "categories_") for p in fitted_parts(model, names)):
         return

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sklearn_mia.auditing import _reading, _writing
+from sklearn_mia.auditing import _files, _writing
 from sklearn_mia.auditing._options import gibibytes, note, seconds, words
 
 MODEL_FILES = ".skops, .joblib, .pkl or .pickle"
@@ -23,6 +23,20 @@ def add_column_options(command):
         type=words,
         metavar="WORD",
         help="what the report calls one of them: patient, or child/children",
+    )
+    group.add_argument(
+        "--features",
+        metavar="COLUMN",
+        help="the one column that holds the records, each a text, for a model of "
+        "documents; or, of a .npz file, the array of them, images say. The other "
+        "columns are no features",
+    )
+    group.add_argument(
+        "--files",
+        type=Path,
+        metavar="FOLDER",
+        help="the column of --features names a file of this folder for each record: an "
+        "image (its pixels as the file has them, with Pillow), .npy, .wav or .txt",
     )
     group.add_argument(
         "--drop", action="append", default=[], metavar="COLUMN", help="leave out"
@@ -108,7 +122,7 @@ def add_loading_options(command):
     group.add_argument(
         "--max-size",
         type=gibibytes,
-        default=_reading.MOST_BYTES,
+        default=_files.MOST_BYTES,
         metavar="GIB",
         help="most that a file may hold once it is unpacked; default: 4",
     )

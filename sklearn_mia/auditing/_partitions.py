@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from sklearn_mia.identity import cell_values
+from sklearn_mia.items import lengths_of
 from sklearn_mia.tables import as_numbers, columns_of, is_frame
 
 _MOST_CATEGORIES = 12
@@ -34,7 +35,8 @@ def slice_groups(values, n_bins=_QUANTILE_BINS, *, fewest=1):
     n_bins : int, default=5
 
     fewest : int, default=1
-        Records that a value must have to be told. The rarer ones are one group.
+        Records that a value must have to be told. The rarer ones are one group, which
+        tells how many they are.
 
     Returns
     -------
@@ -53,7 +55,8 @@ def slice_groups(values, n_bins=_QUANTILE_BINS, *, fewest=1):
     n_rest = len(order) - len(common)
     if n_rest:
         rest = ~np.isin(text.astype(str), labels[common])
-        groups.append((f"{n_rest} other value{'' if n_rest == 1 else 's'}", rest))
+        label = "the rarest value" if n_rest == 1 else f"the {n_rest} rarest values"
+        groups.append((label, rest))
     return groups
 
 
@@ -226,6 +229,10 @@ def slicings_of(slices, case, difficulty):
             groups = rarity_groups(case.features)
         elif name == "size":
             groups = size_groups(case.groups)
+        elif name == "length":
+            # Not by value: one that is rare would be that of a record.
+            lengths = lengths_of(case.features).astype(float)
+            groups = _several(_quantile_groups(lengths, _QUANTILE_BINS))
         else:
             groups = slice_groups(slice_column(case, name), fewest=_FEW + 1)
         slicings[str(name)] = groups
@@ -234,12 +241,13 @@ def slicings_of(slices, case, difficulty):
 
 def _asked(slices, case):
     """Names of the slicings, each once."""
-    has_columns = case.features is not None and not sp.issparse(case.features)
     auto = ["value" if case.classes is None else "class"]
     if case.features is not None:
         auto.append("loss")
-    if has_columns:
+    if case.has_columns and not sp.issparse(case.features):
         auto.append("rarity")
+    if _has_lengths(case):
+        auto.append("length")
     if case.groups is not None:
         auto.append("size")
     names = [n for s in slices for n in (auto if _is(s, "auto") else [s])]
@@ -269,19 +277,28 @@ def check_slices(slices, case):
                     "slices holds 'size', the number of records of a group, but there "
                     "are no groups. Pass groups, or leave it out."
                 )
-        elif case.features is None:
+        elif case.features is None and (_is(name, "rarity") or name not in case.aside):
             raise ValueError(
                 f"slices holds {name!r}; without records only 'class' and 'loss', and "
                 "with groups 'size', are possible."
             )
         elif _is(name, "rarity"):
-            if sp.issparse(case.features):
+            if sp.issparse(case.features) or not case.has_columns:
                 raise ValueError(
-                    "slices holds 'rarity', which is not there for sparse records. "
-                    "Leave it out."
+                    "slices holds 'rarity', which is not there for sparse records and "
+                    "for those without columns. Leave it out."
                 )
+        elif _is(name, "length") and _has_lengths(case):
+            continue
         else:
             slice_column(case, name)
+
+
+def _has_lengths(case):
+    """Whether the records are items that are not all equally long."""
+    if case.features is None or case.has_columns:
+        return False
+    return len(np.unique(lengths_of(case.features))) > 1
 
 
 def _is(name, *words):
@@ -289,8 +306,15 @@ def _is(name, *words):
 
 
 def slice_column(case, name):
-    """Values of one feature column, by name or position."""
+    """Values of one feature column, by name or position; without features, of any."""
     features = case.features
+    if features is None:
+        return case.aside[name]
+    if not case.has_columns:
+        raise ValueError(
+            f"slices holds {name!r}, but the records have no columns; expected "
+            "'class', 'loss', with groups 'size', or 'length' if not all are equal."
+        )
     if is_frame(features) and name in features.columns:
         return features[name]
     if (

@@ -70,7 +70,7 @@ def quality_of(case, answer, right=None):
     return Quality(right, losses, compared, told)
 
 
-def asked_for_quality(model, case, response_method="auto"):
+def ask_model(model, case, response_method="auto"):
     """Ask a model about the records of an audit.
 
     Parameters
@@ -85,13 +85,16 @@ def asked_for_quality(model, case, response_method="auto"):
     -------
     responder : Responder or ValueResponder
 
-    quality : Quality
+    answer : ndarray of shape (n_records, n_classes) or (n_records,)
+
+    right : ndarray of shape (n_records,), dtype bool, or None
+        Whether a classifier is right about each record.
     """
     right = None
     if case.classes is not None:
         right = predicted_codes(model, case.asked, case.classes) == case.codes
-    responder, answer = make_responder(model, case.asked, case.classes, response_method)
-    return responder, quality_of(case, answer, right)
+    asked = make_responder(model, case.asked, case.classes, response_method)
+    return (*asked, right)
 
 
 def is_of_values(data):

@@ -5,7 +5,9 @@ from functools import partial
 import joblib
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils.validation import _num_samples
 
+from sklearn_mia._choices import N_TARGETS, RECIPE_FPRS, SHADOWS
 from sklearn_mia.auditing._access import access_of
 from sklearn_mia.auditing._case import (
     FEWEST_GROUPS,
@@ -18,7 +20,7 @@ from sklearn_mia.auditing._evaluation import mean_interval, tpr_row
 from sklearn_mia.auditing._json import made_now
 from sklearn_mia.auditing._nouns import RECORDS, nouns_of
 from sklearn_mia.auditing._provenance import provenance_of
-from sklearn_mia.auditing._quality import asked_for_quality
+from sklearn_mia.auditing._quality import ask_model, quality_of
 from sklearn_mia.auditing._recipe_report import (
     SCHEMA,
     SCHEMA_VERSION,
@@ -32,13 +34,13 @@ from sklearn_mia.auditing._run import (
     record_rows,
     run_attacks,
 )
-from sklearn_mia.auditing._settings import SHADOWS, Settings
+from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._subjects import subjects_of
 from sklearn_mia.auditing._work import long_work, stages_of_attacks
 from sklearn_mia.checks import check_count
 from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import shown
-from sklearn_mia.identity import record_ids
+from sklearn_mia.identity import merged_identities, record_ids
 from sklearn_mia.memory import described, kept, memory_at_work, table_key
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
 from sklearn_mia.models import model_name
@@ -46,15 +48,11 @@ from sklearn_mia.progress import Stage, expect, stage
 from sklearn_mia.records import as_labels
 from sklearn_mia.regression import is_regressor_model
 from sklearn_mia.shadows import (
-    merged_identities,
     prepare_recipe,
     root_seed,
 )
 from sklearn_mia.tables import take
 from sklearn_mia.workers import check_timeout, temporary_folder
-
-N_TARGETS = 5
-RECIPE_FPRS = (0.01, 0.1)
 
 
 @long_work
@@ -179,8 +177,8 @@ def audit_recipe(
     nouns = nouns_of(None if groups is None else settings.group_name)
     fprs, confidence, seed = settings.fprs, settings.confidence, settings.seed
     X, labels = side_table(X, "X"), as_labels(y)
-    if len(labels) != X.shape[0]:
-        raise ValueError(f"y has {len(labels)} labels for {X.shape[0]} records.")
+    if len(labels) != _num_samples(X):
+        raise ValueError(f"y has {len(labels)} labels for {_num_samples(X)} records.")
     units = _units(X, labels, groups)
     halves = [
         half_of_units(units, np.random.default_rng([seed, 2, number]))
@@ -321,7 +319,8 @@ def _attack_row(name, attack, of_recipe):
 
 
 def _target_row(model, case, scored, fprs, confidence):
-    _, quality = asked_for_quality(model, case)
+    _, answer, right = ask_model(model, case)
+    quality = quality_of(case, answer, right)
     subjects = subjects_of(case, scored)
     n_members, n_nonmembers = subjects.sides
     of_records = None

@@ -1,9 +1,13 @@
 """What is said of groups of records: which they are, and what was found in them."""
 
+import re
+
 from sklearn_mia.auditing._nouns import RECORDS
 from sklearn_mia.auditing._percent import percent_interval, rate, times_as_many
 
 _LEAST_TOLD = 0.0005
+# As `slice_groups` calls what it does not name.
+_RAREST = re.compile(r"the (rarest value|\d+ rarest values)")
 
 
 def records_told(row, nouns=RECORDS):
@@ -22,6 +26,11 @@ def records_told(row, nouns=RECORDS):
         return f"the records whose rarest two values {others} have together"
     if row["slice"] == "size":
         return f"the {nouns.many} with {value} record{'' if value == '1' else 's'}"
+    if row["slice"] == "length":
+        return f"the records of a length of {value}"
+    if _RAREST.fullmatch(value):
+        one_of = "one of " if value.endswith("s") else ""
+        return f"the records with {one_of}{value} of {row['slice']}"
     return f"the records with {row['slice']} {value}"
 
 
@@ -32,6 +41,8 @@ def slicing_told(slicing, nouns):
         "loss), in tenths, the easiest first",
         "rarity": "by how many other records have the same two values together, for "
         "the two that are rarest",
+        "length": "by length: the characters of a text, or the entries of what is no "
+        "text",
         "size": f"by the number of records of a {nouns.one}",
     }.get(slicing, f"by {slicing}")
 

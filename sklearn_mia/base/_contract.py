@@ -24,6 +24,7 @@ from sklearn.utils.validation import (
 from sklearn_mia._warn import warn
 from sklearn_mia.base._target import TargetMixin
 from sklearn_mia.base._units import GroupMixin, check_reference_groups
+from sklearn_mia.black_box import black_box_of
 from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import check_returned, frozen, shown
 from sklearn_mia.metrics import threshold_at_fpr
@@ -68,10 +69,9 @@ class BaseAttack(
         attack keeps it by identity.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label, or the value that a regressor
-        predicts. "auto": in a frame the one column that the target was not trained on,
-        else the last. None: records carry no label, the target's own prediction stands
-        in, which that of a regressor cannot.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values
@@ -249,7 +249,7 @@ class BaseAttack(
         Parameters
         ----------
         X : {array-like, sparse matrix, pandas or polars DataFrame} of shape \
-                (n_records, n_columns)
+                (n_records, n_columns), or Records
             The pool: records, features and class label. See
             :func:`sklearn_mia.as_records`.
 
@@ -279,7 +279,7 @@ class BaseAttack(
         Parameters
         ----------
         X : {array-like, sparse matrix, pandas or polars DataFrame} of shape \
-                (n_records, n_columns)
+                (n_records, n_columns), or Records
             The pool, as in `fit`.
 
         y : array-like of shape (n_records,), default=None
@@ -309,11 +309,15 @@ class BaseAttack(
             check_reference_groups(groups, is_member)
         pool = replace(self._fit_target(X), groups=groups)
         scores = self._ask_hook("_fit_scores", n_records, pool, is_member, **params)
+        scores = np.where(pool.unanswered, np.nan, scores)
         usable = np.isfinite(scores)
         self.n_unscored_ = int(np.sum(~usable))
         self._neutral_score = float(np.median(scores[usable])) if usable.any() else 0.0
         self._warn_unscored(self.n_unscored_, len(scores), "pool")
         null_scores = self._ask_hook("_null_scores", None, pool, scores, is_member)
+        if pool.unanswered.any() and np.isfinite(null_scores).any():
+            # Who was not asked about is no reference.
+            null_scores = null_scores[np.isfinite(null_scores)]
         self._reference = np.sort(self._finite(null_scores))
         self.offset_ = float(threshold_at_fpr(self._reference, self.max_fpr))
         self._fit_groups(pool, scores, is_member)
@@ -394,7 +398,7 @@ class BaseAttack(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         Returns
@@ -410,8 +414,12 @@ class BaseAttack(
         return self._finite(scores)
 
     def _score_records(self, X):
-        queries = self._ask_target(X)
-        return self._ask_hook("_score_queries", len(queries.ids), queries)
+        return self._score_asked(self._ask_target(X))
+
+    def _score_asked(self, queries):
+        """Scores of records; none is made up for one without an answer."""
+        scores = self._ask_hook("_score_queries", len(queries.ids), queries)
+        return np.where(queries.unanswered, np.nan, scores)
 
     def _finite(self, scores):
         return np.where(np.isfinite(scores), scores, self._neutral_score)
@@ -419,6 +427,10 @@ class BaseAttack(
     def _warn_unscored(self, n_unscored, n_records, where):
         if n_unscored:
             cause, advice = self._why_unscored()
+            service = black_box_of(self.target_estimator)
+            if service is not None and service.n_unasked_:
+                cause = f"max_queries of the target is used up, or {cause}"
+                advice = f"Pass a larger max_queries. {advice}"
             warn(
                 f"{n_unscored} of {n_records} records of the {where} could not be "
                 f"scored, because {cause}. They get the median score of the pool. "
@@ -437,7 +449,7 @@ class BaseAttack(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         Returns
@@ -468,7 +480,7 @@ class BaseAttack(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         Returns
@@ -486,7 +498,7 @@ class BaseAttack(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         Returns
@@ -510,7 +522,7 @@ class BaseAttack(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         y : array-like of shape (n_records,)

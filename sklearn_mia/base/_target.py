@@ -11,15 +11,15 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _num_samples, validate_data
 
 from sklearn_mia.hooks import frozen
-from sklearn_mia.identity import record_ids
-from sklearn_mia.records import RecordSchema
+from sklearn_mia.identity import merged_identities, record_ids
+from sklearn_mia.records import Records, check_as_records, check_is_no_items
 from sklearn_mia.response import (
     RESPONSE_METHODS,
     check_target,
     encode_labels,
     make_responder,
 )
-from sklearn_mia.shadows import merged_identities
+from sklearn_mia.schema import make_schema
 from sklearn_mia.signals import residual, signals_for
 from sklearn_mia.tables import check_container, is_frame
 
@@ -93,6 +93,11 @@ class Queries:
             return self.ids
         return merged_identities(self.ids, self.groups)
 
+    @property
+    def unanswered(self):
+        """Whether the target left each record without an answer."""
+        return np.isnan(self.answer.reshape(len(self.ids), -1)).all(axis=1)
+
     def __post_init__(self):
         for name, value in list(vars(self).items()):
             object.__setattr__(self, name, frozen(value))
@@ -111,7 +116,7 @@ class TargetMixin:
     def _fit_target(self, X):
         """Ask the target about checked records."""
         classes = check_target(self.target_estimator)
-        self._schema = RecordSchema(self.target_estimator, X, self.label_column)
+        self._schema = make_schema(self.target_estimator, X, self.label_column)
         self.label_column_ = self._schema.label_column
         features, labels = self._schema.split(X)
         if labels is None and classes is None:
@@ -128,6 +133,13 @@ class TargetMixin:
         ids = record_ids(features, codes)
         if codes is None:
             codes = answer.argmax(axis=1)
+            n_without = int(np.isnan(answer[:, 0]).sum())
+            if n_without:
+                raise ValueError(
+                    f"label_column={self.label_column!r}: records carry no label, and "
+                    f"for {n_without} of them there is no answer of the target that "
+                    "could stand in. Pass records with labels, or a larger max_queries."
+                )
         return Queries(features, labels, codes, ids, answer)
 
     @property
@@ -153,11 +165,16 @@ class TargetMixin:
 
     def _check_records(self, X, reset):
         check_container(X)
+        if not reset:
+            self._schema.check_kind(X)
+        if isinstance(X, Records):
+            return check_as_records(self, X, reset)
         if is_frame(X):
             X = validate_data(self, X, skip_check_array=True, reset=reset)
             if _num_samples(X) == 0:
                 raise ValueError("X is a frame of 0 records; at least 1 is required.")
             return X
+        check_is_no_items(X)
         return validate_data(
             self,
             X,

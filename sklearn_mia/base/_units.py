@@ -111,7 +111,7 @@ class GroupMixin:
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         groups : array-like of shape (n_records,)
@@ -150,7 +150,7 @@ class GroupMixin:
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_columns)
+        X : {array-like, sparse matrix, DataFrame} or Records
             Records as in `fit`.
 
         is_member : array-like of shape (n_records,), dtype bool

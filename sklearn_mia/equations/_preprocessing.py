@@ -1,9 +1,17 @@
 """What the steps before a classifier store: means, ranks, frequencies, categories."""
 
+from collections import Counter
+from numbers import Integral
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.decomposition import PCA
-from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import (
+    CountVectorizer,
+    TfidfTransformer,
+    TfidfVectorizer,
+)
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import (
     MaxAbsScaler,
@@ -17,6 +25,7 @@ from sklearn.preprocessing import (
 from sklearn_mia.equations._registry import register_equations
 from sklearn_mia.equations._system import Equations, Products, grouped, rounding_of
 from sklearn_mia.identity import cell_values, find_ids
+from sklearn_mia.items import item_list
 from sklearn_mia.response import find_labels
 from sklearn_mia.tables import as_array, as_dense, columns_of
 
@@ -185,16 +194,20 @@ def equations_of_document_frequencies(estimator, X, y):
     Returns
     -------
     equations : list of Equations
-        "number of records" and "term frequency".
+        "number of records" and "term frequency"; of a vectorizer "term", too, as in
+        :func:`equations_of_a_vocabulary`.
     """
+    found, counts = [], X
+    if isinstance(estimator, TfidfVectorizer):
+        found = equations_of_a_vocabulary(estimator, X, y)
+        counts = estimator.transform(X)
     if not estimator.use_idf:
-        return []
-    counts = estimator.transform(X) if isinstance(estimator, TfidfVectorizer) else X
+        return found
     present = sp.csr_array(counts) != 0
     ratio, extra = np.exp(estimator.idf_ - 1), float(estimator.smooth_idf)
     n_members = _number_of_documents(np.unique(ratio), extra)
     if n_members is None:
-        return []
+        return found
     frequency = (n_members + extra) / ratio - extra
     told = present.shape[0]
     return [
@@ -202,7 +215,62 @@ def equations_of_document_frequencies(estimator, X, y):
         Equations(
             "term frequency", present.T.astype(float).tocsr(), np.rint(frequency)
         ),
+        *found,
     ]
+
+
+@register_equations(CountVectorizer, DictVectorizer)
+def equations_of_a_vocabulary(estimator, X, y):
+    r"""Terms are records: none has one that is not known, and the only one that has.
+
+    .. math:: m_i = 0 \quad \text{for an unknown term}, \qquad
+        m_i = 1 \quad \text{for the only record of the pool with a known one}
+
+    with a standard deviation of .05, as for categories.
+
+    Parameters
+    ----------
+    estimator : CountVectorizer or DictVectorizer
+        With all terms of its records: without `vocabulary`, `max_features` and the
+        limits `min_df` and `max_df`.
+
+    X : iterable of str, or of dict
+        The documents.
+
+    y : None
+
+    Returns
+    -------
+    equations : list of Equations
+        "term".
+    """
+    if isinstance(estimator, CountVectorizer):
+        # As a fraction, 1.0 is all records; as a number of them, 1 is one.
+        whole = isinstance(estimator.min_df, Integral) and estimator.min_df == 1
+        whole &= isinstance(estimator.max_df, float) and estimator.max_df == 1.0
+        if not whole or (estimator.vocabulary, estimator.max_features) != (None, None):
+            return []
+        terms = list(map(set, map(estimator.build_analyzer(), item_list(X))))
+    else:
+        terms = [_terms_of_dict(estimator, mapping) for mapping in item_list(X)]
+    known = estimator.vocabulary_
+    counts = Counter(term for own in terms for term in own)
+    outside = np.array([any(t not in known for t in own) for own in terms])
+    alone = [any(counts[t] == 1 and t in known for t in own) for own in terms]
+    return [_of_told_records("term", outside, np.array(alone))]
+
+
+def _terms_of_dict(estimator, mapping):
+    """Names of the columns that a dictionary of features has cells in."""
+    terms = set()
+    for feature, value in mapping.items():
+        values = [value] if isinstance(value, str) else value
+        if not np.iterable(values):
+            terms.add(feature)
+            continue
+        texts = (v for v in values if isinstance(v, str))
+        terms.update(f"{feature}{estimator.separator}{v}" for v in texts)
+    return terms
 
 
 def _number_of_documents(ratio, extra):
@@ -339,12 +407,15 @@ def _of_single_records(kind, places, crowd=None):
         inside = place[place >= 0]
         sizes = np.bincount(inside, minlength=1)
         alone |= (place >= 0) & (sizes[np.maximum(place, 0)] == 1) & (place != crowd)
+    return [_of_told_records(kind, outside, alone)]
+
+
+def _of_told_records(kind, outside, alone):
+    """Equations of single records: those that are no members, and those that are."""
     records = np.flatnonzero(outside | alone)
     matrix = sp.eye_array(len(records), format="csr")
     b = (~outside[records]).astype(float)
-    return [
-        Equations(kind, matrix, b, _IF_POOL_IS_WHOLE, records=records, of_pool=True)
-    ]
+    return Equations(kind, matrix, b, _IF_POOL_IS_WHOLE, records=records, of_pool=True)
 
 
 def _number(n_records, n_members):

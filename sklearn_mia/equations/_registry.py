@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-import scipy.sparse as sp
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import _num_samples, check_consistent_length
 
 from sklearn_mia.equations._parts import (
     estimators_in,
@@ -13,9 +12,10 @@ from sklearn_mia.equations._parts import (
     unread_in,
 )
 from sklearn_mia.equations._system import Equations, LinearSystem
+from sklearn_mia.items import as_items
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import find_labels
-from sklearn_mia.tables import check_container, is_frame, own_copy, take
+from sklearn_mia.tables import check_container, is_table, own_copy, take
 
 _FAMILIES = {}
 # Numbers of records that are drawn differ by less than this.
@@ -157,8 +157,10 @@ def linear_equations(estimator, X, y=None):
     class variance 12
     """
     check_container(X)
-    X = X if is_frame(X) or sp.issparse(X) else np.asarray(X)
-    n_records = X.shape[0]
+    if not is_table(X):
+        found = as_items(X)
+        X = np.asarray(X) if found is None else found
+    n_records = _num_samples(X)
     if y is not None:
         y = as_labels(y)
         check_consistent_length(X, y)

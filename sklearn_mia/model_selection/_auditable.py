@@ -22,14 +22,14 @@ from sklearn_mia.model_selection._leakage import (
     nonmember_rows,
 )
 from sklearn_mia.model_selection._wrapper import BaseWrapper, estimator_has
-from sklearn_mia.records import as_labels
+from sklearn_mia.records import as_features, as_labels
 from sklearn_mia.response import check_target
 from sklearn_mia.tables import (
-    as_table,
     column_names,
     columns_of,
     in_order_of,
     is_frame,
+    is_table,
     only_columns,
     stack_tables,
     take,
@@ -45,7 +45,7 @@ _PROBE_SIZE = 200
 
 
 def _identities(X, y):
-    return record_ids(as_table(X), as_labels(y))
+    return record_ids(as_features(X), as_labels(y))
 
 
 def _keys(groups, n_records):
@@ -56,6 +56,11 @@ def _keys(groups, n_records):
 
 def _keys_in(X, column):
     """Keys that are a column of the records."""
+    if not is_table(X):
+        raise ValueError(
+            f"group_column={column!r} needs a table, and these records have no "
+            "columns. Fit with groups: fit(X, y, groups=groups)."
+        )
     names = column_names(X)
     if column not in names:
         known = names if is_frame(X) else f"positions 0 to {len(names) - 1}"
@@ -347,8 +352,8 @@ class AuditableClassifier(BaseWrapper):
         """The sides in a pool of themselves, or of the `whole` of both tables."""
         check_is_fitted(self)
         ids = self._training.ids
-        X_train, y_train = as_table(self._training.X), as_labels(self._training.y)
-        X, y = in_order_of(X_train, as_table(X)), as_labels(y)
+        X_train, y_train = as_features(self._training.X), as_labels(self._training.y)
+        X, y = in_order_of(X_train, as_features(X)), as_labels(y)
         keys = self._keys_of_both(X_train, X, groups, group_column)
         kept = nonmember_rows(_identities(X, y), ids, y, check_target(self.estimator_))
         codes, n_train = None, len(ids)
@@ -412,7 +417,7 @@ class AuditableClassifier(BaseWrapper):
                 "them. Fit it with groups: fit(X, y, groups=groups); a search hands "
                 f"them on with {_ROUTING}."
             )
-        return of_training, _keys(groups, X.shape[0])
+        return of_training, _keys(groups, _num_samples(X))
 
     def _check_unchanged(self, X_train, y_train, probe):
         if not np.array_equal(

@@ -28,10 +28,9 @@ from sklearn_mia.model_selection._leakage import (
     is_reversed,
 )
 from sklearn_mia.models import is_holder, open_model
-from sklearn_mia.records import as_labels
+from sklearn_mia.records import as_features, as_labels
 from sklearn_mia.response import check_target
 from sklearn_mia.shadows import root_seed
-from sklearn_mia.tables import as_table
 
 
 def _auditable(estimator):
@@ -444,7 +443,7 @@ def cross_validate_leakage(
     fit_params = {k: v for k, v in (params or {}).items() if v is not None}
     # With metadata routing enabled they are a parameter like any other.
     routed = fit_params.pop("groups", None)
-    X, y = as_table(X), as_labels(y)
+    X, y = as_features(X), as_labels(y)
     codes = None
     if groups is not None or routed is not None:
         codes = group_codes(routed if groups is None else groups, len(y))[1]

@@ -1,0 +1,196 @@
+"""Records that are no rows of numbers, from files: text, images, recordings."""
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils._optional_dependencies import check_pandas_support
+
+from sklearn_mia.auditing._files import ARCHIVE, check_size
+from sklearn_mia.items import is_missing
+
+_IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_PANDAS_NEEDED = "Reading tables (pip install 'sklearn-mia[report]')"
+_PLAIN_MODES = ("L", "RGB", "RGBA", "I;16", "I", "F")
+
+
+def in_one_kind(items):
+    """Items of both sides, as lists if they are arrays of different shapes."""
+    kinds = {(type(X), getattr(X, "shape", ())[1:]) for X in items}
+    return tuple(items if len(kinds) == 1 else [list(X) for X in items])
+
+
+def read_archive(path, max_bytes):
+    """Read a .npz file of arrays with one row a record.
+
+    Parameters
+    ----------
+    path : Path
+
+    max_bytes : int
+        Most that it may hold once it is unpacked.
+
+    Returns
+    -------
+    frame : DataFrame
+        A column for each array, of one with more dimensions its row numbers.
+    """
+    pd = check_pandas_support(_PANDAS_NEEDED)
+    if not path.is_file():
+        raise OSError(f"There is no file {str(path)!r}.")
+    check_size(path, path.stat().st_size, max_bytes)
+    arrays, n_bytes = {}, 0
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            # The sizes are told by the directory, before anything is unpacked.
+            n_bytes = sum(entry.file_size for entry in archive.zip.infolist())
+            if n_bytes <= max_bytes:
+                arrays = {name: archive[name] for name in archive.files}
+    except Exception as error:
+        raise _damaged(path, "an archive of arrays", error) from None
+    check_size(path, n_bytes, max_bytes)
+    sizes = [str(len(a)) if a.ndim else "no" for a in arrays.values()] or ["no"]
+    if len(set(sizes)) > 1 or "no" in sizes:
+        raise ValueError(
+            f"{path} holds arrays of {', '.join(sizes)} rows; expected in each one row "
+            "a record."
+        )
+    columns = {
+        name: a if a.ndim == 1 else np.arange(len(a)) for name, a in arrays.items()
+    }
+    return pd.DataFrame(columns)
+
+
+def _damaged(path, kind, error):
+    """One error for whatever a reader of a damaged file raises, without its text."""
+    return ValueError(
+        f"{str(path)!r} could not be read as {kind} ({type(error).__name__}): it is "
+        "damaged, or something else."
+    )
+
+
+def items_of(frame, path, arguments):
+    """What the column of --features holds, as the model takes it.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `read_named` gives it.
+
+    path : Path
+
+    arguments : Namespace
+
+    Returns
+    -------
+    items : Series, ndarray or list
+        A series of text; of files one array if all are of one shape, else a list.
+    """
+    name, folder = arguments.features, arguments.files
+    if path.suffix.lower() == ARCHIVE:
+        with np.load(path, allow_pickle=False) as archive:
+            array = archive[name]
+        if array.ndim > 1:
+            return array
+    column = frame[name]
+    gaps = np.array([is_missing(v) for v in column.tolist()])
+    if gaps.any():
+        raise ValueError(
+            f"{path} has no value in the column {name!r} (--features) for "
+            f"{int(gaps.sum())} of {len(gaps)} records (the first is record "
+            f"{int(np.argmax(gaps)) + 1}); expected a text or a file for each."
+        )
+    if not all(isinstance(v, str) for v in column.tolist()):
+        raise ValueError(
+            f"The column {name!r} of {path} (--features) holds no text; expected a "
+            "text a record, or the name of its file. Leave --features out for a table "
+            "of numbers."
+        )
+    if folder is None:
+        return column.reset_index(drop=True)
+    return _of_files(column.tolist(), Path(folder), path, arguments.max_size)
+
+
+def _of_files(names, folder, path, max_bytes):
+    if not folder.is_dir():
+        raise OSError(f"--files {str(folder)!r} is no folder.")
+    root = folder.resolve()
+    files = [(root / name).resolve() for name in names]
+    for number, file in enumerate(files, start=1):
+        if not file.is_relative_to(root):
+            raise ValueError(
+                f"Record {number} of {path} names a file outside of --files "
+                f"{str(folder)!r}; expected names relative to it."
+            )
+        if not file.is_file():
+            n_absent = sum(not f.is_file() for f in files)
+            raise OSError(
+                f"{n_absent} of {len(files)} records of {path} name a file that "
+                f"--files {str(folder)!r} does not have (the first is record {number})."
+            )
+    n_bytes, items = 0, []
+    for number, file in enumerate(files, start=1):
+        where = f"The file of record {number} of {path}"
+        item = _read_item(file, where, max_bytes)
+        n_bytes += item.nbytes if isinstance(item, np.ndarray) else len(item)
+        check_size(path, n_bytes, max_bytes)
+        items.append(item)
+    if all(isinstance(item, str) for item in items):
+        return check_pandas_support(_PANDAS_NEEDED).Series(items)
+    shapes = {getattr(item, "shape", None) for item in items}
+    return np.stack(items) if len(shapes) == 1 and shapes != {()} else items
+
+
+def _read_item(file, where, max_bytes):
+    check_size(where, file.stat().st_size, max_bytes)
+    kind = file.suffix.lower()
+    if kind == ".txt":
+        read, what = _read_text, "UTF-8 text"
+    elif kind == ".npy":
+        read, what = _read_array, "an array"
+    elif kind == ".wav":
+        read, what = _read_recording, "a recording"
+    elif kind in _IMAGES:
+        read, what = _image_reader(), "an image"
+    else:
+        raise ValueError(
+            f"{where} ends in {file.suffix!r}; expected an image "
+            f"({', '.join(_IMAGES)}), .npy, .wav or .txt."
+        )
+    try:
+        return read(file)
+    except Exception as error:
+        raise ValueError(
+            f"{where} could not be read as {what} ({type(error).__name__}): it is "
+            "damaged, or something else."
+        ) from None
+
+
+def _read_text(file):
+    return file.read_text(encoding="utf-8")
+
+
+def _read_array(file):
+    return np.load(file, allow_pickle=False)
+
+
+def _read_recording(file):
+    from scipy.io import wavfile
+
+    return wavfile.read(file)[1]
+
+
+def _image_reader():
+    try:
+        from PIL import Image
+    except ImportError:
+        raise ImportError(
+            "Images need Pillow. Install it with: pip install pillow. Or save them "
+            "as .npy arrays."
+        ) from None
+
+    def read(file):
+        with Image.open(file) as image:
+            plain = image if image.mode in _PLAIN_MODES else image.convert("RGB")
+            return np.asarray(plain)
+
+    return read

@@ -1,0 +1,255 @@
+"""Records that are no rows of a table: documents, images, recordings, dictionaries.
+
+A *container of items* is what scikit-learn can index by rows and no table: a list or a
+tuple, a series, an array of one dimension or of three and more. An *item* is a text, an
+array or a list, or a dictionary.
+"""
+
+import numbers
+from collections.abc import Mapping
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.feature_extraction.text import HashingVectorizer
+
+_MOST_CELLS = 50_000_000
+_HASHED_WORDS = 2**12
+_SUMMARIES = (np.mean, np.std, np.min, np.max)
+
+
+def as_items(X):
+    """X as a container of items, None where it is a table or a single column.
+
+    Text, arrays of three dimensions and more, dictionaries, and lists of lists or
+    arrays of different shapes are items. Numbers are none, and lists of one length are
+    a table.
+
+    Parameters
+    ----------
+    X : object
+        What the user gave as features.
+
+    Returns
+    -------
+    items : list, tuple, series, ndarray or None
+        As it is; of a pandas index a series.
+    """
+    if hasattr(X, "to_series") and hasattr(X, "nlevels"):
+        X = X.to_series().reset_index(drop=True)
+    if isinstance(X, np.ndarray) and X.ndim != 1:
+        return X if X.ndim > 2 else None
+    if not (isinstance(X, (list, tuple, np.ndarray)) or is_series(X)):
+        return None
+    return X if _are_items(item_list(X)) else None
+
+
+def is_series(X):
+    """Tell whether X is a series of pandas or polars, or an array of pyarrow."""
+    own = hasattr(X, "to_list") or hasattr(X, "to_pylist")
+    return own and not hasattr(X, "columns") and not isinstance(X, type)
+
+
+def _are_items(values):
+    told = [v for v in values if not is_missing(v)]
+    if not told or isinstance(told[0], (str, bytes, Mapping)):
+        return bool(told)
+    if not isinstance(told[0], (list, tuple)) and np.ndim(told[0]) == 0:
+        return False
+    shapes = {_shape(v) for v in told}
+    return len(shapes) > 1 or len(shapes.pop() or "ragged") > 1
+
+
+def _shape(value):
+    """Shape of a list or an array, None of a list whose parts differ in shape."""
+    try:
+        return np.shape(value)
+    except ValueError:
+        return None
+
+
+def is_missing(value):
+    """Tell whether a value is None, NaN or what pandas has for a gap."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, numbers.Real) and value != value
+
+
+def item_list(X):
+    """Items of a container, one by one."""
+    for method in ("to_list", "to_pylist"):
+        if hasattr(X, method):
+            return getattr(X, method)()
+    return list(X)
+
+
+def first_item(X):
+    """The first item of a container."""
+    return X[0] if isinstance(X, np.ndarray) else item_list(X)[0]
+
+
+def take_items(X, rows):
+    """Items of a list, a tuple or an array of pyarrow, in a container like it."""
+    rows = np.arange(len(X))[rows]
+    if hasattr(X, "to_pylist"):
+        return X.take(rows)
+    return type(X)([X[i] for i in rows])
+
+
+def stack_items(first, second, names):
+    """Put two containers of items together; see `tables.stack_tables`."""
+    if isinstance(first, np.ndarray):
+        if first.shape[1:] != second.shape[1:]:
+            raise ValueError(
+                f"{names[0]} has items of shape {first.shape[1:]} and {names[1]} of "
+                f"{second.shape[1:]}; expected the same shape."
+            )
+        return np.concatenate([first, second])
+    if hasattr(first, "to_pylist"):
+        import pyarrow as pa
+
+        chunks = [c for X in (first, second) for c in getattr(X, "chunks", [X])]
+        joined = pa.chunked_array(chunks, type=first.type)
+        return joined if hasattr(first, "chunks") else joined.combine_chunks()
+    return type(first)([*first, *second])
+
+
+# Words
+
+
+def kind_of(X):
+    """What the items of a container are called, in the plural.
+
+    Parameters
+    ----------
+    X : list, tuple, series or ndarray
+        A container of items.
+
+    Returns
+    -------
+    kind : str
+    """
+    if isinstance(X, np.ndarray) and X.ndim > 2:
+        return f"arrays of shape {X.shape[1:]}"
+    first = next((v for v in item_list(X) if not is_missing(v)), None)
+    if isinstance(first, (str, bytes)):
+        return "documents"
+    if isinstance(first, Mapping):
+        return "dictionaries"
+    shape = _shape(first)
+    return "sequences" if shape is None or len(shape) == 1 else "arrays"
+
+
+def check_items(X, name="X"):
+    """Raise TypeError for an item that is no text, array, list or dictionary.
+
+    Parameters
+    ----------
+    X : list, tuple, series or ndarray
+        A container of items.
+
+    name : str, default="X"
+        The name of the argument, for the message.
+    """
+    if isinstance(X, np.ndarray) and X.ndim > 2:
+        return
+    for value in item_list(X):
+        plain = isinstance(value, (str, bytes, Mapping, list, tuple, numbers.Number))
+        if not (plain or isinstance(value, np.ndarray) or is_missing(value)):
+            raise TypeError(
+                f"{name} has an item of type {type(value).__name__}; expected text, an "
+                "array, a list or a dictionary, whose content tells it from others."
+            )
+
+
+# Numbers
+
+
+def lengths_of(X):
+    """Length of each item: characters of a text, entries of all else.
+
+    Parameters
+    ----------
+    X : list, tuple, series or ndarray
+        A container of items.
+
+    Returns
+    -------
+    lengths : ndarray of shape (n_records,), dtype int
+        0 for a missing one.
+    """
+    if isinstance(X, np.ndarray) and X.ndim > 2:
+        return np.full(len(X), X.shape[1])
+    return np.array([len(v) if np.iterable(v) else 0 for v in item_list(X)])
+
+
+def item_numbers(X, most=None):
+    """Numbers that tell items from each other without a model.
+
+    Of arrays of one shape all cells, where they are not too many, or evenly spaced ones
+    and their mean, standard deviation, minimum and maximum; of arrays and lists of
+    different shapes these four and the length; of text, dictionaries and lists of words
+    the length, and how often each word is there, words by their hash.
+
+    Parameters
+    ----------
+    X : list, tuple, series or ndarray
+        A container of items.
+
+    most : int or None, default=None
+        Columns for words, and for cells; None is 4096 for words, and all cells unless
+        they would be too large a table.
+
+    Returns
+    -------
+    table : {ndarray, sparse array} of shape (n_records, n_columns)
+    """
+    if isinstance(X, np.ndarray) and X.ndim > 2 and X.dtype.kind in "biuf":
+        return _cells(X, most)
+    values = item_list(X)
+    lengths = lengths_of(X)[:, None].astype(float)
+    if _are_numeric(values):
+        summaries = np.array([_summary(v) for v in values])
+        return np.hstack([lengths, summaries])
+    words = HashingVectorizer(
+        n_features=_HASHED_WORDS if most is None else most,
+        alternate_sign=False,
+        norm=None,
+        decode_error="ignore",
+    )
+    counts = words.transform([_text_of(v) for v in values])
+    return sp.hstack([sp.csr_array(lengths), counts], format="csr")
+
+
+def _cells(X, most):
+    n_cells = int(np.prod(X.shape[1:]))
+    if most is None:
+        most = _MOST_CELLS // max(len(X), 1)
+    if n_cells <= most:
+        return X.reshape(len(X), -1)
+    axes = tuple(range(1, X.ndim))
+    summaries = np.column_stack([f(X, axis=axes) for f in _SUMMARIES])
+    places = np.unravel_index(
+        np.linspace(0, n_cells - 1, most).astype(int), X.shape[1:]
+    )
+    return np.hstack([X[(slice(None), *places)], summaries])
+
+
+def _are_numeric(values):
+    """Whether the first item is an array or a list of numbers."""
+    first = next((v for v in values if not is_missing(v)), None)
+    if isinstance(first, (str, bytes, Mapping)) or _shape(first) is None:
+        return False
+    return np.asarray(first).dtype.kind in "biuf"
+
+
+def _summary(value):
+    array = np.zeros(0) if is_missing(value) else np.asarray(value, dtype=float)
+    return [f(array) if array.size else 0.0 for f in _SUMMARIES]
+
+
+def _text_of(value):
+    if isinstance(value, (str, bytes)):
+        return value
+    if isinstance(value, Mapping):
+        return " ".join(f"{k}_{v}" for k, v in value.items())
+    return " ".join(map(_text_of, value)) if np.iterable(value) else str(value)
