@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn_mia import SupervisedAttack, audit
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from helpers import targets
+from helpers import other_packages as targets
 
 NAMES = {"imblearn": "imbalanced-learn"}
 

@@ -174,9 +174,9 @@ class LogProbaReader(Reader):
         classes = self.responder.classes[seen]
         answer, start = np.empty((len(codes), len(seen))), 0
         for some in in_blocks(features, codes):
-            rows = slice(start, start + some.shape[0])
-            answer[rows] = self.responder.ask(model, some, classes)
-            start = rows.stop
+            told = self.responder.ask(model, some, classes)
+            answer[start : start + len(told)] = told
+            start += len(told)
         return answer
 
     def read(self, answer, seen, codes):

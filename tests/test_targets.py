@@ -5,7 +5,7 @@
 
 import numpy as np
 import pytest
-from helpers.targets import (
+from helpers.other_packages import (
     ATTACKS,
     TARGETS,
     attack_on,
