@@ -31,7 +31,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import AuditReport, audit, audit_predictions
-from sklearn_mia.__main__ import exit_code, main
+from sklearn_mia.__main__ import main
+from sklearn_mia.auditing._command import exit_code
 from sklearn_mia.auditing._judging import passes_by_access
 
 LEAKING = {

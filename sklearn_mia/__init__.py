@@ -1,88 +1,138 @@
 """Membership inference attacks as scikit-learn classifiers."""
 
-from sklearn_mia import datasets as datasets
-from sklearn_mia.attacks import (
-    RMIA,
-    BaggingAttack,
-    DifficultyCalibrationAttack,
-    LabelOnlyAttack,
-    LinearReconstructionAttack,
-    LiRA,
-    MembershipSignals,
-    QuantileRegressionAttack,
-    ShadowModelAttack,
-    SupervisedAttack,
-    ThresholdAttack,
-    TrajectoryAttack,
-)
-from sklearn_mia.auditing import (
-    AuditReport,
-    Finding,
-    MembershipRocDisplay,
-    RecipeReport,
-    RecordRiskDisplay,
-    ReportChanges,
-    ScoreDistributionDisplay,
-    audit,
-    audit_predictions,
-    audit_recipe,
-    compare_reports,
-    compare_with_baseline,
-    default_attacks,
-)
-from sklearn_mia.equations import round_values, strip_counts
-from sklearn_mia.model_selection import (
-    AuditableClassifier,
-    CoarsenedClassifier,
-    LeastLeakageWithin,
-    MostAccurateWithin,
-    PrivacyUtilityDisplay,
-    cross_validate_leakage,
-    make_leakage_scorer,
-)
-from sklearn_mia.records import Records, as_records
-from sklearn_mia.risk import leave_one_out_risk, risky_settings, structural_risk
+from typing import TYPE_CHECKING
+
+from sklearn_mia._lazy import lazily
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "RMIA",
-    "AuditReport",
-    "AuditableClassifier",
-    "BaggingAttack",
-    "CoarsenedClassifier",
-    "DifficultyCalibrationAttack",
-    "Finding",
-    "LabelOnlyAttack",
-    "LeastLeakageWithin",
-    "LiRA",
-    "LinearReconstructionAttack",
-    "MembershipRocDisplay",
-    "MembershipSignals",
-    "MostAccurateWithin",
-    "PrivacyUtilityDisplay",
-    "QuantileRegressionAttack",
-    "RecipeReport",
-    "RecordRiskDisplay",
-    "Records",
-    "ReportChanges",
-    "ScoreDistributionDisplay",
-    "ShadowModelAttack",
-    "SupervisedAttack",
-    "ThresholdAttack",
-    "TrajectoryAttack",
-    "as_records",
-    "audit",
-    "audit_predictions",
-    "audit_recipe",
-    "compare_reports",
-    "compare_with_baseline",
-    "cross_validate_leakage",
-    "default_attacks",
-    "leave_one_out_risk",
-    "make_leakage_scorer",
-    "risky_settings",
-    "round_values",
-    "strip_counts",
-    "structural_risk",
-]
+_HOMES = {
+    "attacks": (
+        "RMIA",
+        "BaggingAttack",
+        "DifficultyCalibrationAttack",
+        "LabelOnlyAttack",
+        "LinearReconstructionAttack",
+        "LiRA",
+        "MembershipSignals",
+        "QuantileRegressionAttack",
+        "ShadowModelAttack",
+        "SupervisedAttack",
+        "ThresholdAttack",
+        "TrajectoryAttack",
+    ),
+    "auditing": (
+        "AuditReport",
+        "Finding",
+        "MembershipRocDisplay",
+        "RecipeReport",
+        "RecordRiskDisplay",
+        "ReportChanges",
+        "ScoreDistributionDisplay",
+        "audit",
+        "audit_predictions",
+        "audit_recipe",
+        "compare_reports",
+        "compare_with_baseline",
+        "default_attacks",
+    ),
+    "black_box": ("BlackBoxClassifier",),
+    "equations": (
+        "round_values",
+        "strip_counts",
+    ),
+    "model_selection": (
+        "AuditableClassifier",
+        "CoarsenedClassifier",
+        "LeastLeakageWithin",
+        "MostAccurateWithin",
+        "PrivacyUtilityDisplay",
+        "cross_validate_leakage",
+        "make_leakage_scorer",
+    ),
+    "records": (
+        "Records",
+        "as_records",
+    ),
+    "risk": (
+        "leave_one_out_risk",
+        "risky_settings",
+        "structural_risk",
+    ),
+}
+_MODULES = (
+    "attacks",
+    "auditing",
+    "base",
+    "black_box",
+    "checks",
+    "columns",
+    "datasets",
+    "equations",
+    "groups",
+    "hooks",
+    "identity",
+    "items",
+    "label_free",
+    "memory",
+    "metrics",
+    "model_selection",
+    "models",
+    "progress",
+    "readers",
+    "records",
+    "redaction",
+    "response",
+    "risk",
+    "schema",
+    "shadows",
+    "signals",
+    "tables",
+    "workers",
+)
+
+if TYPE_CHECKING:
+    from sklearn_mia.attacks import (  # noqa: F401
+        RMIA,
+        BaggingAttack,
+        DifficultyCalibrationAttack,
+        LabelOnlyAttack,
+        LinearReconstructionAttack,
+        LiRA,
+        MembershipSignals,
+        QuantileRegressionAttack,
+        ShadowModelAttack,
+        SupervisedAttack,
+        ThresholdAttack,
+        TrajectoryAttack,
+    )
+    from sklearn_mia.auditing import (  # noqa: F401
+        AuditReport,
+        Finding,
+        MembershipRocDisplay,
+        RecipeReport,
+        RecordRiskDisplay,
+        ReportChanges,
+        ScoreDistributionDisplay,
+        audit,
+        audit_predictions,
+        audit_recipe,
+        compare_reports,
+        compare_with_baseline,
+        default_attacks,
+    )
+    from sklearn_mia.black_box import BlackBoxClassifier  # noqa: F401
+    from sklearn_mia.equations import round_values, strip_counts  # noqa: F401
+    from sklearn_mia.model_selection import (  # noqa: F401
+        AuditableClassifier,
+        CoarsenedClassifier,
+        LeastLeakageWithin,
+        MostAccurateWithin,
+        PrivacyUtilityDisplay,
+        cross_validate_leakage,
+        make_leakage_scorer,
+    )
+    from sklearn_mia.records import Records, as_records  # noqa: F401
+    from sklearn_mia.risk import leave_one_out_risk, risky_settings, structural_risk  # noqa: F401
+else:
+    __all__, __getattr__, __dir__ = lazily(__name__, _HOMES, _MODULES)

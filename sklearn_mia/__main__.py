@@ -6,26 +6,24 @@ import traceback
 import warnings
 from pathlib import Path
 
-import sklearn
-
 from sklearn_mia import __version__
-from sklearn_mia._demo import run_demo
+from sklearn_mia._choices import (
+    ACCESSES,
+    CONFIDENCE,
+    EFFORT,
+    EFFORTS,
+    PRIOR,
+    RESPONSE_METHODS,
+)
 from sklearn_mia._interrupt import Stopped, stopped_by_signals
-from sklearn_mia.auditing import _circumstances, _loading, _writing
-from sklearn_mia.auditing._access import ACCESSES, WHO
-from sklearn_mia.auditing._audit import (
-    audit_case,
-    predictions_report,
+from sklearn_mia.auditing import _writing
+from sklearn_mia.auditing._exits import (
+    EXIT_FAILED,
+    EXIT_INPUT,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
 )
-from sklearn_mia.auditing._baseline import (
-    check_baseline,
-    compare_with_baseline,
-    read_baseline,
-)
-from sklearn_mia.auditing._case import make_case
-from sklearn_mia.auditing._delivery import check_destinations, deliver
-from sklearn_mia.auditing._inputs import read_sides
-from sklearn_mia.auditing._judging import passes, passes_by_access
+from sklearn_mia.auditing._modes import check_audit, check_recipe
 from sklearn_mia.auditing._option_groups import (
     MODEL_FILES,
     add_column_options,
@@ -38,31 +36,10 @@ from sklearn_mia.auditing._options import (
     fraction,
     interrupted,
     limit,
-    limits_once,
     shows_progress,
-    work_of_options,
 )
-from sklearn_mia.auditing._predictions import read_predictions
-from sklearn_mia.auditing._provenance import provenance_told
-from sklearn_mia.auditing._recipe_command import add_recipe_command, report_on_recipe
-from sklearn_mia.auditing._run import default_attacks
-from sklearn_mia.auditing._settings import EFFORTS, Settings
-from sklearn_mia.auditing._words import check_model, in_options, words_of_options
-from sklearn_mia.auditing._work import READING
-from sklearn_mia.models import trained_names
-from sklearn_mia.progress import stage
-from sklearn_mia.redaction import without_values
-from sklearn_mia.response import RESPONSE_METHODS, check_target
-from sklearn_mia.shadows import root_seed
-from sklearn_mia.workers import check_timeout
-
-EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_INPUT = 2
-EXIT_EXCEEDED = 3
-EXIT_UNDECIDED = 4
-EXIT_INTERRUPTED = 130
-GATED = {"yes": "passes", "no": "above a limit", "not shown": "not shown to pass"}
+from sklearn_mia.auditing._recipe_command import add_recipe_command
+from sklearn_mia.auditing._words import in_options
 
 _MOST_OF_AN_ERROR = 2000
 _EXIT_CODES = """\
@@ -83,12 +60,12 @@ exit codes:
 """
 
 
-def _help(parser):
-    parser.print_help(sys.stderr)
-    return EXIT_INPUT
+# What a command needs is imported when it has something to do.
 
 
 def _demo(arguments):
+    from sklearn_mia._demo import run_demo
+
     run_demo(
         html=arguments.html,
         seed=arguments.seed,
@@ -99,196 +76,24 @@ def _demo(arguments):
 
 
 def _audit(arguments):
-    limits = limits_once(arguments.fail_above, "--fail-above") or None
-    check_destinations(arguments)
-    check_timeout(arguments.timeout, arguments.n_jobs)
-    if arguments.baseline is not None:
-        arguments.old = read_baseline(arguments.baseline, max_bytes=arguments.max_size)
-        check_baseline(
-            arguments.old,
-            _settings(arguments, limits, ()).limits,
-            of_predictions=arguments.predictions is not None,
-            unit=_unit(arguments),
-        )
-    if arguments.predictions is None:
-        report = _audit_of_model(arguments, limits)
-    else:
-        report = _audit_of_predictions(arguments, limits)
-    try:
-        if arguments.baseline is not None:
-            report = compare_with_baseline(
-                report, arguments.old, join_ids=arguments.id is not None
-            )
-    finally:
-        deliver(report, arguments)
-    gated = bool(limits or arguments.fail_slice_above)
-    status = exit_code(report, gated=gated)
-    stopped = report.baseline is not None and report.baseline["outcome"] == "more"
-    if gated and status and arguments.release is None and not stopped:
-        _say_who_fails(report)
-    return status
+    from sklearn_mia.auditing._command import audit_files
 
-
-def _say_who_fails(report):
-    """Tell which access a build stopped at, where the report is about two."""
-    passing = passes_by_access(report._content)
-    if len(passing) < 2:
-        return
-    told = "; ".join(f"{WHO[a].lower()}: {GATED[word]}" for a, word in passing.items())
-    _writing.say(f"{told}. --release file or interface decides by one.", sys.stderr)
-
-
-def _audit_of_model(arguments, limits):
-    given = (arguments.model, arguments.members, arguments.nonmembers)
-    if None in given:
-        raise ValueError(
-            "audit needs three files, MODEL MEMBERS NONMEMBERS, or --predictions FILE."
-        )
-    stage(READING)
-    model, fitted_with = _loading.load_model(
-        arguments.model,
-        trust_pickle=arguments.trust_pickle,
-        trusted=arguments.trust,
-        max_bytes=arguments.max_size,
-    )
-    paths = arguments.members, arguments.nonmembers
-    with words_of_options(*paths):
-        classes = check_model(arguments.model, check_target, model, fitted_with)
-        inputs = read_sides(paths, arguments, model, classes, fitted_with)
-        arguments.tables = inputs.features
-        case = make_case(
-            model,
-            inputs.features[0],
-            inputs.labels[0],
-            inputs.features[1],
-            inputs.labels[1],
-            groups=inputs.groups,
-            ids=inputs.ids,
-            aside=inputs.aside,
-        )
-        findings = [
-            _circumstances.check_version(fitted_with, sklearn.__version__),
-            _circumstances.check_column_order(
-                inputs.reordered,
-                trained_names(model) is None and arguments.features is None,
-            ),
-            _circumstances.check_reading(inputs.remarks),
-        ]
-        settings = _settings(arguments, limits, (Settings.slices, *arguments.slice))
-        if arguments.baseline is not None:
-            asked = {
-                name: getattr(settings, name)
-                for name in ("release", "n_shadows", "response_method")
-            }
-            check_baseline(
-                arguments.old,
-                settings.limits,
-                of_predictions=False,
-                unit=_unit(arguments),
-                attacks=list(default_attacks(model, **asked)),
-            )
-        return audit_case(
-            model,
-            case,
-            settings,
-            n_jobs=arguments.n_jobs,
-            timeout=arguments.timeout,
-            extra_findings=[finding for finding in findings if finding is not None],
-            provenance=provenance_told(
-                arguments,
-                model=None,
-                members=len(inputs.labels[0]),
-                nonmembers=len(inputs.labels[1]),
-            ),
-        )
+    return audit_files(arguments)
 
 
 def _audit_recipe(arguments):
-    check_destinations(arguments)
-    deliver(report_on_recipe(arguments), arguments)
-    return EXIT_OK
+    from sklearn_mia.auditing._command import audit_recipe_of_file
+
+    return audit_recipe_of_file(arguments)
 
 
-def _unit(arguments):
-    return "record" if arguments.group is None else "group"
+def _do(arguments):
+    """Keep what a command does by --memory, and show it by --progress."""
+    from sklearn_mia.auditing._work import at_work
 
-
-def _settings(arguments, limits, slices):
-    return Settings(
-        fprs=arguments.fpr or Settings.fprs,
-        confidence=arguments.confidence,
-        prior=arguments.prior,
-        limits=limits,
-        release=arguments.release,
-        effort=arguments.effort,
-        slice_limits=limits_once(arguments.fail_slice_above, "--fail-slice-above")
-        or None,
-        slices=slices,
-        n_shadows=arguments.n_shadows,
-        drop_shared=arguments.drop_shared,
-        group_name=arguments.group_name or Settings.group_name,
-        response_method=arguments.response_method,
-        per_record=not arguments.no_records,
-        seed=root_seed(arguments.seed) % 2**31,
-    )
-
-
-def _audit_of_predictions(arguments, limits):
-    path = arguments.predictions
-    if arguments.model is not None:
-        raise ValueError("Pass either MODEL MEMBERS NONMEMBERS or --predictions FILE.")
-    if arguments.member is None:
-        raise ValueError(
-            "--predictions needs --member COLUMN, the column that says which records "
-            "the model was trained on."
-        )
-    if arguments.features is not None:
-        raise ValueError(
-            "--features is for a model, and --predictions has its answers alone. Leave "
-            "it out, or pass MODEL MEMBERS NONMEMBERS."
-        )
-    for option, given in (("release", "file"), ("effort", "thorough")):
-        if getattr(arguments, option) == given:
-            raise ValueError(
-                f"--{option} {given} needs the file of the model, and --predictions "
-                "has its answers alone. Leave it out, or pass MODEL MEMBERS NONMEMBERS."
-            )
-    case, log_proba = read_predictions(path, arguments)
-    return predictions_report(
-        case,
-        log_proba,
-        _settings(arguments, limits, Settings.slices),
-        model_name=f"the model behind {Path(path).name}",
-        provenance=provenance_told(arguments, predictions=len(case.labels)),
-    )
-
-
-def exit_code(report, *, gated=True):
-    """What a build should make of a report.
-
-    Parameters
-    ----------
-    report : AuditReport
-
-    gated : bool, default=True
-        Whether limits were set.
-
-    Returns
-    -------
-    status : int
-        0: all intervals, also of groups large enough to tell, are below the limits;
-        3: one is above, or a value is clearly above that of the baseline; 4: neither.
-        Predictions can fail a model, not clear it.
-    """
-    if report.verdict["level"] == "not_interpretable":
-        return EXIT_UNDECIDED
-    if report.baseline is not None and report.baseline["outcome"] == "more":
-        return EXIT_EXCEEDED
-    if not gated:
-        return EXIT_OK
-    return {"yes": EXIT_OK, "no": EXIT_EXCEEDED, "not shown": EXIT_UNDECIDED}[
-        passes(report._content)
-    ]
+    memory = getattr(arguments, "memory", None)
+    with at_work(memory, shows_progress(arguments)):
+        return arguments.run(arguments)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -307,7 +112,6 @@ def _parser():
         "--version", action="version", version=f"sklearn_mia {__version__}"
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    parser.set_defaults(run=lambda arguments: _help(parser), debug=False)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "-o",
@@ -338,7 +142,7 @@ def _parser():
         description="Audit a random forest and a logistic regression on the German "
         "credit table.",
     )
-    demo.set_defaults(run=_demo)
+    demo.set_defaults(check=lambda arguments: None, run=_demo)
     command = commands.add_parser(
         "audit",
         parents=[common],
@@ -371,8 +175,9 @@ def _parser():
     _add_output_options(command)
     _add_audit_options(command)
     add_loading_options(command)
-    command.set_defaults(run=_audit)
-    add_recipe_command(commands, common).set_defaults(run=_audit_recipe)
+    command.set_defaults(check=check_audit, run=_audit)
+    recipe = add_recipe_command(commands, common)
+    recipe.set_defaults(check=check_recipe, run=_audit_recipe)
     return parser
 
 
@@ -453,22 +258,22 @@ def _add_audit_options(command):
     group.add_argument(
         "--effort",
         choices=EFFORTS,
-        default=Settings.effort,
+        default=EFFORT,
         help="4, 16 or 64 shadow models: fewer take less time and see less. thorough "
         "also measures what the file tells someone who lacks some of its records; "
         "default: %(default)s",
     )
-    group.add_argument("--confidence", type=fraction, default=Settings.confidence)
+    group.add_argument("--confidence", type=fraction, default=CONFIDENCE)
     group.add_argument(
         "--prior",
         type=fraction,
-        default=Settings.prior,
+        default=PRIOR,
         help="share of members among those an attacker asks about",
     )
     add_cost_options(group)
     group.add_argument(
         "--response-method",
-        default=Settings.response_method,
+        default=RESPONSE_METHODS[0],
         choices=RESPONSE_METHODS,
         help="how the model is asked; default: the first of the others that it has",
     )
@@ -490,6 +295,29 @@ def _add_audit_options(command):
     group.add_argument("--proba-prefix", default="proba_", metavar="TEXT")
 
 
+def _options_of(given):
+    """Names of all that a command line gives, also where it is the default."""
+    parser = _parser()
+    (commands,) = (a for a in parser._actions if a.dest == "command")
+    for command in (parser, *commands.choices.values()):
+        for action in command._actions:
+            action.default = argparse.SUPPRESS
+    return set(vars(parser.parse_args(given)))
+
+
+def _told(error, arguments):
+    """An error in one line, without cells of the tables."""
+    line = in_options(" ".join(str(error).split())) or type(error).__name__
+    if tables := getattr(arguments, "tables", ()):
+        # Not even what the model quotes when it fails.
+        from sklearn_mia.redaction import without_values
+
+        line = without_values(line, *tables, most=_MOST_OF_AN_ERROR)
+    elif len(line) > _MOST_OF_AN_ERROR:
+        line = f"{line[:_MOST_OF_AN_ERROR]}\N{HORIZONTAL ELLIPSIS}"
+    return _writing.visible(line)
+
+
 def main(arguments=None):
     """Run the command line.
 
@@ -504,14 +332,18 @@ def main(arguments=None):
         Exit code.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
-    arguments = _parser().parse_args(given)
-    arguments.given = given
+    parser = _parser()
+    arguments = parser.parse_args(given)
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return EXIT_INPUT
+    arguments.given, arguments.options = given, _options_of(given)
     try:
         with stopped_by_signals(), warnings.catch_warnings():
             # What matters of them is in the findings.
             warnings.simplefilter("ignore")
-            with work_of_options(arguments):
-                return arguments.run(arguments)
+            arguments.check(arguments)
+            return _do(arguments)
     except KeyboardInterrupt as stop:
         _writing.say(interrupted(arguments), sys.stderr)
         return 128 + stop.number if isinstance(stop, Stopped) else EXIT_INTERRUPTED
@@ -519,11 +351,7 @@ def main(arguments=None):
         if arguments.debug:
             traceback.print_exc()
         else:
-            # Of the tables, not even what the model quotes when it fails.
-            tables = getattr(arguments, "tables", ())
-            line = in_options(" ".join(str(error).split())) or type(error).__name__
-            line = without_values(line, *tables, most=_MOST_OF_AN_ERROR)
-            _writing.say(f"error: {_writing.visible(line)}", sys.stderr)
+            _writing.say(f"error: {_told(error, arguments)}", sys.stderr)
         known = isinstance(error, (ValueError, TypeError, OSError, ImportError))
         return EXIT_INPUT if known else EXIT_FAILED
 

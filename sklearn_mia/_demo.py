@@ -6,7 +6,7 @@ import time
 
 from sklearn_mia.auditing import _writing, audit
 from sklearn_mia.auditing._access import WHO
-from sklearn_mia.auditing._html import check_jinja2, render_page
+from sklearn_mia.auditing._html import render_page
 from sklearn_mia.auditing._text import wrapped
 from sklearn_mia.progress import clear, stage
 
@@ -39,7 +39,7 @@ def run_demo(*, html=None, seed=0, n_jobs=None, timed=False):
     started = time.monotonic()
     if html:
         _writing.check_outputs([("--html", html)])
-        check_jinja2()
+        _writing.check_jinja2()
     # A page on stdout is alone there.
     stream = sys.stderr if _writing.goes_to_stdout(html) else None
     X, y = load_german_credit(return_X_y=True, as_frame=True)

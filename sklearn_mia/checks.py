@@ -120,6 +120,51 @@ def check_membership(y_true, pos_label, name="y_true"):
     return is_member
 
 
+def check_probabilities(proba, name, *, same_sum=1e-3):
+    """Raise ValueError for what cannot be the probabilities of classes.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n_records, n_classes)
+        What a model answered.
+
+    name : str
+        What messages call them.
+
+    same_sum : float or ndarray of shape (n_records,), default=1e-3
+        How far the sum of a row may be from 1.
+    """
+    if proba.ndim != 2 or proba.shape[1] < 2:
+        raise ValueError(
+            f"{name} must be a table of shape (n_records, n_classes), one column a "
+            f"class, got shape {proba.shape}. Of two classes with p the probability of "
+            "the second, pass np.column_stack([1 - p, p])."
+        )
+    n_bad = int(np.sum(~np.isfinite(proba)))
+    if n_bad:
+        raise ValueError(
+            f"{name} has {n_bad} probabilities that are missing or not finite. Fill "
+            "them in or leave the records out."
+        )
+    if not proba.size:
+        return
+    low, high, sums = proba.min(), proba.max(), proba.sum(axis=1)
+    if low >= 0 and high > 1 and np.allclose(sums, 100, atol=0.5):
+        raise ValueError(
+            f"{name} has percent: its rows sum to 100. Divide the probabilities by 100."
+        )
+    if low < -1e-9 or high > 1 + 1e-9:
+        raise ValueError(
+            f"{name} has values from {low:.4g} to {high:.4g}; expected probabilities, "
+            "fractions between 0 and 1."
+        )
+    if np.any(np.abs(sums - 1) > same_sum):
+        raise ValueError(
+            f"{name} must hold probabilities that sum to 1 in each row, got sums from "
+            f"{sums.min():.4g} to {sums.max():.4g}. Divide each row by its sum."
+        )
+
+
 def check_same_length(n_true, n_score, name="y_score"):
     """Raise ValueError unless there is one score for each record."""
     if n_true != n_score:

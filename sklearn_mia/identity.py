@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
 
 from sklearn_mia.items import check_items, is_missing, item_list
 from sklearn_mia.tables import column_names, columns_of, is_frame, is_table
@@ -139,6 +140,35 @@ def find_ids(known, ids):
     place = np.searchsorted(known, ids)
     place[place == len(known)] = 0
     return np.where(known[place] == ids, place, -1)
+
+
+def merged_identities(ids, groups):
+    """Identities under which equal records and records of one group are one.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_records,), dtype uint64
+        From :func:`record_ids`.
+
+    groups : array-like of shape (n_records,)
+        One person, many records.
+
+    Returns
+    -------
+    identities : ndarray of shape (n_records,), dtype uint64
+        Of the content: neither the order of the records nor the names of the groups
+        matter.
+    """
+    _, record = np.unique(ids, return_inverse=True)
+    unique, group = np.unique(cell_values(groups), return_inverse=True)
+    links = sp.coo_array(
+        (np.ones(len(ids), dtype=bool), (group, len(unique) + record)),
+        shape=(len(unique) + record.max() + 1,) * 2,
+    )
+    _, component = connected_components(links, directed=False)
+    smallest = np.full(component.max() + 1, np.iinfo(np.uint64).max, dtype=np.uint64)
+    np.minimum.at(smallest, component[group], ids)
+    return smallest[component[group]]
 
 
 def mix(x):

@@ -25,11 +25,14 @@ from sklearn_mia._warn import warn
 
 __all__ = [
     "answer_of_shadow",
+    "batch_of_service",
     "cache_key",
     "content_key",
     "described",
+    "found",
     "keeping",
     "kept",
+    "kept_batches",
     "memory_at_work",
     "model_of_shadow",
     "open_memory",
@@ -97,6 +100,11 @@ def part_of_work(key, part, make):
     return _sealed("part", key, part, make())
 
 
+def batch_of_service(key, number, make):
+    """Sealed answers of a service; see :func:`kept_batches`."""
+    return _sealed("batch", key, number, make())
+
+
 def _sealed(kind, key, name, value):
     payload = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
     return name, _digest(kind, key, name, payload), payload
@@ -122,13 +130,13 @@ def remembered(memory, function, key, name, make):
     ----------
     memory : object with the joblib.Memory interface
 
-    function : {answer_of_shadow, model_of_shadow, part_of_work}
+    function : {answer_of_shadow, model_of_shadow, part_of_work, batch_of_service}
 
     key : str
         Of all that it depends on.
 
     name : int or str
-        Number of the shadow, or name of the part.
+        Number of the shadow or batch, or name of the part.
 
     make : callable
         Gives the value, if the cache does not.
@@ -172,6 +180,52 @@ def remembered(memory, function, key, name, make):
     if made:
         _keep_private(entry)
     return value, damaged
+
+
+def found(memory, function, key, name):
+    """What a cache has, or a LookupError; nothing is made.
+
+    Parameters
+    ----------
+    memory, function, key, name
+        As in :func:`remembered`.
+
+    Returns
+    -------
+    value : object
+    """
+
+    def absent():
+        raise LookupError
+
+    return remembered(memory, function, key, name, absent)[0]
+
+
+def kept_batches(memory, key):
+    """All batches of answers that are kept of a service, one after the other.
+
+    Parameters
+    ----------
+    memory : object with the joblib.Memory interface
+
+    key : str
+        Of the service.
+
+    Yields
+    ------
+    batch : tuple of int and object
+        Number and value. One that is damaged is left out.
+    """
+    number = missed = 0
+    while missed < 2:
+        try:
+            value = found(memory, batch_of_service, key, number)
+        except LookupError:
+            missed += 1
+        else:
+            missed = 0
+            yield number, value
+        number += 1
 
 
 class _Shelf:

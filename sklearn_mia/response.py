@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from sklearn_mia._choices import RESPONSE_METHODS
 from sklearn_mia.models import is_one_against_rest, open_model
 from sklearn_mia.tables import own_copy
 
@@ -19,10 +20,10 @@ __all__ = [
     "check_target",
     "encode_labels",
     "make_responder",
+    "may_not_answer",
     "predicted_codes",
 ]
 
-RESPONSE_METHODS = ("auto", "predict_proba", "decision_function", "predict")
 
 _SMALLEST_FLOOR = 1e-15
 _LARGEST_FLOOR = 0.05
@@ -441,6 +442,23 @@ def _if_one_column(features):
     return f" If it takes a text a record, pass the column itself, {column}."
 
 
+def may_not_answer(model):
+    """Tell whether a model says that it may leave records without an answer.
+
+    Parameters
+    ----------
+    model : fitted classifier
+        In any wrappers.
+
+    Returns
+    -------
+    may_not : bool
+        Then a row of its probabilities may be NaN, and a label None: of
+        :class:`~sklearn_mia.BlackBoxClassifier`.
+    """
+    return bool(getattr(open_model(model).classifier, "may_not_answer", False))
+
+
 def predicted_codes(model, features, classes=None):
     """Column of the class that a model predicts for each record.
 
@@ -458,11 +476,18 @@ def predicted_codes(model, features, classes=None):
     Returns
     -------
     codes : ndarray of shape (n_records,), dtype intp
-        Positions among the classes.
+        Positions among the classes; -1 where it gave no answer, see
+        :func:`may_not_answer`.
     """
     # CatBoost gives a column.
     labels = np.ravel(_asked(model, "predict", features))
-    return encode_labels(labels, model.classes_ if classes is None else classes)
+    classes = model.classes_ if classes is None else classes
+    if not may_not_answer(model):
+        return encode_labels(labels, classes)
+    answered = np.array([label is not None for label in labels.tolist()], dtype=bool)
+    codes = np.full(len(labels), -1)
+    codes[answered] = encode_labels(labels[answered], classes)
+    return codes
 
 
 def _proba(model, features, n_classes):
@@ -479,6 +504,15 @@ def _proba(model, features, n_classes):
             f"{name}.predict_proba must return shape (n_records, n_classes) = "
             f"({len(proba)}, {n_classes}), one column a class, got {proba.shape}."
         )
+    if may_not_answer(model):
+        answered = ~np.isnan(proba).all(axis=1)
+        proba[answered] = _checked_proba(model, proba[answered])
+        return proba
+    return _checked_proba(model, proba)
+
+
+def _checked_proba(model, proba):
+    name = type(model).__name__
     if not np.all(np.isfinite(proba)):
         raise ValueError(
             f"{name}.predict_proba returned {int(np.sum(~np.isfinite(proba)))} values "
@@ -552,6 +586,7 @@ def _log_votes(model, features, n_classes):
     codes = predicted_codes(model, features)
     log_proba = np.full((len(codes), n_classes), np.log(0.25 / max(n_classes - 1, 1)))
     log_proba[np.arange(len(codes)), codes] = np.log(0.75)
+    log_proba[codes < 0] = np.nan
     return log_proba
 
 

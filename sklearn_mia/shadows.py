@@ -5,32 +5,39 @@ so that each record is IN exactly half of them. All results depend on
 ``(random_state, number of the shadow)`` alone, never on the number of workers.
 """
 
-import os
 import time
 import warnings
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 from joblib import effective_n_jobs
 from joblib.parallel import get_active_backend
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_mia._compat import set_random_states
 from sklearn_mia._warn import warn
 from sklearn_mia.hooks import cause_of, frozen
-from sklearn_mia.identity import cell_values, mix
-from sklearn_mia.memory import answer_of_shadow, model_of_shadow, remembered
+from sklearn_mia.identity import mix
+from sklearn_mia.memory import answer_of_shadow, found, model_of_shadow, remembered
 from sklearn_mia.progress import advance, steps
 from sklearn_mia.readers import read_true_log_proba, read_values
 from sklearn_mia.response import encode_labels
 from sklearn_mia.tables import take
-from sklearn_mia.workers import end_with, single_threads, watch, watched
+from sklearn_mia.workers import (
+    IN_WORKER,
+    end_with,
+    is_lost,
+    sending_once,
+    share_files,
+    single_threads,
+    this_process,
+    watch,
+    watched,
+)
 
 __all__ = [
     "ShadowFitError",
@@ -114,34 +121,6 @@ def draw_members(identities, n_shadows, seed):
         members[2 * pair] = chosen[inverse]
         members[2 * pair + 1] = ~members[2 * pair]
     return members
-
-
-def merged_identities(ids, groups):
-    """Identities under which equal records and records of one group are one.
-
-    Parameters
-    ----------
-    ids : ndarray of shape (n_records,), dtype uint64
-
-    groups : array-like of shape (n_records,)
-        One person, many records.
-
-    Returns
-    -------
-    identities : ndarray of shape (n_records,), dtype uint64
-        Of the content: neither the order of the records nor the names of the groups
-        matter.
-    """
-    _, record = np.unique(ids, return_inverse=True)
-    unique, group = np.unique(cell_values(groups), return_inverse=True)
-    links = coo_array(
-        (np.ones(len(ids), dtype=bool), (group, len(unique) + record)),
-        shape=(len(unique) + record.max() + 1,) * 2,
-    )
-    _, component = connected_components(links, directed=False)
-    smallest = np.full(component.max() + 1, np.iinfo(np.uint64).max, dtype=np.uint64)
-    np.minimum.at(smallest, component[group], ids)
-    return smallest[component[group]]
 
 
 def prepare_recipe(recipe, shadow, seed, n_jobs=None):
@@ -229,6 +208,10 @@ class ShadowWork:
     n_jobs_inside: int | None = None
     memory: object = None
     key: str | None = None
+
+    def __dask_tokenize__(self):
+        # Never the same as that of an earlier fit, which may be about to be removed.
+        return uuid4().hex
 
 
 def _for_two_classes(estimator):
@@ -329,11 +312,30 @@ def _answer(work, shadow, members, trained=None):
     return _ask(work, shadow, model, seen, work.features, work.codes, members), seen
 
 
-def _shadow_task(shadow, work, members, main_process, place=None):
-    """Train and ask one shadow: the function that workers run."""
-    inside = os.getpid() != main_process
+def _remote_task(shadow, work, members, home):
+    """Train and ask one shadow, of which what is kept is kept at home."""
+    with nullcontext() if this_process() == home else IN_WORKER:
+        trained = fit_shadow(work, shadow, members)
+        answer = _answer(work, shadow, members, trained)
+    return shadow, trained if work.keep_models else None, answer
+
+
+def _is_kept(work, shadow):
+    kinds = (answer_of_shadow, model_of_shadow)[: 1 + work.keep_models]
+    try:
+        return all(found(work.memory, f, work.key, shadow) for f in kinds)
+    except LookupError:
+        return False
+
+
+def _shadow_task(shadow, work, members, home, place=None, done=None):
+    """Train and ask one shadow: the function that workers run.
+
+    What another worker has done is read and kept only.
+    """
+    inside = this_process() != home
     if inside:
-        end_with(main_process)
+        end_with(home[1])
     damaged, trained, made = [], None, work.key is None
 
     def kept(function, make):
@@ -346,17 +348,19 @@ def _shadow_task(shadow, work, members, main_process, place=None):
         damaged.append(was_damaged)
         return value
 
-    with single_threads() if inside else nullcontext(), watched(shadow, place):
+    with IN_WORKER if inside else nullcontext(), watched(shadow, place):
         if work.key is None:
             trained = fit_shadow(work, shadow, members)
             answer, seen = _answer(work, shadow, members, trained)
         else:
             if work.keep_models:
                 trained = kept(
-                    model_of_shadow, lambda: fit_shadow(work, shadow, members)
+                    model_of_shadow,
+                    lambda: done[0] if done else fit_shadow(work, shadow, members),
                 )
             answer, seen = kept(
-                answer_of_shadow, lambda: _answer(work, shadow, members, trained)
+                answer_of_shadow,
+                lambda: done[1] if done else _answer(work, shadow, members, trained),
             )
         read = [
             f(work.reader, answer, seen, work.codes)
@@ -453,13 +457,9 @@ def train_shadows(
         single_threads(user_api=None if limit else "blas"),
         watch(timeout) as place,
     ):
-        tasks = (
-            delayed(_shadow_task)(shadow, work, members[shadow], os.getpid(), place)
-            for shadow in _announced(range(n_shadows), begun)
-        )
         tables, models = None, [None] * n_shadows
         try:
-            results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)
+            results = _all_trained(work, members, n_jobs, place, begun)
             with _ended_with(results):
                 for shadow, read, trained, was_damaged, made in results:
                     if tables is None:
@@ -478,8 +478,10 @@ def train_shadows(
                     if on_end is not None:
                         on_end(shadow)
                     advance(made=made)
-        except BrokenProcessPool:
-            raise _broken_pool(place, running) from None
+        except Exception as error:
+            if is_lost(error):
+                raise _broken_pool(place, running) from None
+            raise
     if damaged:
         warn(
             f"What memory held of shadow {_listed(damaged)} was damaged or belonged "
@@ -487,6 +489,28 @@ def train_shadows(
         )
     signals, log_proba = tables
     return signals, models if work.keep_models else None, log_proba
+
+
+def _all_trained(work, members, n_jobs, place, begun):
+    """What comes from all shadows, in any order."""
+    home, numbers = this_process(), range(len(members))
+    options = {"n_jobs": n_jobs, "return_as": "generator_unordered"}
+    if work.key is None or share_files(get_active_backend()[0]):
+        yield from sending_once(work, **options)(
+            delayed(_shadow_task)(shadow, work, members[shadow], home, place)
+            for shadow in _announced(numbers, begun)
+        )
+        return
+    # Workers may be on other machines, where the folder is not, or would stay.
+    missing = [shadow for shadow in numbers if not _is_kept(work, shadow)]
+    for shadow in _announced(sorted(set(numbers) - set(missing)), begun):
+        yield _shadow_task(shadow, work, members[shadow], home)
+    bare = replace(work, memory=None, key=None)
+    for shadow, *done in sending_once(bare, **options)(
+        delayed(_remote_task)(shadow, bare, members[shadow], home)
+        for shadow in _announced(missing, begun)
+    ):
+        yield _shadow_task(shadow, work, members[shadow], home, done=done)
 
 
 @contextmanager

@@ -58,6 +58,11 @@ def _wrong(log_proba, labels):
     return log_proba[keep].reshape(n_records, n_classes - 1)
 
 
+def _of_answered(signal, log_proba):
+    """NaN for a record without an answer, which comparisons would hide."""
+    return np.where(np.isnan(log_proba[:, 0]), np.nan, signal)
+
+
 def logit(log_proba, labels):
     r"""Log-odds of the true label, the canonical signal; any real number.
 
@@ -209,7 +214,7 @@ def modified_entropy(log_proba, labels):
         terms[rows, labels] = 0.0
         rest = np.exp(log_rest[rows, labels])
         true_term = np.where(rest > 0, rest * _true(log_proba, labels), 0.0)
-    return true_term + terms.sum(axis=1)
+    return _of_answered(true_term + terms.sum(axis=1), log_proba)
 
 
 def correctness(log_proba, labels):
@@ -231,7 +236,8 @@ def correctness(log_proba, labels):
     signal : ndarray of shape (n_records,)
         Higher = more likely a member.
     """
-    return (log_proba.argmax(axis=1) == labels).astype(np.float64)
+    right = (log_proba.argmax(axis=1) == labels).astype(np.float64)
+    return _of_answered(right, log_proba)
 
 
 def max_confidence(log_proba, labels=None):

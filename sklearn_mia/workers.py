@@ -3,19 +3,23 @@
 import faulthandler
 import multiprocessing
 import os
+import socket
 import sys
 import tempfile
 import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from numbers import Real
 from pathlib import Path
 
-from joblib import effective_n_jobs
+from joblib import effective_n_jobs, parallel_config
+from joblib._parallel_backends import MultiprocessingBackend, SequentialBackend
 from joblib.externals.loky.backend import resource_tracker
 from joblib.externals.loky.backend.process import LokyProcess
-from joblib.parallel import LokyBackend, get_active_backend
+from joblib.parallel import LokyBackend, ThreadingBackend, get_active_backend
+from sklearn.utils.parallel import Parallel
 from threadpoolctl import ThreadpoolController
 
 _LOOKS_AFTER = 1.0  # seconds
@@ -39,7 +43,14 @@ def check_timeout(timeout, n_jobs):
             f"timeout={timeout!r} is not a time limit; expected seconds above 0, or "
             "None for no limit."
         )
-    processes = isinstance(get_active_backend()[0], LokyBackend)
+    backend = get_active_backend()[0]
+    if not share_files(backend):
+        raise ValueError(
+            f"timeout={timeout!r}, but the workers of {type(backend).__name__} may be "
+            "on other machines, where they cannot be stopped from here. Pass "
+            "timeout=None, or use the worker processes of joblib (backend 'loky')."
+        )
+    processes = isinstance(backend, LokyBackend)
     if not processes or effective_n_jobs(n_jobs) < 2:
         raise ValueError(
             f"timeout={timeout!r}, but with n_jobs={n_jobs!r} shadows are trained in "
@@ -47,6 +58,56 @@ def check_timeout(timeout, n_jobs):
             "or more, with the worker processes of joblib (backend 'loky'), or "
             "timeout=None."
         )
+
+
+def share_files(backend):
+    """Tell whether all workers are processes or threads of this machine.
+
+    Parameters
+    ----------
+    backend : object
+        Of joblib, or registered with it, as those of Dask, Ray and Spark.
+    """
+    local = MultiprocessingBackend, LokyBackend, ThreadingBackend, SequentialBackend
+    # That of Ray is derived from one of them.
+    return type(backend) in local
+
+
+def this_process():
+    """Machine and number of this process."""
+    return socket.gethostname(), os.getpid()
+
+
+def sending_once(work, **options):
+    """A Parallel that sends something large once to a worker, not with each task.
+
+    Backends of joblib map arrays into memory, or send what they get. Dask has a way to
+    keep it in all workers, from where it comes also if one of them is lost.
+
+    Parameters
+    ----------
+    work : object
+        An argument of every task.
+
+    **options : dict
+        Of `Parallel`.
+
+    Returns
+    -------
+    parallel : Parallel
+    """
+    backend, n_jobs = get_active_backend()
+    if type(backend).__name__ != "DaskDistributedBackend":
+        return Parallel(**options)
+    own = {"client": backend.client, "n_jobs": n_jobs, **backend.submit_kwargs}
+    with parallel_config(backend="dask", scatter=[work], **own):
+        return Parallel(**options)
+
+
+def is_lost(error):
+    """Tell whether an error says that a worker is gone, in the words of any backend."""
+    names = {"KilledWorker", "WorkerCrashedError", "RayActorError", "ActorDiedError"}
+    return isinstance(error, BrokenProcessPool) or type(error).__name__ in names
 
 
 @cache
@@ -129,6 +190,30 @@ def single_threads(user_api=None):
     limit : context manager
     """
     return _native_libraries(len(sys.modules)).limit(limits=1, user_api=user_api)
+
+
+class _SingleThreads:
+    """Hold native libraries to one thread while any thread of this worker works."""
+
+    def __init__(self):
+        self._lock, self._n_inside, self._limit = threading.Lock(), 0, None
+
+    def __enter__(self):
+        with self._lock:
+            if self._n_inside == 0:
+                self._limit = single_threads()
+                self._limit.__enter__()
+            self._n_inside += 1
+
+    def __exit__(self, *error):
+        with self._lock:
+            self._n_inside -= 1
+            if self._n_inside == 0:
+                self._limit.__exit__(*error)
+
+
+# The limit is one of the process, and a worker of Dask may have several threads.
+IN_WORKER = _SingleThreads()
 
 
 @lru_cache(maxsize=1)

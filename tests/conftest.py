@@ -24,13 +24,25 @@ def pytest_collection():
         gc.enable()
 
 
+# Their worker processes take seconds to start, and are used again by the next.
+START_WORKERS = {
+    f"tests/test_{name}.py"
+    for name in ("audit", "base", "hooks", "privacy", "shadows", "with_shadows")
+}
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     # What the tests of a file share is made by one worker instead of by all.
     from xdist.scheduler import LoadFileScheduling
 
+    class BySharedWork(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "workers" if file in START_WORKERS else file
+
     if config.getvalue("dist") == "load":
-        return LoadFileScheduling(config, log)
+        return BySharedWork(config, log)
     return None
 
 
@@ -71,6 +83,23 @@ def blind_checks_of_audits_are_cheap():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_build, "blind_auc", remembered)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bagging_of_audits_is_cheap():
+    """Small forests are attacked with fewer trees than in an audit of one."""
+    from sklearn_mia.auditing import _run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_run, "_FEWEST_TREES", 20)
+        yield
+
+
+@pytest.fixture
+def whole_bagging(monkeypatch):
+    from sklearn_mia.auditing import _run
+
+    monkeypatch.setattr(_run, "_FEWEST_TREES", 100)
 
 
 @pytest.fixture

@@ -37,9 +37,10 @@ from sklearn_mia import (
     default_attacks,
     round_values,
 )
-from sklearn_mia.__main__ import exit_code, main
+from sklearn_mia.__main__ import main
 from sklearn_mia.auditing import _stored
 from sklearn_mia.auditing._access import access_of, accesses_told
+from sklearn_mia.auditing._command import exit_code
 from sklearn_mia.auditing._judging import passes, passes_by_access
 from sklearn_mia.auditing._nouns import nouns_of
 from sklearn_mia.auditing._stored import stored_told
@@ -118,6 +119,26 @@ def test_both_verdicts_are_printed_drawn_and_read_back(both, asked):
     again = AuditReport.from_json(both.to_json())
     assert again.verdicts == both.verdicts
     assert str(again) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("category", "records alone in a category, or in an unknown one"),
+        ("extreme", "records alone at an extreme, or beyond it"),
+        ("leaf count", "leaf count"),
+    ],
+)
+def test_a_number_of_what_the_file_stores_says_of_what(both, kind, told):
+    content = both.to_dict()
+    row = content["report"]["stored"]["equations"][0]
+    row |= {"step": "encoder", "kind": kind, "n_equations": 6}
+    report = AuditReport.from_json(json.dumps(content))
+    heading = f"  {'part of the model: what it stores':<62}   numbers"
+    line = f"  {f'encoder: {told}':<62}         6"
+    assert f"\n{heading}\n{line}\n" in str(report)
+    cell = f'<td>encoder</td><td>{told}</td><td class="n">6</td>'
+    assert cell in report.to_html()
 
 
 def test_what_the_file_stores_is_told(both, forest, sides):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import logsumexp
 from scipy.stats import betabinom, binom
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
@@ -38,20 +39,15 @@ def forest(table):
     return RandomForestClassifier(50, random_state=0).fit(X[:200], y[:200])
 
 
-def test_ratio_is_the_sum_over_excluded_trees_by_hand():
-    n_trees, q = 20, 0.37
-    n_wrong = np.array([0, 3, 11, 20])
+@pytest.mark.parametrize("n_trees", [20, 3000])
+def test_ratio_is_the_sum_over_excluded_trees_by_hand(n_trees):
+    q, n_wrong = 0.37, n_trees * np.array([0, 3, 11, 20]) // 20
     alpha, beta = np.array([2.0, 1.5, 0.7, 4.0]), np.array([1.0, 2.5, 0.9, 4.0])
-    expected = [
-        np.log(
-            sum(
-                binom.pmf(j, n_trees, q) * betabinom.pmf(w, j, b, a)
-                for j in range(w, n_trees + 1)
-            )
-        )
-        - betabinom.logpmf(w, n_trees, b, a)
-        for w, a, b in zip(n_wrong, alpha, beta, strict=True)
-    ]
+    expected = []
+    for w, a, b in zip(n_wrong, alpha, beta, strict=True):
+        j = np.arange(w, n_trees + 1)
+        terms = binom.logpmf(j, n_trees, q) + betabinom.logpmf(w, j, b, a)
+        expected.append(logsumexp(terms) - betabinom.logpmf(w, n_trees, b, a))
     ratio = exclusion_log_ratio(n_wrong, n_trees, q, alpha, beta)
     assert_allclose(ratio, expected, rtol=1e-8)
 
@@ -164,26 +160,27 @@ def test_it_beats_as_many_trees_in_full_forests(table, forest):
 
 
 @pytest.mark.parametrize(
-    ("n_trees", "trees_per_shadow", "n_references"),
+    ("n_trees", "trees_per_shadow", "n_references", "per_shadow"),
     [
-        (8, "auto", 2),
-        (16, "auto", 4),
+        (8, "auto", 2, 4),
+        (16, "auto", 4, 4),
         # 2.5 pairs are 2, 3.5 are 4.
-        (20, "auto", 4),
-        (28, "auto", 8),
-        (2, "auto", 2),
-        (30, 5, 6),
+        (20, "auto", 4, 4),
+        (28, "auto", 8, 4),
+        (2, "auto", 2, 4),
+        (400, "auto", 50, 8),
+        (1200, "auto", 100, 12),
+        (30, 5, 6, 5),
     ],
 )
-def test_references_are_pairs_of_four_trees_each(
-    table, forest, n_trees, trees_per_shadow, n_references
+def test_references_are_pairs_of_few_trees_each(
+    table, forest, n_trees, trees_per_shadow, n_references, per_shadow
 ):
     X, y = table
     attack = BaggingAttack(
         forest, n_trees=n_trees, trees_per_shadow=trees_per_shadow, random_state=0
     ).fit(as_records(X[:80], y[:80]))
     assert attack.n_shadows_ == len(attack.models_) == n_references
-    per_shadow = 4 if trees_per_shadow == "auto" else trees_per_shadow
     assert {len(model.estimators_) for model, _ in attack.models_} == {per_shadow}
     members = attack.shadow_members_
     assert_array_equal(members[::2], ~members[1::2])

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from sklearn_mia import RMIA, ThresholdAttack, audit
-from sklearn_mia.__main__ import exit_code, main
+from sklearn_mia.__main__ import main
 from sklearn_mia.auditing import (
     AuditReport,
     audit_predictions,
@@ -22,6 +22,7 @@ from sklearn_mia.auditing import (
     compare_with_baseline,
 )
 from sklearn_mia.auditing._baseline import stretched
+from sklearn_mia.auditing._command import exit_code
 from sklearn_mia.auditing._evaluation import plain_interval
 from sklearn_mia.metrics import (
     compare_attacks,
@@ -834,7 +835,7 @@ def test_what_cannot_be_a_baseline_is_told_before_the_audit(
         raise AssertionError
 
     for name in ("audit_case", "predictions_report"):
-        monkeypatch.setattr(f"sklearn_mia.__main__.{name}", never)
+        monkeypatch.setattr(f"sklearn_mia.auditing._command.{name}", never)
 
     def error(*options):
         assert run(folder, "flat", *options) == 2
@@ -876,7 +877,7 @@ def test_a_comparison_that_fails_leaves_the_report(
     def fail(*args, **kwargs):
         raise RuntimeError("no comparison")
 
-    monkeypatch.setattr("sklearn_mia.__main__.compare_with_baseline", fail)
+    monkeypatch.setattr("sklearn_mia.auditing._command.compare_with_baseline", fail)
     assert audited("flat", f"--baseline={old}") == 1
     out, err = capsys.readouterr()
     assert out.startswith("Membership audit")

@@ -121,7 +121,7 @@ def small_instance(cls):
 
 # The checks label members 1 and 2, which an attack says that it had to guess.
 @pytest.mark.filterwarnings("ignore:y has the labels:UserWarning")
-@scikit_learn_checks([small_instance(cls) for cls in all_estimators()])
+@scikit_learn_checks([small_instance(cls) for cls in all_estimators()], every=3)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

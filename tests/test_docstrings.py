@@ -30,9 +30,11 @@ NO_DEFAULT_TOLD = "target_estimator"
 # Names whose text is not the same everywhere: the reason, then the families of objects
 # with a text of their own. All others that share the name share one text.
 ESTIMATORS = {
+    "batch_size": ("calls of a function", "BlackBoxClassifier"),
     "classes_": (
         "of a model, not of membership",
         "AuditableClassifier",
+        "BlackBoxClassifier",
         "CoarsenedClassifier",
     ),
     "estimator": (
@@ -50,6 +52,7 @@ ESTIMATORS = {
         "LinearReconstructionAttack QuantileRegressionAttack ThresholdAttack",
         "SupervisedAttack",
     ),
+    "memory": ("answers, not shadows", "BlackBoxClassifier"),
     "mode": ("the offline formula", "RMIA"),
     "n_jobs": ("folds, not shadows", "QuantileRegressionAttack"),
     "n_shadows": ("they can do without", "LabelOnlyAttack TrajectoryAttack"),

@@ -17,8 +17,9 @@ from sklearn_mia.auditing._evaluation import (
 from sklearn_mia.auditing._multiplicity import Correction
 from sklearn_mia.auditing._partitions import loss_groups, slice_groups
 from sklearn_mia.auditing._percent import percent_interval
-from sklearn_mia.auditing._slice_words import limits_told
+from sklearn_mia.auditing._slice_words import limits_told, records_told
 from sklearn_mia.auditing._slices import evaluate_slices
+from sklearn_mia.auditing._text import slice_name
 from sklearn_mia.metrics import (
     epsilon_lower_bound,
     membership_advantage_interval,
@@ -65,13 +66,48 @@ def test_slices_of_categories_and_numbers():
     one = slice_groups(np.r_[np.zeros(990), np.arange(10), np.arange(20)])
     assert [label for label, _ in one] == ["known values"]
     many = slice_groups(np.array([f"v{i}" for i in range(30)]))
-    assert many[-1][0] == "18 other values"
+    assert many[-1][0] == "the 18 rarest values"
     assert sum(inside.sum() for _, inside in many) == 30
     rare = slice_groups(np.array(["a"] * 10 + ["b"] * 9 + ["c"]), fewest=10)
     assert [(label, inside.sum()) for label, inside in rare] == [
         ("a", 10),
-        ("2 other values", 10),
+        ("the 2 rarest values", 10),
     ]
+    (_, alone) = slice_groups(np.array(["a"] * 10 + ["b"] * 9), fewest=10)
+    assert alone[0] == "the rarest value"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told", "short"),
+    [
+        (
+            "category",
+            "the 6 rarest values",
+            "one of the 6 rarest values of category",
+            "category = the 6 rarest values",
+        ),
+        (
+            "job",
+            "the rarest value",
+            "the rarest value of job",
+            "job = the rarest value",
+        ),
+        ("job", "the arts", "job the arts", "job = the arts"),
+        # Of a long column the beginning, so that its values are told apart.
+        (
+            "previous_loan_category",
+            "the 6 rarest values",
+            "one of the 6 rarest values of previous_loan_category",
+            "previous_l… = the 6 rarest values",
+        ),
+        ("job", "x" * 40, f"job {'x' * 40}", f"job = {'x' * 26}…"),
+    ],
+)
+def test_rare_values_are_told_by_their_number(column, value, told, short):
+    row = {"slice": column, "value": value}
+    assert records_told(row) == f"the records with {told}"
+    assert slice_name(row) == short
+    assert len(short) <= 33
 
 
 def test_tied_losses_share_a_group():

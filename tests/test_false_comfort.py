@@ -15,8 +15,8 @@ from sklearn_mia import (
     audit_predictions,
     audit_recipe,
 )
-from sklearn_mia.__main__ import exit_code
 from sklearn_mia.auditing import _build, _findings, _slices
+from sklearn_mia.auditing._command import exit_code
 from sklearn_mia.auditing._evaluation import tpr_row
 
 QUICK = {"n_permutations": 199, "random_state": 0}

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_mia import RMIA, LiRA, as_records
-from sklearn_mia.shadows import merged_identities
+from sklearn_mia.identity import merged_identities
 
 
 class Remembers(ClassifierMixin, BaseEstimator):

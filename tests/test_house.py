@@ -14,6 +14,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A module imports from those before it, and from its own room.
 ORDER = (
+    "_lazy",
+    "_choices",
     "_compat",
     "_warn",
     "_interrupt",
@@ -24,11 +26,13 @@ ORDER = (
     "redaction",
     "hooks",
     "models",
+    "label_free",
     "columns",
     "identity",
     "records",
     "schema",
     "response",
+    "black_box",
     "signals",
     "equations",
     "metrics",

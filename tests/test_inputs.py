@@ -68,7 +68,7 @@ def small_forest(X=X, y=Y):
 def quick(model, X=X, y=Y, **options):
     return audit(
         *(model, X[:N], y[:N], X[N:], y[N:]),
-        **{"n_shadows": 2, "random_state": 0, **options},
+        **{"n_shadows": 2, "n_permutations": 99, "random_state": 0, **options},
     )
 
 

@@ -68,7 +68,7 @@ def read(monkeypatch, *options, paths, label="label"):
         cases.append(case)
         raise ValueError("read")
 
-    monkeypatch.setattr("sklearn_mia.__main__.audit_case", stop)
+    monkeypatch.setattr("sklearn_mia.auditing._command.audit_case", stop)
     arguments = ["audit", "model.joblib", *paths, "--label", label, *QUICK, *options]
     assert main(arguments) == 2
     return cases[0]
@@ -199,23 +199,6 @@ def test_what_cannot_be_read_is_said(folder, capsys):
     )
     message = refused(capsys, "--features", "note", "--slice", "rarity")
     assert message.endswith("expected one of class, loss, size, length.")
-    assert (
-        main(
-            [
-                "audit",
-                "--predictions",
-                "p.csv",
-                "--label",
-                "label",
-                "--member",
-                "m",
-                "--features",
-                "note",
-            ]
-        )
-        == 2
-    )
-    assert "--features is for a model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

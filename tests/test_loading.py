@@ -103,7 +103,9 @@ def test_r9_a_damaged_array_inside_a_skops_file_is_named(
     packed(path, parts)
     message = refused(path)
     assert any(f"as a skops file ({name})" in message for name in errors)
-    files = [str(path), str(tmp_path / "t.csv"), str(tmp_path / "t.csv")]
+    table = tmp_path / "t.csv"
+    table.write_text("y\n1\n")
+    files = [str(path), str(table), str(table)]
     assert main(["audit", *files, "--label=y"]) == 2
     err = capsys.readouterr().err
     assert err.startswith(f"error: {str(path)!r} could not be read as a skops file")

@@ -15,8 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import sklearn_mia
-from sklearn_mia.__main__ import exit_code, fraction, limit, main
+from sklearn_mia.__main__ import fraction, limit, main
 from sklearn_mia.auditing import AuditReport
+from sklearn_mia.auditing._command import exit_code
 from sklearn_mia.datasets import load_german_credit
 
 pd = pytest.importorskip("pandas")
@@ -515,7 +516,7 @@ def test_an_error_nobody_foresaw_is_one_line(folder, capsys, monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError("first line\nsecond line")
 
-    monkeypatch.setattr("sklearn_mia.__main__.audit_case", fail)
+    monkeypatch.setattr("sklearn_mia.auditing._command.audit_case", fail)
     assert "first line second line" in the_error(capsys, run(folder), expected=1)
 
 

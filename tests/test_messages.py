@@ -47,7 +47,7 @@ def small_forest(X=X, y=Y):
 def quick(model, X=X, y=Y, **options):
     return audit(
         *(model, X[:N], y[:N], X[N:], y[N:]),
-        **{"n_shadows": 2, "random_state": 0, **options},
+        **{"n_shadows": 2, "n_permutations": 99, "random_state": 0, **options},
     )
 
 
@@ -407,7 +407,7 @@ def test_shadows_that_are_stopped_are_told_in_options(text, shown, tmp_path, cap
         raise ShadowFitError(text)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sklearn_mia.__main__.audit_case", fail)
+        patch.setattr("sklearn_mia.auditing._command.audit_case", fail)
         arguments = arguments_for(tmp_path, small_forest(FRAME), FRAME, Y)
         assert main(arguments) in (1, 2)
     assert capsys.readouterr().err == f"error: {shown}\n"

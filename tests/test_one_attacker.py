@@ -72,7 +72,7 @@ def test_boosting_of_two_classes_is_attacked_by_rmia():
     assert type(strongest_attack(boosting().fit(X, Y))) is RMIA
 
 
-def test_the_default_scorer_draws_shadows_from_all_records():
+def test_the_default_scorer_draws_shadows_from_all_records(whole_bagging):
     train, test = slice(0, 320), slice(320, 400)
     model = AuditableClassifier(forest(min_samples_leaf=5)).fit(X[train], Y[train])
     members, is_member = model.membership_records(X[test], Y[test])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sklearn_mia.__main__ import main
-from sklearn_mia.auditing import _reading
+from sklearn_mia.auditing import _files, _reading
 from sklearn_mia.auditing._reading import read_table
 from sklearn_mia.tables import as_numbers
 
@@ -281,4 +281,4 @@ def test_sizes_are_given_in_gib():
     from sklearn_mia.auditing._options import gibibytes
 
     assert gibibytes("0.5") == 2**29
-    assert gibibytes("4") == _reading.MOST_BYTES
+    assert gibibytes("4") == _files.MOST_BYTES

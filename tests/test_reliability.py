@@ -361,7 +361,7 @@ import sys, time
 from pathlib import Path
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
-from sklearn_mia import RMIA, __main__, audit
+from sklearn_mia import RMIA, __main__, _demo, audit
 
 class Waits(DecisionTreeClassifier):
     def fit(self, X, y):
@@ -375,7 +375,7 @@ def run(**options):
     attack = RMIA(n_shadows=2, shadow_estimator=Waits())
     audit(model, X[:50], y[:50], X[50:], y[50:], attacks=attack, n_jobs=2)
 
-__main__.run_demo = run
+_demo.run_demo = run
 sys.exit(__main__.main(["demo"]))
 """
 

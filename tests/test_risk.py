@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -22,7 +24,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_mia import RMIA, as_records
+from sklearn_mia import RMIA, as_records, strip_counts
 from sklearn_mia.risk import leave_one_out_risk, structural_risk
 from sklearn_mia.signals import logit
 
@@ -334,6 +336,74 @@ def test_groups_share_every_leaf_of_every_tree():
     assert result.group_sizes[10] >= 10
     trees = [t.get_n_leaves() for t in model.estimators_]
     assert result.n_parameters == sum(2 * (t - 1) + t for t in trees)
+
+
+SEEDED = [
+    (RandomForestClassifier(5, max_depth=3), 5),
+    (RandomForestClassifier(5, max_depth=3, max_samples=0.5, random_state=1), 5),
+    (ExtraTreesClassifier(5, max_depth=3, bootstrap=True), 5),
+    (ExtraTreesClassifier(5, max_depth=3, random_state=0), None),
+    (BaggingClassifier(DecisionTreeClassifier(max_depth=3), 5), 5),
+    (
+        BaggingClassifier(
+            DecisionTreeClassifier(max_depth=3), 5, bootstrap=False, max_samples=0.5
+        ),
+        5,
+    ),
+    (BaggingClassifier(DecisionTreeClassifier(), 5, bootstrap=False), None),
+    (GradientBoostingClassifier(n_estimators=3, subsample=0.5, random_state=0), 9),
+    (GradientBoostingClassifier(n_estimators=3, random_state=0), None),
+    (DecisionTreeClassifier(random_state=0), None),
+]
+
+
+@pytest.mark.parametrize(("model", "n_trees"), SEEDED)
+def test_seeds_that_tell_what_trees_drew_are_found_and_can_be_removed(model, n_trees):
+    X, y = make_data(3)
+    model.fit(X, y)
+    told = {f.name: f for f in structural_risk(model, X, y).findings}
+    if n_trees is None:
+        assert "stored_seeds" not in told
+        return
+    assert told["stored_seeds"].value == n_trees
+    assert told["stored_seeds"].is_risk
+    assert told["stored_seeds"].text == (
+        f"seeds in the file tell which training records, by their order, {n_trees} "
+        "trees drew (strip_counts removes them)"
+    )
+    stripped = strip_counts(model)
+    assert_array_equal(stripped.predict_proba(X), model.predict_proba(X))
+    left = structural_risk(stripped, X, y).findings
+    assert "stored_seeds" not in {f.name for f in left}
+
+
+def draws_from_the_file(model, n_records):
+    """Draws of each position by each tree, replayed from what a file holds."""
+    if hasattr(model, "estimators_samples_"):
+        drawn = model.estimators_samples_
+        return [np.bincount(at, minlength=n_records) for at in drawn]
+    rng, draws = np.random.RandomState(model.random_state), []
+    for stage in model.estimators_:
+        # As the private helper of scikit-learn draws without replacement.
+        left, mask = int(model.subsample * n_records), np.zeros(n_records, dtype=int)
+        for i, u in enumerate(rng.uniform(size=n_records)):
+            if u * (n_records - i) < left - mask.sum():
+                mask[i] = 1
+        draws += [mask] * len(stage)
+        rng.randint(0, np.iinfo(np.int32).max, size=len(stage))
+    return draws
+
+
+@pytest.mark.parametrize("model", [m for m, n_trees in SEEDED if n_trees])
+def test_who_has_the_order_replays_every_count_of_every_leaf(model):
+    X, y = make_data(3)
+    model = pickle.loads(pickle.dumps(model.fit(X, y)))
+    draws = draws_from_the_file(model, len(y))
+    for tree, own in zip(np.ravel(model.estimators_), draws, strict=True):
+        leaves, nodes = tree.apply(X), tree.tree_
+        is_leaf = nodes.children_left < 0
+        drawn = np.bincount(leaves, weights=own, minlength=nodes.node_count)
+        assert_array_equal(drawn[is_leaf], nodes.weighted_n_node_samples[is_leaf])
 
 
 def xgboost():

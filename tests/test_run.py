@@ -136,7 +136,7 @@ def test_default_attacks_fit_the_model(half):
     [(100, 16, 400), (100, 8, 200), (300, 16, 1200), (20, 16, 100), (60, 8, 120)],
 )
 def test_bagging_costs_a_quarter_of_the_trees_of_the_shadows_but_100(
-    n_trees, n_shadows, expected
+    n_trees, n_shadows, expected, whole_bagging
 ):
     X, y = make_classification(40, 5, random_state=0)
     forest = RandomForestClassifier(n_trees, max_depth=1, random_state=0)

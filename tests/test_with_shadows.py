@@ -52,6 +52,18 @@ def with_rare_class(rare):
     return X, y
 
 
+@every_shadow_attack
+def test_scores_are_of_the_shadows_that_fit_trained(cls):
+    X, y = table(80)
+    records = as_records(X, y)
+    attack = fitted(cls, train(model_for(cls), X, y), records, n_shadows=4)
+    expected = attack.score_samples(records)
+    # A parameter counts from the next fit on.
+    for n_shadows in (0, 64):
+        attack.set_params(n_shadows=n_shadows)
+        assert_array_equal(attack.score_samples(records), expected)
+
+
 @every_attack_on_any_model
 @pytest.mark.parametrize("rare", [1, 2])
 def test_a_rare_class_that_a_shadow_never_saw(cls, rare):

@@ -141,17 +141,22 @@ class NoisyLabelReader(Reader):
         Returns
         -------
         share : ndarray of shape (n_records, n_seen)
+            Of the copies that were answered, NaN if none was.
         """
         n_records, n_seen = len(features), len(model.classes_)
+        # The first copy of each record, then the second: a budget ends with all alike.
         places = self._batches(n_records * self.n_queries)
-        rows = [place // self.n_queries for place in places]
-        numbers = [place % self.n_queries for place in places]
+        rows = [place % n_records for place in places]
+        numbers = [place // n_records for place in places]
         counts = np.zeros(n_records * n_seen)
         batches = self.noise.copies(features, rows, numbers)
         for row, batch in zip(rows, batches, strict=True):
-            cells = row * n_seen + self._codes(model, batch)
+            codes = self._codes(model, batch)
+            cells = (row * n_seen + codes)[codes >= 0]
             counts += np.bincount(cells, minlength=len(counts))
-        return counts.reshape(n_records, n_seen) / self.n_queries
+        counts = counts.reshape(n_records, n_seen)
+        with np.errstate(invalid="ignore"):
+            return counts / counts.sum(axis=1, keepdims=True)
 
     def read(self, answer, seen, codes):
         """Read the signal from an answer.

@@ -300,7 +300,7 @@ class LiRA(BaseShadowAttack):
 
     def _variance(self, pooled, mean, signals, members, inside):
         per_record = self.variance == "per_record" or (
-            self.variance == "auto" and self.n_shadows >= _PER_RECORD_FROM
+            self.variance == "auto" and len(members) >= _PER_RECORD_FROM
         )
         if not per_record and self.variance != "shrunk":
             return pooled

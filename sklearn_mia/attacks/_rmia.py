@@ -113,6 +113,13 @@ class RMIA(BaseShadowAttack):
         is unknown, thin shadows put the threshold of `predict` on the safe side: fewer
         false alarms than `max_fpr` (about half).
 
+    refit_preprocessing : bool, default=False
+        Whether each thin shadow fits the steps of a pipeline before its classifier
+        anew, as a full shadow does. False fits the first steps that see no label
+        (encoders, imputers, scalers of scikit-learn) once on the whole pool, for all
+        shadows, which saves most of their cost; steps that see the label, unknown
+        steps and all that follow them stay in each shadow.
+
     keep_models : bool, default=True
         Whether to keep the shadows, needed to score records outside the pool. A pickle
         then holds them, and what they keep of their records.
@@ -225,6 +232,7 @@ class RMIA(BaseShadowAttack):
             StrOptions({"auto"}),
             None,
         ],
+        "refit_preprocessing": ["boolean"],
     }
 
     _gives_log_ratios = True
@@ -239,6 +247,7 @@ class RMIA(BaseShadowAttack):
         temperature=1.0,
         n_shadows=16,
         trees_per_shadow="auto",
+        refit_preprocessing=False,
         keep_models=True,
         memory=None,
         label_column="auto",
@@ -256,6 +265,7 @@ class RMIA(BaseShadowAttack):
         self.temperature = temperature
         self.n_shadows = n_shadows
         self.trees_per_shadow = trees_per_shadow
+        self.refit_preprocessing = refit_preprocessing
         self.keep_models = keep_models
         self.memory = memory
         self.label_column = label_column

@@ -225,31 +225,35 @@ class SupervisedAttack(BaseAttack):
         random_state = check_random_state(self.random_state)
         set_random_states(estimator, random_state)
         self._seed_of_folds = random_state.randint(2**31 - 1)
-        self.estimator_ = estimator.fit(table, is_member)
+        answered = ~pool.unanswered
+        self.estimator_ = estimator.fit(table[answered], is_member[answered])
         return membership_scores(self.estimator_, table)
 
     def _references(self, pool, scores, is_member):
         # By models that did not see the record.
-        ids = pool.units
+        rows = np.flatnonzero(~pool.unanswered)
+        ids, is_member = pool.units[rows], is_member[rows]
         n_folds = min(5, np.sum(is_member), np.sum(~is_member), len(np.unique(ids)))
         if n_folds < 2:
-            return super()._references(pool, scores, is_member)
+            return [(rows[~is_member], scores[rows][~is_member])]
         folds = _Folds(n_folds, shuffle=True, random_state=self._seed_of_folds)
         estimator = clone(self.estimator_)
-        table = self._table(pool, estimator)
+        table = self._table(pool, estimator)[rows]
         has_decision = hasattr(estimator, "decision_function")
         method = "decision_function" if has_decision else "predict_proba"
         scores = cross_val_predict(
             estimator, table, is_member, groups=ids, cv=folds, method=method
         )
         scores = scores if has_decision else _log_odds(scores[:, 1])
-        return [(np.flatnonzero(~is_member), scores[~is_member])]
+        return [(rows[~is_member], scores[~is_member])]
 
     def _score_queries(self, queries):
         return membership_scores(self.estimator_, self._table(queries, self.estimator_))
 
     def _table(self, queries, estimator):
         table = signals_and_class(queries.log_proba, queries.codes, self._functions)
+        # It gets no score; not every estimator takes it.
+        table[queries.unanswered] = 0
         if target_tag(estimator, "allow_nan"):
             return table
         name = type(estimator).__name__

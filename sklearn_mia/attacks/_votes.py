@@ -190,25 +190,29 @@ class VoteReader(Reader):
         model, features = opened.classifier, opened.features
         own = own_column(codes, seen)
         known = own >= 0
-        votes = np.zeros((len(codes), 3), dtype=np.float32)
+        right_out, n_out, right_in = np.zeros((3, len(codes)), dtype=np.float32)
         rows = None if members is None else np.flatnonzero(members)
         for sampler in [] if rows is None else opened.samplers:
             rows = rows[sampler.sample_indices_]
         tables = _tree_tables(model, features)
         for tree, sample in zip(tables, model.estimators_samples_, strict=True):
             right = tree(own)
-            out = known.copy()
+            out = known
             if rows is not None:
+                out = known.copy()
                 out[rows[sample]] = False
-                inside = known & ~out
-                votes[inside, 2] += right[inside]
-            votes[out, 0] += right[out]
-            votes[out, 1] += 1
-        return votes
+                _add(right_in, right * (known & ~out))
+            _add(right_out, right * out)
+            _add(n_out, out)
+        return np.column_stack([right_out, n_out, right_in])
 
     def read(self, answer, seen, codes):
         """Return the votes as they are."""
         return answer
+
+
+def _add(total, values):
+    np.add(total, values, out=total, casting="same_kind")
 
 
 def _tree_tables(forest, features):
@@ -228,6 +232,8 @@ def _tree_tables(forest, features):
             )
         return
     features = forest_table(features)
+    rows = np.arange(features.shape[0])
     for tree in forest.estimators_:
         proba = tree.predict_proba(features, check_input=False)
-        yield lambda own, proba=proba: proba[np.arange(len(own)), own]
+        first = rows * proba.shape[1]
+        yield lambda own, proba=proba, first=first: proba.ravel()[first + own]

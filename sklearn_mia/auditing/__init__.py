@@ -1,30 +1,43 @@
 """The answer a person reads: audits of trained models and their reports."""
 
-from sklearn_mia.auditing._audit import audit, audit_predictions
-from sklearn_mia.auditing._baseline import compare_with_baseline
-from sklearn_mia.auditing._changes import ReportChanges, compare_reports
-from sklearn_mia.auditing._display import (
-    MembershipRocDisplay,
-    RecordRiskDisplay,
-    ScoreDistributionDisplay,
-)
-from sklearn_mia.auditing._findings import Finding
-from sklearn_mia.auditing._recipe import RecipeReport, audit_recipe
-from sklearn_mia.auditing._report import AuditReport
-from sklearn_mia.auditing._run import default_attacks
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "AuditReport",
-    "Finding",
-    "MembershipRocDisplay",
-    "RecipeReport",
-    "RecordRiskDisplay",
-    "ReportChanges",
-    "ScoreDistributionDisplay",
-    "audit",
-    "audit_predictions",
-    "audit_recipe",
-    "compare_reports",
-    "compare_with_baseline",
-    "default_attacks",
-]
+from sklearn_mia._lazy import lazily
+
+_HOMES = {
+    "_answers_alone": ("audit_predictions",),
+    "_audit": ("audit",),
+    "_baseline": ("compare_with_baseline",),
+    "_changes": (
+        "ReportChanges",
+        "compare_reports",
+    ),
+    "_display": (
+        "MembershipRocDisplay",
+        "RecordRiskDisplay",
+        "ScoreDistributionDisplay",
+    ),
+    "_findings": ("Finding",),
+    "_recipe": ("audit_recipe",),
+    "_recipe_report": ("RecipeReport",),
+    "_report": ("AuditReport",),
+    "_run": ("default_attacks",),
+}
+
+if TYPE_CHECKING:
+    from sklearn_mia.auditing._answers_alone import audit_predictions  # noqa: F401
+    from sklearn_mia.auditing._audit import audit  # noqa: F401
+    from sklearn_mia.auditing._baseline import compare_with_baseline  # noqa: F401
+    from sklearn_mia.auditing._changes import ReportChanges, compare_reports  # noqa: F401
+    from sklearn_mia.auditing._display import (  # noqa: F401
+        MembershipRocDisplay,
+        RecordRiskDisplay,
+        ScoreDistributionDisplay,
+    )
+    from sklearn_mia.auditing._findings import Finding  # noqa: F401
+    from sklearn_mia.auditing._recipe import audit_recipe  # noqa: F401
+    from sklearn_mia.auditing._recipe_report import RecipeReport  # noqa: F401
+    from sklearn_mia.auditing._report import AuditReport  # noqa: F401
+    from sklearn_mia.auditing._run import default_attacks  # noqa: F401
+else:
+    __all__, __getattr__, __dir__ = lazily(__name__, _HOMES)

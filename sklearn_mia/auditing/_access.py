@@ -2,11 +2,10 @@
 
 import inspect
 
+from sklearn_mia._choices import ACCESSES
 from sklearn_mia.attacks import ThresholdAttack
 from sklearn_mia.base import BaseAttack
 
-# From the weaker to the stronger: who has the file can ask it, too.
-ACCESSES = ("interface", "file")
 FILE_ATTACK = "LinearReconstructionAttack"
 WHO = {
     "interface": "Asked, without its file",

@@ -5,6 +5,7 @@ import textwrap
 from sklearn_mia.auditing._access import WHO
 from sklearn_mia.auditing._evaluation import HEADLINE_FPR
 from sklearn_mia.auditing._judging import (
+    NOT_TRIED,
     NOT_WHOLE,
     parts_of,
     passes_by_access,
@@ -13,6 +14,7 @@ from sklearn_mia.auditing._judging import (
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, percent_interval, rate
 from sklearn_mia.auditing._provenance import file_told
+from sklearn_mia.auditing._service import queries_told
 from sklearn_mia.auditing._slice_words import limit_in_words
 from sklearn_mia.auditing._text import PASSES, sides_told, step_told
 from sklearn_mia.auditing._verdict import DEFAULT_LIMITS
@@ -107,10 +109,12 @@ def _object(content):
 
 
 def _knowledge(content, nouns):
-    told = [
-        f"All features and the class label of each candidate {nouns.one}, and how the "
-        "model was trained, to train models like it on halves of the records given."
-    ]
+    told = [f"All features and the class label of each candidate {nouns.one}."]
+    if content["settings"].get("n_shadows") is not None:
+        told.append(
+            "How the model was trained, to train models like it on halves of the "
+            "records given."
+        )
     if content["stored"] is not None and content["stored"]["n_equations"]:
         told.append(
             "Of the file: all training records as candidates, with others among them."
@@ -124,6 +128,7 @@ def _data(content, nouns):
         f"{sides_told(data, nouns)}; class label {data['label_column']}, "
         f"{len(data['classes'])} classes."
     ]
+    told += queries_told(content["model"]["queries"])
     if data["n_dropped"]:
         told.append(f"{data['n_dropped']} non-members that equal a member left out.")
     blind = content["blind"]
@@ -227,6 +232,8 @@ def _left_open(content, nouns):
             for row in part["limits"]
             if row["outcome"] == "unresolvable"
         ]
+    codes = {finding["code"] for finding in content["findings"]}
+    told += [NOT_TRIED[code] for code in NOT_TRIED if code in codes]
     rows = content["slices"]
     n_small = sum(r["auc"] is None or r["outcome"] == "cannot_tell" for r in rows)
     if n_small:

@@ -10,7 +10,7 @@ from sklearn.utils._optional_dependencies import check_pandas_support
 from sklearn_mia import tables
 from sklearn_mia.auditing import _typing
 from sklearn_mia.auditing._known import UnknownValuesError, check_known_values
-from sklearn_mia.auditing._words import other_version
+from sklearn_mia.auditing._loading import other_version
 from sklearn_mia.columns import fitted_parts
 from sklearn_mia.hooks import cause_of
 from sklearn_mia.response import encode_labels, predicted_codes

@@ -18,6 +18,7 @@ from sklearn_mia.auditing._baseline_words import (
     unpaired_sentence,
 )
 from sklearn_mia.auditing._evaluation import plain_interval, tpr_row
+from sklearn_mia.auditing._files import check_report_file
 from sklearn_mia.auditing._json import plain
 from sklearn_mia.auditing._judging import (
     BASELINE_SHARE,
@@ -30,7 +31,6 @@ from sklearn_mia.auditing._judging import (
     turned_round,
 )
 from sklearn_mia.auditing._nouns import Nouns
-from sklearn_mia.auditing._reading import check_size
 from sklearn_mia.auditing._report import AuditReport
 from sklearn_mia.auditing._verdict import check_limits
 from sklearn_mia.metrics import roc_auc_interval
@@ -97,9 +97,7 @@ def read_baseline(path, *, max_bytes):
     ValueError, OSError
         Names the file, and what is wrong.
     """
-    if not Path(path).is_file():
-        raise OSError(f"There is no report {str(path)!r} for --baseline.")
-    check_size(path, Path(path).stat().st_size, max_bytes)
+    check_report_file(path, max_bytes=max_bytes)
     return AuditReport.from_json(Path(path))
 
 

@@ -9,14 +9,13 @@ from numbers import Real
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
-from sklearn_mia.checks import check_membership
+from sklearn_mia.checks import check_membership, check_probabilities
 from sklearn_mia.groups import group_codes, group_members
-from sklearn_mia.identity import check_cells, record_ids
+from sklearn_mia.identity import check_cells, merged_identities, record_ids
 from sklearn_mia.items import as_items, kind_of
 from sklearn_mia.records import as_features, as_labels, as_records, free_name
 from sklearn_mia.response import check_target, encode_labels, make_responder
 from sklearn_mia.schema import make_schema
-from sklearn_mia.shadows import merged_identities
 from sklearn_mia.tables import (
     columns_of,
     is_frame,
@@ -76,6 +75,9 @@ class Case:
 
     aside : dict
         Columns that are no features by name, each of shape (n_records,).
+
+    answered : ndarray of shape (n_records,), dtype bool, or None
+        The records that the model answered; None is all.
     """
 
     features: object
@@ -92,6 +94,7 @@ class Case:
     order: np.ndarray | None
     label_name: str
     aside: dict = field(default_factory=dict)
+    answered: np.ndarray | None = None
 
     @cached_property
     def units(self):
@@ -452,41 +455,16 @@ class _Answers:
         return self._proba
 
 
-def _check_probabilities(proba, name):
-    """Raise ValueError for what cannot be the probabilities of classes."""
-    if proba.ndim != 2 or proba.shape[1] < 2:
-        raise ValueError(
-            f"{name} must be a table of shape (n_records, n_classes), one column a "
-            f"class, got shape {proba.shape}. Of two classes with p the probability of "
-            "the second, pass np.column_stack([1 - p, p])."
-        )
-    n_bad = int(np.sum(~np.isfinite(proba)))
-    if n_bad:
-        raise ValueError(
-            f"{name} has {n_bad} probabilities that are missing or not finite. Fill "
-            "them in or leave the records out."
-        )
-    if not proba.size:
-        return
-    low, high, sums = proba.min(), proba.max(), proba.sum(axis=1)
-    if low >= 0 and high > 1 and np.allclose(sums, 100, atol=0.5):
-        raise ValueError(
-            f"{name} has percent: its rows sum to 100. Divide the probabilities by 100."
-        )
-    if low < -1e-9 or high > 1 + 1e-9:
-        raise ValueError(
-            f"{name} has values from {low:.4g} to {high:.4g}; expected probabilities, "
-            "fractions between 0 and 1."
-        )
-    if np.max(np.abs(sums - 1)) > 1e-3:
-        raise ValueError(
-            f"{name} must hold probabilities that sum to 1 in each row, got sums from "
-            f"{sums.min():.4g} to {sums.max():.4g}. Divide each row by its sum."
-        )
-
-
 def case_of_predictions(
-    proba, y, is_member, *, classes=None, groups=None, ids=None, name="proba"
+    proba,
+    y,
+    is_member,
+    *,
+    classes=None,
+    groups=None,
+    ids=None,
+    aside=None,
+    name="proba",
 ):
     """Check probabilities, labels and membership, without any records.
 
@@ -500,6 +478,9 @@ def case_of_predictions(
 
     groups, ids : array-like of shape (n_records,) or None, default=None
 
+    aside : dict or None, default=None
+        Columns by name, to tell groups of records apart.
+
     name : str, default="proba"
         What messages call the probabilities.
 
@@ -511,7 +492,7 @@ def case_of_predictions(
     log_proba : ndarray of shape (n_records, n_classes)
     """
     proba = np.asarray(proba, dtype=float)
-    _check_probabilities(proba, name)
+    check_probabilities(proba, name)
     labels, label_name = as_labels(y), name_of_labels(y)
     sides = as_labels(is_member, "is_member")
     for name, values in (("y", labels), ("is_member", sides)):
@@ -545,5 +526,6 @@ def case_of_predictions(
         group_keys=keys,
         order=None,
         label_name="y" if label_name is None else str(label_name),
+        aside=aside or {},
     )
     return case, log_proba

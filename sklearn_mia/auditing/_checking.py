@@ -18,9 +18,13 @@ _ORDER = "record order"
 
 def what_shadows_say(scored):
     """What shadows say, of the first attack whose shadows gave probabilities."""
-    attacks = [s.fitted for s in scored.values() if s.used is None]
-    shadowed = [a for a in attacks if isinstance(a, BaseShadowAttack)]
-    found = [e for a in shadowed if (e := a.shadow_evidence()) is not None]
+    shadowed = [
+        s
+        for s in scored.values()
+        if s.used is None and isinstance(s.fitted, BaseShadowAttack)
+    ]
+    told = ((s.fitted.shadow_evidence(), s.rows) for s in shadowed)
+    found = [e if rows is None else e.of(rows) for e, rows in told if e is not None]
     with_answers = (e for e in found if e.log_proba is not None)
     return next(with_answers, found[0] if found else None)
 

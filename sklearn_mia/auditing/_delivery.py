@@ -3,10 +3,7 @@
 import sys
 from functools import partial
 
-from sklearn.utils._optional_dependencies import check_pandas_support
-
 from sklearn_mia.auditing import _reading, _writing
-from sklearn_mia.auditing._html import check_jinja2
 from sklearn_mia.auditing._options import notes_once
 from sklearn_mia.progress import clear, stage
 
@@ -28,9 +25,14 @@ def check_destinations(arguments):
     _writing.check_outputs([(f"--{n}", p) for n, p in _outputs(arguments)], inputs)
     _check_suffix(arguments.html, (".html", ".htm"), "--html")
     if arguments.html is not None:
-        check_jinja2()
+        _writing.check_jinja2()
     if given.get("name_records") and given.get("no_records"):
         raise ValueError("--name-records and --no-records contradict each other.")
+    if given.get("name_records") and arguments.html is None and arguments.json is None:
+        raise ValueError(
+            "--name-records is about the page and the JSON file, and neither is "
+            "written: pass -o FILE or --json FILE, or leave it out."
+        )
     notes_once(arguments.note)
     if given.get("groups") is not None and arguments.group is None:
         raise ValueError("--groups FILE needs --group COLUMN, the person of a record.")
@@ -44,7 +46,7 @@ def check_destinations(arguments):
         if arguments.no_records:
             raise ValueError(f"--{name} and --no-records contradict each other.")
         _check_suffix(path, (".csv", ".parquet", ".pq"), f"--{name}")
-        check_pandas_support(f"--{name} (pip install 'sklearn-mia[report]')")
+        _reading.check_pandas(f"--{name} (pip install 'sklearn-mia[report]')")
         if _writing.is_parquet(path):
             _reading.check_pyarrow()
 

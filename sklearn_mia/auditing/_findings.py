@@ -67,6 +67,8 @@ class Finding:
     MIA026  one group has a large share of the records          warning
     MIA027  the file of the model was not attacked as a whole   warning
     MIA028  the file tells of more or fewer training records    warning
+    MIA029  records that the model was never asked about        warning
+    MIA030  a model that can only be asked, no shadow models    warning
     ======  ==================================================  =================
 
     Attributes

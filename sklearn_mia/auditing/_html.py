@@ -30,9 +30,9 @@ from sklearn_mia.auditing._slice_words import (
     rate_limits,
     slicing_told,
 )
-from sklearn_mia.auditing._stored import stored_told
+from sklearn_mia.auditing._stored import kind_told, stored_told
 from sklearn_mia.auditing._text import PASSES, records_of
-from sklearn_mia.auditing._writing import visible
+from sklearn_mia.auditing._writing import check_jinja2, visible
 
 _SEVERITY_WORDS = {"critical": "Critical", "warning": "Warning", "note": "Note"}
 _LEVEL_WORDS = {
@@ -43,18 +43,6 @@ _LEVEL_WORDS = {
     "not_interpretable": "Not interpretable",
 }
 KINDS = ("reason", "seen", "slice", "chance", "power", "limit", "scope")
-
-
-def check_jinja2():
-    """Return jinja2, or say how to install it."""
-    try:
-        import jinja2
-    except ImportError:
-        raise ImportError(
-            "The HTML page needs jinja2. Install it with: "
-            "pip install 'sklearn-mia[report]'"
-        ) from None
-    return jinja2
 
 
 def render_page(reports, *, title=None, name_records=False):
@@ -107,6 +95,7 @@ def template(name):
         "percent": percent,
         "rate": rate,
         "together": _together,
+        "kind_told": kind_told,
         "ends": _ends,
         "value": _value,
         "records_of": records_of,

@@ -7,21 +7,15 @@ from pathlib import Path
 
 from sklearn.utils._optional_dependencies import check_pandas_support
 
+from sklearn_mia._choices import SLICINGS
 from sklearn_mia.auditing import _reading, _typing
 from sklearn_mia.auditing._as_trained import typed_as_trained
-from sklearn_mia.auditing._item_files import (
-    ARCHIVE,
-    check_item_options,
-    in_one_kind,
-    items_of,
-    read_archive,
-)
+from sklearn_mia.auditing._files import ARCHIVE, has_types
+from sklearn_mia.auditing._item_files import in_one_kind, items_of, read_archive
 from sklearn_mia.auditing._known import known_columns
 from sklearn_mia.auditing._labels import typed_labels
+from sklearn_mia.auditing._writing import is_parquet
 from sklearn_mia.models import n_trained_columns, trained_names
-
-_PARQUET = (".parquet", ".pq")
-_TYPED = (*_PARQUET, ARCHIVE)
 
 
 @dataclass(repr=False)
@@ -97,7 +91,8 @@ def read_named(path, arguments, options):
 def _names(arguments, option):
     value = getattr(arguments, option)
     names = value if isinstance(value, list) else [value]
-    return [name for name in names if name is not None]
+    no_columns = SLICINGS if option == "slice" else ()
+    return [name for name in names if name is not None and name not in no_columns]
 
 
 def _check_separator(path, separator):
@@ -120,10 +115,6 @@ def _check_separator(path, separator):
         )
 
 
-def has_types(path):
-    return Path(path).name.lower().endswith(_TYPED)
-
-
 def untyped(frame, name, path):
     """A column as the file has it, to name records or groups: never as floats.
 
@@ -143,7 +134,7 @@ def untyped(frame, name, path):
     if name is None:
         return None
     column = frame[name]
-    if Path(path).name.lower().endswith(_PARQUET) and column.dtype.kind == "f":
+    if is_parquet(path) and column.dtype.kind == "f":
         # A gap made floats of integers.
         pd = check_pandas_support(_typing.PANDAS_NEEDED)
         exact = pd.read_parquet(path, columns=[name], dtype_backend="numpy_nullable")
@@ -199,7 +190,6 @@ def read_sides(paths, arguments, model, classes, fitted_with=None):
     ValueError
         That names the file, the column and what to do.
     """
-    check_item_options(arguments)
     options = ("label", "id", "group", "drop", "features")
     frames = [read_named(path, arguments, options) for path in paths]
     for frame, path in zip(frames, paths, strict=True):
@@ -261,7 +251,7 @@ def read_sides(paths, arguments, model, classes, fitted_with=None):
 
 def _check_slices(slices, columns):
     for name in slices:
-        words = ["class", "loss", "size", "rarity" if len(columns) else "length"]
+        words = [w for w in SLICINGS if w != ("length" if len(columns) else "rarity")]
         if name not in words and name not in columns:
             known = ", ".join([*words, *map(repr, columns)])
             raise ValueError(

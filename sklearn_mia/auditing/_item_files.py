@@ -5,22 +5,12 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils._optional_dependencies import check_pandas_support
 
-from sklearn_mia.auditing._reading import check_size
+from sklearn_mia.auditing._files import ARCHIVE, check_size
 from sklearn_mia.items import is_missing
 
-ARCHIVE = ".npz"
 _IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _PANDAS_NEEDED = "Reading tables (pip install 'sklearn-mia[report]')"
 _PLAIN_MODES = ("L", "RGB", "RGBA", "I;16", "I", "F")
-
-
-def check_item_options(arguments):
-    """Raise ValueError for --files without --features."""
-    if arguments.files is not None and arguments.features is None:
-        raise ValueError(
-            "--files needs --features COLUMN, the column with the name of the file of "
-            "each record."
-        )
 
 
 def in_one_kind(items):

@@ -33,7 +33,14 @@ _PASSES = 0.985
 _PASSES_BY_RATE = 0.997
 _MOST_TIMES = 1000
 _ROUNDING = 1e-9
+# What keeps limits from being shown: a check that failed, or a part not tried.
 _NOT_CHECKED = "MIA020"
+NOT_TRIED = {
+    "MIA029": "Not all that attacks ask about was asked (MIA029): what was not is not "
+    "shown to be safe.",
+    "MIA030": "No attack trained models like this one (MIA030): who does can tell at "
+    "least this.",
+}
 ONLY_PREDICTIONS = "MIA017"
 
 NOT_WHOLE = (
@@ -146,7 +153,8 @@ def together(of_limits, of_slices=(), codes=(), *, tested=True):
     outcomes = of_limits | of_slices
     if "exceeded" in outcomes:
         return "exceeded"
-    is_open = outcomes & {"undecided", "unresolvable"} or _NOT_CHECKED in codes
+    is_open = outcomes & {"undecided", "unresolvable"}
+    is_open = is_open or {_NOT_CHECKED, *NOT_TRIED} & set(codes)
     is_open = is_open or not tested
     return "kept" if of_limits and not is_open else "undecided"
 

@@ -11,14 +11,18 @@ from pathlib import Path
 
 import joblib
 import sklearn
-from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 
-from sklearn_mia.auditing._reading import MOST_BYTES, check_size
+from sklearn_mia.auditing._files import (
+    MOST_BYTES,
+    PICKLES,
+    check_model_file,
+    check_size,
+)
 from sklearn_mia.auditing._soundness import make_sound
 from sklearn_mia.auditing._trusted import TRUSTED, is_hostile
-from sklearn_mia.auditing._words import other_version
+from sklearn_mia.hooks import cause_of
 
-_PICKLES = (".joblib", ".pkl", ".pickle")
 # As joblib compresses.
 _UNPACK = (
     (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
@@ -68,23 +72,7 @@ def load_model(path, *, trust_pickle=False, trusted=(), max_bytes=MOST_BYTES):
         With one line that names the file and says what was found and what to do.
     """
     path = Path(path)
-    if not path.is_file():
-        raise OSError(f"There is no model file {str(path)!r}.")
-    if path.stat().st_size == 0:
-        raise ValueError(f"The model file {str(path)!r} is empty.")
-    suffix = path.suffix.lower()
-    if suffix != ".skops" and suffix not in _PICKLES:
-        raise ValueError(
-            f"The model file {str(path)!r} ends in {path.suffix!r}; expected .skops, "
-            ".joblib, .pkl or .pickle."
-        )
-    if suffix in _PICKLES and not trust_pickle:
-        raise ValueError(
-            f"{str(path)!r} is a pickle, as joblib files are, "
-            "which can run any code when it is loaded. If you trust whoever made it, "
-            "pass --trust-pickle; else ask for a .skops file."
-        )
-    check_size(path, path.stat().st_size, max_bytes)
+    suffix = check_model_file(path, trust_pickle=trust_pickle, max_bytes=max_bytes)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -94,7 +82,7 @@ def load_model(path, *, trust_pickle=False, trusted=(), max_bytes=MOST_BYTES):
                 model = _load_pickle(path)
         except (ValueError, ImportError) as error:
             version = _version_of(caught)
-            if version is None and suffix in _PICKLES:
+            if version is None and suffix in PICKLES:
                 version = _version_inside(path)
             if version in (None, sklearn.__version__):
                 raise
@@ -113,6 +101,51 @@ def load_model(path, *, trust_pickle=False, trusted=(), max_bytes=MOST_BYTES):
             "classifier by itself."
         )
     return model, fitted_with
+
+
+def other_version(fitted_with):
+    """Say which version of scikit-learn saved a model, and which one runs."""
+    return (
+        f"It was saved with scikit-learn {fitted_with}, and {sklearn.__version__} is "
+        f"running: use an environment of scikit-learn {fitted_with}."
+    )
+
+
+def check_model(path, check, model, fitted_with):
+    """Check a model, and name its file in what is wrong.
+
+    Parameters
+    ----------
+    path : Path
+
+    check : callable
+        Raises an error for a model that cannot be audited.
+
+    model : object
+
+    fitted_with : str or None
+        The version of scikit-learn that saved the model, if it is another.
+
+    Returns
+    -------
+    checked : object
+        What `check` returns.
+    """
+    name = type(model).__name__
+    try:
+        return check(model)
+    except NotFittedError:
+        raise ValueError(
+            f"{path} holds a {name} that is not fitted. Save the trained model, after "
+            "its fit."
+        ) from None
+    except (TypeError, ValueError):
+        raise
+    except Exception as error:
+        text = f"{path} holds a {name} that does not work: {cause_of(error)} "
+        if fitted_with is not None:
+            text += other_version(fitted_with)
+        raise ValueError(text.strip()) from error
 
 
 def _version_of(caught):

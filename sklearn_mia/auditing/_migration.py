@@ -51,6 +51,7 @@ def from_version_1(content):
     }
     content.setdefault("baseline", None)
     content["model"].setdefault("family", content["model"]["name"])
+    content["model"]["queries"] = None
     for attack in content["attacks"]:
         attack |= {"of_records": None, "explanation": ""}
         for row in attack["tpr_at_fpr"]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sklearn_mia.auditing import _reading, _writing
+from sklearn_mia.auditing import _files, _writing
 from sklearn_mia.auditing._options import gibibytes, note, seconds, words
 
 MODEL_FILES = ".skops, .joblib, .pkl or .pickle"
@@ -122,7 +122,7 @@ def add_loading_options(command):
     group.add_argument(
         "--max-size",
         type=gibibytes,
-        default=_reading.MOST_BYTES,
+        default=_files.MOST_BYTES,
         metavar="GIB",
         help="most that a file may hold once it is unpacked; default: 4",
     )

@@ -3,10 +3,8 @@
 import argparse
 import re
 import sys
-from contextlib import contextmanager
 
 from sklearn_mia.auditing._nouns import check_group_name
-from sklearn_mia.auditing._work import at_work
 
 
 def limit(text):
@@ -211,24 +209,6 @@ def shows_progress(arguments):
     if wanted is None:
         return sys.stderr is not None and sys.stderr.isatty()
     return wanted
-
-
-@contextmanager
-def work_of_options(arguments):
-    """Keep what is done inside by --memory, and show it by --progress.
-
-    Parameters
-    ----------
-    arguments : Namespace
-    """
-    memory = getattr(arguments, "memory", None)
-    if memory is not None and memory.is_file():
-        raise ValueError(
-            f"--memory {memory} is a file; expected a folder, which is made if it is "
-            "not there."
-        )
-    with at_work(memory, shows_progress(arguments)):
-        yield
 
 
 def interrupted(arguments):

@@ -35,7 +35,8 @@ def slice_groups(values, n_bins=_QUANTILE_BINS, *, fewest=1):
     n_bins : int, default=5
 
     fewest : int, default=1
-        Records that a value must have to be told. The rarer ones are one group.
+        Records that a value must have to be told. The rarer ones are one group, which
+        tells how many they are.
 
     Returns
     -------
@@ -54,7 +55,8 @@ def slice_groups(values, n_bins=_QUANTILE_BINS, *, fewest=1):
     n_rest = len(order) - len(common)
     if n_rest:
         rest = ~np.isin(text.astype(str), labels[common])
-        groups.append((f"{n_rest} other value{'' if n_rest == 1 else 's'}", rest))
+        label = "the rarest value" if n_rest == 1 else f"the {n_rest} rarest values"
+        groups.append((label, rest))
     return groups
 
 
@@ -268,7 +270,7 @@ def check_slices(slices, case):
                     "slices holds 'size', the number of records of a group, but there "
                     "are no groups. Pass groups, or leave it out."
                 )
-        elif case.features is None:
+        elif case.features is None and (_is(name, "rarity") or name not in case.aside):
             raise ValueError(
                 f"slices holds {name!r}; without records only 'class' and 'loss', and "
                 "with groups 'size', are possible."
@@ -297,8 +299,10 @@ def _is(name, *words):
 
 
 def slice_column(case, name):
-    """Values of one feature column, by name or position."""
+    """Values of one feature column, by name or position; without features, of any."""
     features = case.features
+    if features is None:
+        return case.aside[name]
     if not case.has_columns:
         raise ValueError(
             f"slices holds {name!r}, but the records have no columns; expected "

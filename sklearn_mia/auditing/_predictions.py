@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from sklearn_mia._choices import SLICINGS
 from sklearn_mia.auditing import _typing
 from sklearn_mia.auditing._case import case_of_predictions
-from sklearn_mia.auditing._inputs import has_types, keys_of_groups, read_named, untyped
+from sklearn_mia.auditing._files import has_types
+from sklearn_mia.auditing._inputs import keys_of_groups, read_named, untyped
 from sklearn_mia.auditing._labels import membership, typed_labels
 
 
@@ -23,7 +25,7 @@ def read_predictions(path, arguments):
 
     log_proba : ndarray of shape (n_records, n_classes)
     """
-    frame = read_named(path, arguments, ("label", "member", "id", "group"))
+    frame = read_named(path, arguments, ("label", "member", "id", "group", "slice"))
     prefix = arguments.proba_prefix
     columns = [c for c in frame.columns if str(c).startswith(prefix)]
     if not columns:
@@ -32,12 +34,14 @@ def read_predictions(path, arguments):
             f"named {prefix}<class>, or another --proba-prefix."
         )
     classes = np.array([str(c)[len(prefix) :] for c in columns])
-    proba = _probabilities(frame[columns], path)
+    proba = _probabilities(frame[columns], path, arguments.na_values)
     labels = frame[arguments.label].map(_as_text)
     if len(columns) == 1:
         classes, proba = _both_classes(labels, classes[0], proba, path, columns[0])
     _check_classes(labels, classes, columns, arguments, path)
-    labels = typed_labels(labels, classes, table=str(path))
+    labels = typed_labels(
+        labels, classes, na_values=arguments.na_values, table=str(path)
+    )
     ids = untyped(frame, arguments.id, path)
     groups = keys_of_groups(frame, arguments.group, path)
     return case_of_predictions(
@@ -47,14 +51,31 @@ def read_predictions(path, arguments):
         classes=classes,
         groups=groups,
         ids=ids,
+        aside=_slices(frame, arguments, path),
         name=str(path),
     )
 
 
-def _probabilities(frame, path):
+def _slices(frame, arguments, path):
+    """Columns by which records are told apart, by name."""
+    names = [n for n in dict.fromkeys(arguments.slice) if n not in SLICINGS]
+    side = _typing.Side(frame[names], str(path), not has_types(path))
+    read = _typing.read_columns([side], {}, arguments.na_values)
+    return {name: _values(column.series(0)) for name, column in read.items()}
+
+
+def _values(column):
+    if column.dtype.kind in "iuf":
+        return column.to_numpy(dtype=float, na_value=np.nan)
+    return column.astype(object).where(column.notna(), None).to_numpy()
+
+
+def _probabilities(frame, path, na_values):
     side = _typing.Side(frame, str(path), not has_types(path))
     known = _typing.KnownColumn("number", sure=True, why="probabilities belong")
-    columns = _typing.read_columns([side], dict.fromkeys(frame.columns, known))
+    columns = _typing.read_columns(
+        [side], dict.fromkeys(frame.columns, known), na_values
+    )
     read = [column.series(0) for column in columns.values()]
     for column in read:
         if column.dtype.kind not in "fiu":

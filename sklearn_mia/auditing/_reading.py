@@ -5,31 +5,11 @@ import gzip
 import zlib
 from pathlib import Path
 
-from sklearn.utils._optional_dependencies import check_pandas_support
-
-MOST_BYTES = 4 * 2**30
+from sklearn_mia.auditing._files import MOST_BYTES, check_size, check_table_file
 
 _MOST_CELL = 2**20
 _MOST_LINE = 2**24
 _PANDAS_NEEDED = "Reading tables (pip install 'sklearn-mia[report]')"
-
-
-def check_size(path, n_bytes, max_bytes):
-    """Raise ValueError for a file that holds more than it may.
-
-    Parameters
-    ----------
-    path : Path
-
-    n_bytes, max_bytes : int
-        What it holds, unpacked if it is packed, and what it may.
-    """
-    if n_bytes > max_bytes:
-        raise ValueError(
-            f"{str(path)!r} holds {n_bytes / 2**30:.3g} GiB or more once it is "
-            f"unpacked, and {max_bytes / 2**30:.3g} are allowed. If you trust it, pass "
-            "a larger --max-size."
-        )
 
 
 def read_table(path, *, separator=",", max_bytes=MOST_BYTES):
@@ -54,27 +34,12 @@ def read_table(path, *, separator=",", max_bytes=MOST_BYTES):
     ValueError, OSError
         Names the file, and the line where it can; holds no cell of it.
     """
-    pd = check_pandas_support(_PANDAS_NEEDED)
+    pd = check_pandas(_PANDAS_NEEDED)
     path = Path(path)
-    if not path.is_file():
-        raise OSError(f"There is no table {str(path)!r}.")
-    if path.stat().st_size == 0:
-        raise ValueError(f"The table {str(path)!r} is empty.")
-    check_size(path, path.stat().st_size, max_bytes)
-    name = path.name.lower()
-    if name.endswith((".parquet", ".pq")):
+    separator = check_table_file(path, separator=separator, max_bytes=max_bytes)
+    if separator is None:
         return _read_parquet(pd, path, max_bytes)
-    if name.endswith((".csv", ".csv.gz", ".tsv", ".txt")):
-        separator = "\t" if name.endswith(".tsv") or separator == r"\t" else separator
-        if len(separator) != 1 or separator in '"\r\n':
-            raise ValueError(
-                f"--separator {separator!r} is not one character, as , or ; or \\t."
-            )
-        return _read_csv(pd, path, separator, max_bytes)
-    raise ValueError(
-        f"The table {str(path)!r} ends in {path.suffix!r}; expected .csv, .csv.gz, "
-        ".tsv or .parquet."
-    )
+    return _read_csv(pd, path, separator, max_bytes)
 
 
 def _damaged(path, kind, error):
@@ -83,6 +48,14 @@ def _damaged(path, kind, error):
         f"The table {str(path)!r} could not be read as {kind} "
         f"({type(error).__name__}): it is damaged, or something else."
     )
+
+
+def check_pandas(what):
+    """Return pandas, or say what needs it."""
+    # With it comes scikit-learn, which no error of an option has to wait for.
+    from sklearn.utils._optional_dependencies import check_pandas_support
+
+    return check_pandas_support(what)
 
 
 def check_pyarrow():

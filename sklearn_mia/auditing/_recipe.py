@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import _num_samples
 
+from sklearn_mia._choices import N_TARGETS, RECIPE_FPRS, SHADOWS
 from sklearn_mia.auditing._access import access_of
 from sklearn_mia.auditing._case import (
     FEWEST_GROUPS,
@@ -32,13 +33,13 @@ from sklearn_mia.auditing._run import (
     record_rows,
     run_attacks,
 )
-from sklearn_mia.auditing._settings import SHADOWS, Settings
+from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._subjects import subjects_of
 from sklearn_mia.auditing._work import long_work, stages_of_attacks
 from sklearn_mia.checks import check_count
 from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import shown
-from sklearn_mia.identity import record_ids
+from sklearn_mia.identity import merged_identities, record_ids
 from sklearn_mia.memory import described, kept, memory_at_work, table_key
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
 from sklearn_mia.models import model_name
@@ -46,15 +47,11 @@ from sklearn_mia.progress import Stage, expect, stage
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import predicted_codes
 from sklearn_mia.shadows import (
-    merged_identities,
     prepare_recipe,
     root_seed,
 )
 from sklearn_mia.tables import take
 from sklearn_mia.workers import check_timeout, temporary_folder
-
-N_TARGETS = 5
-RECIPE_FPRS = (0.01, 0.1)
 
 
 @long_work

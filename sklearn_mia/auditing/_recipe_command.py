@@ -3,10 +3,7 @@
 import argparse
 from pathlib import Path
 
-import sklearn
-
-from sklearn_mia.auditing import _loading
-from sklearn_mia.auditing._inputs import read_sides
+from sklearn_mia._choices import CONFIDENCE, EFFORT, N_TARGETS, RECIPE_FPRS, SHADOWS
 from sklearn_mia.auditing._option_groups import (
     MODEL_FILES,
     add_column_options,
@@ -16,16 +13,6 @@ from sklearn_mia.auditing._option_groups import (
     add_note_option,
 )
 from sklearn_mia.auditing._options import fraction
-from sklearn_mia.auditing._provenance import provenance_told
-from sklearn_mia.auditing._recipe import N_TARGETS, RECIPE_FPRS, audit_recipe
-from sklearn_mia.auditing._recipe_report import RecipeReport
-from sklearn_mia.auditing._settings import SHADOWS, Settings
-from sklearn_mia.auditing._words import check_model, words_of_options
-from sklearn_mia.auditing._work import READING
-from sklearn_mia.models import unfitted_recipe
-from sklearn_mia.progress import stage
-from sklearn_mia.response import check_target
-from sklearn_mia.workers import check_timeout
 
 _EXIT_CODES = """\
 exit codes:
@@ -89,58 +76,8 @@ def add_recipe_command(commands, common):
         help="false-positive rate of the table; default: "
         f"{' and '.join(map(str, RECIPE_FPRS))}",
     )
-    group.add_argument("--confidence", type=fraction, default=Settings.confidence)
-    add_cost_options(group, SHADOWS["standard"])
+    group.add_argument("--confidence", type=fraction, default=CONFIDENCE)
+    add_cost_options(group, SHADOWS[EFFORT])
     add_loading_options(command)
     command.set_defaults(slice=[])
     return command
-
-
-def report_on_recipe(arguments):
-    """Audit the training procedure that a model file tells.
-
-    Parameters
-    ----------
-    arguments : Namespace
-
-    Returns
-    -------
-    report : RecipeReport
-    """
-    check_timeout(arguments.timeout, arguments.n_jobs)
-    stage(READING)
-    model, fitted_with = _loading.load_model(
-        arguments.model,
-        trust_pickle=arguments.trust_pickle,
-        trusted=arguments.trust,
-        max_bytes=arguments.max_size,
-    )
-    with words_of_options(arguments.table):
-        classes = check_model(arguments.model, check_target, model, fitted_with)
-        inputs = read_sides((arguments.table,), arguments, model, classes, fitted_with)
-        arguments.tables = inputs.features
-        report = audit_recipe(
-            unfitted_recipe(model),
-            inputs.features[0],
-            inputs.labels[0],
-            n_targets=arguments.n_targets,
-            n_shadows=arguments.n_shadows or SHADOWS["standard"],
-            fprs=arguments.fpr or RECIPE_FPRS,
-            confidence=arguments.confidence,
-            groups=inputs.groups[0],
-            group_name=arguments.group_name or Settings.group_name,
-            n_jobs=arguments.n_jobs,
-            timeout=arguments.timeout,
-            memory=arguments.memory,
-            random_state=arguments.seed,
-        )
-    remarks = list(inputs.remarks)
-    if fitted_with is not None:
-        remarks.append(
-            f"the model was saved with scikit-learn {fitted_with}, and its procedure "
-            f"run with {sklearn.__version__}"
-        )
-    provenance = provenance_told(arguments, model=None, table=len(inputs.labels[0]))
-    return RecipeReport(
-        report.to_dict() | {"provenance": provenance, "remarks": remarks}
-    )

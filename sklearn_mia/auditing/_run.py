@@ -22,6 +22,7 @@ from sklearn_mia.attacks import (
     BaggingAttack,
     LinearReconstructionAttack,
     LiRA,
+    QuantileRegressionAttack,
     ThresholdAttack,
     TrajectoryAttack,
 )
@@ -29,6 +30,7 @@ from sklearn_mia.auditing._access import FILE_ATTACK, check_release
 from sklearn_mia.auditing._case import half_of_units
 from sklearn_mia.auditing._writing import visible
 from sklearn_mia.base import BaseAttack, BaseShadowAttack
+from sklearn_mia.black_box import asks_a_service, black_box_of
 from sklearn_mia.groups import centred_scores
 from sklearn_mia.hooks import shown
 from sklearn_mia.memory import described, kept, memory_at_work, table_key
@@ -40,6 +42,7 @@ from sklearn_mia.workers import temporary_folder
 
 # Cost 4 of 16: from there on it equals RMIA with 64 shadow models.
 _SHARE_OF_BAGGING = 25
+_FEWEST_TREES = 100
 # For measuring many models: 8 shadow models add less than .02 to the AUC, and fewer,
 # thicker reference forests of as many trees in all take half the time on small tables.
 _FEW_SHADOWS = 4
@@ -51,6 +54,7 @@ def default_attacks(
     *,
     release=None,
     n_shadows=16,
+    shadow_estimator=None,
     response_method="auto",
     random_state=None,
 ):
@@ -72,6 +76,13 @@ def default_attacks(
 
     n_shadows : int, default=16
         Cost of the default attacks, in fits of the model; even.
+
+    shadow_estimator : estimator or None, default=None
+        The recipe of the shadow models, of attacks by default or by name. None takes
+        the model's own; a model that can only be asked,
+        :class:`~sklearn_mia.BlackBoxClassifier`, has none, and by default
+        :class:`~sklearn_mia.QuantileRegressionAttack` then stands for the attacks with
+        shadow models.
 
     response_method : str, default="auto"
         How the model and its shadows are asked: "predict_proba", "decision_function",
@@ -104,14 +115,16 @@ def default_attacks(
         "keep_models": False,
         "response_method": response_method,
         "random_state": random_state,
-        "shadow_estimator": recipe_beside(model),
+        "shadow_estimator": _recipe(model, shadow_estimator),
     }
-    attacks = {
-        "ThresholdAttack": ThresholdAttack(
-            model, signal="loss", response_method=response_method
-        ),
-        "RMIA": RMIA(model, **shadows),
-    }
+    by_loss = ThresholdAttack(model, signal="loss", response_method=response_method)
+    attacks = {"ThresholdAttack": by_loss}
+    if shadow_estimator is None and asks_a_service(model):
+        regression = QuantileRegressionAttack(
+            model, response_method=response_method, random_state=random_state
+        )
+        return attacks | {"QuantileRegressionAttack": regression}
+    attacks["RMIA"] = RMIA(model, **shadows)
     on_file = {}
     if release != "interface" and LinearReconstructionAttack.handles(model):
         on_file = {
@@ -125,11 +138,18 @@ def default_attacks(
     forest = open_model(model).classifier
     bagging = BaggingAttack(
         model,
-        n_trees=max(_SHARE_OF_BAGGING * n_shadows * forest.n_estimators // 100, 100),
+        shadow_estimator=shadow_estimator,
+        n_trees=max(
+            _SHARE_OF_BAGGING * n_shadows * forest.n_estimators // 100, _FEWEST_TREES
+        ),
         keep_models=False,
         random_state=random_state,
     )
     return attacks | {"BaggingAttack": bagging} | on_file
+
+
+def _recipe(model, shadow_estimator):
+    return recipe_beside(model) if shadow_estimator is None else shadow_estimator
 
 
 def strongest_attack(model, *, random_state=None):
@@ -160,7 +180,13 @@ def strongest_attack(model, *, random_state=None):
 
 
 def attacks_by_name(
-    attacks, model, *, n_shadows=16, response_method="auto", random_state=None
+    attacks,
+    model,
+    *,
+    n_shadows=16,
+    shadow_estimator=None,
+    response_method="auto",
+    random_state=None,
 ):
     """Make attacks of their names; those that are none stay as they are.
 
@@ -170,7 +196,8 @@ def attacks_by_name(
 
     model : classifier
 
-    n_shadows, response_method, random_state : as in :func:`default_attacks`
+    n_shadows, shadow_estimator, response_method, random_state : as in \
+            :func:`default_attacks`
 
     Returns
     -------
@@ -178,6 +205,7 @@ def attacks_by_name(
     """
     settings = {
         "n_shadows": n_shadows,
+        "shadow_estimator": shadow_estimator,
         "response_method": response_method,
         "random_state": random_state,
     }
@@ -219,7 +247,7 @@ def _attack_of_name(name, model, settings):
     own = attack.get_params(deep=False)
     settings = settings | {
         "keep_models": False,
-        "shadow_estimator": recipe_beside(model),
+        "shadow_estimator": _recipe(model, settings["shadow_estimator"]),
         # Some attacks do without shadow models unless they are asked for.
         "n_shadows": settings["n_shadows"] if own.get("n_shadows") else None,
     }
@@ -251,6 +279,9 @@ class Scored:
 
     ratios : ndarray of shape (n_records,) or None
         Scores on the scale on which those of a group add up, if there are groups.
+
+    rows : ndarray of shape (n_records,) or None, default=None
+        Place of each record among those that the attack was fitted on; None is all.
     """
 
     scores: np.ndarray
@@ -259,6 +290,7 @@ class Scored:
     n_unscored: int = 0
     fitted: object = None
     ratios: np.ndarray | None = None
+    rows: np.ndarray | None = None
 
 
 def _named(attacks):
@@ -380,7 +412,8 @@ def _scored(name, attack, case, half):
         if isinstance(attack, BaseAttack):
             own = {k: v for k, v in vars(attack).items() if k not in _NO_INPUTS}
         records = table_key(case.content_ids, case.features)
-        return described(attack), own, records, case.groups, case.is_member, half
+        sides = case.groups, case.is_member, half, case.answered
+        return described(attack), own, records, *sides
 
     def make():
         result = _run_attack(attack, case, half)
@@ -407,7 +440,9 @@ def _run_attack(attack, case, half):
             scores = attack.fit_score(records, **by_group)
         ratios = None if groups is None else attack._log_ratios(scores)
         return Scored(scores, None, description, attack.n_unscored_, attack, ratios)
-    train, judged = np.flatnonzero(half), np.flatnonzero(~half)
+    answered = np.ones(len(half), bool) if case.answered is None else case.answered
+    used = ~half & answered
+    train, judged = np.flatnonzero(half & answered), np.flatnonzero(used)
     is_attack = isinstance(attack, BaseAttack)
     if groups is not None and is_attack:
         by_group["groups"] = groups[train]
@@ -424,7 +459,7 @@ def _run_attack(attack, case, half):
         ratios[judged] = (
             attack._log_ratios(values) if is_attack else centred_scores(values)
         )
-    return Scored(scores, ~half, description, 0, attack, ratios)
+    return Scored(scores, used, description, 0, attack, ratios)
 
 
 def _fit_search(search, records, is_member, groups):
@@ -505,6 +540,11 @@ def run_attacks(
                     f"attacks=[{name}(shadow_estimator=...)]."
                 ) from error
             if scored[name].n_unscored == len(case.is_member):
+                service = black_box_of(attack.target_estimator)
+                if service is not None and service.n_unasked_ and len(attacks) > 1:
+                    # Said in a finding; the others stand.
+                    del scored[name]
+                    continue
                 raise ValueError(
                     f"The attack {name} could score none of the "
                     f"{len(case.is_member)} records, which says nothing about the "

@@ -2,15 +2,20 @@
 
 from dataclasses import dataclass, field
 
+from sklearn_mia._choices import (
+    CONFIDENCE,
+    EFFORT,
+    EFFORTS,
+    FPRS,
+    PRIOR,
+    RESPONSE_METHODS,
+    SHADOWS,
+)
 from sklearn_mia.auditing._access import check_release
 from sklearn_mia.auditing._nouns import check_group_name
 from sklearn_mia.auditing._verdict import check_limits
 from sklearn_mia.checks import check_count, check_fraction, check_fractions
-from sklearn_mia.response import RESPONSE_METHODS
 
-# Shadow models by effort: what they cost and see is in benchmarks/bench_effort.py.
-SHADOWS = {"quick": 4, "standard": 16, "thorough": 64}
-EFFORTS = tuple(SHADOWS)
 _TOLD = (
     "release",
     "effort",
@@ -49,9 +54,9 @@ class Settings:
         From `random_state`.
     """
 
-    fprs: tuple = (0.001, 0.01, 0.1)
-    confidence: float = 0.95
-    prior: float = 0.5
+    fprs: tuple = FPRS
+    confidence: float = CONFIDENCE
+    prior: float = PRIOR
     limits: tuple | None = None
     slice_limits: tuple | None = None
     own_slice_limits: tuple = field(default=(), init=False)
@@ -60,9 +65,9 @@ class Settings:
     inclusion_probability: float | None = None
     n_permutations: int = 999
     n_shadows: int | None = None
-    response_method: str = "auto"
+    response_method: str = RESPONSE_METHODS[0]
     release: str | None = None
-    effort: str = "standard"
+    effort: str = EFFORT
     drop_shared: bool = False
     group_name: str | tuple = "group"
     per_record: bool = True

@@ -306,7 +306,9 @@ _FINDING = Ruled(
         "there is another key": lambda v: set(v) == {f.name for f in fields(Finding)},
     },
 )
-
+_TEXTS_OF_MODEL = dict.fromkeys(("name", "family", "description"), TEXT)
+_COUNTED = ("n_queries", "n_unasked", "n_members_unasked", "n_nonmembers_unasked")
+_QUERIES = {**dict.fromkeys(_COUNTED, COUNT), "max_queries": Maybe(COUNT)}
 _FILE = {
     "name": TEXT,
     "sha256": Maybe(TEXT),
@@ -315,11 +317,7 @@ _FILE = {
 }
 
 
-_PROVENANCE = {
-    "files": Each(_FILE),
-    "command": Maybe(TEXT),
-    "notes": Each(TEXT),
-}
+_PROVENANCE = {"files": Each(_FILE), "command": Maybe(TEXT), "notes": Each(TEXT)}
 
 
 def _table(*names):
@@ -349,7 +347,7 @@ def _has_scores(table):
 _CONTENT = {
     "created": TEXT,
     "versions": _VERSIONS,
-    "model": {"name": TEXT, "family": TEXT, "description": TEXT},
+    "model": {**_TEXTS_OF_MODEL, "queries": Maybe(_QUERIES)},
     "provenance": _PROVENANCE,
     "data": {
         "unit": _one_of("record", "group"),

@@ -1,9 +1,13 @@
 """What is said of groups of records: which they are, and what was found in them."""
 
+import re
+
 from sklearn_mia.auditing._nouns import RECORDS
 from sklearn_mia.auditing._percent import percent_interval, rate, times_as_many
 
 _LEAST_TOLD = 0.0005
+# As `slice_groups` calls what it does not name.
+_RAREST = re.compile(r"the (rarest value|\d+ rarest values)")
 
 
 def records_told(row, nouns=RECORDS):
@@ -24,6 +28,9 @@ def records_told(row, nouns=RECORDS):
         return f"the {nouns.many} with {value} record{'' if value == '1' else 's'}"
     if row["slice"] == "length":
         return f"the records of a length of {value}"
+    if _RAREST.fullmatch(value):
+        one_of = "one of " if value.endswith("s") else ""
+        return f"the records with {one_of}{value} of {row['slice']}"
     return f"the records with {row['slice']} {value}"
 
 

@@ -21,7 +21,11 @@ _MOST_HELD = 8000
 DECIMALS = (2, 1)
 # An AUC that reads as 1.
 _ALL = 0.9995
-
+# Other kinds are statistics, and named as such.
+_KINDS = {
+    "category": "records alone in a category, or in an unknown one",
+    "extreme": "records alone at an extreme, or beyond it",
+}
 
 # Measured by benchmarks/bench_file_defences.py.
 _TRAINED_OTHERWISE = {
@@ -243,6 +247,11 @@ def _auc_by_record(content):
     """AUC of the attack on the file, record by record; None if there is none."""
     rows = (row for row in content["attacks"] if row["name"] == FILE_ATTACK)
     return next(((row["of_records"] or row)["auc"] for row in rows), None)
+
+
+def kind_told(kind):
+    """What equations of one kind are about, for someone who counts them."""
+    return _KINDS.get(kind, kind)
 
 
 def stored_told(content, nouns):

@@ -11,18 +11,21 @@ from sklearn_mia.auditing._judging import (
 )
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, percent_interval, rate
+from sklearn_mia.auditing._service import queries_told
 from sklearn_mia.auditing._slice_words import (
     differences_told,
     limit_in_words,
     rate_in_slice,
     rate_limits,
 )
-from sklearn_mia.auditing._stored import stored_told
+from sklearn_mia.auditing._stored import kind_told, stored_told
 from sklearn_mia.auditing._writing import visible
 
 _WIDTH = 88
 _MOST_EQUATIONS = 12
 _NAME_WIDTH = 18
+_SLICE = 33
+_LEAST_OF_A_NAME = 10
 PASSES = {
     "yes": "Passes: it was shown to be within all limits.",
     "no": "Does not pass: it was shown to be above a limit.",
@@ -75,6 +78,7 @@ def render_text(content):
             f"{percent(data['accuracy_nonmembers'])} of the "
             f"{records_of(data, nouns.nonmembers)}."
         ),
+        *map(wrapped, queries_told(content["model"]["queries"])),
         *_baseline_lines(content["baseline"]),
         "",
         wrapped(
@@ -200,8 +204,10 @@ def _stored_lines(content, nouns):
     lines += [wrapped(sentence, "  ") for sentence in told]
     lines.append("")
     rows = content["stored"]["equations"]
+    lines.append(f"  {'part of the model: what it stores':<62}{'numbers':>10}")
     for row in rows[:_MOST_EQUATIONS]:
-        kind = f"{row['step']}: {row['kind']}" if row["step"] else row["kind"]
+        kind = kind_told(row["kind"])
+        kind = f"{row['step']}: {kind}" if row["step"] else kind
         kind = textwrap.shorten(kind, 60, placeholder="…")
         lines.append(f"  {kind:<62}{row['n_equations']:>10}")
     if len(rows) > _MOST_EQUATIONS:
@@ -333,7 +339,7 @@ def _slice_lines(slices, nouns):
         f"corrected p"
     ]
     for row in slices:
-        start = f"  {_slice_name(row):<34}{row['n_members']:>8}{row['n_nonmembers']:>8}"
+        start = f"  {slice_name(row):<34}{row['n_members']:>8}{row['n_nonmembers']:>8}"
         auc = row["auc"]
         if auc is None:
             lines.append(f"{start}  too few {nouns.many}")
@@ -354,9 +360,16 @@ def _slice_rate_lines(slices, nouns):
             told = f"too few {nouns.many}"
             if found is not None:
                 told = f"{found['attack']:<28}{found['told']:<24}{found['outcome']}"
-            lines.append(f"  {_slice_name(row):<34}{told}")
+            lines.append(f"  {slice_name(row):<34}{told}")
     return lines
 
 
-def _slice_name(row):
-    return textwrap.shorten(f"{row['slice']} = {row['value']}", 33, placeholder="…")
+def slice_name(row):
+    """Column and value; of a long column the beginning, so that the value is seen."""
+    name, value = str(row["slice"]), str(row["value"])
+    name = _cut(name, max(_SLICE - len(f" = {value}"), _LEAST_OF_A_NAME))
+    return _cut(f"{name} = {value}", _SLICE)
+
+
+def _cut(text, most):
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -2,7 +2,7 @@
 
 import re
 
-from sklearn_mia.auditing._judging import outcomes_of, together
+from sklearn_mia.auditing._judging import NOT_TRIED, outcomes_of, together
 from sklearn_mia.auditing._nouns import RECORDS
 from sklearn_mia.auditing._percent import (
     percent,
@@ -163,6 +163,8 @@ def state_verdict(
                 "(MIA027, MIA028): who has it can tell at least this.",
             )
         )
+    if not critical:
+        told += [("reason", NOT_TRIED[code]) for code in codes if code in NOT_TRIED]
     if level == "nothing_found" and not kept:
         told.append(("power", _too_small_sentence(judged, power)))
     told += [("seen", sentence) for sentence in _what_was_seen(headline, nouns)]

@@ -3,11 +3,6 @@
 import re
 from contextlib import contextmanager
 
-import sklearn
-from sklearn.exceptions import NotFittedError
-
-from sklearn_mia.hooks import cause_of
-
 _OPTIONS = (
     (r"^target_estimator\b", "The model"),
     (r"target_estimator", "the model"),
@@ -40,51 +35,6 @@ _OPTIONS = (
     (r"^groups has\b", "The column of --group has"),
     (r"blanks, gaps or coding", "blanks, gaps (see --na-values) or coding"),
 )
-
-
-def other_version(fitted_with):
-    """Say which version of scikit-learn saved a model, and which one runs."""
-    return (
-        f"It was saved with scikit-learn {fitted_with}, and {sklearn.__version__} is "
-        f"running: use an environment of scikit-learn {fitted_with}."
-    )
-
-
-def check_model(path, check, model, fitted_with):
-    """Check a model, and name its file in what is wrong.
-
-    Parameters
-    ----------
-    path : Path
-
-    check : callable
-        Raises an error for a model that cannot be audited.
-
-    model : object
-
-    fitted_with : str or None
-        The version of scikit-learn that saved the model, if it is another.
-
-    Returns
-    -------
-    checked : object
-        What `check` returns.
-    """
-    name = type(model).__name__
-    try:
-        return check(model)
-    except NotFittedError:
-        raise ValueError(
-            f"{path} holds a {name} that is not fitted. Save the trained model, after "
-            "its fit."
-        ) from None
-    except (TypeError, ValueError):
-        raise
-    except Exception as error:
-        text = f"{path} holds a {name} that does not work: {cause_of(error)} "
-        if fitted_with is not None:
-            text += other_version(fitted_with)
-        raise ValueError(text.strip()) from error
 
 
 def in_options(text):

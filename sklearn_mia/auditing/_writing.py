@@ -147,6 +147,18 @@ def check_outputs(outputs, inputs=()):
         taken.append((option, place))
 
 
+def check_jinja2():
+    """Return jinja2, or say how to install it."""
+    try:
+        import jinja2
+    except ImportError:
+        raise ImportError(
+            "The HTML page needs jinja2. Install it with: "
+            "pip install 'sklearn-mia[report]'"
+        ) from None
+    return jinja2
+
+
 def is_file(path):
     """Tell whether a destination is a plain file, there or not."""
     place, status = _place(path)

@@ -24,6 +24,7 @@ from sklearn.utils.validation import (
 from sklearn_mia._warn import warn
 from sklearn_mia.base._target import TargetMixin
 from sklearn_mia.base._units import GroupMixin, check_reference_groups
+from sklearn_mia.black_box import black_box_of
 from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import check_returned, frozen, shown
 from sklearn_mia.metrics import threshold_at_fpr
@@ -294,11 +295,15 @@ class BaseAttack(
             check_reference_groups(groups, is_member)
         pool = replace(self._fit_target(X), groups=groups)
         scores = self._ask_hook("_fit_scores", n_records, pool, is_member, **params)
+        scores = np.where(pool.unanswered, np.nan, scores)
         usable = np.isfinite(scores)
         self.n_unscored_ = int(np.sum(~usable))
         self._neutral_score = float(np.median(scores[usable])) if usable.any() else 0.0
         self._warn_unscored(self.n_unscored_, len(scores), "pool")
         null_scores = self._ask_hook("_null_scores", None, pool, scores, is_member)
+        if pool.unanswered.any() and np.isfinite(null_scores).any():
+            # Who was not asked about is no reference.
+            null_scores = null_scores[np.isfinite(null_scores)]
         self._reference = np.sort(self._finite(null_scores))
         self.offset_ = float(threshold_at_fpr(self._reference, self.max_fpr))
         self._fit_groups(pool, scores, is_member)
@@ -395,8 +400,12 @@ class BaseAttack(
         return self._finite(scores)
 
     def _score_records(self, X):
-        queries = self._ask_target(X)
-        return self._ask_hook("_score_queries", len(queries.ids), queries)
+        return self._score_asked(self._ask_target(X))
+
+    def _score_asked(self, queries):
+        """Scores of records; none is made up for one without an answer."""
+        scores = self._ask_hook("_score_queries", len(queries.ids), queries)
+        return np.where(queries.unanswered, np.nan, scores)
 
     def _finite(self, scores):
         return np.where(np.isfinite(scores), scores, self._neutral_score)
@@ -404,6 +413,10 @@ class BaseAttack(
     def _warn_unscored(self, n_unscored, n_records, where):
         if n_unscored:
             cause, advice = self._why_unscored()
+            service = black_box_of(self.target_estimator)
+            if service is not None and service.n_unasked_:
+                cause = f"max_queries of the target is used up, or {cause}"
+                advice = f"Pass a larger max_queries. {advice}"
             warn(
                 f"{n_unscored} of {n_records} records of the {where} could not be "
                 f"scored, because {cause}. They get the median score of the pool. "

@@ -1,6 +1,6 @@
 """What shadows tell about the records, whatever attack trained them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,22 @@ class ShadowEvidence:
     log_proba: np.ndarray | None
     response: str
     thin: bool
+
+    def of(self, rows):
+        """What they say of some records.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,)
+            Places of the records.
+
+        Returns
+        -------
+        evidence : ShadowEvidence
+            The same of these records alone.
+        """
+        told = None if self.log_proba is None else self.log_proba[:, rows]
+        return replace(self, members=self.members[:, rows], log_proba=told)
 
 
 def shadows_without_class(table, codes, n_classes):

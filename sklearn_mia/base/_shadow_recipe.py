@@ -1,12 +1,21 @@
 """What a recipe of shadow models must be."""
 
+from dataclasses import replace
 from inspect import isclass
 
 from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 from sklearn.utils.validation import _num_samples
 
-from sklearn_mia.models import final_fit_param, trains_anew
+from sklearn_mia.black_box import asks_a_service
+from sklearn_mia.hooks import cause_of, frozen
+from sklearn_mia.label_free import split_label_free
+from sklearn_mia.models import final_fit_param, trains_anew, unfitted_recipe
 from sklearn_mia.response import is_regressor_model
+from sklearn_mia.shadows import ShadowFitError, prepare_recipe
+from sklearn_mia.tables import own_copy
+
+# No shadow has this number, and so its seeds.
+_FIRST_STEPS = 2**32 - 1
 
 EARLY_STOPPING = (
     "{}: early stopping needs an eval_set, which no shadow has. Pass a recipe without "
@@ -15,13 +24,35 @@ EARLY_STOPPING = (
 )
 
 
-def check_recipe(recipe):
-    """Raise ValueError for a recipe that no shadow could be trained with.
+def recipe_of(attack):
+    """The recipe of the shadows of an attack, that of its target if it names none."""
+    recipe = attack.shadow_estimator
+    return unfitted_recipe(attack.target_estimator) if recipe is None else recipe
+
+
+def check_trainable(recipe):
+    """Raise ValueError for a recipe that can only be asked, before it is."""
+    if asks_a_service(recipe):
+        raise ValueError(
+            "A model behind a service cannot be cloned, so that no shadow model like "
+            "it can be trained. Pass shadow_estimator=..., an estimator with the "
+            "settings that it was probably trained with, or use an attack without "
+            "shadow models, such as QuantileRegressionAttack."
+        )
+
+
+def checked_recipe(attack):
+    """The recipe of an attack, or an error for one that no shadow is trained with.
 
     Parameters
     ----------
+    attack : BaseShadowAttack
+
+    Returns
+    -------
     recipe : estimator instance
     """
+    recipe = recipe_of(attack)
     if isclass(recipe):
         raise TypeError(
             f"shadow_estimator must be an instance, got the class {recipe.__name__}. "
@@ -33,6 +64,7 @@ def check_recipe(recipe):
             "be cloned for shadows. Derive it from sklearn.base.BaseEstimator, or use "
             "an attack without shadows."
         )
+    check_trainable(recipe)
     if is_regressor_model(recipe):
         raise TypeError(
             f"shadow_estimator must be a classifier, got the regressor {recipe!r}."
@@ -45,6 +77,7 @@ def check_recipe(recipe):
     for name, value in recipe.get_params(deep=True).items():
         if name.endswith(("early_stopping_rounds", "early_stopping_round")) and value:
             raise ValueError(EARLY_STOPPING.format(f"The recipe has {name}={value!r}"))
+    return recipe
 
 
 def shadow_fit_params(attack, recipe, fit_params, n_records):
@@ -81,3 +114,40 @@ def shadow_fit_params(attack, recipe, fit_params, n_records):
         routed = process_routing(attack, "fit", **fit_params)
         return dict(routed.shadow_estimator.fit)
     return {final_fit_param(recipe, k): v for k, v in fit_params.items()}
+
+
+def fit_first_steps(work):
+    """Fit the first steps of a pipeline that see no label once, for all shadows.
+
+    They learn from the whole pool, whose membership nobody knows, so that they tell
+    nothing of it; the shadows then train on the features that these steps return.
+
+    Parameters
+    ----------
+    work : ShadowWork
+
+    Returns
+    -------
+    first : fitted Pipeline or None
+        None if the recipe does not begin with such steps.
+
+    work : ShadowWork
+        With the other steps as the recipe, and the features that they get.
+
+    Raises
+    ------
+    ShadowFitError
+        If a step cannot be fitted on the pool.
+    """
+    first, rest = split_label_free(work.recipe)
+    if first is None:
+        return None, work
+    first = prepare_recipe(first, _FIRST_STEPS, work.seed)
+    try:
+        features = first.fit_transform(own_copy(work.features))
+    except Exception as error:
+        raise ShadowFitError(
+            "The steps before the classifier could not be fitted on the pool: "
+            f"{cause_of(error, work.features)}"
+        ) from None
+    return first, replace(work, recipe=rest, features=frozen(features))

@@ -8,6 +8,7 @@ _RECORDS_PER_BIN = 50
 
 
 _MOST_BINS = 20
+_MOST_REFERENCES = 20_000
 
 
 def side_sum(values, members, inside):
@@ -159,3 +160,22 @@ def played_members(ids, n_shadows):
         members[2 * pair] = mix(ids ^ np.uint64(pair + 1)) & np.uint64(1) == 1
         members[2 * pair + 1] = ~members[2 * pair]
     return members
+
+
+def some_rows(n_records, groups=None):
+    """Rows of the pool that are enough for a threshold, whole groups if there are.
+
+    Parameters
+    ----------
+    n_records : int
+
+    groups : ndarray of shape (n_records,) or None, default=None
+        Number of the group of each record.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_some,)
+    """
+    step = max(1, n_records // _MOST_REFERENCES)
+    number = np.arange(n_records) if groups is None else groups
+    return np.flatnonzero(number % step == 0)

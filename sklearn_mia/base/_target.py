@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _num_samples, validate_data
 
 from sklearn_mia.hooks import frozen
-from sklearn_mia.identity import record_ids
+from sklearn_mia.identity import merged_identities, record_ids
 from sklearn_mia.records import Records, check_as_records, check_is_no_items
 from sklearn_mia.response import (
     RESPONSE_METHODS,
@@ -20,7 +20,6 @@ from sklearn_mia.response import (
     make_responder,
 )
 from sklearn_mia.schema import make_schema
-from sklearn_mia.shadows import merged_identities
 from sklearn_mia.tables import check_container, is_frame
 
 
@@ -68,6 +67,11 @@ class Queries:
             return self.ids
         return merged_identities(self.ids, self.groups)
 
+    @property
+    def unanswered(self):
+        """Whether the target left each record without an answer."""
+        return np.isnan(self.log_proba).all(axis=1)
+
     def __post_init__(self):
         for name, value in list(vars(self).items()):
             object.__setattr__(self, name, frozen(value))
@@ -97,6 +101,13 @@ class TargetMixin:
         ids = record_ids(features, codes)
         if codes is None:
             codes = log_proba.argmax(axis=1)
+            n_without = int(np.isnan(log_proba[:, 0]).sum())
+            if n_without:
+                raise ValueError(
+                    f"label_column={self.label_column!r}: records carry no label, and "
+                    f"for {n_without} of them there is no answer of the target that "
+                    "could stand in. Pass records with labels, or a larger max_queries."
+                )
         return Queries(features, labels, codes, ids, log_proba)
 
     def _split_queries(self, X):

@@ -17,13 +17,18 @@ from sklearn_mia._warn import warn
 from sklearn_mia.base._contract import BaseAttack
 from sklearn_mia.base._evidence import ShadowEvidence, shadows_without_class
 from sklearn_mia.base._mixture import check_mixture
-from sklearn_mia.base._shadow_recipe import check_recipe, shadow_fit_params
-from sklearn_mia.base._sides import played_members
+from sklearn_mia.base._shadow_recipe import (
+    check_trainable,
+    checked_recipe,
+    fit_first_steps,
+    recipe_of,
+    shadow_fit_params,
+)
+from sklearn_mia.base._sides import played_members, some_rows
 from sklearn_mia.base._target import Queries
 from sklearn_mia.hooks import frozen
 from sklearn_mia.identity import find_ids, record_ids
 from sklearn_mia.memory import cache_key, open_memory
-from sklearn_mia.models import unfitted_recipe
 from sklearn_mia.readers import (
     BLOCK,
     LogProbaReader,
@@ -39,12 +44,11 @@ from sklearn_mia.shadows import (
     train_shadows,
 )
 from sklearn_mia.signals import logit, true_log_proba
-from sklearn_mia.tables import take
+from sklearn_mia.tables import own_copy, take
 from sklearn_mia.workers import check_timeout
 
 _PROBE_SIZE = 1000
 _MOST_STAND_INS = 4
-_MOST_REFERENCES = 20_000
 
 
 class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
@@ -152,6 +156,8 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
     timeout = None
     _asks_models = True
     _thin = False
+    # What attacks with thin shadows let the user choose.
+    refit_preprocessing = True
 
     def __init__(
         self,
@@ -283,6 +289,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             )
         members = draw_members(identities, n_shadows, seed)
         reader = self._choose_reader()
+        shared = self._thin and not (self.refit_preprocessing or fit_params)
         memory, key = None, None
         if self.memory is not None:
             memory = open_memory(self.memory)
@@ -291,7 +298,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
                 np.concatenate([pool.ids, identities, pool.codes.astype(np.uint64)]),
                 pool.features,
                 self._responder.classes,
-                reader_key(reader),
+                (*reader_key(reader), shared),
                 seed,
                 fit_params,
             )
@@ -307,6 +314,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             memory=memory,
             key=key,
         )
+        self._first_steps, work = fit_first_steps(work) if shared else (None, work)
         trained = self._train(work, members, pool)
         self.shadow_signals_, self.models_, self._shadow_log_proba = trained
         self.shadow_members_ = members
@@ -348,11 +356,12 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         return getattr(self, "n_shadows", 1)
 
     def _recipe(self):
-        recipe = self.shadow_estimator
-        if recipe is None:
-            recipe = unfitted_recipe(self.target_estimator)
-        check_recipe(recipe)
-        return recipe
+        return checked_recipe(self)
+
+    def _check_handled(self):
+        super()._check_handled()
+        if self._cost():
+            check_trainable(recipe_of(self))
 
     def _reader(self):
         """What target and shadows are asked, and what is read from the answers."""
@@ -372,14 +381,11 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         routing : MetadataRouter
             `fit` passes metadata on to the `fit` of the shadows.
         """
-        recipe = self.shadow_estimator
-        if recipe is None:
-            recipe = unfitted_recipe(self.target_estimator)
         return (
             MetadataRouter(owner=self)
             .add_self_request(self)
             .add(
-                shadow_estimator=recipe,
+                shadow_estimator=recipe_of(self),
                 method_mapping=MethodMapping().add(caller="fit", callee="fit"),
             )
         )
@@ -469,6 +475,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
                 self.shadow_members_[:, block],
                 np.ones(len(target[block]), dtype=bool),
             )
+        scores[pool.unanswered] = np.nan
         self._pool_scores = scores
         return scores
 
@@ -486,7 +493,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
 
     def _out_scores(self, groups=None):
         """Rows that shadows which play the target left out, with their scores."""
-        some = _some_rows(self.shadow_members_.shape[1], groups)
+        some = some_rows(self.shadow_members_.shape[1], groups)
         signals, members = self.shadow_signals_[:, some], self.shadow_members_[:, some]
         found = []
         for number, (shadow, others) in enumerate(self._stand_ins(len(members))):
@@ -536,7 +543,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             outside = np.flatnonzero(~in_pool)
             features = take(features, outside)
             log_proba = self._responder.log_proba(self.target_estimator, features)
-            scores[outside] = self._score_queries(
+            scores[outside] = self._score_asked(
                 Queries(
                     features,
                     None if labels is None else labels[outside],
@@ -558,8 +565,11 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             seed=0,
             keep_models=False,
         )
+        features = queries.features
+        if self._first_steps is not None:
+            features = self._first_steps.transform(own_copy(features))
         signals = query_shadows(
-            work, self.models_, queries.features, queries.codes, n_jobs=self.n_jobs
+            work, self.models_, features, queries.codes, n_jobs=self.n_jobs
         )
         return self._ask_score(
             self._target_signal(queries),
@@ -585,13 +595,6 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             # Scores of the pool are kept; what they came from grows with n_shadows.
             state = {k: v for k, v in state.items() if k not in _NOT_PICKLED}
         return state
-
-
-def _some_rows(n_records, groups):
-    """Rows of the pool that are enough for a threshold, whole groups if there are."""
-    step = max(1, n_records // _MOST_REFERENCES)
-    number = np.arange(n_records) if groups is None else groups
-    return np.flatnonzero(number % step == 0)
 
 
 _NOT_PICKLED = ("shadow_signals_", "shadow_members_", "_shadow_log_proba")

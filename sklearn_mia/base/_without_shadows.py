@@ -19,7 +19,7 @@ class BaseOptionalShadowAttack(BaseShadowAttack):
     @property
     def mode(self):
         """How records of the pool and others are told apart."""
-        return "auto" if self.n_shadows else "offline"
+        return "auto" if len(self.shadow_members_) else "offline"
 
     def _fit_scores(self, pool, is_member, fit_params=None):
         if self.n_shadows:
@@ -38,7 +38,7 @@ class BaseOptionalShadowAttack(BaseShadowAttack):
         return self._score_pool(pool)
 
     def _score_queries(self, queries):
-        if self.n_shadows:
+        if len(self.shadow_members_):
             return super()._score_queries(queries)
         n_records = len(queries.ids)
         return self._ask_score(

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import special, stats
@@ -86,6 +87,14 @@ def _mixture_quantile(level, weights, n_trials, probabilities):
     return low
 
 
+@lru_cache(maxsize=64)
+def _law_of_rank(n_nonmembers, max_fpr):
+    """Return how many non-members may lie above the true threshold, and how likely."""
+    rank = np.arange(n_nonmembers + 1)
+    weights = stats.binom.pmf(rank, n_nonmembers, max_fpr)
+    return rank[weights > 1e-12], weights[weights > 1e-12]
+
+
 def _chosen_threshold_interval(members, nonmembers, max_fpr, tail):
     """Return the ends of the TPR above a threshold known only by its rank.
 
@@ -93,10 +102,8 @@ def _chosen_threshold_interval(members, nonmembers, max_fpr, tail):
     it lies between the K-th and the (K+1)-th largest score, and the count of members
     above either is binomial again. Both laws are summed over, not drawn.
     """
-    n1, n0 = members.size, nonmembers.size
-    rank = np.arange(n0 + 1)
-    weights = stats.binom.pmf(rank, n0, max_fpr)
-    rank, weights = rank[weights > 1e-12], weights[weights > 1e-12]
+    n1 = members.size
+    rank, weights = _law_of_rank(nonmembers.size, max_fpr)
     descending = np.concatenate([[np.inf], np.sort(nonmembers)[::-1], [-np.inf]])
     members = np.sort(members)
     ends = []

@@ -1,6 +1,7 @@
 """What a released model gives away by its structure."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,6 +20,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_array
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
+from sklearn_mia.equations._parts import draws_of
 from sklearn_mia.identity import record_ids
 from sklearn_mia.models import open_model
 from sklearn_mia.records import as_labels
@@ -33,7 +35,7 @@ class StructuralFinding:
 
     Attributes
     ----------
-    name : {"stored_records", "k_anonymity", "class_disclosure", \
+    name : {"stored_records", "k_anonymity", "class_disclosure", "stored_seeds", \
             "residual_degrees_of_freedom"}
 
     value : int
@@ -113,6 +115,12 @@ def structural_risk(model, X, y, *, min_group=10):
       all trees. A record alone in its group is described by the trees themselves.
     - `class_disclosure`: records whose group holds a single class. Who knows the
       features of such a record reads its label from the trees.
+    - `stored_seeds`: trees whose draws of training records follow from seeds in the
+      file. Fitted forests and bagging hold them with ``random_state=None`` too, and
+      gradient boosting with `subsample` if its seed is an integer. Who has the training
+      records in their order, but for the one in question, replays how often each tree
+      drew it, and the draws hide it no more. :func:`~sklearn_mia.strip_counts` removes
+      them.
     - `residual_degrees_of_freedom`: records minus fitted parameters. With none left the
       parameters can hold the data.
 
@@ -148,6 +156,10 @@ def structural_risk(model, X, y, *, min_group=10):
 
     Notes
     -----
+    Seeds tell how often each position of the training table was drawn, not whose record
+    it was: :class:`~sklearn_mia.LinearReconstructionAttack`, which knows no order, does
+    not use them, and no verdict counts them.
+
     A split counts as two parameters, a leaf as one a class but one (one in boosting).
 
     The structure is that of the model inside any wrapper: a calibrated model with a
@@ -194,6 +206,7 @@ def structural_risk(model, X, y, *, min_group=10):
         )
         sizes = counts[group]
         findings += _group_findings(group, sizes, codes, min_group)
+        findings += _seed_findings(inner)
     elif n_parameters is None:
         raise TypeError(
             f"structural_risk got a {name}; it knows trees and ensembles of trees of "
@@ -233,6 +246,30 @@ def _group_findings(group, sizes, codes, min_group):
         disclosed > 0,
         f"{disclosed} records are in groups of a single class",
     )
+
+
+def _seed_findings(model):
+    seeds = []
+    if isinstance(model, (RandomForestClassifier, ExtraTreesClassifier)):
+        seeds = [tree.random_state for tree in model.estimators_]
+    elif isinstance(model, BaggingClassifier):
+        # Private, but for the samples that a public attribute makes of them.
+        seeds = getattr(model, "_seeds", None)
+        seeds = [] if seeds is None else list(seeds)
+    elif isinstance(model, GradientBoostingClassifier) and model.subsample < 1:
+        seeds = [model.random_state] * model.estimators_.size
+    if not isinstance(model, GradientBoostingClassifier):
+        drawn = draws_of(model) if seeds else None
+        seeds = seeds if drawn is not None and drawn[1] > 0 else []
+    n_told = sum(isinstance(seed, Integral) for seed in seeds)
+    if n_told:
+        yield StructuralFinding(
+            "stored_seeds",
+            n_told,
+            True,
+            f"seeds in the file tell which training records, by their order, {n_told} "
+            "trees drew (strip_counts removes them)",
+        )
 
 
 def _plain(X):

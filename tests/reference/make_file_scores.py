@@ -4,7 +4,8 @@
 
 To be made with the newest versions of all packages. Of each model there are some of its
 answers, or of what a step hands on, and some scores; sums with fixed weights stand for
-all of them.
+all of them. Discriminant analysis of older versions, which divided by other numbers, is
+brought to what the newest ones store.
 """
 
 import json
@@ -42,6 +43,7 @@ from sklearn.preprocessing import (
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import LinearReconstructionAttack, as_records
+from sklearn_mia._compat import DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM
 from sklearn_mia.datasets import load_german_credit
 
 N_RECORDS, N_SHOWN = 300, 4
@@ -57,7 +59,10 @@ MODELS = {
         "all",
     ),
     "gradient boosting": (
-        GradientBoostingClassifier(n_estimators=15, random_state=0),
+        # In smaller leaves splits tie, and versions break ties otherwise.
+        GradientBoostingClassifier(
+            n_estimators=15, min_samples_leaf=10, random_state=0
+        ),
         "all",
     ),
     "histogram boosting": (HistGradientBoostingClassifier(max_iter=15), "all"),
@@ -125,11 +130,29 @@ def found(name, forms, y):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(X[is_member], y[is_member])
+        if DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM:
+            store_as_from_1_9_on(model, np.bincount(y[is_member]))
         ask = getattr(model, "predict_proba", None) or model.decision_function
         answers = model[0].transform(X) if is_step else ask(X)
         scores = LinearReconstructionAttack(model).fit_score(as_records(X, y))
     answers = answers.toarray() if hasattr(answers, "toarray") else answers
     return {"answers": digest(answers), "scores": digest(scores)}
+
+
+def store_as_from_1_9_on(model, sizes):
+    """Divide scatters of discriminant analysis by the records, in what is stored.
+
+    It was the records less the classes for linear, and those of the class less 1 for
+    quadratic discriminants.
+    """
+    if isinstance(model, LinearDiscriminantAnalysis):
+        more = sizes.sum() / (sizes.sum() - len(sizes))
+        shares = np.log(model.priors_[1] / model.priors_[0])
+        model.coef_ = model.coef_ * more
+        model.intercept_ = shares + (model.intercept_ - shares) * more
+    if isinstance(model, QuadraticDiscriminantAnalysis):
+        pairs = zip(model.scalings_, sizes, strict=True)
+        model.scalings_ = [own * (n - 1) / n for own, n in pairs]
 
 
 def digest(values):

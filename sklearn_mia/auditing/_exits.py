@@ -1,0 +1,8 @@
+"""How the command line ends."""
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_INPUT = 2
+EXIT_EXCEEDED = 3
+EXIT_UNDECIDED = 4
+EXIT_INTERRUPTED = 130

@@ -1,0 +1,186 @@
+"""Shadows trained by workers of Dask and Ray, through joblib."""
+
+import os
+import signal
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.tree import DecisionTreeClassifier
+
+from sklearn_mia import RMIA, LiRA, as_records, audit
+from sklearn_mia.shadows import ShadowWork
+from sklearn_mia.workers import IN_WORKER, single_threads
+
+TREE = DecisionTreeClassifier(max_depth=5, random_state=0)
+
+
+class KilledOnce(DecisionTreeClassifier):
+    """The second fit of all ends its process as a full memory does."""
+
+    def __init__(self, folder=None):
+        super().__init__(max_depth=5, random_state=0)
+        self.folder = folder
+
+    def fit(self, X, y):
+        for mark in ("first", "second") if self.folder else ():
+            try:
+                Path(self.folder, mark).touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            if mark == "second":
+                os.kill(os.getpid(), signal.SIGKILL)
+            break
+        return super().fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def records(half):
+    return as_records(np.vstack(half[::2]), np.concatenate(half[1::2]))
+
+
+@pytest.fixture(scope="module")
+def model(half):
+    return DecisionTreeClassifier(random_state=0).fit(*half[:2])
+
+
+def attack_on(model, cls=RMIA, **params):
+    return cls(model, **{"shadow_estimator": TREE, "n_shadows": 8, **params})
+
+
+def scores_of(model, records, **params):
+    return attack_on(model, random_state=0, **params).fit_score(records)
+
+
+def clustered(**params):
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with (
+        distributed.LocalCluster(**options, **params) as cluster,
+        distributed.Client(cluster) as client,
+        joblib.parallel_config(backend="dask"),
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def threads():
+    yield from clustered(processes=False)
+
+
+@pytest.fixture(scope="module")
+def processes():
+    yield from clustered(processes=True)
+
+
+@pytest.fixture
+def pickled(monkeypatch):
+    """Number of times that the records were packed for a worker."""
+    seen = []
+
+    def counted(self):
+        seen.append(1)
+        return vars(self)
+
+    monkeypatch.setattr(ShadowWork, "__getstate__", counted, raising=False)
+    return seen
+
+
+def test_dask_gives_the_scores_of_this_process(threads, model, records, tmp_path):
+    expected = scores_of(model, records, n_jobs=1)
+    with joblib.parallel_config(backend="sequential"):
+        alone = scores_of(model, records)
+    assert np.array_equal(expected, alone)
+    assert np.array_equal(scores_of(model, records), expected)
+    # What is kept is kept here, and found again.
+    kept = {"memory": str(tmp_path), "keep_models": False}
+    assert np.array_equal(scores_of(model, records, **kept), expected)
+    files = set(tmp_path.rglob("output.pkl"))
+    assert len(files) == 8
+    assert np.array_equal(scores_of(model, records, **kept), expected)
+    own = attack_on(model, LiRA, random_state=0, memory=str(tmp_path)).fit(records)
+    # The answers were there, the models were not.
+    assert len(set(tmp_path.rglob("output.pkl")) - files) == 8
+    assert own.score_samples(records[:3]).shape == (3,)
+
+
+def test_a_time_limit_needs_workers_that_can_be_stopped(threads, model, records):
+    with pytest.raises(ValueError, match="workers of DaskDistributedBackend may be on"):
+        attack_on(model, n_jobs=2, timeout=5).fit(records)
+
+
+def test_a_shadow_that_fails_in_dask_is_named(threads, half, model, records):
+    bad = DecisionTreeClassifier(max_features=100)
+    bad.set_params(max_features="none of these")
+    with pytest.raises(ValueError, match=r"Shadow \d could not be trained"):
+        scores_of(model, records, shadow_estimator=bad)
+
+
+def test_threads_of_a_worker_hold_the_libraries_together():
+    def limits():
+        return {lib["num_threads"] for lib in _info() if lib["user_api"] == "blas"}
+
+    def _info():
+        from threadpoolctl import threadpool_info
+
+        return threadpool_info()
+
+    with single_threads():
+        before = limits()
+    with IN_WORKER:
+        with IN_WORKER:
+            pass
+        # The first to enter is still inside.
+        assert limits() == before
+    assert IN_WORKER._n_inside == 0
+
+
+@pytest.mark.slow
+def test_processes_of_dask_get_the_records_once(processes, model, records, pickled):
+    expected = scores_of(model, records, n_jobs=1)
+    with joblib.parallel_config(backend="sequential"):
+        assert np.array_equal(scores_of(model, records), expected)
+    pickled.clear()
+    by_dask = scores_of(model, records, n_shadows=16)
+    # Once for each worker at most.
+    assert 1 <= len(pickled) <= 2
+    with joblib.parallel_config(backend="sequential"):
+        assert np.array_equal(by_dask, scores_of(model, records, n_shadows=16))
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_costs_nothing(processes, model, records, tmp_path):
+    scores = scores_of(model, records, shadow_estimator=KilledOnce(str(tmp_path)))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["first", "second"]
+    with joblib.parallel_config(backend="sequential"):
+        alone = scores_of(model, records, shadow_estimator=KilledOnce())
+    assert np.array_equal(scores, alone)
+
+
+@pytest.mark.slow
+def test_an_audit_by_dask_says_the_same(processes, half, model):
+    given = {"n_shadows": 4, "n_permutations": 99, "random_state": 0}
+    by_dask = audit(model, *half, **given).to_dict()["report"]
+    with joblib.parallel_config(backend="sequential"):
+        alone = audit(model, *half, **given).to_dict()["report"]
+    for key in by_dask.keys() - {"created"}:
+        assert by_dask[key] == alone[key], key
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray 2.60 leaves sockets open (2026-11-26)
+def test_ray_gives_the_scores_of_this_process(model, records):
+    ray = pytest.importorskip("ray")
+    joblib_of_ray = pytest.importorskip("ray.util.joblib")
+    joblib_of_ray.register_ray()
+    paths = os.pathsep.join([str(Path(__file__).parent), *os.sys.path])
+    environment = {"env_vars": {"PYTHONPATH": paths}}
+    ray.init(num_cpus=2, include_dashboard=False, runtime_env=environment)
+    try:
+        with joblib.parallel_config(backend="ray", n_jobs=2):
+            by_ray = scores_of(model, records)
+    finally:
+        ray.shutdown()
+    with joblib.parallel_config(backend="sequential"):
+        assert np.array_equal(by_ray, scores_of(model, records))

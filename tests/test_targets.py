@@ -1,0 +1,72 @@
+"""Models of other packages, attacked and audited as they are used.
+
+``benchmarks/bench_targets.py`` runs all of it and writes a table.
+"""
+
+import numpy as np
+import pytest
+from helpers.targets import (
+    ATTACKS,
+    TARGETS,
+    attack_on,
+    made,
+    records_of,
+    sides_of,
+)
+from sklearn.metrics import roc_auc_score
+
+from sklearn_mia import SupervisedAttack, audit
+
+# What other packages warn of, which is not about an attack.
+pytestmark = pytest.mark.filterwarnings(
+    "default",
+    # Of a class without enough records in a shadow, say.
+    "ignore:.*could not be scored:UserWarning",
+)
+
+
+@pytest.fixture(scope="module", params=TARGETS)
+def target(request):
+    package = TARGETS[request.param][0]
+    if package is not None:
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    if package == "skorch":
+        pytest.importorskip("torch", reason="torch is not installed")
+    return request.param, *made(request.param)
+
+
+def test_it_is_audited(target):
+    name, model, recipe = target
+    sides = sides_of(name)
+    before = np.asarray(model.predict_proba(sides[0]))
+    report = audit(
+        model,
+        *sides,
+        shadow_estimator=recipe,
+        effort="quick",
+        n_permutations=99,
+        random_state=0,
+    )
+    content = report.to_dict()["report"]
+    assert content["data"]["n_members"] == content["data"]["n_nonmembers"] == 100
+    for row in content["attacks"]:
+        assert 0 <= row["auc"]["low"] <= row["auc"]["high"] <= 1
+    assert str(report)
+    assert np.array_equal(np.asarray(model.predict_proba(sides[0])), before)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [a if a == "RMIA" else pytest.param(a, marks=pytest.mark.slow) for a in ATTACKS],
+)
+def test_it_is_attacked(target, attack):
+    name, model, recipe = target
+    own = attack_on(attack, model, recipe)
+    if own is None:
+        pytest.skip(f"{attack} says that it is not for this model")
+    records, is_member = records_of(name)
+    known = is_member if isinstance(own, SupervisedAttack) else None
+    scores = own.fit_score(records, known)
+    assert np.isfinite(scores).all()
+    assert np.array_equal(own.score_samples(records), scores)
+    assert 0 <= roc_auc_score(is_member, scores) <= 1
