@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _num_samples
 
 from sklearn_mia._warn import warn
 from sklearn_mia.checks import check_probabilities
@@ -19,8 +20,9 @@ from sklearn_mia.identity import find_ids, record_ids
 from sklearn_mia.memory import batch_of_service, described, kept_batches, open_memory
 from sklearn_mia.memory import remembered as remembered_in
 from sklearn_mia.models import open_model
+from sklearn_mia.records import as_features
 from sklearn_mia.response import encode_labels
-from sklearn_mia.tables import as_table, take
+from sklearn_mia.tables import take
 
 __all__ = ["BlackBoxClassifier", "asks_a_service", "black_box_of"]
 
@@ -376,7 +378,7 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
             )
 
     def _answers(self, X):
-        X = as_table(X)
+        X = as_features(X)
         ids = record_ids(X)
         with self._lock:
             self._check_parameters()
@@ -436,7 +438,7 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
         return open_memory(self.memory), key
 
     def _ask_all(self, X, ids, rows):
-        """Ask about rows of a table, batch by batch; what is answered is kept."""
+        """Ask about records, batch by batch; what is answered is kept."""
         if not len(rows):
             return
         if os.getpid() != self._home and os.getppid() == self._home:
@@ -489,13 +491,13 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
             # The chain of causes would quote cells in a traceback.
             raise ConnectionError(
                 f"{kind}={callable_name(function)} failed {self.retries + 1} {times} "
-                f"for a batch of {batch.shape[0]} records, at last with {cause} "
+                f"for a batch of {_num_samples(batch)} records, at last with {cause} "
                 f"{n_left} records are still to be asked about; the answers so far are "
                 f"kept{'' if self.memory is None else ' in memory'}. Run it again, or "
                 "pass more retries, a longer backoff or a smaller batch_size."
             )
         check = self._probabilities if kind == "predict_proba" else self._codes
-        return check(answer, batch.shape[0])
+        return check(answer, _num_samples(batch))
 
     def _probabilities(self, answer, n_records):
         """Check an answer; a copy, in which rounded rows sum to 1."""

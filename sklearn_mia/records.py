@@ -85,6 +85,8 @@ class Records:
     container that the target was trained on, and the tools of scikit-learn take rows of
     both together: cross-validation, searches, pipelines, calibration, displays.
 
+    A pickle of it holds the records.
+
     Parameters
     ----------
     features : list, tuple, Series or ndarray

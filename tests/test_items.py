@@ -18,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_mia import (
     RMIA,
+    BlackBoxClassifier,
     LabelOnlyAttack,
     LiRA,
     QuantileRegressionAttack,
@@ -475,3 +476,22 @@ def test_a_tokenizer_that_fails_quotes_nothing():
         attack.fit(as_records(docs, labels))
     words = {word for text in docs for word in text.split() if len(word) > 7}
     assert not words & set(re.findall(r"\w+", str(caught.value)))
+
+
+def test_a_service_of_documents_is_asked_in_batches(text_model):
+    docs, labels, recipe = of_kind("documents")
+    asked = []
+
+    def ask(batch):
+        asked.append(len(batch))
+        return text_model.predict_proba(batch)
+
+    service = BlackBoxClassifier(predict_proba=ask, classes=[0, 1], batch_size=50)
+    given = {"shadow_estimator": recipe, "n_shadows": 2, "random_state": 0}
+    records = as_records(docs, labels)
+    scores = RMIA(service, **given).fit_score(records)
+    assert asked == [50, 50, 20]
+    expected = RMIA(text_model, **given, response_method="predict_proba").fit_score(
+        records
+    )
+    np.testing.assert_allclose(scores, expected, rtol=1e-9)

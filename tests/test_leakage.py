@@ -23,7 +23,6 @@ from helpers.selection import (
 from numpy.testing import assert_array_equal
 from sklearn.compose import make_column_transformer
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -360,10 +359,6 @@ def test_wrong_options_are_told_early():
         ValueError, match=r"fprs=5 is not a number in \[0, 1\); rates are fractions"
     ):
         cross_validate_leakage(tree(), X, Y, fprs=[5])
-    with pytest.raises(ValueError, match=r"got shape \(400,\).*one column"):
-        AuditableClassifier(make_pipeline(CountVectorizer(), tree())).fit(
-            [f"word{i}" for i in range(400)], Y
-        )
     with pytest.raises(ValueError, match="label_only=True leaves no probabilities"):
         CoarsenedClassifier(tree(), label_only=True, decimals=1).fit(X, Y)
 

@@ -13,13 +13,14 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 import sklearn_mia
-from sklearn_mia import LiRA, as_records, audit, audit_recipe
+from sklearn_mia import LiRA, Records, as_records, audit, audit_recipe
 from sklearn_mia.__main__ import _parser
 from sklearn_mia.auditing._baseline import _audited
 from sklearn_mia.auditing._case import _Answers, make_case
@@ -241,6 +242,10 @@ def instances(table, tmp_path_factory):
         sklearn_mia.leave_one_out_risk(forest, numbers[:50], y[:50]),
         sklearn_mia.structural_risk(forest, numbers[:50], y[:50]),
     ]
+    notes = Records(X["note"].tolist(), y)
+    words = make_pipeline(HashingVectorizer(n_features=8), LogisticRegression())
+    reader = LiRA(words.fit(notes.features, y), n_shadows=2, random_state=0)
+    roots += [notes, reader.fit(notes)]
     seen = {}
     return [value for root in roots for value in found_in(root, seen)]
 
