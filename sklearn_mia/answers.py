@@ -2,6 +2,7 @@
 
 from sklearn.utils.validation import _num_samples
 
+from sklearn_mia.hooks import in_one_order
 from sklearn_mia.tables import own_copy
 
 __all__ = ["ModelError", "asked"]
@@ -30,7 +31,8 @@ def asked(model, method, features):
         As the model gives it.
     """
     try:
-        answer = getattr(model, method)(own_copy(features))
+        with in_one_order():
+            answer = getattr(model, method)(own_copy(features))
     except (ValueError, TypeError, OSError, ImportError, MemoryError):
         raise
     except Exception as error:

@@ -20,7 +20,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_mia._compat import set_random_states
 from sklearn_mia._warn import warn
-from sklearn_mia.hooks import cause_of, frozen
+from sklearn_mia.hooks import cause_of, frozen, in_one_order
 from sklearn_mia.identity import mix
 from sklearn_mia.memory import answer_of_shadow, found, model_of_shadow, remembered
 from sklearn_mia.progress import advance, steps
@@ -257,7 +257,8 @@ def fit_shadow(work, shadow, members):
             _for_two_classes(estimator)
         # Cut for each try: a step that works in place changes what it gets.
         features = take(work.features, rows)
-        return estimator.fit(features, y, **fit_params)
+        with in_one_order():
+            return estimator.fit(features, y, **fit_params)
 
     try:
         model = fitted(codes if classes is None else classes[codes])

@@ -407,6 +407,9 @@ def _scored(name, attack, case, half):
     """
     if isinstance(attack, BaseShadowAttack) and attack._cost():
         return _run_attack(attack, case, half)
+    if asks_a_service(attack):
+        # What is left of a budget decides, too; the answers have a memory of their own.
+        return _run_attack(attack, case, half)
 
     def inputs():
         own = attack
