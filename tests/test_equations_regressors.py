@@ -234,3 +234,30 @@ def test_outputs_alone_tell_no_equation_of_a_regressor():
     attack = LinearReconstructionAttack(Ridge().fit(X, Y), equations="outputs")
     with pytest.raises(ValueError, match="equations='outputs' got the target Ridge"):
         attack.fit(as_records(X, Y))
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "settings", "expected"),
+    [
+        ("xgboost", "XGBRegressor", {}, {"leaf count", "leaf value"}),
+        ("xgboost", "XGBRegressor", {"objective": "reg:absoluteerror"}, None),
+        ("lightgbm", "LGBMRegressor", {"verbose": -1}, {"leaf count", "leaf value"}),
+        (
+            "lightgbm",
+            "LGBMRegressor",
+            {"verbose": -1, "objective": "regression_l1"},
+            {"leaf count"},
+        ),
+    ],
+)
+def test_boosting_of_other_packages(package, name, settings, expected):
+    cls = getattr(pytest.importorskip(package), name)
+    model = cls(n_estimators=5, n_jobs=1, reg_lambda=2.0, **settings)
+    if expected is None:
+        with pytest.raises(ValueError, match="No linear equation is known"):
+            system_of(model)
+        return
+    system = system_of(model)
+    assert kinds(system) == expected
+    for block in system.blocks:
+        assert np.abs(off_by(block)).max(initial=0) < 3
