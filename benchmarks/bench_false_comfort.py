@@ -1,6 +1,6 @@
 """Whether an audit says safe where a leak is, and how often it alarms where none is.
 
-    SKLEARN_MIA_DATA=folder python benchmarks/bench_false_comfort.py [situations] [null]
+    SKLEARN_MIA_DATA=folder python benchmarks/bench_false_comfort.py [PART ...]
 
 `situations`: models that leak, audited with and without the model, small and large,
 from memory and from files, with rounded answers and exchanged sides; the level of the
@@ -9,6 +9,7 @@ on who has no file. None of them may be 0, or a title that calls the model withi
 limits. `null`: models that were trained on other records; the share of audits that
 state any leak, asked or by the file, and of those that pass the gate asked: the file
 tells that other records were trained on than were given, and does not pass.
+`null_regressors`: the same of regressors. All three parts by default.
 """
 
 import sys
@@ -17,14 +18,16 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from common import load_frame, load_table, write_results
+from common import VALUES, load_frame, load_table, load_values, write_results
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
+    RandomForestRegressor,
 )
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -46,7 +49,21 @@ LEAKING = {
     ),
 }
 TABLES = ("adult", "credit_default_taiwan")
-N_NULL = 1000
+N_NULL, N_NULL_REGRESSORS = 1000, 504
+SIZES, SIZES_REGRESSORS = (100, 300, 1000, 2000), (100, 300, 1000)
+# That saw neither side of an audit.
+NULL = {
+    "logistic regression": make_pipeline(StandardScaler(), LogisticRegression()),
+    "tree of depth 5": DecisionTreeClassifier(max_depth=5, random_state=0),
+    "forest, leaf 20": RandomForestClassifier(10, min_samples_leaf=20, random_state=0),
+}
+NULL_REGRESSORS = {
+    "ridge": make_pipeline(StandardScaler(), Ridge()),
+    "gradient boosting": HistGradientBoostingRegressor(
+        max_iter=20, max_leaf_nodes=8, random_state=0
+    ),
+    "forest": RandomForestRegressor(10, random_state=0),
+}
 EXITS = {"yes": 0, "no": 3, "not shown": 4}
 QUICK = {"n_permutations": 499, "random_state": 0}
 
@@ -130,23 +147,14 @@ def from_files():
             yield row | {"exit": status}
 
 
-def null():
+def null(models, tables, n_audits, sizes):
     """Audits of models that saw neither side, by the attacks of an audit."""
     rng = np.random.default_rng(0)
-    tables = [load_table(table, 12_000) for table in TABLES]
-    scaled = make_pipeline(StandardScaler(), LogisticRegression())
-    models = {
-        "logistic regression": scaled,
-        "tree of depth 5": DecisionTreeClassifier(max_depth=5, random_state=0),
-        "forest, leaf 20": RandomForestClassifier(
-            10, min_samples_leaf=20, random_state=0
-        ),
-    }
-    for number in range(N_NULL):
+    for number in range(n_audits):
         X, y = tables[number % 2]
         order = rng.permutation(len(y))
-        n = (100, 300, 1000, 2000)[number // 2 % 4]
-        name = list(models)[number // 8 % 3]
+        n = sizes[number // 2 % len(sizes)]
+        name = list(models)[number // (2 * len(sizes)) % 3]
         model = models[name].fit(X[order[:500]], y[order[:500]])
         sides = halves(X[order[500:]], y[order[500:]], n)
         params = {"n_permutations": 199, "random_state": number, "per_record": False}
@@ -178,8 +186,20 @@ def run_situations():
 
 
 def run_null():
+    tables = [load_table(table, 12_000) for table in TABLES]
+    _run_null("false_comfort_null", NULL, tables, N_NULL, SIZES)
+
+
+def run_null_regressors():
+    tables = [load_values(table, 12_000) for table in VALUES]
+    name = "false_comfort_null_regressors"
+    of_regressors = NULL_REGRESSORS, tables, N_NULL_REGRESSORS, SIZES_REGRESSORS
+    _run_null(name, *of_regressors)
+
+
+def _run_null(name, models, tables, n_audits, sizes):
     rows = []
-    for row in null():
+    for row in null(models, tables, n_audits, sizes):
         rows.append(row)
         if row["number"] % 50 == 49:
             print(row["number"] + 1, flush=True)
@@ -202,7 +222,7 @@ def run_null():
             "any leak": share(alarms, model=model, n=n),
         }
         for model in dict.fromkeys(row["model"] for row in rows)
-        for n in (100, 300, 1000, 2000)
+        for n in sizes
     ]
     for row in summary:
         print(*row.values(), sep="  ")
@@ -213,9 +233,14 @@ def run_null():
         "pass of 1,000 a side or more": float(np.mean(large)),
     }
     print(of_all)
-    write_results("false_comfort_null", summary, n_audits=len(rows), **of_all)
+    write_results(name, summary, n_audits=len(rows), **of_all)
 
 
 if __name__ == "__main__":
-    for part in sys.argv[1:] or ("situations", "null"):
-        {"situations": run_situations, "null": run_null}[part]()
+    parts = {
+        "situations": run_situations,
+        "null": run_null,
+        "null_regressors": run_null_regressors,
+    }
+    for part in sys.argv[1:] or parts:
+        parts[part]()

@@ -35,6 +35,8 @@ LABELS = {
     "german_credit": "credit_risk",
     "location30": "label",
 }
+# What a regressor predicts of a table, from all other columns.
+VALUES = {"adult": "hours-per-week", "credit_default_taiwan": "LIMIT_BAL"}
 # What ProPublica's analysis uses; the other columns of the table tell the outcome.
 COMPAS = [
     "sex",
@@ -88,6 +90,14 @@ def load_table(name, n_records=8000, seed=0, dtype=np.float64):
     """Shuffled records of a table: one-hot features and class codes."""
     frame, labels = load_frame(name, n_records, seed)
     return pd.get_dummies(frame).fillna(0).to_numpy(dtype), labels
+
+
+def load_values(name, n_records=8000, seed=0):
+    """Shuffled records of a table: one-hot features, and the value to predict."""
+    frame = pd.read_parquet(data_folder() / f"{name}.parquet")
+    frame = frame.sample(min(n_records, len(frame)), random_state=seed)
+    values = frame.pop(VALUES[name]).to_numpy(np.float64)
+    return pd.get_dummies(frame).fillna(0).to_numpy(np.float64), values
 
 
 def draw_members(n_records, seed):

@@ -61,6 +61,7 @@ _HOMES = {
     ),
 }
 _MODULES = (
+    "answers",
     "attacks",
     "auditing",
     "base",
@@ -68,6 +69,7 @@ _MODULES = (
     "checks",
     "columns",
     "datasets",
+    "ensembles",
     "equations",
     "groups",
     "hooks",
@@ -82,6 +84,7 @@ _MODULES = (
     "readers",
     "records",
     "redaction",
+    "regression",
     "response",
     "risk",
     "schema",

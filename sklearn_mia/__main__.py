@@ -105,7 +105,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser():
     parser = _Parser(
         prog="python -m sklearn_mia",
-        description="Measure how much a trained classifier reveals about who was in "
+        description="Measure how much a trained model reveals about who was in "
         "its training data.",
     )
     parser.add_argument(
@@ -147,7 +147,7 @@ def _parser():
         "audit",
         parents=[common],
         help="audit a model file on two tables",
-        description="Audit a trained classifier on a table of its training records and "
+        description="Audit a trained model on a table of its training records and "
         "a table of records of the same kind that it was not trained on. The report "
         "goes to stdout. Rates are fractions (0.01), or percent with the sign (1%).",
         epilog=_EXIT_CODES,
@@ -163,7 +163,11 @@ def _parser():
     command.add_argument(
         "nonmembers", type=Path, nargs="?", help="CSV, Parquet or .npz: other records"
     )
-    command.add_argument("--label", required=True, help="column of the class label")
+    command.add_argument(
+        "--label",
+        required=True,
+        help="column of the class label, or of the value that a regressor predicts",
+    )
     group = add_column_options(command)
     group.add_argument(
         "--slice",

@@ -288,7 +288,7 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
         return len(self._answered.unasked)
 
     def fit(self, X, y=None):
-        """Do nothing: the model is trained.
+        """Refuse: the model is trained already, elsewhere.
 
         Parameters
         ----------
@@ -298,12 +298,16 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
         y : object, default=None
             Not used.
 
-        Returns
-        -------
-        self : estimator instance
-            This classifier.
+        Raises
+        ------
+        TypeError
+            Always. Nothing like the model can be trained here.
         """
-        return self
+        raise TypeError(
+            "A model behind a service cannot be trained. Give what trains models a "
+            "recipe of its own, such as shadow_estimator=..., or put the service into "
+            "FrozenEstimator where a fitted classifier is wrapped."
+        )
 
     @available_if(lambda self: self._given_proba is not None)
     def predict_proba(self, X):

@@ -12,7 +12,8 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_mia import tables
-from sklearn_mia.models import members_of, open_model
+from sklearn_mia.ensembles import members_of
+from sklearn_mia.models import open_model
 
 _KEEP_CELLS = (
     FunctionTransformer,

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from joblib import parallel_config
+from joblib.parallel import get_active_backend
 
 from sklearn_mia.redaction import PERHAPS_A_VALUE, without_values
 from sklearn_mia.tables import read_only
@@ -15,6 +17,23 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]*")
 # Their texts name what code lacks, in quotes.
 _ABOUT_CODE = (AttributeError, ImportError, NameError)
 _MOST_OF_A_TEXT = 500
+
+
+def in_one_order():
+    """Context in which a model that names no number of jobs has one.
+
+    Else those of a `joblib.parallel_config` around an audit would be its own, too: a
+    forest adds up what its trees say in the order in which they end, and a fit inside
+    a worker of Dask would send its parts to the others.
+
+    Returns
+    -------
+    context : context manager
+    """
+    backend, _ = get_active_backend()
+    # Others take as many jobs as their cluster has, whatever they are told.
+    known = type(backend).__module__.startswith("joblib._parallel_backends")
+    return parallel_config(n_jobs=1) if known else parallel_config(backend="sequential")
 
 
 def callable_name(function):

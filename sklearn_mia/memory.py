@@ -400,7 +400,7 @@ def cache_key(recipe, ids, features, classes, reader, seed, fit_params):
 
     features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
 
-    classes : ndarray of shape (n_classes,)
+    classes : ndarray of shape (n_classes,) or None
 
     reader : tuple
         From :func:`sklearn_mia.readers.reader_key`.
@@ -417,7 +417,7 @@ def cache_key(recipe, ids, features, classes, reader, seed, fit_params):
     try:
         parts = [
             *table_key(ids, features),
-            [repr(c) for c in classes.tolist()],
+            None if classes is None else [repr(c) for c in classes.tolist()],
             reader,
             described(recipe),
             {k: np.asarray(v) for k, v in fit_params.items()},

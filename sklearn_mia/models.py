@@ -1,27 +1,24 @@
-"""What is inside a model: the classifier in any nesting of wrappers."""
+"""What is inside a model: the classifier or regressor in any nesting of wrappers."""
 
 import re
 from dataclasses import dataclass
 from inspect import signature
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
     RandomForestClassifier,
     StackingClassifier,
-    VotingClassifier,
+    StackingRegressor,
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.multiclass import (
-    OneVsOneClassifier,
-    OneVsRestClassifier,
-    OutputCodeClassifier,
-)
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import has_fit_parameter
@@ -31,6 +28,7 @@ from sklearn_mia.tables import own_copy, take
 AVERAGING = (RandomForestClassifier, ExtraTreesClassifier, BaggingClassifier)
 _THRESHOLDS = (FixedThresholdClassifier, TunedThresholdClassifierCV)
 _BY_CLASS = (OneVsRestClassifier, OneVsOneClassifier)
+_STACKING = (StackingClassifier, StackingRegressor)
 _ONE_AGAINST_REST = {"multiclassova", "multiclass_ova", "ova", "MultiClassOneVsAll"}
 _HOOK = "__sklearn_mia_inside__"
 _FEW_ROWS = 5
@@ -100,6 +98,7 @@ def open_model(
     thresholds                     the estimator
     CalibratedClassifierCV         the estimator, if there is just one
     OneVsRest, OneVsOne            the estimator, if there are two classes
+    TransformedTargetRegressor     the regressor, of values that were transformed
     stacking                       the final estimator, if `to_answer`
     any other                      what its ``__sklearn_mia_inside__`` says
     =============================  ================================================
@@ -137,7 +136,7 @@ def open_model(
     wrappers, prefix = [], ""
     while True:
         layer = _inside(model, n_classes)
-        if layer is None and to_answer and isinstance(model, StackingClassifier):
+        if layer is None and to_answer and isinstance(model, _STACKING):
             layer = "final_estimator", getattr(model, "final_estimator_", None), True
             features = None
         if layer is None or (same_answers and not layer[2]):
@@ -167,6 +166,9 @@ def _inside(model, n_classes=None):
     if isinstance(model, CalibratedClassifierCV):
         fitted = getattr(model, "calibrated_classifiers_", ())
         return ("estimator", fitted[0].estimator, False) if len(fitted) == 1 else None
+    if isinstance(model, TransformedTargetRegressor):
+        inner = getattr(model, "regressor_", model.regressor)
+        return None if inner is None else ("regressor", inner, False)
     if isinstance(model, _BY_CLASS):
         if not hasattr(model, "estimators_"):
             return ("estimator", model.estimator, True) if n_classes == 2 else None
@@ -320,11 +322,15 @@ def unfitted_recipe(model):
     recipe = _retrainable(model)
     if hasattr(recipe, "get_params"):
         for name, value in recipe.get_params(deep=True).items():
-            if isinstance(value, FrozenEstimator) and hasattr(value, "classes_"):
+            if not isinstance(value, FrozenEstimator):
+                continue
+            is_value = is_regressor(value)
+            if is_value or hasattr(value, "classes_"):
                 raise ValueError(
                     f"The shadow recipe {type(recipe).__name__} holds a frozen "
-                    f"classifier as {name!r}, which a shadow would not train anew. "
-                    "Pass shadow_estimator with the estimator itself in its place."
+                    f"{'regressor' if is_value else 'classifier'} as {name!r}, which a "
+                    "shadow would not train anew. Pass shadow_estimator with the "
+                    "estimator itself in its place."
                 )
     return recipe
 
@@ -560,35 +566,21 @@ def is_one_against_rest(model):
     return bool(objectives & _ONE_AGAINST_REST)
 
 
-def members_of(model):
-    """What an ensemble trained on the columns that it got itself.
+def may_not_answer(model):
+    """Tell whether a model says that it may leave records without an answer.
 
     Parameters
     ----------
-    model : fitted estimator
-        The model, or a part of it.
+    model : fitted classifier
+        In any wrappers.
 
     Returns
     -------
-    members : list of fitted estimator
-        Of classes or pairs of classes the first, as all get the same columns; empty
-        for what is no ensemble of models with columns of their own.
+    may_not : bool
+        Then a row of its probabilities may be NaN, and a label None: of
+        :class:`~sklearn_mia.BlackBoxClassifier`.
     """
-    if isinstance(model, CalibratedClassifierCV):
-        return [fold.estimator for fold in model.calibrated_classifiers_]
-    if isinstance(model, (StackingClassifier, VotingClassifier)):
-        return list(model.estimators_)
-    if isinstance(
-        model, (OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier)
-    ):
-        return [model.estimators_[0]]
-    return []
-
-
-def calibrators_of(model):
-    """What a fitted CalibratedClassifierCV puts behind its classifiers."""
-    folds = model.calibrated_classifiers_
-    return [calibrator for fold in folds for calibrator in fold.calibrators]
+    return bool(getattr(open_model(model).classifier, "may_not_answer", False))
 
 
 def forest_table(features):

@@ -6,11 +6,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sklearn_mia.hooks import callable_name, check_returned, frozen
+from sklearn_mia.regression import ValueResponder
 from sklearn_mia.response import Responder
-from sklearn_mia.signals import loss, true_log_proba
+from sklearn_mia.signals import loss, squared_error, true_log_proba
 from sklearn_mia.tables import own_copy, take
 
 BLOCK = 65_536
+
+
+def known_columns(classes):
+    """Columns of a model that knows every class; none of a regressor."""
+    return np.arange(0 if classes is None else len(classes))
 
 
 def own_column(codes, seen):
@@ -165,13 +171,12 @@ class LogProbaReader(Reader):
         answer : ndarray of shape (n_records, n_seen)
             Log-probabilities.
         """
-        n_records = len(codes)
-        answer = np.empty((n_records, len(seen)))
-        for start in range(0, n_records, BLOCK):
-            # In blocks, so that a model's temporary tables stay small.
-            rows = slice(start, start + BLOCK)
-            some = features if n_records <= BLOCK else take(features, rows)
-            answer[rows] = self.responder.ask(model, some, self.responder.classes[seen])
+        classes = self.responder.classes[seen]
+        answer, start = np.empty((len(codes), len(seen))), 0
+        for some in in_blocks(features, codes):
+            told = self.responder.ask(model, some, classes)
+            answer[start : start + len(told)] = told
+            start += len(told)
         return answer
 
     def read(self, answer, seen, codes):
@@ -242,6 +247,166 @@ class LogProbaReader(Reader):
         if true_log_proba(self.signal, np.zeros(0)) is not None:
             return None
         return replace(self, signal=loss).read(answer, seen, codes)
+
+
+@dataclass(frozen=True)
+class PredictionReader(Reader):
+    """Ask a regressor for its predictions, from which its attacks can be computed.
+
+    Attributes
+    ----------
+    responder : ValueResponder
+        How a shadow is asked.
+
+    signal : callable
+        ``signal(prediction, values)``, what an attack reads from an answer.
+    """
+
+    responder: ValueResponder
+    signal: object
+
+    @property
+    def name(self):
+        """What an answer depends on besides the shadow, for the cache."""
+        return self.responder.kind
+
+    def ask(self, model, seen, features, codes, members):
+        """Ask a shadow about records: the part that is cached.
+
+        Parameters
+        ----------
+        model : fitted regressor
+            The shadow.
+
+        seen : ndarray of shape (0,)
+            A regressor knows no classes.
+
+        features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+            What the shadow is asked about.
+
+        codes : ndarray of shape (n_records,)
+            The value to predict of each record.
+
+        members : ndarray of shape (n_records,), dtype bool, or None
+            Records that the shadow trained on; None outside the pool.
+
+        Returns
+        -------
+        answer : ndarray of shape (n_records,)
+            Predictions.
+        """
+        parts = [
+            self.responder.answer(model, some) for some in in_blocks(features, codes)
+        ]
+        return np.concatenate(parts)
+
+    def read(self, answer, seen, codes):
+        """Read the signal from an answer.
+
+        Parameters
+        ----------
+        answer : ndarray of shape (n_records,)
+            From :meth:`ask`.
+
+        seen : ndarray of shape (0,)
+            A regressor knows no classes.
+
+        codes : ndarray of shape (n_records,)
+            The value to predict of each record.
+
+        Returns
+        -------
+        values : ndarray of shape (n_records,) or (n_records, n_values)
+            NaN for what is not finite.
+        """
+        values = np.array(self.signal_of(answer, codes), dtype=np.float64)
+        values[~np.isfinite(values)] = np.nan
+        return values
+
+    def signal_of(self, answer, codes):
+        """Signal of an answer.
+
+        Parameters
+        ----------
+        answer : ndarray of shape (n_records,)
+            Predictions.
+
+        codes : ndarray of shape (n_records,)
+            The value to predict of each record.
+
+        Returns
+        -------
+        values : ndarray of shape (n_records,) or (n_records, n_values)
+            As the signal gives them.
+        """
+        values = self.signal(frozen(answer), frozen(codes))
+        name = f"The signal {callable_name(self.signal)!r}"
+        return check_returned(values, len(codes), name, several=True)
+
+    def true_log_proba(self, answer, seen, codes):
+        """Negative squared error, if the signal hides it.
+
+        Parameters
+        ----------
+        answer : ndarray of shape (n_records,)
+            From :meth:`ask`.
+
+        seen : ndarray of shape (0,)
+            A regressor knows no classes.
+
+        codes : ndarray of shape (n_records,)
+            The value to predict of each record.
+
+        Returns
+        -------
+        loss : ndarray of shape (n_records,) or None
+            None where the signal tells it.
+        """
+        if true_log_proba(self.signal, np.zeros(0)) is not None:
+            return None
+        return replace(self, signal=squared_error).read(answer, seen, codes)
+
+
+USUAL_READERS = (LogProbaReader, PredictionReader)
+
+
+def reader_of(responder, signal):
+    """The usual reader of the answers that a responder gives.
+
+    Parameters
+    ----------
+    responder : Responder or ValueResponder
+
+    signal : callable
+        What is read.
+
+    Returns
+    -------
+    reader : LogProbaReader or PredictionReader
+    """
+    usual = PredictionReader if responder.classes is None else LogProbaReader
+    return usual(responder, signal)
+
+
+def in_blocks(features, codes):
+    """Features in blocks of records, so that a model's temporary tables stay small.
+
+    Parameters
+    ----------
+    features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+    codes : ndarray of shape (n_records,)
+
+    Yields
+    ------
+    some : same container
+    """
+    n_records = len(codes)
+    if n_records <= BLOCK:
+        yield features
+        return
+    for start in range(0, n_records, BLOCK):
+        yield take(features, slice(start, start + BLOCK))
 
 
 def check_reader(reader, name):
@@ -336,34 +501,34 @@ def read_true_log_proba(reader, answer, seen, codes):
     return check_returned(values, len(codes), name)
 
 
-def read_target(reader, target, responder, features, codes, log_proba):
+def read_target(reader, target, responder, features, codes, answer):
     """What a reader reads from the target, which is asked as the shadows are.
 
     Parameters
     ----------
     reader : Reader
 
-    target : fitted classifier
+    target : fitted estimator
 
-    responder : Responder
-        How `log_proba` was asked for.
+    responder : Responder or ValueResponder
+        How `answer` was asked for.
 
     features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
 
     codes : ndarray of shape (n_records,)
 
-    log_proba : ndarray of shape (n_records, n_classes)
-        The target's answer, which spares asking it again for log-probabilities.
+    answer : ndarray of shape (n_records, n_classes) or (n_records,)
+        The target's answer, which spares asking it again for the same.
 
     Returns
     -------
     values : ndarray of shape (n_records,) or more axes
     """
     # A subclass may ask for something else.
-    plain = type(reader) is LogProbaReader
+    plain = type(reader) in USUAL_READERS
     if plain and reader.responder is responder:
-        return reader.signal_of(log_proba, codes)
-    seen = np.arange(len(responder.classes))
+        return reader.signal_of(answer, codes)
+    seen = known_columns(responder.classes)
     features, given = own_copy(frozen(features)), frozen(codes)
     answer = reader.ask(target, frozen(seen), features, given, None)
     return read_values(reader, answer, seen, codes)

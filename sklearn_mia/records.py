@@ -207,7 +207,8 @@ def as_records(X, y, *, label_name=None):
         The features.
 
     y : array-like of shape (n_records,)
-        The class label of each row, as the target knows it.
+        The class label of each row, as the target knows it, or the value that a
+        regressor is to predict.
 
     label_name : str or None, default=None
         Name of the label column in a frame. None takes the name of ``y``, else

@@ -5,14 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.base import is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia._choices import RESPONSE_METHODS
-from sklearn_mia.models import is_one_against_rest, open_model
-from sklearn_mia.tables import own_copy
+from sklearn_mia.answers import ModelError, asked
+from sklearn_mia.models import is_one_against_rest, may_not_answer, open_model
+from sklearn_mia.regression import (
+    ValueResponder,
+    as_values,
+    check_one_output,
+    check_varied,
+    is_regressor_model,
+)
 
 __all__ = [
     "ModelError",
@@ -32,12 +38,11 @@ _SAME_PROBABILITY = 1e-6
 _SAME_SUM = 1e-3
 
 
-class ModelError(ValueError):
-    """A model failed in a way that its own code did not foresee."""
-
-
 def check_target(target):
-    """Check that the target is a fitted classifier that can be attacked.
+    """Check that the target is a fitted model that can be attacked.
+
+    The one place that tells classifiers from regressors: where the classes are None,
+    the label of a record is a value to predict.
 
     Parameters
     ----------
@@ -46,13 +51,13 @@ def check_target(target):
 
     Returns
     -------
-    classes : ndarray of shape (n_classes,)
-        The target's `classes_`.
+    classes : ndarray of shape (n_classes,) or None
+        The target's `classes_`; None of a regressor.
 
     Raises
     ------
     TypeError
-        If the target is a class, a string, a regressor or lacks a method.
+        If the target is a class, a string or lacks a method.
 
     NotFittedError
         If the target is not fitted.
@@ -63,23 +68,19 @@ def check_target(target):
     """
     if target is None or inspect.isclass(target) or isinstance(target, str):
         raise TypeError(
-            f"target_estimator must be a fitted classifier, got {target!r}. Pass an "
-            "instance, for example RandomForestClassifier().fit(X_train, y_train)."
+            "target_estimator must be a fitted classifier or regressor, got "
+            f"{target!r}. Pass an instance, for example "
+            "RandomForestClassifier().fit(X_train, y_train)."
         )
     name = type(target).__name__
     if not hasattr(target, "predict"):
         raise TypeError(
-            f"target_estimator must be a fitted classifier, but {name} has no "
-            "predict method."
-        )
-    if is_regressor_model(target):
-        raise TypeError(
-            f"target_estimator must be a classifier, but {name} is a regressor. "
-            "Membership attacks need the classes of a classifier."
+            f"target_estimator must be a fitted classifier or regressor, but {name} "
+            "has no predict method."
         )
     if not hasattr(target, "fit"):
         raise TypeError(
-            f"target_estimator must be a classifier with fit and predict, but "
+            f"target_estimator must be a model with fit and predict, but "
             f"{name} has no fit method, so that nobody could train another like it. "
             "Pass what it answers to audit_predictions."
         )
@@ -96,6 +97,9 @@ def check_target(target):
             "records, which no shadow model has. Train it on the features, with the "
             "kernel or the metric by its name or as a function."
         )
+    if is_regressor_model(target):
+        check_one_output(target)
+        return None
     if not hasattr(target, "classes_"):
         raise TypeError(
             f"The target {name} has no attribute classes_, the class of each column "
@@ -112,6 +116,31 @@ def check_target(target):
         raise ValueError(
             f"The target {name} knows only the class {classes.tolist()[0]!r}. A "
             "membership attack needs a classifier of at least two classes."
+        )
+    return classes
+
+
+def check_classifier(target, what):
+    """Check that the target is a fitted classifier, for what has no other form.
+
+    Parameters
+    ----------
+    target : object
+        What the user gave.
+
+    what : str
+        Name of the function or class, for the message.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        The target's `classes_`.
+    """
+    classes = check_target(target)
+    if classes is None:
+        raise TypeError(
+            f"{what} is for classifiers, and {type(target).__name__} is a regressor. "
+            "Attack it with LiRA or RMIA, or audit it."
         )
     return classes
 
@@ -134,14 +163,6 @@ def _is_pairwise(model):
         return False
 
 
-def is_regressor_model(model):
-    """Tell whether a model is a regressor, with or without scikit-learn's tags."""
-    try:
-        return is_regressor(model)
-    except AttributeError:  # no scikit-learn tags
-        return getattr(model, "_estimator_type", None) == "regressor"
-
-
 def encode_labels(labels, classes, what="records"):
     """Position of each label among the classes of the target.
 
@@ -151,10 +172,10 @@ def encode_labels(labels, classes, what="records"):
     Parameters
     ----------
     labels : ndarray of shape (n_records,)
-        Class labels.
+        Class labels, or the values to predict.
 
-    classes : ndarray of shape (n_classes,)
-        Classes of the target.
+    classes : ndarray of shape (n_classes,) or None
+        Classes of the target, None of a regressor.
 
     what : str, default="records"
         What has the labels, for the message.
@@ -162,14 +183,16 @@ def encode_labels(labels, classes, what="records"):
     Returns
     -------
     codes : ndarray of shape (n_records,), dtype intp
-        ``classes[codes]`` are the labels.
+        ``classes[codes]`` are the labels; of a regressor the values, float64.
 
     Raises
     ------
     ValueError
-        If a label is missing or not one of the classes. It tells how many are, and
-        none of them: a column given by mistake holds something else.
+        If a label is missing or not one of the classes, or a value no number. It tells
+        how many are, and none of them: a column given by mistake holds something else.
     """
+    if classes is None:
+        return as_values(labels, what)
     codes = find_labels(labels, classes)
     n_bad = int(np.sum(codes < 0))
     if n_bad:
@@ -317,7 +340,7 @@ class Responder:
         log_proba[:, seen] = answer
         return log_proba
 
-    def log_proba(self, model, features):
+    def answer(self, model, features):
         """Class-aligned log-probabilities of a model that knows every class."""
         return self.align(self.ask(model, features))
 
@@ -343,8 +366,8 @@ def make_responder(target, features, classes, response_method="auto"):
     features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
         Records of the pool, from which the floor is read.
 
-    classes : ndarray of shape (n_classes,)
-        Classes of the target.
+    classes : ndarray of shape (n_classes,) or None
+        Classes of the target, None of a regressor, which is asked `predict`.
 
     response_method : str, default="auto"
         How the target is asked: "predict_proba", "decision_function", "predict", or
@@ -352,11 +375,11 @@ def make_responder(target, features, classes, response_method="auto"):
 
     Returns
     -------
-    responder : Responder
+    responder : Responder or ValueResponder
         For the target and all shadows.
 
-    log_proba : ndarray of shape (n_records, n_classes)
-        The target's answer for `features`.
+    answer : ndarray of shape (n_records, n_classes) or (n_records,)
+        The target's answer for `features`: log-probabilities, or predictions.
 
     Raises
     ------
@@ -364,20 +387,27 @@ def make_responder(target, features, classes, response_method="auto"):
         If the target lacks the method.
 
     ValueError
-        If its output is not one row of finite class scores a record.
+        If its output is not one row of finite class scores a record, or one finite
+        number of a regressor, or the same number for all.
     """
-    order = RESPONSE_METHODS[1:] if response_method == "auto" else (response_method,)
-    kind = next((m for m in order if hasattr(target, m)), None)
+    known = ("predict",) if classes is None else RESPONSE_METHODS[1:]
+    order = known if response_method == "auto" else (response_method,)
+    kind = next((m for m in order if m in known and hasattr(target, m)), None)
     if kind is None:
-        has = [m for m in RESPONSE_METHODS[1:] if hasattr(target, m)]
+        has = [m for m in known if hasattr(target, m)]
         raise TypeError(
             f"response_method={response_method!r}, but the target "
             f"{type(target).__name__} has no such method. It has "
             f"{', '.join(has)}: pass one of them, or 'auto'."
         )
+    if classes is None:
+        responder = ValueResponder()
+        prediction = responder.answer(target, features)
+        check_varied(prediction, target)
+        return responder, prediction
     if kind != "predict_proba":
         responder = Responder(kind, classes)
-        return responder, responder.log_proba(target, features)
+        return responder, responder.answer(target, features)
     proba = _proba(target, features, len(classes))
     if response_method == "auto" and hasattr(target, "decision_function"):
         log_odds = _native_log_odds(target, features, proba)
@@ -406,59 +436,6 @@ def _floor(proba):
     return float(np.clip(smallest / 2, _SMALLEST_FLOOR, _LARGEST_FLOOR))
 
 
-def _asked(model, method, features):
-    """Answer of a model, its accidents as errors that name it."""
-    try:
-        answer = getattr(model, method)(own_copy(features))
-    except (ValueError, TypeError, OSError, ImportError, MemoryError):
-        raise
-    except Exception as error:
-        raise ModelError(
-            f"{type(model).__name__}.{method} failed: {type(error).__name__}: {error}"
-            f"{_if_one_column(features)}"
-        ) from error
-    _check_rows(answer, features, f"{type(model).__name__}.{method}")
-    return answer
-
-
-def _check_rows(answer, features, asked):
-    """Raise ValueError unless there is one answer a record."""
-    if features is None or isinstance(answer, list):
-        return
-    n_records, n_rows = _num_samples(features), len(answer)
-    if n_rows != n_records:
-        raise ValueError(
-            f"{asked} gave {n_rows} rows for {n_records} records; expected one each."
-            f"{_if_one_column(features)}"
-        )
-
-
-def _if_one_column(features):
-    """What to do about a model of documents that was given a table of them."""
-    if getattr(features, "shape", ())[1:] != (1,):
-        return ""
-    names = getattr(features, "columns", None)
-    column = "X[:, 0]" if names is None else f"X[{names[0]!r}]"
-    return f" If it takes a text a record, pass the column itself, {column}."
-
-
-def may_not_answer(model):
-    """Tell whether a model says that it may leave records without an answer.
-
-    Parameters
-    ----------
-    model : fitted classifier
-        In any wrappers.
-
-    Returns
-    -------
-    may_not : bool
-        Then a row of its probabilities may be NaN, and a label None: of
-        :class:`~sklearn_mia.BlackBoxClassifier`.
-    """
-    return bool(getattr(open_model(model).classifier, "may_not_answer", False))
-
-
 def predicted_codes(model, features, classes=None):
     """Column of the class that a model predicts for each record.
 
@@ -480,7 +457,7 @@ def predicted_codes(model, features, classes=None):
         :func:`may_not_answer`.
     """
     # CatBoost gives a column.
-    labels = np.ravel(_asked(model, "predict", features))
+    labels = np.ravel(asked(model, "predict", features))
     classes = model.classes_ if classes is None else classes
     if not may_not_answer(model):
         return encode_labels(labels, classes)
@@ -491,7 +468,7 @@ def predicted_codes(model, features, classes=None):
 
 
 def _proba(model, features, n_classes):
-    proba = _asked(model, "predict_proba", features)
+    proba = asked(model, "predict_proba", features)
     name = type(model).__name__
     if isinstance(proba, list):
         raise ValueError(
@@ -546,7 +523,7 @@ def _other_ways(model):
 
 
 def _decision(model, features, n_classes):
-    decision = _asked(model, "decision_function", features)
+    decision = asked(model, "decision_function", features)
     decision = np.asarray(decision, dtype=np.float64)
     if decision.ndim == 1 and n_classes == 2:
         decision = np.column_stack([np.zeros_like(decision), decision])

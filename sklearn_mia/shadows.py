@@ -20,7 +20,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_mia._compat import set_random_states
 from sklearn_mia._warn import warn
-from sklearn_mia.hooks import cause_of, frozen
+from sklearn_mia.hooks import cause_of, frozen, in_one_order
 from sklearn_mia.identity import mix
 from sklearn_mia.memory import answer_of_shadow, found, model_of_shadow, remembered
 from sklearn_mia.progress import advance, steps
@@ -173,10 +173,10 @@ class ShadowWork:
     features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
 
     codes : ndarray of shape (n_records,)
-        Column of the class label of each record.
+        Column of the class label of each record, or the value to predict.
 
-    classes : ndarray of shape (n_classes,)
-        Classes of the target.
+    classes : ndarray of shape (n_classes,) or None
+        Classes of the target, None of a regressor.
 
     reader : Reader
 
@@ -200,7 +200,7 @@ class ShadowWork:
     recipe: object
     features: object
     codes: np.ndarray
-    classes: np.ndarray
+    classes: np.ndarray | None
     reader: object
     seed: int
     keep_models: bool
@@ -238,7 +238,8 @@ def fit_shadow(work, shadow, members):
     model : fitted estimator
 
     seen : ndarray of shape (n_seen,)
-        Columns of the target's classes that the shadow knows, in its own order.
+        Columns of the target's classes that the shadow knows, in its own order; empty
+        for a regressor.
 
     Raises
     ------
@@ -252,15 +253,18 @@ def fit_shadow(work, shadow, members):
 
     def fitted(y):
         estimator = prepare_recipe(work.recipe, shadow, work.seed, work.n_jobs_inside)
-        if len(np.unique(y)) == 2:
+        if classes is not None and len(np.unique(y)) == 2:
             _for_two_classes(estimator)
         # Cut for each try: a step that works in place changes what it gets.
         features = take(work.features, rows)
-        return estimator.fit(features, y, **fit_params)
+        with in_one_order():
+            return estimator.fit(features, y, **fit_params)
 
     try:
-        model = fitted(classes[codes])
+        model = fitted(codes if classes is None else classes[codes])
     except Exception as error:
+        if classes is None:
+            raise _not_trained(work, shadow, error, len(rows), ".") from None
         trained = np.unique(codes)
         gap = len(trained) < len(classes)
         if gap and np.array_equal(classes, np.arange(len(classes))):
@@ -269,18 +273,27 @@ def fit_shadow(work, shadow, members):
                 return fitted(np.searchsorted(trained, codes)), trained
         counts = np.bincount(codes, minlength=len(classes))
         shown = zip(classes.tolist(), counts.tolist(), strict=True)
-        hint = _hint(
-            error,
-            "a rare class or category is the cause, drop its records or let the recipe "
-            "ignore it",
-            lost_class=gap,
-        )
-        # The chain of causes would quote cells in a traceback.
-        raise ShadowFitError(
-            f"Shadow {shadow} could not be trained: {cause_of(error, work.features)} "
-            f"It saw {len(rows)} records, by class {dict(shown)}.{hint}"
+        by_class = f", by class {dict(shown)}."
+        raise _not_trained(
+            work, shadow, error, len(rows), by_class, lost_class=gap
         ) from None
+    if classes is None:
+        return model, np.arange(0)
     return model, encode_labels(np.asarray(model.classes_), classes)
+
+
+def _not_trained(work, shadow, error, n_records, of_what, *, lost_class=False):
+    # The chain of causes would quote cells in a traceback.
+    hint = _hint(
+        error,
+        "a rare class or category is the cause, drop its records or let the recipe "
+        "ignore it",
+        lost_class=lost_class,
+    )
+    return ShadowFitError(
+        f"Shadow {shadow} could not be trained: {cause_of(error, work.features)} "
+        f"It saw {n_records} records{of_what}{hint}"
+    )
 
 
 def _hint(error, what, lost_class=False):
@@ -300,10 +313,12 @@ def _ask(work, shadow, model, seen, features, codes, members=None):
             error,
             "it met a category that it was not trained on, let the recipe ignore it",
         )
+        saw = ""
+        if work.classes is not None:
+            saw = f" It saw the classes {work.classes[seen].tolist()}."
         raise ShadowFitError(
             f"Shadow {shadow} was trained but could not answer for the pool: "
-            f"{cause_of(error, features)} It saw the classes "
-            f"{work.classes[seen].tolist()}.{hint}"
+            f"{cause_of(error, features)}{saw}{hint}"
         ) from None
 
 

@@ -18,6 +18,16 @@ max_confidence      largest p_j; needs no label
 spread              standard deviation over j of p_j; needs no label
 ==================  ==============================================================
 
+Of a regressor a signal is a function of its prediction f and of the value to predict,
+y:
+
+==================  ==============================================================
+signal              formula
+==================  ==============================================================
+loss                -(y - f)^2, the negative squared error
+absolute_error      -abs(y - f), the negative absolute error; ranks as the loss
+==================  ==============================================================
+
 A function of a user takes the same two arrays, which it cannot write to, and returns
 one real number a record, NaN where it cannot tell. What it returns is checked.
 """
@@ -31,6 +41,8 @@ from sklearn_mia.hooks import callable_name, check_returned, frozen, shown
 
 __all__ = [
     "SIGNALS",
+    "VALUE_SIGNALS",
+    "absolute_error",
     "as_signal",
     "confidence",
     "correctness",
@@ -40,8 +52,11 @@ __all__ = [
     "margin",
     "max_confidence",
     "modified_entropy",
+    "residual",
     "signal_name",
+    "signals_for",
     "spread",
+    "squared_error",
     "true_log_proba",
 ]
 
@@ -282,6 +297,66 @@ def spread(log_proba, labels=None):
     return np.exp(log_proba).std(axis=1)
 
 
+def squared_error(prediction, values):
+    """Negative squared error of a prediction, -(y - f)^2, between -inf and 0.
+
+    Parameters
+    ----------
+    prediction : ndarray of shape (n_records,)
+        What a regressor predicts, f.
+
+    values : ndarray of shape (n_records,)
+        The value to predict of each record, y.
+
+    Returns
+    -------
+    signal : ndarray of shape (n_records,)
+        Higher (a smaller error) = more likely a member.
+    """
+    return -((values - prediction) ** 2)
+
+
+def absolute_error(prediction, values):
+    """Negative absolute error of a prediction, -abs(y - f), between -inf and 0.
+
+    Parameters
+    ----------
+    prediction : ndarray of shape (n_records,)
+        What a regressor predicts, f.
+
+    values : ndarray of shape (n_records,)
+        The value to predict of each record, y.
+
+    Returns
+    -------
+    signal : ndarray of shape (n_records,)
+        Higher (a smaller error) = more likely a member.
+    """
+    return -np.abs(values - prediction)
+
+
+def residual(prediction, values):
+    """Residual of a prediction, y - f; no signal by itself, since it has a sign.
+
+    Where a shadow trained on the record it is nearer to 0, from either side: that is
+    what :class:`~sklearn_mia.LiRA` compares.
+
+    Parameters
+    ----------
+    prediction : ndarray of shape (n_records,)
+        What a regressor predicts, f.
+
+    values : ndarray of shape (n_records,)
+        The value to predict of each record, y.
+
+    Returns
+    -------
+    residual : ndarray of shape (n_records,)
+        Any real number, in the unit of the value.
+    """
+    return values - prediction
+
+
 SIGNALS = {
     "logit": logit,
     "loss": loss,
@@ -294,8 +369,55 @@ SIGNALS = {
     "spread": spread,
 }
 
+VALUE_SIGNALS = {"loss": squared_error, "absolute_error": absolute_error}
 
-_BUILT_IN = tuple(SIGNALS.values())
+
+@dataclass(frozen=True)
+class SignalSet:
+    """What can be read from the answers of one kind of model.
+
+    Attributes
+    ----------
+    known : dict
+        Names mapped to functions, as they are at the time of a lookup.
+
+    auto : str
+        The name that "auto" stands for.
+
+    loss : callable
+        The negative loss.
+
+    compared : callable
+        What is compared with its values under models with and without a record.
+    """
+
+    known: dict
+    auto: str
+    loss: object
+    compared: object
+
+
+_OF_CLASSIFIERS = SignalSet(SIGNALS, "logit", loss, logit)
+_OF_REGRESSORS = SignalSet(VALUE_SIGNALS, "absolute_error", squared_error, residual)
+
+
+def signals_for(classes):
+    """What can be read from the answers of a model.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,) or None
+        Of the model; None of a regressor.
+
+    Returns
+    -------
+    signals : SignalSet
+        The names known, and which of them is asked for what.
+    """
+    return _OF_REGRESSORS if classes is None else _OF_CLASSIFIERS
+
+
+_BUILT_IN = (*SIGNALS.values(), *VALUE_SIGNALS.values(), residual)
 
 
 @dataclass(frozen=True)
@@ -324,17 +446,19 @@ class OwnSignal:
         return check_returned(values, len(given[0]), f"The signal {self.name!r}")
 
 
-def as_signal(signal, known=SIGNALS):
+def as_signal(signal, known=None):
     """Function of a signal, given by its name or as it is.
 
     Parameters
     ----------
     signal : str or callable
-        A callable is ``signal(log_proba, labels)``, as the functions above, and must be
-        picklable to reach workers.
+        "auto" is the usual one of the kind of model. A callable is
+        ``signal(log_proba, labels)``, or ``signal(prediction, values)`` of a regressor,
+        as the functions above, and must be picklable to reach workers.
 
-    known : dict, default=SIGNALS
-        Names mapped to functions, as they are at the time of the call. A name that was
+    known : SignalSet, dict or None, default=None
+        From :func:`signals_for`; None is what is known of classifiers. Or names mapped
+        to functions, as they are at the time of the call. A name that was
         added is known in its own process only: attacks look it up when they are fitted
         and send the function to the workers that train shadows, but a worker that fits
         a whole attack, as in ``GridSearchCV(n_jobs=2)``, needs the function itself.
@@ -350,6 +474,10 @@ def as_signal(signal, known=SIGNALS):
     ValueError
         If the name is not known.
     """
+    known = _OF_CLASSIFIERS if known is None else known
+    if isinstance(known, SignalSet):
+        signal = known.auto if isinstance(signal, str) and signal == "auto" else signal
+        known = known.known
     name = signal_name(signal)
     if not callable(signal):
         if not isinstance(signal, str) or signal not in known:
@@ -381,7 +509,9 @@ def signal_name(signal):
 
 
 def true_log_proba(signal, values):
-    """Log-probability of the true label, where the value of a signal tells it.
+    """Negative loss of a record, where the value of a signal tells it.
+
+    That is the log-probability of the true label, or the negative squared error.
 
     Parameters
     ----------
@@ -396,8 +526,10 @@ def true_log_proba(signal, values):
     log_proba : ndarray or None
         None if the signal does not determine it.
     """
-    if signal is loss:
+    if signal is loss or signal is squared_error:
         return values
+    if signal is residual or signal is absolute_error:
+        return -np.square(values)
     with np.errstate(divide="ignore", invalid="ignore"):
         if signal is logit:
             return -np.logaddexp(0.0, -values)

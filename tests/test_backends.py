@@ -7,9 +7,12 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import RMIA, LiRA, as_records, audit
+from sklearn_mia.hooks import in_one_order
+from sklearn_mia.response import make_responder
 from sklearn_mia.shadows import ShadowWork
 from sklearn_mia.workers import IN_WORKER, single_threads
 
@@ -103,6 +106,24 @@ def test_dask_gives_the_scores_of_this_process(threads, model, records, tmp_path
     # The answers were there, the models were not.
     assert len(set(tmp_path.rglob("output.pkl")) - files) == 8
     assert own.score_samples(records[:3]).shape == (3,)
+
+
+def test_a_forest_inside_is_not_spread_over_the_workers(threads, half, records):
+    forest = RandomForestClassifier(9, random_state=0).fit(*half[:2])
+    recipe = RandomForestClassifier(9, max_depth=5)
+    by_dask = scores_of(forest, records, shadow_estimator=recipe)
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        # Its number of jobs is not that of the forest.
+        with in_one_order():
+            assert joblib.effective_n_jobs(None) == 1
+        answer = make_responder(forest, half[0], forest.classes_)[1]
+    with joblib.parallel_config(backend="sequential"):
+        alone = scores_of(forest, records, shadow_estimator=recipe)
+        same = make_responder(forest, half[0], forest.classes_)[1]
+    assert np.array_equal(by_dask, alone)
+    assert np.array_equal(answer, same)
+    with in_one_order():
+        assert joblib.effective_n_jobs(None) == 1
 
 
 def test_a_time_limit_needs_workers_that_can_be_stopped(threads, model, records):

@@ -140,7 +140,7 @@ def test_parameters_of_the_target_are_out_of_reach(cls):
 def test_a_class_or_a_name_in_place_of_a_target_is_refused(cls, wrong):
     attack = make(cls, wrong)
     assert clone(attack).target_estimator is wrong
-    message = "target_estimator must be a fitted classifier, got"
+    message = "target_estimator must be a fitted classifier or regressor, got"
     records = as_records(*table())
     text = refused(cls, wrong, records, TypeError, message, y=half(records))
     assert text.endswith("RandomForestClassifier().fit(X_train, y_train).")
@@ -250,9 +250,9 @@ def two_outputs(X, y):
     ("fit", "error", "message"),
     [
         (
-            lambda X, y: RandomForestRegressor(2).fit(X, y),
-            TypeError,
-            "must be a classifier, but RandomForestRegressor is a regressor.",
+            lambda X, y: RandomForestRegressor(2).fit(X, np.column_stack([y, y])),
+            ValueError,
+            "The target RandomForestRegressor has 2 outputs.",
         ),
         (two_outputs, ValueError, "The target RandomForestClassifier has 2 outputs."),
         (
@@ -263,7 +263,7 @@ def two_outputs(X, y):
         (
             lambda X, y: StandardScaler().fit(X),
             TypeError,
-            "must be a fitted classifier, but StandardScaler has no predict method.",
+            "classifier or regressor, but StandardScaler has no predict method.",
         ),
     ],
 )

@@ -77,8 +77,9 @@ ESTIMATORS = {
     ),
     "signals_": ("the columns of a transformer", "MembershipSignals"),
     "target_estimator": (
-        "some models only; no attack",
+        "some models only; no regressors; no attack",
         "BaggingAttack",
+        "LabelOnlyAttack ShadowModelAttack",
         "LinearReconstructionAttack",
         "TrajectoryAttack",
         "MembershipSignals",

@@ -24,7 +24,7 @@ from numpy.testing import assert_array_equal
 from sklearn.compose import make_column_transformer
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
     FixedThresholdClassifier,
@@ -320,13 +320,6 @@ def test_a_classifier_that_is_not_auditable_is_told(estimator, message):
 def test_an_unfitted_classifier_is_told():
     with pytest.raises(sklearn.exceptions.NotFittedError):
         make_leakage_scorer()(AuditableClassifier(forest()), X, Y)
-
-
-def test_a_regressor_is_told():
-    with pytest.raises(TypeError, match="LinearRegression is a regressor"):
-        make_leakage_scorer()(fitted(LinearRegression()), X[OTHERS], Y[OTHERS])
-    with pytest.raises(TypeError, match="LinearRegression is a regressor"):
-        cross_validate_leakage(LinearRegression(), X, Y)
 
 
 def test_a_search_says_why_scores_are_missing():

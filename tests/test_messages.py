@@ -379,10 +379,10 @@ def test_a_baseline_that_is_none_is_told_by_the_option(tmp_path, capsys):
     assert told.endswith("expected a report that --json wrote.")
 
 
-def test_a_regressor_is_told_by_what_it_is(tmp_path, capsys):
-    model = RandomForestRegressor(2).fit(FRAME[:N], Y[:N])
+def test_a_target_of_several_values_is_told_by_what_it_is(tmp_path, capsys):
+    model = RandomForestRegressor(2).fit(FRAME[:N], np.column_stack([Y[:N], Y[:N]]))
     told = refusal(capsys, tmp_path, model, FRAME, Y)
-    assert told.startswith("The model must be a classifier, but RandomForestRegressor")
+    assert told.startswith("The model RandomForestRegressor has 2 outputs.")
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_mean_head_is_the_cross_fitted_residual(data):
     assert_allclose(scores, expected, atol=1e-10)
 
     outside = as_records(X + 0.01, y)
-    log_proba = responder.log_proba(model, X + 0.01)
+    log_proba = responder.answer(model, X + 0.01)
     signal = log_proba[np.arange(400), y] - log_proba[np.arange(400), 1 - y]
     table = np.column_stack([X + 0.01, y == 0, y == 1])
     by_fold = signal - np.array([m.predict(table) for m, _ in attack.estimators_])

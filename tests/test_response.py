@@ -36,7 +36,7 @@ def test_every_kind_of_target_answers(name, n_classes):
     assert log_proba.shape == (N_RECORDS, n_classes)
     assert log_proba.dtype == np.float64
     assert np.isfinite(log_proba).all()
-    assert_array_equal(responder.log_proba(target, X), log_proba)
+    assert_array_equal(responder.answer(target, X), log_proba)
     if kind == "predict_proba":
         proba = np.asarray(target.predict_proba(X), dtype=np.float64)
         floor = responder.floor

@@ -265,7 +265,7 @@ def test_a_pipeline_of_membership_signals(model, records, is_member):
     assert_array_equal(table.index, records.index)
 
     fitted = pipeline[0]
-    log_proba = fitted._responder.log_proba(model, records[["height", "job", "age"]])
+    log_proba = fitted._responder.answer(model, records[["height", "job", "age"]])
     codes = (records["credit"] == "granted").to_numpy().astype(int)
     assert_array_equal(table["confidence"], confidence(log_proba, codes))
     assert_array_equal(table["entropy"], entropy(log_proba))

@@ -5,10 +5,11 @@
 
 import numpy as np
 import pytest
-from helpers.targets import (
+from helpers.other_packages import (
     ATTACKS,
     TARGETS,
     attack_on,
+    has_no_equations,
     made,
     records_of,
     sides_of,
@@ -66,7 +67,12 @@ def test_it_is_attacked(target, attack):
         pytest.skip(f"{attack} says that it is not for this model")
     records, is_member = records_of(name)
     known = is_member if isinstance(own, SupervisedAttack) else None
-    scores = own.fit_score(records, known)
+    try:
+        scores = own.fit_score(records, known)
+    except ValueError as error:
+        if not has_no_equations(error):
+            raise
+        pytest.skip("nothing is known of what this file stores")
     assert np.isfinite(scores).all()
     assert np.array_equal(own.score_samples(records), scores)
     assert 0 <= roc_auc_score(is_member, scores) <= 1

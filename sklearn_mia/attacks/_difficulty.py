@@ -43,7 +43,7 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
 
     Parameters
     ----------
-    target_estimator : classifier
+    target_estimator : classifier or regressor
         The fitted model under attack. Never refitted, never changed; a clone of the
         attack keeps it by identity.
 
@@ -51,9 +51,10 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
         The recipe of the shadows, cloned for each; None takes the target's (what a
         `FrozenEstimator` holds, the `best_estimator_` of a search).
 
-    signal : str or callable, default="logit"
-        The signal :math:`s_0`; formulas in :mod:`sklearn_mia.signals`. The logit is
-        best for trees, the loss as good for linear models.
+    signal : str or callable, default="auto"
+        The signal :math:`s_0`; formulas in :mod:`sklearn_mia.signals`. "auto" is
+        "logit", of a regressor "absolute_error". The logit is best for trees, the loss
+        as good for linear models.
 
     method : {"mean", "rank"}, default="mean"
         Difference to the mean, or rank among the shadows.
@@ -72,9 +73,9 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
         reaches in other modules is not tracked: clear the folder when it changes.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label. "auto": in a frame the one
-        column that the target was not trained on, else the last. None: records carry
-        no label, the target's own prediction stands in.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values
@@ -164,13 +165,14 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
         "signal": [str, callable],
         "method": [StrOptions({"mean", "rank"})],
     }
+    has_regression = True
 
     def __init__(
         self,
         target_estimator=None,
         *,
         shadow_estimator=None,
-        signal="logit",
+        signal="auto",
         method="mean",
         n_shadows=16,
         keep_models=True,
@@ -199,7 +201,7 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
         self.random_state = random_state
 
     def _signal(self):
-        return as_signal(self.signal)
+        return as_signal(self.signal, self._signals)
 
     def _score(self, target, signals, members, in_pool):
         members = members & in_pool

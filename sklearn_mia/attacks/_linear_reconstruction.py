@@ -51,11 +51,12 @@ class LinearReconstructionAttack(BaseAttack):
 
     Parameters
     ----------
-    target_estimator : classifier
+    target_estimator : classifier or regressor
         The fitted model under attack. Never refitted, never changed; a clone of the
-        attack keeps it by identity. Trees, forests, boosting, linear models, naive
-        Bayes and discriminant analysis have equations, and so have many steps before
-        them; see :func:`sklearn_mia.equations.known_families`.
+        attack keeps it by identity. Trees, forests, boosting and linear models, of
+        classes or of values, naive Bayes and discriminant analysis have equations, and
+        so have many steps before them; see
+        :func:`sklearn_mia.equations.known_families`.
 
     prior : float or "auto", default="auto"
         Share of the pool that is in the training data, in (0, 1). "auto" divides the
@@ -72,9 +73,9 @@ class LinearReconstructionAttack(BaseAttack):
         Most iterations of the solver, for more than 10,000 records and equations.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label. "auto": in a frame the one
-        column that the target was not trained on, else the last. None: records carry
-        no label, the target's own prediction stands in.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values
@@ -176,6 +177,7 @@ class LinearReconstructionAttack(BaseAttack):
         "equations": [StrOptions({"file", "outputs"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
     }
+    has_regression = True
 
     def __init__(
         self,
@@ -236,7 +238,7 @@ class LinearReconstructionAttack(BaseAttack):
         features, codes = take(pool.features, first), pool.codes[first]
         self._found = None
         if self.equations == "outputs":
-            answers = take(pool.log_proba, first)
+            answers = take(pool.answer, first)
             model = self.target_estimator
             self._found = model_from_answers(model, features, answers)
         system = self._system(features, codes)
@@ -283,7 +285,8 @@ class LinearReconstructionAttack(BaseAttack):
         return _solved(system, given | settings)
 
     def _system(self, features, codes):
-        labels, model = self._responder.classes[codes], self.target_estimator
+        classes, model = self._responder.classes, self.target_estimator
+        labels = codes if classes is None else classes[codes]
         if self._found is not None:
             features = open_model(model, features, same_answers=True).features
             # A wrapper may encode the labels, in their order.

@@ -10,6 +10,9 @@ _PER_RECORD_FROM = 64
 _SMALLEST_SHARE_OF_POOLED = 0.1
 _PRIOR_SHADOWS = 4
 _TINY_VARIANCE = 1e-12
+# Where a regressor gives its records back exactly, what it gives others would else
+# count as infinitely far from that.
+_LEAST_SHARE_OF_OUT = 0.01
 
 
 def log_likelihood_ratio(target, mean_in, var_in, mean_out, var_out):
@@ -101,9 +104,13 @@ class LiRA(BaseShadowAttack):
     :math:`s = (\varphi - \mu_{out}) / \sigma_{out}`: an answer far *below* that of
     models without the record is no sign of membership.
 
+    Of a regressor :math:`\varphi` is the residual, value less prediction. Models with
+    the record have one nearer to 0, from either side; offline the score is how far the
+    target's is from :math:`\mu_{out}` towards 0.
+
     Parameters
     ----------
-    target_estimator : classifier
+    target_estimator : classifier or regressor
         The fitted model under attack. Never refitted, never changed; a clone of the
         attack keeps it by identity.
 
@@ -122,7 +129,7 @@ class LiRA(BaseShadowAttack):
         "pooled" is one variance for IN and one for OUT, within records. "per_record"
         needs many shadows: with few it falls below the plain loss attack. "shrunk" is
         that of the record drawn to the pooled one, which counts as 4 shadows. "auto"
-        is pooled below 64 shadows, else per record.
+        is pooled below 64 shadows (shrunk of a regressor), else per record.
 
     n_shadows : int, default=16
         Shadow models to train, the cost in fits of the target; even, since they come
@@ -138,9 +145,9 @@ class LiRA(BaseShadowAttack):
         reaches in other modules is not tracked: clear the folder when it changes.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label. "auto": in a frame the one
-        column that the target was not trained on, else the last. None: records carry
-        no label, the target's own prediction stands in.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values
@@ -203,7 +210,8 @@ class LiRA(BaseShadowAttack):
 
     Notes
     -----
-    The variance of a record is never taken below a tenth of the pooled one. A record
+    The variance of a record is never taken below a tenth of the pooled one, and that of
+    IN shadows of a regressor not below a hundredth of that of OUT shadows. A record
     without IN (or OUT) cells takes them from its other side, by the mean gap.
 
     References
@@ -233,6 +241,7 @@ class LiRA(BaseShadowAttack):
         "mode": [StrOptions({"auto", "online", "offline"})],
         "variance": [StrOptions({"auto", "pooled", "per_record", "shrunk"})],
     }
+    has_regression = True
 
     def __init__(
         self,
@@ -285,12 +294,18 @@ class LiRA(BaseShadowAttack):
             )
         )
 
+        if self._responder.classes is None:
+            self._var_in = max(self._var_in, _LEAST_SHARE_OF_OUT * self._var_out)
+
     def _score(self, target, signals, members, in_pool):
         if self.mode == "offline":
             members = members & in_pool
             mean_out = side_mean(signals, members, False)
             var_out = self._variance(self._var_out, mean_out, signals, members, False)
-            return (target - mean_out) / np.sqrt(var_out)
+            towards = 1.0
+            if self._responder.classes is None:
+                towards = -np.sign(mean_out)
+            return towards * (target - mean_out) / np.sqrt(var_out)
         mean_in = side_mean(signals, members, True)
         mean_out = side_mean(signals, members, False)
         var_in = self._variance(self._var_in, mean_in, signals, members, True)
@@ -299,13 +314,14 @@ class LiRA(BaseShadowAttack):
         return log_likelihood_ratio(target, mean_in, var_in, mean_out, var_out)
 
     def _variance(self, pooled, mean, signals, members, inside):
-        per_record = self.variance == "per_record" or (
-            self.variance == "auto" and len(members) >= _PER_RECORD_FROM
-        )
-        if not per_record and self.variance != "shrunk":
+        variance = self.variance
+        if variance == "auto":
+            few = "shrunk" if self._responder.classes is None else "pooled"
+            variance = few if len(members) < _PER_RECORD_FROM else "per_record"
+        if variance == "pooled":
             return pooled
         squares, count = squares_around(mean, signals, members, inside)
-        if self.variance == "shrunk":
+        if variance == "shrunk":
             freedom = np.maximum(count - 1, 0)
             return (_PRIOR_SHADOWS * pooled + squares) / (_PRIOR_SHADOWS + freedom)
         own = np.divide(

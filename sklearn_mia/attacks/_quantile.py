@@ -48,18 +48,19 @@ def draw_folds(ids, n_folds, seed):
 class RecordTable:
     """Records as a table of numbers for a regressor.
 
-    Numbers stay as they are, with NaN for what is missing. The class label and the
-    columns that are not numbers are categories: coded 0, 1, ... by frequency, or one
-    column each. Documents, images and the like are told by about 64 numbers: counts of
-    hashed words, cells or statistics of them, and lengths.
+    Numbers stay as they are, with NaN for what is missing, and so does the value that a
+    regressor predicts. The class label and the columns that are not numbers are
+    categories: coded 0, 1, ... by frequency, or one column each. Documents, images and
+    the like are told by about 64 numbers: counts of hashed words, cells or statistics
+    of them, and lengths.
 
     Parameters
     ----------
     features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
         Features of the pool.
 
-    n_classes : int
-        Classes of the target.
+    n_classes : int or None
+        Classes of the target, None of a regressor.
 
     one_hot : bool
         Whether a category becomes one column a value.
@@ -80,7 +81,8 @@ class RecordTable:
                 most = _MOST_ONE_HOT if one_hot else _MOST_CATEGORIES
                 self._known[j] = values[np.argsort(-counts, kind="stable")[:most]]
         self.is_category = np.array(
-            [c in self._known for c in range(j + 1)] + [n_classes <= _MOST_CATEGORIES]
+            [c in self._known for c in range(j + 1)]
+            + [n_classes is not None and n_classes <= _MOST_CATEGORIES]
         )
 
     def transform(self, features, codes):
@@ -91,7 +93,7 @@ class RecordTable:
         features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
 
         codes : ndarray of shape (n_records,)
-            Column of the class label.
+            Column of the class label, or the value to predict.
 
         Returns
         -------
@@ -104,7 +106,8 @@ class RecordTable:
             else numbers_of(column)
             for j, column in enumerate(columns_of(features))
         ]
-        parts.append(np.eye(self.n_classes)[codes] if self.one_hot else codes)
+        is_code = self.one_hot and self.n_classes is not None
+        parts.append(np.eye(self.n_classes)[codes] if is_code else codes)
         return np.column_stack(parts).astype(np.float64)
 
     def _coded(self, cells, known):
@@ -191,7 +194,7 @@ class QuantileRegressionAttack(BaseAttack):
 
     Parameters
     ----------
-    target_estimator : classifier
+    target_estimator : classifier or regressor
         The fitted model under attack. Never refitted, never changed; a clone of the
         attack keeps it by identity.
 
@@ -210,17 +213,17 @@ class QuantileRegressionAttack(BaseAttack):
         Quantile of the default estimator for ``head="quantile"``; "auto" is
         ``1 - max_fpr``, or less in a pool too small for it: 10 records should be above.
 
-    signal : str or callable, default="logit"
+    signal : str or callable, default="auto"
         What is read from the target's answer; formulas in
-        :mod:`sklearn_mia.signals`.
+        :mod:`sklearn_mia.signals`. "auto" is "logit", of a regressor "absolute_error".
 
     n_folds : int, default=5
         Folds of the pool.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label. "auto": in a frame the one
-        column that the target was not trained on, else the last. None: records carry
-        no label, the target's own prediction stands in.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values
@@ -310,6 +313,7 @@ class QuantileRegressionAttack(BaseAttack):
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
+    has_regression = True
 
     def __init__(
         self,
@@ -318,7 +322,7 @@ class QuantileRegressionAttack(BaseAttack):
         estimator=None,
         head="mean",
         quantile="auto",
-        signal="logit",
+        signal="auto",
         n_folds=5,
         label_column="auto",
         member_label=None,
@@ -341,7 +345,7 @@ class QuantileRegressionAttack(BaseAttack):
         self.random_state = random_state
 
     def _fit_scores(self, pool, is_member):
-        self._function = as_signal(self.signal)
+        self._function = as_signal(self.signal, self._signals)
         signal, units = self._signal(pool), pool.units
         # A record without a signal teaches nothing and gets no score.
         usable = np.isfinite(signal)
@@ -356,7 +360,9 @@ class QuantileRegressionAttack(BaseAttack):
             )
         self._seed = seed = root_seed(self.random_state)
         self._table = RecordTable(
-            pool.features, pool.log_proba.shape[1], self.estimator is not None
+            pool.features,
+            None if pool.answer.ndim == 1 else pool.answer.shape[1],
+            self.estimator is not None,
         )
         table = self._table.transform(pool.features, pool.codes)
         # By content, so that the order of the pool does not matter.
@@ -416,7 +422,7 @@ class QuantileRegressionAttack(BaseAttack):
         return location, spread
 
     def _signal(self, queries):
-        return self._function(queries.log_proba, queries.codes)
+        return self._function(queries.answer, queries.codes)
 
     def _score_queries(self, queries):
         # One regression a record, as in the pool: the mean of all would be less noisy

@@ -60,6 +60,29 @@ def offline_mean(mean_out, a):
     return 0.5 * ((1 + a) * mean_out + (1 - a))
 
 
+def median_out(signals, members):
+    """Median squared error of OUT shadows, the variance of a regressor's density.
+
+    Parameters
+    ----------
+    signals : ndarray of shape (n_shadows, n_records)
+        Negative squared errors.
+
+    members : ndarray of shape (n_shadows, n_records), dtype bool
+
+    Returns
+    -------
+    square : float
+        Above 0: where most are 0 the mean, and 1 where all are.
+    """
+    out = -signals[~members]
+    out = out[np.isfinite(out)]
+    for middle in (np.median, np.mean) if len(out) else ():
+        if (square := float(middle(out))) > 0:
+            return square
+    return 1.0
+
+
 class RMIA(BaseShadowAttack):
     r"""Robust membership inference attack: the target against the average model.
 
@@ -75,9 +98,14 @@ class RMIA(BaseShadowAttack):
     ratio and ranks records alike, with more ties. Strong with few shadows; the two
     sides count equally, so that the number of IN models of a record tells nothing.
 
+    Of a regressor p is the density of a normal distribution at the value y, around the
+    prediction f, up to a factor: :math:`\log p = -(y - f)^2 / (2 \sigma^2)`, with
+    :math:`\sigma` the median absolute error of OUT shadows in the pool. (A ratio of the
+    errors themselves finds nothing at low false-alarm rates.)
+
     Parameters
     ----------
-    target_estimator : classifier
+    target_estimator : classifier or regressor
         The fitted model under attack. Never refitted, never changed; a clone of the
         attack keeps it by identity.
 
@@ -98,7 +126,8 @@ class RMIA(BaseShadowAttack):
         them. "auto" takes the a of the best AUC when shadows play the target.
 
     temperature : float, default=1.0
-        Probabilities are raised to 1 / temperature and normalised first.
+        Probabilities are raised to 1 / temperature and normalised first; of a regressor
+        it is a factor of :math:`\sigma^2`.
 
     n_shadows : int, default=16
         Shadow models to train, the cost in fits of the target; even, since they come
@@ -130,9 +159,9 @@ class RMIA(BaseShadowAttack):
         reaches in other modules is not tracked: clear the folder when it changes.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label. "auto": in a frame the one
-        column that the target was not trained on, else the last. None: records carry
-        no label, the target's own prediction stands in.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values
@@ -219,7 +248,7 @@ class RMIA(BaseShadowAttack):
     """
 
     explanation = (
-        "Asks by how much the model gives a record a higher probability than models "
+        "Asks by how much the model's answer fits a record better than those of models "
         "like it do on average."
     )
     _parameter_constraints: dict = {
@@ -235,6 +264,7 @@ class RMIA(BaseShadowAttack):
         "refit_preprocessing": ["boolean"],
     }
 
+    has_regression = True
     _gives_log_ratios = True
 
     def __init__(
@@ -282,7 +312,8 @@ class RMIA(BaseShadowAttack):
         if self.trees_per_shadow is not None:
             auto = self.trees_per_shadow == "auto"
             n_trees = _THIN if auto else self.trees_per_shadow
-            n_classes = len(self._responder.classes)
+            classes = self._responder.classes
+            n_classes = None if classes is None else len(classes)
             thin, n_full = thin_recipe(recipe, n_trees, n_classes)
             if thin is not None and n_trees < n_full:
                 recipe, self._thin = thin, True
@@ -290,11 +321,15 @@ class RMIA(BaseShadowAttack):
         return recipe, self.n_shadows_
 
     def _signal(self):
-        if self.temperature == 1:
-            return loss
+        if self.temperature == 1 or self._responder.classes is None:
+            return self._signals.loss
         return partial(tempered_loss, temperature=self.temperature)
 
     def _calibrate(self, pool, signals, members):
+        self._width = 1.0
+        if self._responder.classes is None:
+            self._width = 2 * self.temperature * median_out(signals, members)
+        signals = signals / self._width
         self._gap = MeanGap(
             *(side_mean(map(np.exp, signals), members, side) for side in (True, False))
         )
@@ -320,6 +355,7 @@ class RMIA(BaseShadowAttack):
         return float(_OFFLINE_A_GRID[np.argmax(totals)])
 
     def _score(self, target, signals, members, in_pool):
+        target, signals = target / self._width, signals / self._width
         if self.mode == "offline":
             mean_out = side_mean(map(np.exp, signals), members & in_pool, False)
             mean = offline_mean(mean_out, self.offline_a_)

@@ -11,28 +11,28 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklearn_mia.base._target import TargetMixin
 from sklearn_mia.response import check_target
-from sklearn_mia.signals import SIGNALS, as_signal, signal_name
+from sklearn_mia.signals import as_signal, signal_name, signals_for
 
 
-def signal_table(log_proba, codes, signals):
-    """Compute named signals, one column each.
+def signal_table(answer, codes, functions):
+    """Compute signals, one column each.
 
     Parameters
     ----------
-    log_proba : ndarray of shape (n_records, n_classes)
+    answer : ndarray of shape (n_records, n_classes) or (n_records,)
 
     codes : ndarray of shape (n_records,)
 
-    signals : iterable of str or callable
+    functions : iterable of callable
 
     Returns
     -------
     table : ndarray of shape (n_records, n_signals)
     """
-    return np.column_stack([as_signal(s)(log_proba, codes) for s in signals])
+    return np.column_stack([function(answer, codes) for function in functions])
 
 
-def check_signals(signals):
+def check_signals(signals, known):
     """Raise ValueError for an empty list of signals or an unknown name.
 
     Parameters
@@ -40,19 +40,22 @@ def check_signals(signals):
     signals : iterable of str or callable, or None
         None takes all names known.
 
+    known : SignalSet
+        Of the kind of model.
+
     Returns
     -------
     signals : list of str or callable
+
+    functions : list of callable
     """
-    signals = list(SIGNALS) if signals is None else list(signals)
+    signals = list(known.known) if signals is None else list(signals)
     if not signals:
         raise ValueError(
-            f"signals={signals!r} must hold at least one of {', '.join(SIGNALS)}, or a "
-            "callable."
+            f"signals={signals!r} must hold at least one of {', '.join(known.known)}, "
+            "or a callable."
         )
-    for signal in signals:
-        as_signal(signal)
-    return signals
+    return signals, [as_signal(signal, known) for signal in signals]
 
 
 class MembershipSignals(
@@ -66,7 +69,7 @@ class MembershipSignals(
 
     Parameters
     ----------
-    target_estimator : classifier
+    target_estimator : classifier or regressor
         The fitted model under attack. Never refitted, never changed; a clone keeps it
         by identity.
 
@@ -75,9 +78,9 @@ class MembershipSignals(
         ``signal(log_proba, labels)``; None takes all names.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label. "auto": in a frame the one
-        column that the target was not trained on, else the last. None: records carry
-        no label, the target's own prediction stands in.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     response_method : str, default="auto"
         How the target is asked: "predict_proba", "decision_function", "predict", or
@@ -154,9 +157,8 @@ class MembershipSignals(
         self : estimator instance
             The fitted transformer.
         """
-        self.signals_ = check_signals(self.signals)
-        self._functions = [as_signal(signal) for signal in self.signals_]
-        check_target(self.target_estimator)
+        known = signals_for(check_target(self.target_estimator))
+        self.signals_, self._functions = check_signals(self.signals, known)
         self._fit_target(self._check_records(X, reset=True))
         return self
 
@@ -175,7 +177,7 @@ class MembershipSignals(
         """
         check_is_fitted(self)
         queries = self._ask_target(X)
-        return signal_table(queries.log_proba, queries.codes, self._functions)
+        return signal_table(queries.answer, queries.codes, self._functions)
 
     def get_feature_names_out(self, input_features=None):
         """Get the names of the signals.

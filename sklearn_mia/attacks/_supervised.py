@@ -11,26 +11,32 @@ from sklearn_mia._compat import set_random_states
 from sklearn_mia.attacks._signal_table import check_signals, signal_table
 from sklearn_mia.base import BaseAttack
 from sklearn_mia.base._target import target_tag
-from sklearn_mia.signals import as_signal, signal_name
+from sklearn_mia.signals import residual, signal_name
 
 
-def signals_and_class(log_proba, codes, signals):
+def signals_and_class(answer, codes, functions):
     """Features of a supervised attack: the signals, and the class as one-hot columns.
+
+    Of a regressor the value to predict and the residual stand for the class.
 
     Parameters
     ----------
-    log_proba : ndarray of shape (n_records, n_classes)
+    answer : ndarray of shape (n_records, n_classes) or (n_records,)
 
     codes : ndarray of shape (n_records,)
 
-    signals : iterable of str or callable
+    functions : iterable of callable
+        The signals.
 
     Returns
     -------
-    table : ndarray of shape (n_records, n_signals + n_classes)
+    table : ndarray of shape (n_records, n_signals + n_classes), or n_signals + 2
     """
-    one_hot = np.eye(log_proba.shape[1])[codes]
-    return np.hstack([signal_table(log_proba, codes, signals), one_hot])
+    if answer.ndim == 1:
+        own = np.column_stack([codes, residual(answer, codes)])
+    else:
+        own = np.eye(answer.shape[1])[codes]
+    return np.hstack([signal_table(answer, codes, functions), own])
 
 
 def membership_scores(estimator, table):
@@ -89,7 +95,7 @@ class SupervisedAttack(BaseAttack):
 
     Parameters
     ----------
-    target_estimator : classifier
+    target_estimator : classifier or regressor
         The fitted model under attack. Never refitted, never changed; a clone of the
         attack keeps it by identity.
 
@@ -103,9 +109,9 @@ class SupervisedAttack(BaseAttack):
         ``signal(log_proba, labels)``; None takes all names.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label. "auto": in a frame the one
-        column that the target was not trained on, else the last. None: records carry
-        no label, the target's own prediction stands in.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values
@@ -131,7 +137,8 @@ class SupervisedAttack(BaseAttack):
         The fitted classifier of membership.
 
     signals_ : list of str or callable
-        The signals that it reads, before the one-hot columns of the class.
+        The signals that it reads, before the one-hot columns of the class, or the value
+        and the residual of a regressor.
 
     label_column_ : int, str or None
         The label column found.
@@ -183,6 +190,7 @@ class SupervisedAttack(BaseAttack):
         "signals": ["array-like", None],
         "random_state": ["random_state"],
     }
+    has_regression = True
 
     def __init__(
         self,
@@ -215,8 +223,7 @@ class SupervisedAttack(BaseAttack):
         return super()._check_membership(y)
 
     def _fit_scores(self, pool, is_member):
-        self.signals_ = check_signals(self.signals)
-        self._functions = [as_signal(signal) for signal in self.signals_]
+        self.signals_, self._functions = check_signals(self.signals, self._signals)
         estimator = self.estimator
         if estimator is None:
             estimator = HistGradientBoostingClassifier(early_stopping=False)
@@ -251,7 +258,7 @@ class SupervisedAttack(BaseAttack):
         return membership_scores(self.estimator_, self._table(queries, self.estimator_))
 
     def _table(self, queries, estimator):
-        table = signals_and_class(queries.log_proba, queries.codes, self._functions)
+        table = signals_and_class(queries.answer, queries.codes, self._functions)
         # It gets no score; not every estimator takes it.
         table[queries.unanswered] = 0
         if target_tag(estimator, "allow_nan"):

@@ -48,14 +48,15 @@ class ThresholdAttack(BaseAttack):
 
     Parameters
     ----------
-    target_estimator : classifier
+    target_estimator : classifier or regressor
         The fitted model under attack. Never refitted, never changed; a clone of the
         attack keeps it by identity.
 
-    signal : str or callable, default="logit"
+    signal : str or callable, default="auto"
         What is read from the target's answer; formulas in
-        :mod:`sklearn_mia.signals`. "logit", "loss" and "confidence" rank alike.
-        "entropy", "max_confidence" and "spread" do without the class label.
+        :mod:`sklearn_mia.signals`. "auto" is "logit", of a regressor "absolute_error".
+        "logit", "loss" and "confidence" rank alike. "entropy", "max_confidence" and
+        "spread" do without the class label.
 
     per_class : bool, default=False
         Whether each class gets a threshold of its own: the score is then the signal
@@ -64,9 +65,9 @@ class ThresholdAttack(BaseAttack):
         pool, or without spread, uses all records.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label. "auto": in a frame the one
-        column that the target was not trained on, else the last. None: records carry
-        no label, the target's own prediction stands in.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values
@@ -137,12 +138,13 @@ class ThresholdAttack(BaseAttack):
         "signal": [str, callable],
         "per_class": ["boolean"],
     }
+    has_regression = True
 
     def __init__(
         self,
         target_estimator=None,
         *,
-        signal="logit",
+        signal="auto",
         per_class=False,
         label_column="auto",
         member_label=None,
@@ -158,12 +160,19 @@ class ThresholdAttack(BaseAttack):
         self.max_fpr = max_fpr
 
     def _fit_scores(self, pool, is_member):
-        self._function = as_signal(self.signal)
-        n_classes = pool.log_proba.shape[1]
+        self._function = as_signal(self.signal, self._signals)
+        if not self.per_class:
+            return self._score_queries(pool)
+        if self._responder.classes is None:
+            raise ValueError(
+                "per_class=True, but the target is a regressor and has no classes. "
+                "Leave it out."
+            )
+        n_classes = pool.answer.shape[1]
         self._centers, self._spreads = np.zeros(n_classes), np.ones(n_classes)
-        signal = self._function(pool.log_proba, pool.codes)
+        signal = self._function(pool.answer, pool.codes)
         usable = np.isfinite(signal)
-        if self.per_class and usable.any():
+        if usable.any():
             self._centers[:] = signal[usable].mean()
             pooled = signal[usable].std()
             self._spreads[:] = pooled if pooled > 0 else 1.0
@@ -174,7 +183,7 @@ class ThresholdAttack(BaseAttack):
         return self._score_queries(pool)
 
     def _score_queries(self, queries):
-        signal = self._function(queries.log_proba, queries.codes)
+        signal = self._function(queries.answer, queries.codes)
         if not self.per_class:
             return signal
         return standardised_by_class(

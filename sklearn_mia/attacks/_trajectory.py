@@ -254,9 +254,9 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
         reaches in other modules is not tracked: clear the folder when it changes.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label. "auto": in a frame the one
-        column that the target was not trained on, else the last. None: records carry
-        no label, the target's own prediction stands in.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values
@@ -405,9 +405,11 @@ class TrajectoryAttack(BaseOptionalShadowAttack):
         """
         inner = open_model(model).classifier
         staged = hasattr(inner, "staged_predict_proba")
-        return staged or _is_xgboost(inner) or _is_lightgbm(inner)
+        known = staged or _is_xgboost(inner) or _is_lightgbm(inner)
+        return known and super().handles(model)
 
     def _check_handled(self):
+        self._check_kind()
         if not self.handles(self.target_estimator):
             name = type(open_model(self.target_estimator).classifier).__name__
             raise TypeError(

@@ -4,6 +4,7 @@ from sklearn_mia.auditing import _circumstances
 from sklearn_mia.auditing._build import build_report
 from sklearn_mia.auditing._case import case_of_predictions
 from sklearn_mia.auditing._partitions import check_slices
+from sklearn_mia.auditing._quality import quality_of
 from sklearn_mia.auditing._run import Scored
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.groups import centred_scores
@@ -190,8 +191,7 @@ def predictions_report(case, log_proba, settings, *, model_name, provenance=None
             "response": "predictions",
             "queries": None,
         },
-        log_proba=log_proba,
-        right=log_proba.argmax(axis=1) == case.codes,
+        quality=quality_of(case, log_proba, log_proba.argmax(axis=1) == case.codes),
         extra_findings=[_circumstances.only_predictions()],
         provenance=provenance,
     )

@@ -14,6 +14,7 @@ from sklearn_mia.auditing._judging import (
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, percent_interval, rate
 from sklearn_mia.auditing._provenance import file_told
+from sklearn_mia.auditing._quality import is_of_values
 from sklearn_mia.auditing._service import queries_told
 from sklearn_mia.auditing._slice_words import limit_in_words
 from sklearn_mia.auditing._text import PASSES, sides_told, step_told
@@ -109,7 +110,8 @@ def _object(content):
 
 
 def _knowledge(content, nouns):
-    told = [f"All features and the class label of each candidate {nouns.one}."]
+    label = "value to predict" if is_of_values(content["data"]) else "class label"
+    told = [f"All features and the {label} of each candidate {nouns.one}."]
     if content["settings"].get("n_shadows") is not None:
         told.append(
             "How the model was trained, to train models like it on halves of the "
@@ -125,7 +127,9 @@ def _knowledge(content, nouns):
 def _data(content, nouns):
     data = content["data"]
     told = [
-        f"{sides_told(data, nouns)}; class label {data['label_column']}, "
+        f"{sides_told(data, nouns)}; value to predict {data['label_column']}."
+        if is_of_values(data)
+        else f"{sides_told(data, nouns)}; class label {data['label_column']}, "
         f"{len(data['classes'])} classes."
     ]
     told += queries_told(content["model"]["queries"])
@@ -240,8 +244,13 @@ def _left_open(content, nouns):
         told.append(
             f"{n_small} of {len(rows)} groups of records are too small to tell."
         )
-    if "interface" in accesses and not any(
-        "LabelOnly" in attack["description"] for attack in content["attacks"]
+    of_classes = not is_of_values(content["data"])
+    if (
+        of_classes
+        and "interface" in accesses
+        and not any(
+            "LabelOnly" in attack["description"] for attack in content["attacks"]
+        )
     ):
         told.append(
             "Someone who is given labels alone and asks about changed copies of a "

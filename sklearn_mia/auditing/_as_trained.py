@@ -13,7 +13,9 @@ from sklearn_mia.auditing._known import UnknownValuesError, check_known_values
 from sklearn_mia.auditing._loading import other_version
 from sklearn_mia.columns import fitted_parts
 from sklearn_mia.hooks import cause_of
+from sklearn_mia.regression import is_regressor_model
 from sklearn_mia.response import encode_labels, predicted_codes
+from sklearn_mia.signals import absolute_error
 
 _HEAD = 200
 # Packages whose estimators say it when they get text where numbers are due.
@@ -141,7 +143,8 @@ def _better(model, taken, name, sides, as_arrays, labels):
     """The tables as they are taken, or with one column as text if that is better."""
     trial, features = taken
     whose = "members" if len(sides) == 2 else "records"
-    why = f"the model knows the classes of the {whose} better so"
+    what = "values" if is_regressor_model(model) else "classes"
+    why = f"the model knows the {what} of the {whose} better so"
     other = _with(trial, {name: "text"}, why=why)
     try:
         as_text = _taken(model, other, sides, as_arrays)
@@ -161,8 +164,13 @@ def _better(model, taken, name, sides, as_arrays, labels):
 
 
 def _of_own_class(model, features, labels):
-    """Probability that a model gives the class of each record, or whether it is it."""
+    """Probability that a model gives the class of each record, or whether it is it.
+
+    Of a regressor the negative absolute error.
+    """
     features = tables.own_copy(features)
+    if is_regressor_model(model):
+        return absolute_error(np.ravel(model.predict(features)), labels.to_numpy())
     codes = encode_labels(labels.to_numpy(), np.asarray(model.classes_))
     if not hasattr(model, "predict_proba"):
         return predicted_codes(model, features) == codes

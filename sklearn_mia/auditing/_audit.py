@@ -11,6 +11,7 @@ from sklearn_mia.auditing._build import build_report
 from sklearn_mia.auditing._case import make_case
 from sklearn_mia.auditing._known import check_known_values, spread
 from sklearn_mia.auditing._partitions import check_slices
+from sklearn_mia.auditing._quality import ask_model, quality_of
 from sklearn_mia.auditing._run import (
     attacks_by_name,
     check_attacks,
@@ -31,7 +32,6 @@ from sklearn_mia.hooks import without_addresses
 from sklearn_mia.metrics import epsilon_lower_bound
 from sklearn_mia.progress import stage
 from sklearn_mia.redaction import without_values
-from sklearn_mia.response import make_responder, predicted_codes
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.tables import take
 from sklearn_mia.workers import check_timeout
@@ -82,7 +82,7 @@ def audit(
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or regressor
         The trained model. Never refitted, never changed.
 
     X_train, y_train : {array-like, sparse matrix, DataFrame} of shape \
@@ -146,11 +146,12 @@ def audit(
         solutions of its equations.
 
     slices : str or tuple, default="auto"
-        Groups of records to look at: ``"class"``; ``"loss"``, tenths by the loss of
-        models that did not train on the record; ``"rarity"``, by how many records share
-        the rarest two values that a record has, or, of documents and the like, their
-        ``"length"``; with groups ``"size"``, by the number of records of a group; names
-        of columns or, in an array, their positions. "auto" is all of these four.
+        Groups of records to look at: ``"class"``, of a regressor ``"value"``, fifths of
+        what it predicts; ``"loss"``, tenths by the loss of models that did not train on
+        the record; ``"rarity"``, by how many records share the rarest two values that a
+        record has, or, of documents and the like, their ``"length"``; with groups
+        ``"size"``, by the number of records of a group; names of columns or, in an
+        array, their positions. "auto" is all of these four.
 
     min_slice_size : int, default=30
         Members, and non-members, below which a slice is not evaluated.
@@ -330,7 +331,7 @@ def audit_case(
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or regressor
 
     case : Case
 
@@ -381,11 +382,8 @@ def audit_case(
     )
     chosen, fitted_before = check_attacks(attacks, model)
     accesses = accesses_told(release, chosen, chosen=not is_default)
-    right = predicted_codes(model, case.asked, case.classes) == case.codes
-    responder, log_proba = make_responder(
-        model, case.asked, case.classes, settings.response_method
-    )
-    answered = ~np.isnan(log_proba).all(axis=1)
+    responder, answer, right = ask_model(model, case, settings.response_method)
+    answered = ~np.isnan(answer.reshape(len(answer), -1)).all(axis=1)
     check_answered(model, case, answered)
     case = replace(case, answered=answered)
     left_out = _circumstances.check_left_out(
@@ -413,7 +411,7 @@ def audit_case(
     queries = queries_of(model, case, answered)
     if not answered.all():
         scored = of_answered(scored, answered)
-        case, log_proba = case.without(~answered), log_proba[answered]
+        case, answer = case.without(~answered), answer[answered]
         right = right[answered]
     unanswered = [name for name in chosen if name not in scored]
     of_service = check_queries(queries, most_shadows(scored), unanswered)
@@ -431,11 +429,10 @@ def audit_case(
             "response": responder.kind,
             "queries": queries,
         },
-        log_proba=log_proba,
-        right=right,
+        quality=quality_of(case, answer, right),
         accesses=accesses,
         file_failed=why,
-        response=responder.kind,
+        response=None if case.classes is None else responder.kind,
         normalised=responder.kind == "predict_proba"
         and models.is_one_against_rest(model),
         fitted_before=fitted_before,

@@ -29,7 +29,9 @@ from sklearn_mia.auditing._judging import (
 from sklearn_mia.auditing._multiplicity import max_statistic_test
 from sklearn_mia.auditing._next_steps import next_steps
 from sklearn_mia.auditing._nouns import nouns_of
+from sklearn_mia.auditing._percent import in_percent
 from sklearn_mia.auditing._provenance import provenance_of
+from sklearn_mia.auditing._quality import sides_in_words
 from sklearn_mia.auditing._report import AuditReport
 from sklearn_mia.auditing._run import Scored, judged_rows, most_shadows, record_rows
 from sklearn_mia.auditing._stored import (
@@ -49,7 +51,6 @@ from sklearn_mia.metrics import (
 )
 from sklearn_mia.progress import stage
 from sklearn_mia.risk import risky_settings
-from sklearn_mia.signals import loss
 
 # Each takes as long as the whole test of the headline, and these are enough for the
 # share of the error that differences have.
@@ -69,8 +70,7 @@ def build_report(
     *,
     model=None,
     model_content,
-    log_proba,
-    right,
+    quality,
     accesses=("interface",),
     file_failed="",
     response=None,
@@ -96,11 +96,8 @@ def build_report(
     model_content : dict
         "name" and what else is to be shown.
 
-    log_proba : ndarray of shape (n_records, n_classes)
-        What the model answered.
-
-    right : ndarray of shape (n_records,), dtype bool
-        Whether the model is right about each record.
+    quality : Quality
+        How well the model does.
 
     accesses : sequence of str, default=("interface",)
         What a verdict is told on, from the weaker to the stronger.
@@ -133,9 +130,6 @@ def build_report(
     with_rates = any(fpr is not None for _, fpr, _ in settings.slice_limits)
     slice_confidence = confidence_of(
         SLICE_SHARE / 2 if with_rates else SLICE_SHARE, settings.confidence
-    )
-    accuracy = tuple(
-        float(right[side].mean()) for side in (case.is_member, ~case.is_member)
     )
     subjects = subjects_of(case, scored)
     n_sides = subjects.sides
@@ -182,8 +176,7 @@ def build_report(
         confidence=level,
         blind=blind,
         response=response,
-        log_proba=log_proba,
-        right=right,
+        quality=quality,
         fitted_before=fitted_before,
         model=model_content["name"],
         target=model,
@@ -196,7 +189,7 @@ def build_report(
     lead = attacks[0]["name"]
 
     def sliced():
-        difficulty = _partitions.difficulty_of(evidence, -loss(log_proba, case.codes))
+        difficulty = _partitions.difficulty_of(evidence, quality.losses)
         slicings = _partitions.slicings_of(settings.slices, case, difficulty)
         stage(_work.SLICES)
         by_access = _slices.evaluate_slices(
@@ -242,7 +235,7 @@ def build_report(
             most_reversed,
             1 - confidence,
             leak,
-            accuracy,
+            sides_in_words(quality.told, shown=in_percent),
             nouns,
         ),
         checks.run(
@@ -284,7 +277,9 @@ def build_report(
         risky = checks.run(
             "settings of the model", risky_settings, model, default=risky
         )
-    labels_only = checks.run("right and wrong answers", _labels_only, case, right)
+    labels_only = checks.run(
+        "right and wrong answers", _labels_only, case, quality.right
+    )
     findings = _by_severity([*findings, *extra_findings, *checks.failed])
     auc_of, rate_of = _values_to_judge(case, scored, subjects, attacks, level, seed)
 
@@ -364,9 +359,8 @@ def build_report(
             "n_features": None if not case.has_columns else case.features.shape[1],
             "n_distinct": int(case.units.max() + 1),
             "label_column": case.label_name,
-            "classes": [str(c) for c in case.classes.tolist()],
-            "accuracy_members": accuracy[0],
-            "accuracy_nonmembers": accuracy[1],
+            "classes": [] if case.classes is None else list(map(str, case.classes)),
+            **quality.told,
             "n_dropped": n_dropped,
         },
         "nouns": nouns._asdict(),
@@ -402,6 +396,8 @@ def build_report(
 
 def _labels_only(case, right):
     """What those can tell who learn no more than whether the model is right."""
+    if right is None:
+        return None
     values = right.astype(float)
     result = Scored(values, None, "right or wrong", ratios=centred_scores(values))
     rows = subjects_of(case, {"right": result}).rows("right")

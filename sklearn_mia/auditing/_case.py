@@ -50,9 +50,11 @@ class Case:
         The features as the model was trained on them.
 
     labels, codes : ndarray of shape (n_records,)
-        Class of each record, and its position among the classes of the model.
+        Class of each record, and its position among the classes of the model; of a
+        regressor the value to predict, and the same as float64.
 
-    classes : ndarray of shape (n_classes,)
+    classes : ndarray of shape (n_classes,) or None
+        None of a regressor.
 
     is_member : ndarray of shape (n_records,), dtype bool
 
@@ -85,7 +87,7 @@ class Case:
     asked: object
     labels: np.ndarray
     codes: np.ndarray
-    classes: np.ndarray
+    classes: np.ndarray | None
     is_member: np.ndarray
     ids: np.ndarray
     content_ids: np.ndarray
@@ -292,7 +294,7 @@ def one_table(
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or regressor
 
     features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
 
@@ -353,7 +355,7 @@ def make_case(
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or regressor
 
     X_train, X_test : {array-like, sparse matrix, DataFrame}
 
@@ -375,7 +377,10 @@ def make_case(
     labels = []
     for X, y, name in ((X_train, y_train, "y_train"), (X_test, y_test, "y_test")):
         if y is None:
-            raise ValueError(f"{name} is None; expected the class of each record.")
+            raise ValueError(
+                f"{name} is None; expected the class, or the value to predict, of each "
+                "record."
+            )
         y = as_labels(y, name)
         if len(y) != _num_samples(X):
             raise ValueError(

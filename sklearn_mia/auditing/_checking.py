@@ -10,7 +10,6 @@ from sklearn_mia.base._evidence import shadows_without_class
 from sklearn_mia.base._with_shadows import BaseShadowAttack
 from sklearn_mia.columns import dropped_columns
 from sklearn_mia.items import lengths_of
-from sklearn_mia.signals import loss
 from sklearn_mia.tables import as_numbers, column_names, columns_of, is_frame
 
 _ORDER = "record order"
@@ -29,7 +28,7 @@ def what_shadows_say(scored):
     return next(with_answers, found[0] if found else None)
 
 
-def _regime(evidence, case, log_proba, response):
+def _regime(evidence, case, quality, response):
     """How like the target the shadows are; see `_circumstances.check_regime`."""
     if evidence is None or evidence.log_proba is None or evidence.response != response:
         return None
@@ -37,7 +36,7 @@ def _regime(evidence, case, log_proba, response):
     right = evidence.log_proba > even
     inside = np.array([r[m].mean() for r, m in zip(right, members, strict=True)])
     outside = np.array([r[~m].mean() for r, m in zip(right, members, strict=True)])
-    target = loss(log_proba, case.codes) > even
+    target = -quality.losses > even
     return {
         "target_size": int(case.is_member.sum()),
         "shadow_size": float(members.sum(axis=1).mean()),
@@ -52,10 +51,10 @@ def _regime(evidence, case, log_proba, response):
 
 
 def _lost_classes(evidence, case):
-    if evidence is None or evidence.log_proba is None:
+    if evidence is None or evidence.log_proba is None or case.classes is None:
         return {}
     classes = case.classes.tolist()
-    n_without = shadows_without_class(evidence.log_proba, case.codes, len(classes))
+    n_without = shadows_without_class(evidence.log_proba, case.codes, case.classes)
     return {
         str(label): n for label, n in zip(classes, n_without.tolist(), strict=True) if n
     }
@@ -82,8 +81,7 @@ def collect_findings(
     confidence,
     blind,
     response,
-    log_proba,
-    right,
+    quality,
     fitted_before,
     model,
     target,
@@ -119,7 +117,7 @@ def collect_findings(
             )
         ),
         "shadow models unlike the target": lambda: _circumstances.check_regime(
-            _regime(evidence, case, log_proba, response)
+            _regime(evidence, case, quality, response)
         ),
         "the target among the shadow models": lambda: _circumstances.check_twins(
             None if evidence is None else evidence.members, is_member
@@ -139,8 +137,8 @@ def collect_findings(
             fitted_before
         ),
         "swapped sides": lambda: _findings.check_swapped(
-            right,
-            -loss(log_proba, case.codes),
+            quality.right,
+            quality.compared,
             is_member,
             record_permuter(case),
             alpha=1 - confidence_of(SWAPPED_SHARE, settings.confidence),

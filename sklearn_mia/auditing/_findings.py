@@ -408,8 +408,9 @@ def check_swapped(right, losses, is_member, permuter, *, alpha, seed=0):
 
     Parameters
     ----------
-    right : ndarray of shape (n_records,), dtype bool
-        Whether the model is right about each record.
+    right : ndarray of shape (n_records,), dtype bool, or None
+        Whether the model is right about each record; None of a regressor, whose losses
+        alone are compared, its absolute errors.
 
     losses : ndarray of shape (n_records,)
 
@@ -423,23 +424,26 @@ def check_swapped(right, losses, is_member, permuter, *, alpha, seed=0):
     seed : int, default=0
     """
     sides = is_member, ~is_member
-    accuracy, loss = ([float(v[s].mean()) for s in sides] for v in (right, losses))
-    if accuracy[0] >= accuracy[1] and loss[0] <= loss[1]:
+    loss = [float(losses[side].mean()) for side in sides]
+    accuracy, statistics = [None, None], [MeanGapStatistic(losses)]
+    if right is not None:
+        accuracy = [float(right[side].mean()) for side in sides]
+        statistics = [MeanGapStatistic(~right), *statistics]
+    if loss[0] <= loss[1] and (right is None or accuracy[0] >= accuracy[1]):
         return None
-    statistics = [MeanGapStatistic(~right), MeanGapStatistic(losses)]
     p_values = max_statistic_test(statistics, is_member, permuter, seed=seed).adjusted
     if p_values.min() > alpha:
         return None
-    said = []
-    if p_values[0] <= alpha:
+    said, what = [], "loss" if right is not None else "absolute error"
+    if right is not None and p_values[0] <= alpha:
         said.append(
             f"is right on {in_percent(accuracy[1])} of the non-members but only on "
             f"{in_percent(accuracy[0])} of the members, its own training records"
         )
-    if p_values[1] <= alpha:
+    if p_values[-1] <= alpha:
         said.append(
-            f"has a mean loss of {loss[1]:.3g} on the non-members but of {loss[0]:.3g} "
-            "on the members"
+            f"has a mean {what} of {loss[1]:.3g} on the non-members but of "
+            f"{loss[0]:.3g} on the members"
         )
     return Finding(
         "MIA012",
@@ -453,8 +457,8 @@ def check_swapped(right, losses, is_member, permuter, *, alpha, seed=0):
             "accuracy_nonmembers": accuracy[1],
             "loss_members": loss[0],
             "loss_nonmembers": loss[1],
-            "p_accuracy": float(p_values[0]),
-            "p_loss": float(p_values[1]),
+            "p_accuracy": None if right is None else float(p_values[0]),
+            "p_loss": float(p_values[-1]),
         },
     )
 
@@ -477,7 +481,7 @@ def check_units(units):
     )
 
 
-def check_reversed(attack, alpha, leak, accuracy, nouns=RECORDS):
+def check_reversed(attack, alpha, leak, quality, nouns=RECORDS):
     """MIA021: an attack ranks members below non-members, more than chance explains.
 
     Parameters
@@ -491,13 +495,14 @@ def check_reversed(attack, alpha, leak, accuracy, nouns=RECORDS):
     leak : bool
         Whether an attack found members the right way round.
 
-    accuracy : pair of float
-        Of the model, on members and on non-members.
+    quality : str or None
+        How well the model does on members and on non-members, in words.
     """
     p_value = attack["p_corrected_by_metric"]["reversed"]
     if p_value > alpha:
         return None
     auc = attack["auc"]["estimate"]
+    told = "" if quality is None else f" (it {quality})"
     return Finding(
         "MIA021",
         "warning" if leak else "critical",
@@ -505,10 +510,8 @@ def check_reversed(attack, alpha, leak, accuracy, nouns=RECORDS):
         f"{attack['name']} ranks {nouns.members} below {nouns.nonmembers} (AUC "
         f"{auc:.3f}; reversed, {1 - auc:.3f}); chance would do so in "
         f"{in_percent(p_value)} of audits. {_TWO_REASONS}",
-        "Check which table the model was trained on (it is right on "
-        f"{in_percent(accuracy[0])} of the members and {in_percent(accuracy[1])} of "
-        "the non-members). If the sides are right, a leak is there: do not read a low "
-        "AUC as safety.",
+        f"Check which table the model was trained on{told}. If the sides are right, a "
+        "leak is there: do not read a low AUC as safety.",
         {"attack": attack["name"], "auc": auc, "p_corrected": p_value},
     )
 

@@ -14,13 +14,14 @@ _SIDES = {
 
 
 def typed_labels(column, classes, *, na_values=(), table="the table"):
-    """Class labels of the kind that the model knows.
+    """Class labels of the kind that the model knows, or values to predict.
 
     Parameters
     ----------
     column : Series
 
-    classes : ndarray of shape (n_classes,)
+    classes : ndarray of shape (n_classes,) or None
+        None of a regressor.
 
     na_values : list of str, default=()
 
@@ -34,7 +35,7 @@ def typed_labels(column, classes, *, na_values=(), table="the table"):
     Raises
     ------
     ValueError
-        If labels are missing, or none of the classes; none is dropped.
+        If labels are missing, or none of the classes, or no numbers; none is dropped.
     """
     missing = column.isna() | column.map(
         lambda v: isinstance(v, str) and v.strip() in {"", *na_values}
@@ -44,6 +45,8 @@ def typed_labels(column, classes, *, na_values=(), table="the table"):
             f"{int(missing.sum())} of {len(column)} records of {table} have no label "
             f"in column {column.name!r}. Fill them in or leave the records out."
         )
+    if classes is None:
+        return _values(column, table)
     classes = np.asarray(classes).tolist()
     by_value = {value: _label(value, classes) for value in column.unique()}
     unknown = column.map(lambda v: by_value[v] is None).astype(bool)
@@ -57,6 +60,24 @@ def typed_labels(column, classes, *, na_values=(), table="the table"):
     labels = np.empty(len(column), dtype=object)
     labels[:] = [by_value[v] for v in column]
     return type(column)(labels, column.index, name=column.name).infer_objects()
+
+
+def _values(column, table):
+    """Values to predict, as floats."""
+    texts = [v.strip() if isinstance(v, str) else v for v in column]
+    plain = [not isinstance(v, str) or bool(NUMBER.fullmatch(v)) for v in texts]
+    try:
+        values = [float(v) if ok else 0.0 for v, ok in zip(texts, plain, strict=True)]
+    except (TypeError, ValueError):
+        plain, values = [False], []
+    if not all(plain):
+        raise ValueError(
+            f"{plain.count(False)} of {len(column)} records of {table} have no number "
+            f"in column {column.name!r} (the first is record {plain.index(False) + 1}),"
+            " but the model is a regressor. Name the column of the value that it "
+            "predicts, or write it with a decimal point."
+        )
+    return type(column)(values, column.index, name=column.name, dtype=np.float64)
 
 
 def _label(value, classes):

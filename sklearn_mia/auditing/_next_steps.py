@@ -8,6 +8,7 @@ from sklearn_mia.auditing._judging import (
 )
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, times_as_many
+from sklearn_mia.auditing._quality import is_of_values
 from sklearn_mia.auditing._stored import without_refit_told
 from sklearn_mia.risk._measured import answers_told, more_records_told
 
@@ -116,7 +117,8 @@ def _is_to_be_lowered(content, passing):
 def _lower(content, passing):
     """Ways to make the model tell less, the cheapest first."""
     nouns, family = Nouns(**content["nouns"]), content["model"]["family"]
-    if passing.get("interface", "yes") != "yes":
+    of_classes = not is_of_values(content["data"])
+    if of_classes and passing.get("interface", "yes") != "yes":
         yield _step(
             "Answer with labels alone, CoarsenedClassifier(FrozenEstimator(model), "
             "label_only=True); probabilities that are rounded (decimals=1) hide less. "
@@ -154,7 +156,7 @@ def _lower(content, passing):
         )
     yield _step(
         "For a promise instead of a measurement, train with differential privacy (the "
-        "package diffprivlib has such classifiers): it bounds what any attack can "
+        "package diffprivlib has such models): it bounds what any attack can "
         "tell, at a price in accuracy to be measured."
     )
 

@@ -219,8 +219,10 @@ def slicings_of(slices, case, difficulty):
     """
     slicings = {}
     for name in _asked(slices, case):
-        if name == "class":
+        if name == "class" and case.classes is not None:
             groups = slice_groups(np.array([str(v) for v in case.labels.tolist()]))
+        elif name == "value" and case.classes is None:
+            groups = slice_groups(case.codes)
         elif name == "loss":
             groups = loss_groups(difficulty)
         elif name == "rarity":
@@ -239,7 +241,7 @@ def slicings_of(slices, case, difficulty):
 
 def _asked(slices, case):
     """Names of the slicings, each once."""
-    auto = ["class"]
+    auto = ["value" if case.classes is None else "class"]
     if case.features is not None:
         auto.append("loss")
     if case.has_columns and not sp.issparse(case.features):
@@ -262,8 +264,13 @@ def check_slices(slices, case):
     case : Case
     """
     for name in slices:
-        if _is(name, "auto", "class", "loss"):
+        if _is(name, "auto", "loss", "value" if case.classes is None else "class"):
             continue
+        if _is(name, "class"):
+            raise ValueError(
+                "slices holds 'class', but the model is a regressor and has none. Pass "
+                "'value', fifths of the value to predict."
+            )
         if _is(name, "size"):
             if case.groups is None:
                 raise ValueError(

@@ -24,7 +24,8 @@ def record_columns(case, scored):
     -------
     columns : dict
     """
-    columns = {"id": case.ids, "member": case.is_member, "class": case.labels}
+    label = "value" if case.classes is None else "class"
+    columns = {"id": case.ids, "member": case.is_member, label: case.labels}
     if case.groups is not None:
         columns["group"] = case.group_keys[case.groups]
     scores = {name: result.scores for name, result in scored.items()}

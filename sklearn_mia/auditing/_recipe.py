@@ -20,6 +20,7 @@ from sklearn_mia.auditing._evaluation import mean_interval, tpr_row
 from sklearn_mia.auditing._json import made_now
 from sklearn_mia.auditing._nouns import RECORDS, nouns_of
 from sklearn_mia.auditing._provenance import provenance_of
+from sklearn_mia.auditing._quality import ask_model, quality_of
 from sklearn_mia.auditing._recipe_report import (
     SCHEMA,
     SCHEMA_VERSION,
@@ -45,7 +46,7 @@ from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
 from sklearn_mia.models import model_name
 from sklearn_mia.progress import Stage, expect, stage
 from sklearn_mia.records import as_labels
-from sklearn_mia.response import predicted_codes
+from sklearn_mia.regression import is_regressor_model
 from sklearn_mia.shadows import (
     prepare_recipe,
     root_seed,
@@ -183,7 +184,8 @@ def audit_recipe(
         half_of_units(units, np.random.default_rng([seed, 2, number]))
         for number in range(n_targets)
     ]
-    _check_classes(labels, halves)
+    if not is_regressor_model(estimator):
+        _check_classes(labels, halves)
     coming = [Stage(f"model {k + 1} of {n_targets}", fits=1) for k in range(n_targets)]
     expect(coming)
     targets = []
@@ -317,7 +319,8 @@ def _attack_row(name, attack, of_recipe):
 
 
 def _target_row(model, case, scored, fprs, confidence):
-    right = predicted_codes(model, case.asked, case.classes) == case.codes
+    _, answer, right = ask_model(model, case)
+    quality = quality_of(case, answer, right)
     subjects = subjects_of(case, scored)
     n_members, n_nonmembers = subjects.sides
     of_records = None
@@ -327,8 +330,7 @@ def _target_row(model, case, scored, fprs, confidence):
             for name, result in scored.items()
         }
     return {
-        "accuracy_members": float(right[case.is_member].mean()),
-        "accuracy_nonmembers": float(right[~case.is_member].mean()),
+        **quality.told,
         "n_members": n_members,
         "n_nonmembers": n_nonmembers,
         "attacks": {

@@ -55,7 +55,11 @@ def add_recipe_command(commands, common):
     command.add_argument(
         "table", type=Path, help="CSV, Parquet or .npz: its kind of records"
     )
-    command.add_argument("--label", required=True, help="column of the class label")
+    command.add_argument(
+        "--label",
+        required=True,
+        help="column of the class label, or of the value that a regressor predicts",
+    )
     add_column_options(command)
     output = command.add_argument_group("output")
     add_json_option(output)

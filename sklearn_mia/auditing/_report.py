@@ -245,7 +245,8 @@ class AuditReport:
     def records(self):
         """One row a record, in input order, as a pandas frame.
 
-        Columns: "id" (the caller's), "member", "class"; for each attack its score and
+        Columns: "id" (the caller's), "member", "class", or "value" where the model is
+        a regressor; for each attack its score and
         "percentile", the share of non-members below it; "risk", what the attacks
         together say: one less the geometric mean of the false-positive rates at which
         they would accuse the record; and "risk_rank", 1 for the record most exposed.

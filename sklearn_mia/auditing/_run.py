@@ -67,7 +67,7 @@ def default_attacks(
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or regressor
         The trained model. Never refitted, never changed.
 
     release : {"interface", "file"} or None, default=None
@@ -161,7 +161,7 @@ def strongest_attack(model, *, random_state=None):
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or regressor
         The trained model.
 
     random_state : as in :func:`default_attacks`
@@ -174,7 +174,8 @@ def strongest_attack(model, *, random_state=None):
     attacks = default_attacks(model, release="interface", random_state=random_state)
     if "BaggingAttack" in attacks:
         return attacks["BaggingAttack"].set_params(trees_per_shadow=_TREES_PER_SHADOW)
-    many = len(check_target(model)) > 2
+    classes = check_target(model)
+    many = classes is not None and len(classes) > 2
     name = "LiRA" if many and TrajectoryAttack.handles(model) else "RMIA"
     return attacks[name].set_params(n_shadows=_FEW_SHADOWS)
 
@@ -194,7 +195,7 @@ def attacks_by_name(
     ----------
     attacks : str, attack, list or dict
 
-    model : classifier
+    model : classifier or regressor
 
     n_shadows, shadow_estimator, response_method, random_state : as in \
             :func:`default_attacks`
@@ -323,7 +324,7 @@ def check_attacks(attacks, model):
     ----------
     attacks : estimator, list or dict
 
-    model : classifier
+    model : classifier or regressor
 
     Returns
     -------
@@ -405,6 +406,9 @@ def _scored(name, attack, case, half):
     Of an attack with shadow models these are kept, each as soon as it is trained.
     """
     if isinstance(attack, BaseShadowAttack) and attack._cost():
+        return _run_attack(attack, case, half)
+    if asks_a_service(attack):
+        # What is left of a budget decides, too; the answers have a memory of their own.
         return _run_attack(attack, case, half)
 
     def inputs():

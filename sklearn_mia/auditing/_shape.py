@@ -330,7 +330,7 @@ def _table(*names):
     )
 
 
-_RECORDS = _table("id", "member", "class", "risk", "risk_rank")
+_RECORDS = _table("id", "member", "risk", "risk_rank")
 _GROUPS = _table("key", "member", "n_records", "risk", "risk_rank")
 
 
@@ -494,8 +494,8 @@ RECIPE = Ruled(
         ],
         "targets": [
             {
-                "accuracy_members": SHARE,
-                "accuracy_nonmembers": SHARE,
+                "accuracy_members": Maybe(SHARE),
+                "accuracy_nonmembers": Maybe(SHARE),
                 **_SIDES,
                 "attacks": MAPPING,
                 "of_records": Maybe(MAPPING),

@@ -52,7 +52,7 @@ def what_is_stored(model, attack, case):
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or regressor
 
     attack : LinearReconstructionAttack or None
         Fitted on its file.

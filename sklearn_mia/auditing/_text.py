@@ -11,6 +11,7 @@ from sklearn_mia.auditing._judging import (
 )
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, percent_interval, rate
+from sklearn_mia.auditing._quality import label_told, sides_in_words
 from sklearn_mia.auditing._service import queries_told
 from sklearn_mia.auditing._slice_words import (
     differences_told,
@@ -62,6 +63,8 @@ def render_text(content):
     data = content["data"]
     nouns = Nouns(**content["nouns"])
     confidence = percent(content["correction"]["confidence"]).replace(".0", "")
+    whom = records_of(data, nouns.members), records_of(data, nouns.nonmembers)
+    quality = sides_in_words(data, whom)
     title = f"Membership audit of {content['model']['name']}"
     lines = [
         title,
@@ -72,11 +75,8 @@ def render_text(content):
         *_setting_lines(content["risky_settings"]),
         *_stored_lines(content, nouns),
         wrapped(
-            f"{sides_told(data, nouns)}, class label {data['label_column']!r}; the "
-            f"model is right on {percent(data['accuracy_members'])} of the "
-            f"{records_of(data, nouns.members)} and "
-            f"{percent(data['accuracy_nonmembers'])} of the "
-            f"{records_of(data, nouns.nonmembers)}."
+            f"{sides_told(data, nouns)}, {label_told(data)}"
+            + ("." if quality is None else f"; the model {quality}.")
         ),
         *map(wrapped, queries_told(content["model"]["queries"])),
         *_baseline_lines(content["baseline"]),

@@ -1,7 +1,7 @@
 """Where an attack is written: base classes and what they hand to an attack.
 
-Provisional: names and hooks may change until attacks on regressors and on records of
-any kind are part of the package.
+Provisional: names and hooks may change until attacks on records of any kind are part of
+the package.
 """
 
 from sklearn_mia.base._contract import BaseAttack
@@ -9,13 +9,14 @@ from sklearn_mia.base._evidence import ShadowEvidence
 from sklearn_mia.base._sides import MeanGap, side_mean, side_sum
 from sklearn_mia.base._target import Queries
 from sklearn_mia.base._with_shadows import BaseShadowAttack
-from sklearn_mia.readers import LogProbaReader, Reader
+from sklearn_mia.readers import LogProbaReader, PredictionReader, Reader
 
 __all__ = [
     "BaseAttack",
     "BaseShadowAttack",
     "LogProbaReader",
     "MeanGap",
+    "PredictionReader",
     "Queries",
     "Reader",
     "ShadowEvidence",

@@ -30,6 +30,7 @@ from sklearn_mia.hooks import check_returned, frozen, shown
 from sklearn_mia.metrics import threshold_at_fpr
 from sklearn_mia.models import model_name
 from sklearn_mia.records import as_labels
+from sklearn_mia.regression import is_regressor_model
 from sklearn_mia.response import (
     check_target,
 )
@@ -53,6 +54,7 @@ class BaseAttack(
 
     - `_fit_scores`, to learn something from the pool before it is scored,
     - `_null_scores`, which sets the threshold,
+    - `has_regression`, True if it is made for regressors as well as classifiers,
     - `handles`, if it is made for some models only,
     - `access`, ``"file"`` if it reads more of the model than its answers.
 
@@ -62,14 +64,14 @@ class BaseAttack(
 
     Parameters
     ----------
-    target_estimator : classifier
+    target_estimator : classifier or regressor
         The fitted model under attack. Never refitted, never changed; a clone of the
         attack keeps it by identity.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label. "auto": in a frame the one
-        column that the target was not trained on, else the last. None: records carry
-        no label, the target's own prediction stands in.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values
@@ -109,6 +111,8 @@ class BaseAttack(
     }
     # What an attacker has to hold: "outputs", or the "file" of the model.
     access = "outputs"
+    # Whether there is a form of it for regressors.
+    has_regression = False
     # What it does, in a sentence for whoever reads a report.
     explanation = ""
     # Whether some shadow never saw a class of the pool.
@@ -209,10 +213,20 @@ class BaseAttack(
         handles : bool
             Where it is False a fit raises TypeError, and so does an audit.
         """
-        return True
+        return cls.has_regression or not is_regressor_model(model)
+
+    def _check_kind(self):
+        """Raise TypeError for a regressor if the attack has no form for it."""
+        if not self.has_regression and is_regressor_model(self.target_estimator):
+            raise TypeError(
+                f"{type(self).__name__} has no form for regressors, and the target "
+                f"{model_name(self.target_estimator)} is one. Use an attack that has, "
+                "such as LiRA or RMIA."
+            )
 
     def _check_handled(self):
         """Raise TypeError for a target that the attack is not made for."""
+        self._check_kind()
         if not self.handles(self.target_estimator):
             raise TypeError(
                 f"{type(self).__name__} is not made for the target "

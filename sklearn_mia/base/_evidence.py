@@ -15,8 +15,9 @@ class ShadowEvidence:
         Which record each shadow trained on.
 
     log_proba : ndarray of shape (n_shadows, n_records) or None
-        Log-probability of the true label, NaN where a shadow never saw its class; None
-        if shadows were not asked for probabilities.
+        Log-probability of the true label, NaN where a shadow never saw its class, or
+        the negative squared error of regressors; None if shadows were not asked for
+        probabilities.
 
     response : str
         How target and shadows were asked.
@@ -47,7 +48,7 @@ class ShadowEvidence:
         return replace(self, members=self.members[:, rows], log_proba=told)
 
 
-def shadows_without_class(table, codes, n_classes):
+def shadows_without_class(table, codes, classes):
     """Count the shadows that never saw each class.
 
     Parameters
@@ -57,13 +58,17 @@ def shadows_without_class(table, codes, n_classes):
 
     codes : ndarray of shape (n_records,)
 
-    n_classes : int
+    classes : ndarray of shape (n_classes,) or None
+        None of a regressor.
 
     Returns
     -------
     n_without : ndarray of shape (n_classes,), dtype int
         0 for a class without records.
     """
+    if classes is None:
+        return np.zeros(0, dtype=int)
+    n_classes = len(classes)
     present = np.bincount(codes, minlength=n_classes) > 0
     n_without = np.zeros(n_classes, dtype=int)
     for row in table:

@@ -10,7 +10,7 @@ from sklearn_mia.black_box import asks_a_service
 from sklearn_mia.hooks import cause_of, frozen
 from sklearn_mia.label_free import split_label_free
 from sklearn_mia.models import final_fit_param, trains_anew, unfitted_recipe
-from sklearn_mia.response import is_regressor_model
+from sklearn_mia.regression import is_regressor_model
 from sklearn_mia.shadows import ShadowFitError, prepare_recipe
 from sklearn_mia.tables import own_copy
 
@@ -65,13 +65,18 @@ def checked_recipe(attack):
             "an attack without shadows."
         )
     check_trainable(recipe)
-    if is_regressor_model(recipe):
+    expected, got = "classifier", "regressor"
+    of_values = is_regressor_model(attack.target_estimator)
+    if of_values:
+        expected, got = got, expected
+    if is_regressor_model(recipe) != of_values:
         raise TypeError(
-            f"shadow_estimator must be a classifier, got the regressor {recipe!r}."
+            f"shadow_estimator must be a {expected}, as the target is, got the {got} "
+            f"{recipe!r}."
         )
     if not trains_anew(recipe):
         raise ValueError(
-            f"shadow_estimator={recipe!r} holds a frozen classifier, which no shadow "
+            f"shadow_estimator={recipe!r} holds a frozen {expected}, which no shadow "
             "would train anew. Pass the estimator itself in its place."
         )
     for name, value in recipe.get_params(deep=True).items():

@@ -20,6 +20,7 @@ from sklearn_mia.response import (
     make_responder,
 )
 from sklearn_mia.schema import make_schema
+from sklearn_mia.signals import residual, signals_for
 from sklearn_mia.tables import check_container, is_frame
 
 
@@ -38,13 +39,14 @@ class Queries:
         The class label of each record, None if it carries none.
 
     codes : ndarray of shape (n_records,)
-        Column of the class label, or of the target's own prediction.
+        Column of the class label, or of the target's own prediction; of a regressor the
+        value to predict.
 
     ids : ndarray of shape (n_records,), dtype uint64
         Identity of each record.
 
-    log_proba : ndarray of shape (n_records, n_classes)
-        The target's answer.
+    answer : ndarray of shape (n_records, n_classes) or (n_records,)
+        The target's: log-probabilities, or the predictions of a regressor.
 
     groups : ndarray of shape (n_records,) or None, default=None
         Number of the group of each record, from 0 in the order of the keys.
@@ -54,8 +56,32 @@ class Queries:
     labels: np.ndarray | None
     codes: np.ndarray
     ids: np.ndarray
-    log_proba: np.ndarray
+    answer: np.ndarray
     groups: np.ndarray | None = None
+
+    @property
+    def log_proba(self):
+        """Log-probabilities of a classifier, of shape (n_records, n_classes)."""
+        if self.answer.ndim == 1:
+            raise TypeError(
+                "The target is a regressor and gives no probabilities. Read the "
+                "`prediction` or the `residual` of the queries."
+            )
+        return self.answer
+
+    @property
+    def prediction(self):
+        """Predictions of a regressor, of shape (n_records,)."""
+        if self.answer.ndim == 2:
+            raise TypeError(
+                "The target is a classifier. Read the `log_proba` of the queries."
+            )
+        return self.answer
+
+    @property
+    def residual(self):
+        """Value to predict less the prediction of a regressor."""
+        return residual(self.prediction, self.codes)
 
     @property
     def units(self):
@@ -70,7 +96,7 @@ class Queries:
     @property
     def unanswered(self):
         """Whether the target left each record without an answer."""
-        return np.isnan(self.log_proba).all(axis=1)
+        return np.isnan(self.answer.reshape(len(self.ids), -1)).all(axis=1)
 
     def __post_init__(self):
         for name, value in list(vars(self).items()):
@@ -93,22 +119,33 @@ class TargetMixin:
         self._schema = make_schema(self.target_estimator, X, self.label_column)
         self.label_column_ = self._schema.label_column
         features, labels = self._schema.split(X)
+        if labels is None and classes is None:
+            raise ValueError(
+                "label_column=None, but the target is a regressor: its own prediction "
+                "cannot stand in for the value to predict. Pass records that hold the "
+                "value, as_records(X, y)."
+            )
         codes = None if labels is None else encode_labels(labels, classes)
-        self._responder, log_proba = make_responder(
+        self._responder, answer = make_responder(
             self.target_estimator, features, classes, self.response_method
         )
         # By class, not by its name: renamed labels draw the same shadows.
         ids = record_ids(features, codes)
         if codes is None:
-            codes = log_proba.argmax(axis=1)
-            n_without = int(np.isnan(log_proba[:, 0]).sum())
+            codes = answer.argmax(axis=1)
+            n_without = int(np.isnan(answer[:, 0]).sum())
             if n_without:
                 raise ValueError(
                     f"label_column={self.label_column!r}: records carry no label, and "
                     f"for {n_without} of them there is no answer of the target that "
                     "could stand in. Pass records with labels, or a larger max_queries."
                 )
-        return Queries(features, labels, codes, ids, log_proba)
+        return Queries(features, labels, codes, ids, answer)
+
+    @property
+    def _signals(self):
+        """What can be read from the answers of the target."""
+        return signals_for(self._responder.classes)
 
     def _split_queries(self, X):
         X = self._check_records(X, reset=False)
@@ -120,11 +157,11 @@ class TargetMixin:
 
     def _ask_target(self, X):
         features, labels, codes = self._split_queries(X)
-        log_proba = self._responder.log_proba(self.target_estimator, features)
+        answer = self._responder.answer(self.target_estimator, features)
         ids = record_ids(features, codes)
         if codes is None:
-            codes = log_proba.argmax(axis=1)
-        return Queries(features, labels, codes, ids, log_proba)
+            codes = answer.argmax(axis=1)
+        return Queries(features, labels, codes, ids, answer)
 
     def _check_records(self, X, reset):
         check_container(X)

@@ -27,14 +27,15 @@ from sklearn_mia.base._shadow_recipe import (
 from sklearn_mia.base._sides import played_members, some_rows
 from sklearn_mia.base._target import Queries
 from sklearn_mia.hooks import frozen
-from sklearn_mia.identity import find_ids, record_ids
+from sklearn_mia.identity import cell_values, find_ids, record_ids
 from sklearn_mia.memory import cache_key, open_memory
 from sklearn_mia.readers import (
     BLOCK,
-    LogProbaReader,
+    USUAL_READERS,
     check_reader,
     read_target,
     reader_key,
+    reader_of,
 )
 from sklearn_mia.shadows import (
     ShadowWork,
@@ -43,7 +44,7 @@ from sklearn_mia.shadows import (
     root_seed,
     train_shadows,
 )
-from sklearn_mia.signals import logit, true_log_proba
+from sklearn_mia.signals import true_log_proba
 from sklearn_mia.tables import own_copy, take
 from sklearn_mia.workers import check_timeout
 
@@ -56,7 +57,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
 
     An attack adds a docstring, its parameters and its formula, `_score`. It may replace
 
-    - `_signal`, what is read from the answers; the logit by default,
+    - `_signal`, what is read from the answers; the logit (or residual) by default,
     - `_calibrate`, to freeze what the formula needs from the pool,
     - `_reader`, if models are asked for something else than probabilities: the target
       and the shadows through the same reader,
@@ -68,7 +69,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
 
     Parameters
     ----------
-    target_estimator : classifier
+    target_estimator : classifier or regressor
         The fitted model under attack. Never refitted, never changed; a clone of the
         attack keeps it by identity.
 
@@ -90,9 +91,9 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         reaches in other modules is not tracked: clear the folder when it changes.
 
     label_column : {"auto"}, int, str or None, default="auto"
-        Which column of a record is the class label. "auto": in a frame the one
-        column that the target was not trained on, else the last. None: records carry
-        no label, the target's own prediction stands in.
+        Which column of a record is the class label (of a regressor the value). "auto":
+        in a frame the one column that the target was not trained on, else the last.
+        None: records carry no label, a classifier's own prediction stands in.
 
     member_label : object, default=None
         The value of `y` that means member. None takes True or 1; of other values
@@ -189,13 +190,13 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         self.random_state = random_state
 
     def _signal(self):
-        """Function ``(log_proba, codes) -> values``, the same for target and shadows.
+        """Function ``(answer, codes) -> values``, the same for target and shadows.
 
         It travels to workers, so it is a module-level function or a partial of one. It
         is asked for once, when the attack is fitted, and a reader of its own replaces
         it.
         """
-        return logit
+        return self._signals.compared
 
     def _calibrate(self, pool, signals, members):
         """Freeze what the formula needs from the pool.
@@ -295,7 +296,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             memory = open_memory(self.memory)
             key = cache_key(
                 recipe,
-                np.concatenate([pool.ids, identities, pool.codes.astype(np.uint64)]),
+                np.concatenate([pool.ids, identities, cell_values(pool.codes)]),
                 pool.features,
                 self._responder.classes,
                 (*reader_key(reader), shared),
@@ -322,7 +323,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         self._calibrate(pool, frozen(self.shadow_signals_), frozen(members))
         told = self._log_proba_of_shadows()
         told = self.shadow_signals_ if told is None else told
-        n_without = shadows_without_class(told, pool.codes, len(work.classes))
+        n_without = shadows_without_class(told, pool.codes, work.classes)
         self._loses_classes = bool(n_without.any())
         return self._score_pool(pool)
 
@@ -365,7 +366,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
 
     def _reader(self):
         """What target and shadows are asked, and what is read from the answers."""
-        return LogProbaReader(self._responder, self._signal())
+        return reader_of(self._responder, self._signal())
 
     def _choose_reader(self):
         """Make the reader once: what is known here may not be known to a worker."""
@@ -434,11 +435,10 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         )
 
     def _log_proba_of_shadows(self):
-        if self._shadow_log_proba is not None:
-            return self._shadow_log_proba
-        if not isinstance(self._fitted_reader, LogProbaReader):
-            return None
-        return true_log_proba(self._fitted_reader.signal, self.shadow_signals_)
+        told = self._shadow_log_proba
+        if told is None and isinstance(self._fitted_reader, USUAL_READERS):
+            told = true_log_proba(self._fitted_reader.signal, self.shadow_signals_)
+        return told
 
     def _remember(self, pool):
         self._pool_ids, self._pool_rows = np.unique(pool.ids, return_index=True)
@@ -457,7 +457,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
             self._responder,
             queries.features,
             queries.codes,
-            queries.log_proba,
+            queries.answer,
         )
 
     def _ask_score(self, target, signals, members, in_pool):
@@ -542,14 +542,14 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         if not in_pool.all():
             outside = np.flatnonzero(~in_pool)
             features = take(features, outside)
-            log_proba = self._responder.log_proba(self.target_estimator, features)
+            answer = self._responder.answer(self.target_estimator, features)
             scores[outside] = self._score_asked(
                 Queries(
                     features,
                     None if labels is None else labels[outside],
-                    log_proba.argmax(axis=1) if codes is None else codes[outside],
+                    answer.argmax(axis=1) if codes is None else codes[outside],
                     ids[outside],
-                    log_proba,
+                    answer,
                 )
             )
         return scores

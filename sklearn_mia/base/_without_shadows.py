@@ -19,7 +19,12 @@ class BaseOptionalShadowAttack(BaseShadowAttack):
     @property
     def mode(self):
         """How records of the pool and others are told apart."""
-        return "auto" if len(self.shadow_members_) else "offline"
+        return "auto" if self._has_shadows else "offline"
+
+    @property
+    def _has_shadows(self):
+        # None: trained, but not kept.
+        return self.models_ is None or len(self.models_) > 0
 
     def _fit_scores(self, pool, is_member, fit_params=None):
         if self.n_shadows:
@@ -38,7 +43,7 @@ class BaseOptionalShadowAttack(BaseShadowAttack):
         return self._score_pool(pool)
 
     def _score_queries(self, queries):
-        if len(self.shadow_members_):
+        if self._has_shadows:
             return super()._score_queries(queries)
         n_records = len(queries.ids)
         return self._ask_score(

@@ -7,6 +7,7 @@ from sklearn_mia.equations import (  # noqa: F401
     _linear,
     _preprocessing,
     _ranks,
+    _regressors,
     _stored,
     _trees,
 )

@@ -78,33 +78,17 @@ def equations_of_histogram_boosting(estimator, X, y):
     equations : list of Equations
         "leaf count", "bin rank", "leaf value" and "leaf Hessian".
     """
-    try:
-        table, leaves, nodes, start = _histogram_trees(estimator, X)
-        mapper = estimator._bin_mapper
-        edges = [
-            None if is_category else own
-            for own, is_category in zip(
-                mapper.bin_thresholds_, mapper.is_categorical_, strict=True
-            )
-        ]
-    except AttributeError:
-        # Private attributes, which another version may not have.
+    found = histogram_counts(estimator, X)
+    if found is None:
         return []
+    equations, leaves, nodes, start = found
     is_leaf = [tree["is_leaf"].astype(bool) for tree in nodes]
-    counts = np.concatenate(
-        [t["count"][f] for t, f in zip(nodes, is_leaf, strict=True)]
-    )
     sizes = [int(f.sum()) for f in is_leaf]
-    matrix, n_members = grouped(leaves, sizes), float(nodes[0]["count"][0])
-    # Without its counts a model has no gains and no edges of bins either.
-    stripped = n_members == 0
-    equations = [Equations("leaf count", matrix, counts, n_members=n_members)]
-    equations *= not stripped
+    stripped = not equations
+    matrix = grouped(leaves, sizes) if stripped else equations[0].matrix
     weights = estimator.class_weight or {}
-    # Weights of records are not stored, and bins follow weights of any kind.
+    # Weights of records are not stored.
     weighted = getattr(estimator, "_fitted_with_sw", False)
-    if not weights and not weighted and not stripped:
-        equations += _bin_equations(table, edges, estimator.max_bins, int(n_members))
     if weighted or isinstance(weights, str) or estimator.monotonic_cst is not None:
         return equations
     values = [t["value"][f] for t, f in zip(nodes, is_leaf, strict=True)]
@@ -150,6 +134,57 @@ def equations_of_histogram_boosting(estimator, X, y):
             steps, leaves, sizes, h, slopes, n_scores=start.shape[1], **told
         )
     return [*equations, steps, *others]
+
+
+def histogram_counts(estimator, X):
+    """Counts and ranks that histogram boosting stores, and the trees.
+
+    Parameters
+    ----------
+    estimator : HistGradientBoostingClassifier or HistGradientBoostingRegressor
+
+    X : {array-like, DataFrame} of shape (n_records, n_features)
+
+    Returns
+    -------
+    equations : list of Equations
+        "leaf count" and "bin rank"; none of a model that was stripped of its counts.
+
+    leaves : ndarray of shape (n_records, n_trees), dtype int32
+
+    nodes : list of structured ndarray
+
+    start : ndarray of shape (n_scores,)
+        The raw score at the start. Instead of all four None where this version of
+        scikit-learn keeps them otherwise.
+    """
+    try:
+        table, leaves, nodes, start = _histogram_trees(estimator, X)
+        mapper = estimator._bin_mapper
+        edges = [
+            None if is_category else own
+            for own, is_category in zip(
+                mapper.bin_thresholds_, mapper.is_categorical_, strict=True
+            )
+        ]
+    except AttributeError:
+        # Private attributes, which another version may not have.
+        return None
+    is_leaf = [tree["is_leaf"].astype(bool) for tree in nodes]
+    counts = np.concatenate(
+        [t["count"][f] for t, f in zip(nodes, is_leaf, strict=True)]
+    )
+    matrix = grouped(leaves, [int(f.sum()) for f in is_leaf])
+    n_members = float(nodes[0]["count"][0])
+    if n_members == 0:
+        # Without its counts a model has no gains and no edges of bins either.
+        return [], leaves, nodes, start
+    equations = [Equations("leaf count", matrix, counts, n_members=n_members)]
+    # Bins follow weights of any kind.
+    weighted = getattr(estimator, "_fitted_with_sw", False)
+    if not weighted and not getattr(estimator, "class_weight", None):
+        equations += _bin_equations(table, edges, estimator.max_bins, int(n_members))
+    return equations, leaves, nodes, start
 
 
 def newton_equations(

@@ -49,31 +49,17 @@ def equations_of_lightgbm(estimator, X, y):
     equations : list of Equations
         "leaf count", "leaf value" and "leaf Hessian".
     """
-    booster = estimator.booster_
-    told = _lightgbm_settings(booster)
-    if (
-        told.get("boosting") != "gbdt"
-        or told.get("data_sample_strategy", "bagging") != "bagging"
-        or not _all_at(told, pos_bagging_fraction=1, neg_bagging_fraction=1)
-    ):
+    read = _lightgbm_counts(estimator, X)
+    if read is None:
         return []
-    dump = booster.dump_model()
-    leaves = np.asarray(estimator.predict(X, pred_leaf=True), dtype=np.int32)
-    leaves = leaves.reshape(len(leaves), -1)
-    trees = dump["tree_info"][: leaves.shape[1]]
-    tables = [_lightgbm_leaves(tree["tree_structure"]) for tree in trees]
-    counts, hessians, values = zip(*tables, strict=True)
-    share = float(told["bagging_fraction"]) if float(told["bagging_freq"]) else 1.0
-    n_members = np.mean([c.sum() for c in counts]) / share
-    matrix = grouped(leaves, [len(c) for c in counts])
-    b = np.concatenate(counts) / share
-    count = Equations("leaf count", matrix, b, 0.0, 1 / share - 1, n_members)
+    told, dump, leaves, trees, tables, share, count = read
+    _, hessians, values = zip(*tables, strict=True)
+    matrix = count.matrix
     if (
         told["objective"] not in ("binary", "multiclass")
         or estimator.class_weight is not None
-        or told.get("monotone_constraints")
         or not _all_at(told, scale_pos_weight=1, sigmoid=1)
-        or not _all_at(told, **dict.fromkeys(_LIGHTGBM_ZEROS, 0))
+        or not _is_plain_lightgbm(told)
     ):
         return [count]
     codes = find_labels(np.asarray(y), estimator.classes_)
@@ -108,6 +94,105 @@ def equations_of_lightgbm(estimator, X, y):
         share=share,
     )
     return [count, *newton]
+
+
+@register_equations("lightgbm.sklearn.LGBMRegressor")
+def equations_of_lightgbm_of_values(estimator, X, y):
+    r"""Two sums over each leaf of each tree of a regressor of LightGBM.
+
+    .. math:: \sum_l m = n_l, \qquad \sum_l m \, (F - y + v) = -\lambda v
+
+    with F the prediction before the tree and v the value of the leaf before shrinkage.
+    The predictions start at the mean value, which is not stored: it is
+    :math:`\sum v_l (n_l + \lambda) / \sum (n_l + \lambda)` over the first tree, whose
+    values have it in them.
+
+    Parameters
+    ----------
+    estimator : LGBMRegressor
+        With the booster "gbdt". For more than the counts the objective is
+        "regression", at the settings of :func:`equations_of_lightgbm`.
+
+    X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+    y : array-like of shape (n_records,)
+
+    Returns
+    -------
+    equations : list of Equations
+        "leaf count" and "leaf value".
+    """
+    read = _lightgbm_counts(estimator, X)
+    if read is None:
+        return []
+    told, _, leaves, trees, tables, share, count = read
+    plain = told["objective"] == "regression" and _is_plain_lightgbm(told)
+    if not plain or not _all_at(told, reg_sqrt=0):
+        return [count]
+    counts, _, values = zip(*tables, strict=True)
+    rate, ridge = float(told["learning_rate"]), float(told["lambda_l2"])
+    start = 0.0
+    if _all_at(told, boost_from_average=1):
+        start = np.average(values[0], weights=counts[0] + ridge)
+    steps = [v - start if t == 0 else v for t, v in enumerate(values)]
+    shown = [
+        np.full(len(step), np.nan) if tree["num_cat"] or len(step) == 1 else step / rate
+        for tree, step in zip(trees, steps, strict=True)
+    ]
+    return [
+        count,
+        _steps_of_values(count, leaves, start, steps, shown, ridge, y, share),
+    ]
+
+
+def _steps_of_values(count, leaves, start, steps, shown, ridge, y, share):
+    """What the values of leaves tell where the loss is the squared error."""
+    targets = np.asarray(y, dtype=np.float64)
+    first = np.full((len(targets), 1), start)
+    scores, _ = staged_scores(first, leaves, steps, np.ones(len(targets)))
+    value, _ = newton_equations(
+        count.matrix,
+        scores - targets[:, None],
+        np.ones(leaves.shape),
+        np.concatenate(shown),
+        np.full(len(count.b), np.nan),
+        ridge,
+        rounding=_ROUNDING,
+        rounding_of_hessians=0.0,
+        smallest=_SMALLEST * np.abs(targets).max(initial=0.0),
+        share=share,
+    )
+    return value
+
+
+def _lightgbm_counts(estimator, X):
+    """Settings, dump, leaves, trees and their tables, share, counts; None for none."""
+    booster = estimator.booster_
+    told = _lightgbm_settings(booster)
+    if (
+        told.get("boosting") != "gbdt"
+        or told.get("data_sample_strategy", "bagging") != "bagging"
+        or not _all_at(told, pos_bagging_fraction=1, neg_bagging_fraction=1)
+    ):
+        return None
+    dump = booster.dump_model()
+    leaves = np.asarray(estimator.predict(X, pred_leaf=True), dtype=np.int32)
+    leaves = leaves.reshape(len(leaves), -1)
+    trees = dump["tree_info"][: leaves.shape[1]]
+    tables = [_lightgbm_leaves(tree["tree_structure"]) for tree in trees]
+    counts = [table[0] for table in tables]
+    share = float(told["bagging_fraction"]) if float(told["bagging_freq"]) else 1.0
+    n_members = np.mean([c.sum() for c in counts]) / share
+    matrix = grouped(leaves, [len(c) for c in counts])
+    b = np.concatenate(counts) / share
+    count = Equations("leaf count", matrix, b, 0.0, 1 / share - 1, n_members)
+    return told, dump, leaves, trees, tables, share, count
+
+
+def _is_plain_lightgbm(told):
+    """Whether the values of leaves are plain Newton steps."""
+    zeros = dict.fromkeys(_LIGHTGBM_ZEROS, 0)
+    return not told.get("monotone_constraints") and _all_at(told, **zeros)
 
 
 _LIGHTGBM_ZEROS = (
@@ -199,30 +284,11 @@ def equations_of_xgboost(estimator, X, y):
     equations : list of Equations
         "leaf value" and "leaf Hessian".
     """
-    booster = estimator.get_booster()
-    told = json.loads(booster.save_config())["learner"]
-    if told["gradient_booster"]["name"] != "gbtree":
+    read = _xgboost_trees(estimator, X, ("binary:logistic", "multi:softprob"))
+    if read is None:
         return []
-    settings = told["gradient_booster"]["tree_train_param"]
-    if (
-        told["objective"]["name"] not in ("binary:logistic", "multi:softprob")
-        or told["gradient_booster"]["gbtree_model_param"]["num_parallel_tree"] != "1"
-        or settings.get("sampling_method", "uniform") != "uniform"
-        or settings.get("monotone_constraints", "()").strip("()0, ")
-        or not _all_at(settings, alpha=0, max_delta_step=0)
-        or not _all_at(told["objective"].get("reg_loss_param", {}), scale_pos_weight=1)
-    ):
-        return []
-    leaves = np.asarray(estimator.apply(X)).astype(np.int32)
-    leaves = leaves.reshape(len(leaves), -1)
-    dumps = booster.get_dump(dump_format="json", with_stats=True)
-    tables = [_xgboost_leaves(json.loads(d)) for d in dumps[: leaves.shape[1]]]
-    leaves = np.column_stack([table[2][leaves[:, t]] for t, table in enumerate(tables)])
-    covers, values = [t[0] for t in tables], [t[1] for t in tables]
+    settings, n_scores, start, leaves, covers, values = read
     codes = find_labels(np.asarray(y), estimator.classes_)
-    model = told["learner_model_param"]
-    n_scores = max(int(model["num_class"]), 1)
-    start = np.array(model["base_score"].strip("[]").split(","), dtype=np.float64)
     if n_scores == 1:
         start = np.log(start / (1 - start))
     first = np.tile(np.broadcast_to(start, n_scores), (len(codes), 1))
@@ -242,6 +308,77 @@ def equations_of_xgboost(estimator, X, y):
         smallest=_SMALLEST,
         share=float(settings["subsample"]),
     )
+
+
+@register_equations("xgboost.sklearn.XGBRegressor")
+def equations_of_xgboost_of_values(estimator, X, y):
+    r"""Two sums over each leaf of each tree of a regressor of XGBoost.
+
+    .. math:: \sum_l m = \text{cover}_l, \qquad
+        \sum_l m \, (F - y + v) = -\lambda v
+
+    with F the prediction before the tree and v the value of the leaf before shrinkage.
+
+    Parameters
+    ----------
+    estimator : XGBRegressor
+        With the objective "reg:squarederror", at the settings of
+        :func:`equations_of_xgboost`. Covers that are not whole are sums of weights of
+        records, and give nothing.
+
+    X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+    y : array-like of shape (n_records,)
+
+    Returns
+    -------
+    equations : list of Equations
+        "leaf count" and "leaf value".
+    """
+    read = _xgboost_trees(estimator, X, ("reg:squarederror",))
+    if read is None:
+        return []
+    settings, _, start, leaves, covers, values = read
+    whole = np.rint(np.concatenate(covers))
+    if np.abs(np.concatenate(covers) - whole).max() > _WHOLE:
+        return []
+    share, rate = float(settings["subsample"]), float(settings["eta"])
+    matrix = grouped(leaves, [len(v) for v in values])
+    n_members = np.mean([cover.sum() for cover in covers]) / share
+    count = Equations(
+        "leaf count", matrix, whole / share, 0.0, 1 / share - 1, n_members
+    )
+    shown, ridge = [v / rate for v in values], float(settings["lambda"])
+    told = count, leaves, start[0], values, shown, ridge
+    return [count, _steps_of_values(*told, y, share)]
+
+
+def _xgboost_trees(estimator, X, objectives):
+    """Settings, scores a round, start, leaves, covers and values; None for others."""
+    booster = estimator.get_booster()
+    told = json.loads(booster.save_config())["learner"]
+    if told["gradient_booster"]["name"] != "gbtree":
+        return None
+    settings = told["gradient_booster"]["tree_train_param"]
+    if (
+        told["objective"]["name"] not in objectives
+        or told["gradient_booster"]["gbtree_model_param"]["num_parallel_tree"] != "1"
+        or settings.get("sampling_method", "uniform") != "uniform"
+        or settings.get("monotone_constraints", "()").strip("()0, ")
+        or not _all_at(settings, alpha=0, max_delta_step=0)
+        or not _all_at(told["objective"].get("reg_loss_param", {}), scale_pos_weight=1)
+    ):
+        return None
+    leaves = np.asarray(estimator.apply(X)).astype(np.int32)
+    leaves = leaves.reshape(len(leaves), -1)
+    dumps = booster.get_dump(dump_format="json", with_stats=True)
+    tables = [_xgboost_leaves(json.loads(d)) for d in dumps[: leaves.shape[1]]]
+    leaves = np.column_stack([table[2][leaves[:, t]] for t, table in enumerate(tables)])
+    covers, values = [t[0] for t in tables], [t[1] for t in tables]
+    model = told["learner_model_param"]
+    n_scores = max(int(model["num_class"]), 1)
+    start = np.array(model["base_score"].strip("[]").split(","), dtype=np.float64)
+    return settings, n_scores, start, leaves, covers, values
 
 
 def _xgboost_leaves(node):

@@ -1,9 +1,16 @@
-"""What linear classifiers store: the sums that vanish at their optimum."""
+"""What linear models store: the sums that vanish at their optimum."""
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.special import expit, softmax
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.linear_model import (
+    ElasticNet,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    Ridge,
+    RidgeClassifier,
+)
 
 from sklearn_mia.equations._registry import register_equations
 from sklearn_mia.equations._system import Equations, Products, rounding_of
@@ -16,6 +23,7 @@ _USUAL_SLACK = 0.25
 # Relative, of the loss: 64 roundings of a double.
 _LEAST_FALL = 64 * 2.2e-16
 _ROUNDING_OF_DOUBLES = 1e-9
+_TOL_OF_LSQR = 1e-6
 
 
 @register_equations(LogisticRegression)
@@ -130,6 +138,100 @@ def equations_of_a_ridge_classifier(estimator, X, y):
     slack = (rounding if exact else estimator.tol) * largest
     scale = np.hypot(slack, _of_classes(matrix, codes, doubt))
     return [Equations("slope", matrix, b, scale, of_pool=bool(doubt.any()))]
+
+
+@register_equations(LinearRegression, Ridge)
+def equations_of_least_squares(estimator, X, y):
+    r"""Slopes of the squared error at the optimum, one a coefficient.
+
+    .. math:: \sum_i m_i (f_i - y_i) (x_i, 1) = -\alpha (\beta, 0)
+
+    with f the prediction and :math:`\alpha` 0 for LinearRegression: the normal
+    equations. The noise is that of doubles for the direct solvers, and `tol` of the
+    largest possible row for others.
+
+    Parameters
+    ----------
+    estimator : LinearRegression or Ridge
+        Without `positive`, trained without weights of records.
+
+    X : {array-like, sparse matrix} of shape (n_records, n_features)
+
+    y : array-like of shape (n_records,)
+
+    Returns
+    -------
+    equations : list of Equations
+        "slope".
+    """
+    if estimator.positive:
+        return []
+    rounding = rounding_of(X, _ROUNDING_OF_DOUBLES)
+    X, coef, error = _errors(estimator, X, y)
+    b = -np.asarray(getattr(estimator, "alpha", 0.0)) * coef
+    exact = not sp.issparse(X)
+    if isinstance(estimator, Ridge):
+        exact = estimator.solver in ("svd", "cholesky") or (
+            estimator.solver == "auto" and exact
+        )
+    if estimator.fit_intercept:
+        X, b = _with_ones(X), np.append(b, 0.0)
+    largest = Products(abs(X), np.abs(error)[:, None]) @ np.ones(len(error))
+    left = rounding
+    if not exact:
+        left = max(getattr(estimator, "tol", 0.0), _TOL_OF_LSQR)
+    return [Equations("slope", Products(X, error[:, None]), b, left * largest)]
+
+
+@register_equations(Lasso, ElasticNet)
+def equations_of_an_elastic_net(estimator, X, y):
+    r"""Slopes of the squared error at the optimum, for coefficients that are not zero.
+
+    .. math:: \sum_i m_i \big((f_i - y_i) x_{ij}
+        + \alpha (\rho \, \text{sign} \beta_j + (1 - \rho) \beta_j)\big) = 0,
+        \qquad \sum_i m_i (f_i - y_i) = 0
+
+    with :math:`\rho` the l1 share. The noise is what the solver left: at a duality gap
+    of G, a slope is at most :math:`\sqrt{2 G N} |x_j|` from zero, half of which is
+    taken, with the norm of the pool for that of the N training records.
+
+    Parameters
+    ----------
+    estimator : Lasso or ElasticNet
+        Converged, trained without weights of records.
+
+    X : {array-like, sparse matrix} of shape (n_records, n_features)
+
+    y : array-like of shape (n_records,)
+
+    Returns
+    -------
+    equations : list of Equations
+        "slope".
+    """
+    if np.max(estimator.n_iter_) >= estimator.max_iter:
+        return []
+    X, coef, error = _errors(estimator, X, y)
+    used, share = np.flatnonzero(coef), estimator.l1_ratio
+    pull = estimator.alpha * (share * np.sign(coef) + (1 - share) * coef)
+    columns = X[:, used]
+    columns = columns.toarray() if sp.issparse(columns) else columns
+    matrix = (columns * error[:, None] + pull[used]).T
+    gap = max(float(np.max(estimator.dual_gap_)), 0.0)
+    norms = np.sqrt(np.sum(columns**2, axis=0) / 2)
+    largest = np.abs(columns).T @ np.abs(error)
+    slack = np.sqrt(gap * len(error)) * norms / 2 + _ROUNDING_OF_DOUBLES * largest
+    if estimator.fit_intercept:
+        matrix = np.vstack([matrix, error])
+        slack = np.append(slack, _ROUNDING_OF_DOUBLES * np.abs(error).sum())
+    return [Equations("slope", matrix, np.zeros(len(matrix)), slack)]
+
+
+def _errors(estimator, X, y):
+    """Features as numbers, coefficients of one output, and errors of the records."""
+    X, coef = _numbers(X), np.ravel(estimator.coef_)
+    predicted = np.ravel(np.asarray(X @ coef)) + np.ravel(estimator.intercept_)
+    return X, coef, predicted - np.asarray(y, dtype=np.float64)
 
 
 def _slack(estimator, X, weight):

@@ -47,7 +47,7 @@ def model_from_answers(model, features, log_proba):
     """
     opened = open_model(model, features, same_answers=True)
     classifier = opened.classifier
-    two = log_proba.shape[1] == 2
+    two = log_proba.ndim == 2 and log_proba.shape[1] == 2
     if type(classifier) is not LogisticRegression or (
         not two and getattr(classifier, "multi_class", "auto") == "ovr"
     ):

@@ -5,20 +5,22 @@ from numbers import Real
 
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.ensemble import BaggingClassifier, BaggingRegressor
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from sklearn_mia.models import calibrators_of, members_of, open_model, steps_of
+from sklearn_mia.ensembles import STACKING, VOTING, calibrators_of, members_of
+from sklearn_mia.models import open_model, steps_of
 from sklearn_mia.response import encode_labels
 from sklearn_mia.tables import as_array, take_columns
 
 # In training they hand on other features than `transform` gives for the same records.
 _FIT_ANOTHER_WAY = ("TargetEncoder", "IterativeImputer")
+_BAGGING = (BaggingClassifier, BaggingRegressor)
 _STORE_NOTHING = (
     "Binarizer",
     "Normalizer",
@@ -44,7 +46,7 @@ class Part:
         What it gets where the model gets the features of the pool.
 
     labels : ndarray of shape (n_records,) or None
-        The class labels as it was given them.
+        The class labels, or values to predict, as it was given them.
 
     share : float, default=1.0
         Expected times that a training record of the model was used to fit it.
@@ -89,6 +91,9 @@ def parts_of(model, features, labels, step=""):
     for layer in (*opened.wrappers, opened.classifier):
         labels = _as_given(layer, labels, model)
         model = layer
+        if isinstance(layer, TransformedTargetRegressor) and labels is not None:
+            column, inside = _as_column(labels), _inside(step, "transformer")
+            yield from parts_of(layer.transformer_, column, None, inside)
         if isinstance(layer, Pipeline):
             known = True
             for name, part, seen in steps_of(layer, features):
@@ -208,11 +213,13 @@ def _held_by(layer):
         held = [step for _, step, _ in layer.transformers_]
     elif isinstance(layer, FeatureUnion):
         held = [step for _, step in layer.transformer_list]
-    elif type(layer) is BaggingClassifier:
+    elif isinstance(layer, TransformedTargetRegressor):
+        held = [layer.transformer_]
+    elif type(layer) in _BAGGING:
         held = layer.estimators_[:1]
     else:
         held = members_of(layer)
-        if isinstance(layer, StackingClassifier):
+        if isinstance(layer, STACKING):
             held = [*held, layer.final_estimator_]
     return [part for part in held if hasattr(part, "fit")]
 
@@ -223,6 +230,8 @@ def _inside(step, name):
 
 def _as_given(layer, labels, outer):
     """Labels as a wrapper gave them to the model inside: encoded, in their order."""
+    if isinstance(outer, TransformedTargetRegressor) and layer is not outer:
+        return _transformed(outer, labels)
     own, inner = (getattr(m, "classes_", None) for m in (outer, layer))
     if layer is outer or labels is None or own is None or inner is None:
         return labels
@@ -230,6 +239,17 @@ def _as_given(layer, labels, outer):
     if len(own) != len(inner) or own.tolist() == inner.tolist():
         return labels
     return inner[encode_labels(labels, own)]
+
+
+def _transformed(outer, values):
+    """Values to predict as a TransformedTargetRegressor hands them on."""
+    if values is None:
+        return None
+    return np.ravel(outer.transformer_.transform(_as_column(values)))
+
+
+def _as_column(values):
+    return np.asarray(values, dtype=np.float64).reshape(-1, 1)
 
 
 def _hands_on_the_same(step):
@@ -268,7 +288,7 @@ def _of_ensemble(model, features, labels, step):
             yield from parts_of(
                 part, features, given[:, k], _inside(step, f"class {k}")
             )
-    elif type(model) is StackingClassifier and model.cv == "prefit":
+    elif type(model) in STACKING and model.cv == "prefit":
         # What was trained before may have other records.
         yield from parts_of(
             model.final_estimator_,
@@ -276,8 +296,8 @@ def _of_ensemble(model, features, labels, step):
             _as_given(model.final_estimator_, labels, model),
             _inside(step, "final_estimator"),
         )
-    elif type(model) is BaggingClassifier and not isinstance(
-        model.estimators_[0], DecisionTreeClassifier
+    elif type(model) in _BAGGING and not isinstance(
+        model.estimators_[0], (DecisionTreeClassifier, DecisionTreeRegressor)
     ):
         yield from _of_bagging(model, features, labels, step)
     elif members := _trained_on_all(model):
@@ -298,7 +318,7 @@ def _of_bagging(model, features, labels, step):
     drawn = draws_of(model)
     if drawn is None:
         return
-    codes = encode_labels(labels, model.classes_)
+    codes = encode_labels(labels, getattr(model, "classes_", None))
     table = as_array(features)
     for k, (part, columns) in enumerate(
         zip(model.estimators_, model.estimators_features_, strict=True)
@@ -333,9 +353,9 @@ def draws_of(model):
 
 def _trained_on_all(model):
     """Members that were trained on all records or on folds, and how often."""
-    if isinstance(model, StackingClassifier) and model.cv == "prefit":
+    if isinstance(model, STACKING) and model.cv == "prefit":
         return []
-    if isinstance(model, (StackingClassifier, VotingClassifier)):
+    if isinstance(model, (*STACKING, *VOTING)):
         return [(part, 1.0, 0.0) for part in members_of(model)]
     if isinstance(model, CalibratedClassifierCV):
         parts = members_of(model)

@@ -39,9 +39,9 @@ def records_of_neighbours(estimator, X, y):
     labels = getattr(estimator, "_y", None)
     if stored is None or labels is None or np.ndim(labels) > 1:
         return []
-    found = _copies(stored, labels, X, find_labels(np.asarray(y), estimator.classes_))
+    found = copies_of(stored, labels, X, find_labels(np.asarray(y), estimator.classes_))
     n_members = float(len(labels))
-    return [_looked_up(np.arange(len(found)), found, n_members)]
+    return [looked_up(np.arange(len(found)), found, n_members)]
 
 
 @register_equations(SVC, NuSVC)
@@ -70,12 +70,28 @@ def records_of_support_vectors(estimator, X, y):
         return []
     labels = np.repeat(np.arange(len(estimator.n_support_)), estimator.n_support_)
     codes = find_labels(np.asarray(y), estimator.classes_)
-    found = _copies(estimator.support_vectors_, labels, X, codes)
+    found = copies_of(estimator.support_vectors_, labels, X, codes)
     records = np.flatnonzero(found)
-    return [_looked_up(records, found[records], None)]
+    return [looked_up(records, found[records], None)]
 
 
-def _looked_up(records, found, n_members):
+def looked_up(records, found, n_members):
+    """Equations that tell of records one by one.
+
+    Parameters
+    ----------
+    records : ndarray of shape (n_found,), dtype int
+        Positions in the pool.
+
+    found : ndarray of shape (n_found,)
+        How often each is stored.
+
+    n_members : float or None
+
+    Returns
+    -------
+    equations : Equations
+    """
     matrix = sp.eye_array(len(records), format="csr")
     return Equations(
         "stored record",
@@ -87,8 +103,10 @@ def _looked_up(records, found, n_members):
     )
 
 
-def _copies(stored, labels, X, codes):
+def copies_of(stored, labels, X, codes):
     """How many stored records each record of the pool equals."""
+    if not len(labels):
+        return np.zeros(len(codes))
     known, n_copies = np.unique(_ids(stored, labels), return_counts=True)
     ids = _ids(X, codes)
     place = np.searchsorted(known, ids).clip(max=len(known) - 1)

@@ -198,7 +198,9 @@ def _fold_sides(attack, model, X, y, groups, compared, fit_params):
     places = np.arange(len(rows))
     if has_shadows(attack):
         # All records in their own order, so that each fold asks for the same shadows.
-        pool = np.flatnonzero(np.isin(y, check_target(model)))
+        classes = check_target(model)
+        known = np.isin(y, classes) if classes is not None else np.ones(len(y), bool)
+        pool = np.flatnonzero(known)
         rows, places = pool, np.searchsorted(pool, rows)
     sides = Sides(take(X, rows), y[rows], places, is_member, take(groups, rows))
     if not has_shadows(attack):

@@ -166,8 +166,8 @@ def nonmember_rows(ids, training_ids, labels, classes):
 
     labels : ndarray of shape (n_records,)
 
-    classes : ndarray of shape (n_classes,)
-        What the model knows.
+    classes : ndarray of shape (n_classes,) or None
+        What the model knows; None of a regressor.
 
     Returns
     -------
@@ -177,7 +177,9 @@ def nonmember_rows(ids, training_ids, labels, classes):
     n_records = len(ids)
     copies = np.isin(ids, training_ids)
     n_copies = int(copies.sum())
-    unknown = ~copies & ~np.isin(labels, classes)
+    unknown = np.zeros(n_records, dtype=bool)
+    if classes is not None:
+        unknown = ~copies & ~np.isin(labels, classes)
     rows = np.flatnonzero(~copies & ~unknown)
     if len(rows) == 0:
         raise ValueError(

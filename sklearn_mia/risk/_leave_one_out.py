@@ -24,7 +24,7 @@ from sklearn.utils.validation import _num_samples, check_consistent_length
 
 from sklearn_mia.models import AVERAGING, forest_table, open_model
 from sklearn_mia.records import as_labels
-from sklearn_mia.response import check_target, encode_labels
+from sklearn_mia.response import check_classifier, encode_labels
 from sklearn_mia.signals import logit
 from sklearn_mia.tables import as_array, check_container, own_copy
 
@@ -148,7 +148,7 @@ def leave_one_out_risk(model, X, y):
     >>> int(result.risk.argmax())
     43
     """
-    classes = check_target(model)
+    classes = check_classifier(model, "leave_one_out_risk")
     check_container(X)
     codes = encode_labels(as_labels(y), classes)
     check_consistent_length(X, codes)

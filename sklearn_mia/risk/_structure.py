@@ -24,7 +24,7 @@ from sklearn_mia.equations._parts import draws_of
 from sklearn_mia.identity import record_ids
 from sklearn_mia.models import open_model
 from sklearn_mia.records import as_labels
-from sklearn_mia.response import check_target, encode_labels
+from sklearn_mia.response import check_classifier, encode_labels
 from sklearn_mia.risk._leave_one_out import _two_columns
 from sklearn_mia.tables import as_array, check_container, own_copy
 
@@ -180,7 +180,7 @@ def structural_risk(model, X, y, *, min_group=10):
     risk  50 records are in groups of a single class
           150 records leave 140 degrees of freedom beside 10 parameters
     """
-    classes = check_target(model)
+    classes = check_classifier(model, "structural_risk")
     check_container(X)
     codes = encode_labels(as_labels(y), classes)
     check_consistent_length(X, codes)

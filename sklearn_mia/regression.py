@@ -1,0 +1,156 @@
+"""What a regressor answers: one number a record, and the value that it should be."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import is_regressor
+from sklearn.utils import get_tags
+
+from sklearn_mia.answers import asked
+
+__all__ = ["ValueResponder", "as_values", "is_regressor_model"]
+
+
+def is_regressor_model(model):
+    """Tell whether a model is a regressor, with or without scikit-learn's tags.
+
+    Tags reach through pipelines, searches, frozen and other wrappers.
+
+    Parameters
+    ----------
+    model : estimator instance
+
+    Returns
+    -------
+    is_regressor : bool
+    """
+    try:
+        return is_regressor(model)
+    except AttributeError:  # no scikit-learn tags
+        return getattr(model, "_estimator_type", None) == "regressor"
+
+
+def check_one_output(model):
+    """Raise ValueError for a fitted regressor that says that it has several outputs.
+
+    Parameters
+    ----------
+    model : fitted regressor
+    """
+    n_outputs = getattr(model, "n_outputs_", None)
+    if n_outputs is None and np.ndim(coef := getattr(model, "coef_", None)) == 2:
+        n_outputs = coef.shape[0]
+    try:
+        one = get_tags(model).target_tags.single_output
+    except (AttributeError, TypeError, ValueError):  # no scikit-learn tags
+        one = True
+    if not one or (n_outputs or 1) > 1:
+        raise ValueError(_several(type(model).__name__, n_outputs))
+
+
+def _several(name, n_outputs):
+    several = "several" if n_outputs is None else n_outputs
+    return (
+        f"The target {name} has {several} outputs. Attack one output at a time, with a "
+        "regressor trained on that output alone."
+    )
+
+
+def as_values(values, what="records"):
+    """Values to predict as float64.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_records,)
+
+    what : str, default="records"
+        What has the values, for the message.
+
+    Returns
+    -------
+    values : ndarray of shape (n_records,), dtype float64
+
+    Raises
+    ------
+    ValueError
+        If they are no finite numbers.
+    """
+    try:
+        numbers = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"The {what} have values to predict of dtype {np.asarray(values).dtype} "
+            "that are no numbers, but the target is a regressor. Check label_column, "
+            "or pass the numbers that it was trained on."
+        ) from None
+    n_bad = int(np.sum(~np.isfinite(numbers)))
+    if n_bad:
+        raise ValueError(
+            f"{n_bad} of {len(numbers)} {what} have a value to predict that is missing "
+            "or infinite. Check label_column, or drop these records."
+        )
+    return numbers
+
+
+@dataclass(frozen=True)
+class ValueResponder:
+    """The way to ask a regressor and every shadow of it: by `predict`.
+
+    The counterpart of :class:`~sklearn_mia.response.Responder`, with a prediction in
+    the place of log-probabilities and the value to predict in the place of the class.
+
+    Attributes
+    ----------
+    kind : {"predict"}
+
+    classes : None
+        A regressor has none.
+    """
+
+    kind: str = "predict"
+    classes: None = None
+
+    def answer(self, model, features):
+        """Prediction of a model.
+
+        Parameters
+        ----------
+        model : fitted regressor
+            The target or a shadow.
+
+        features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+            Features as it gets them.
+
+        Returns
+        -------
+        prediction : ndarray of shape (n_records,), dtype float64
+        """
+        name = type(model).__name__
+        prediction = np.asarray(asked(model, "predict", features), dtype=np.float64)
+        if prediction.ndim == 2 and prediction.shape[1] > 1:
+            raise ValueError(_several(name, prediction.shape[1]))
+        prediction = prediction.reshape(-1)
+        if not np.all(np.isfinite(prediction)):
+            raise ValueError(
+                f"{name}.predict returned {int(np.sum(~np.isfinite(prediction)))} "
+                "values that are not finite. Clean the records or the model first."
+            )
+        return prediction
+
+
+def check_varied(prediction, model):
+    """Raise ValueError for a regressor that tells records of a pool by nothing.
+
+    Parameters
+    ----------
+    prediction : ndarray of shape (n_records,)
+        For the pool.
+
+    model : fitted regressor
+    """
+    if len(prediction) > 1 and np.all(prediction == prediction[0]):
+        raise ValueError(
+            f"{type(model).__name__} predicts one value for all {len(prediction)} "
+            "records: its answers tell nothing of a single one, and there is nothing "
+            "to attack. Check that the model is the one that is in use."
+        )

@@ -1,0 +1,236 @@
+"""What regressors store, against sums over the records that they were trained on."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import make_friedman1
+from sklearn.ensemble import (
+    BaggingRegressor,
+    ExtraTreesRegressor,
+    GradientBoostingRegressor,
+    HistGradientBoostingRegressor,
+    RandomForestRegressor,
+    StackingRegressor,
+    VotingRegressor,
+)
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
+from sklearn.tree import DecisionTreeRegressor
+
+from sklearn_mia import LinearReconstructionAttack, as_records
+from sklearn_mia.equations import has_equations, linear_equations
+
+N = 200
+X, Y = make_friedman1(2 * N, n_features=6, noise=2.0, random_state=0)
+Y = np.round(Y, 1) + 5
+IS_MEMBER = np.arange(2 * N) < N
+FEW = {"n_estimators": 20, "random_state": 0}
+
+
+def system_of(model, y=Y):
+    return linear_equations(clone(model).fit(X[:N], y[:N]), X, y)
+
+
+def kinds(system):
+    return {block.kind for block in system.blocks}
+
+
+def off_by(block):
+    """How far the rows are off at the real membership, in standard deviations."""
+    m = IS_MEMBER.astype(float)
+    dense = block._toarray(len(m))
+    variance = block.scale**2 + block.sampling * (dense**2 @ m)
+    off = dense @ m - block.b
+    told = np.isfinite(block.scale)
+    certain = told & (variance == 0)
+    assert_allclose(off[certain], 0, atol=1e-9)
+    return off[told & ~certain] / np.sqrt(variance[told & ~certain])
+
+
+# Without draws: the equations hold to the last digits.
+EXACT = {
+    "tree": (DecisionTreeRegressor(random_state=0), {"leaf count"}),
+    "leaves of 5": (
+        DecisionTreeRegressor(min_samples_leaf=5, random_state=0),
+        {"leaf count", "leaf mean"},
+    ),
+    "poisson tree": (
+        DecisionTreeRegressor(criterion="poisson", min_samples_leaf=5, random_state=0),
+        {"leaf count", "leaf mean"},
+    ),
+    "median tree": (
+        DecisionTreeRegressor(
+            criterion="absolute_error", min_samples_leaf=5, random_state=0
+        ),
+        {"leaf count"},
+    ),
+    "extra trees": (
+        ExtraTreesRegressor(min_samples_leaf=5, **FEW),
+        {"leaf count", "leaf mean"},
+    ),
+    "histogram boosting": (
+        HistGradientBoostingRegressor(max_iter=10, l2_regularization=1.0),
+        {"leaf count", "leaf value", "mean"},
+    ),
+    "histogram boosting of counts": (
+        HistGradientBoostingRegressor(loss="poisson", max_iter=10),
+        {"leaf count", "leaf value", "mean"},
+    ),
+    "histogram boosting of gammas": (
+        HistGradientBoostingRegressor(loss="gamma", max_iter=10),
+        {"leaf count", "leaf value", "mean"},
+    ),
+    "histogram boosting of medians": (
+        HistGradientBoostingRegressor(loss="absolute_error", max_iter=10),
+        {"leaf count"},
+    ),
+    "boosting": (GradientBoostingRegressor(**FEW), {"leaf count", "leaf value"}),
+    "boosting by Huber": (
+        GradientBoostingRegressor(loss="huber", **FEW),
+        {"leaf count"},
+    ),
+    "least squares": (LinearRegression(), {"slope"}),
+    "no intercept": (LinearRegression(fit_intercept=False), {"slope"}),
+    "ridge": (Ridge(10.0), {"slope"}),
+    "ridge by steps": (Ridge(10.0, solver="lsqr"), {"slope"}),
+    "lasso": (Lasso(0.1), {"slope"}),
+    "elastic net": (ElasticNet(0.5, tol=1e-6), {"slope"}),
+    "neighbours": (KNeighborsRegressor(), {"stored record"}),
+    "support vectors": (SVR(), {"stored record"}),
+    "Gaussian process": (GaussianProcessRegressor(alpha=1.0), {"stored record"}),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_sums_over_the_training_records_are_met(name):
+    model, expected = EXACT[name]
+    system = system_of(model)
+    found = kinds(system)
+    assert expected <= found
+    assert found <= expected | {"leaf count of a value", "bin rank"}
+    for block in system.blocks:
+        if block.kind != "bin rank":
+            assert np.abs(off_by(block)).max(initial=0) < 1
+
+
+DRAWN = {
+    "forest": RandomForestRegressor(min_samples_leaf=5, **FEW),
+    "bagging": BaggingRegressor(DecisionTreeRegressor(min_samples_leaf=5), **FEW),
+    "bagging of some": BaggingRegressor(
+        DecisionTreeRegressor(min_samples_leaf=5), max_samples=0.5, **FEW
+    ),
+    "bagged lines": BaggingRegressor(Ridge(), **FEW),
+    "boosting of some": GradientBoostingRegressor(subsample=0.7, max_depth=2, **FEW),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_drawn_sums_are_off_by_their_noise(name):
+    for block in system_of(DRAWN[name]).blocks:
+        off = off_by(block)
+        if len(off) > 10:
+            assert 0.5 < np.sqrt(np.mean(off**2)) < 1.7
+            assert np.abs(off).max() < 6
+
+
+def test_a_pure_leaf_tells_of_records_of_its_value_alone():
+    values = np.array([1.0, 1.0, 2.0, 2.0, 1.0, 2.0])
+    features = np.array([[0.0], [0.0], [1.0], [1.0], [0.0], [0.0]])
+    tree = DecisionTreeRegressor().fit(features[:4], values[:4])
+    system = linear_equations(tree, features, values)
+    rows = {block.kind: block for block in system.blocks}
+    others, own = rows["leaf count"], rows["leaf count of a value"]
+    assert_array_equal(own._toarray(6), [[1, 1, 0, 0, 1, 0], [0, 0, 1, 1, 0, 0]])
+    assert_array_equal(own.b, [2, 2])
+    assert_array_equal(others._toarray(6), [[0, 0, 0, 0, 0, 1], np.zeros(6)])
+    assert_array_equal(others.b, [0, 0])
+
+
+def test_values_are_taken_as_a_wrapper_hands_them_on():
+    inner = HistGradientBoostingRegressor(max_iter=5)
+    plain = system_of(inner, np.log1p(Y))
+    wrapped = TransformedTargetRegressor(inner, func=np.log1p, inverse_func=np.expm1)
+    found = system_of(wrapped)
+    for own, expected in zip(found.blocks, plain.blocks, strict=True):
+        assert own.kind == expected.kind
+        assert_allclose(own._toarray(2 * N), expected._toarray(2 * N))
+        assert_allclose(own.b, expected.b)
+
+
+def test_what_a_wrapper_learns_of_the_values_is_read():
+    model = make_pipeline(
+        StandardScaler(),
+        TransformedTargetRegressor(Ridge(), transformer=StandardScaler()),
+    )
+    system = system_of(model)
+    steps = {block.step for block in system.blocks}
+    last = "transformedtargetregressor"
+    assert steps == {"standardscaler", last, f"{last}.transformer"}
+    for block in system.blocks:
+        assert np.abs(off_by(block)).max(initial=0) < 1
+
+
+def test_members_of_ensembles_are_read():
+    pair = [("line", Ridge()), ("tree", DecisionTreeRegressor(max_depth=3))]
+    for model in (VotingRegressor(pair), StackingRegressor(pair, cv=2)):
+        system = system_of(model)
+        assert {block.step for block in system.blocks} == {"part 0", "part 1"}
+        for block in system.blocks:
+            assert np.abs(off_by(block)).max(initial=0) < 1
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        DecisionTreeRegressor(monotonic_cst=[1, 0, 0, 0, 0, 0]),
+        LinearRegression(positive=True),
+        Lasso(0.1, max_iter=1, tol=0),
+        SVR(kernel=lambda a, b: a @ b.T, C=1e-9, epsilon=1e9),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Objective did not converge")
+def test_other_settings_have_no_equations_or_no_rows(model):
+    assert has_equations(clone(model).fit(X[:N], Y[:N]))
+    if isinstance(model, SVR):
+        assert system_of(model).n_equations == 0
+        return
+    with pytest.raises(ValueError, match="No linear equation is known"):
+        system_of(model)
+
+
+def test_weights_of_records_leave_no_equation_of_a_tree():
+    weights = np.linspace(0.5, 1.5, N)
+    tree = DecisionTreeRegressor(max_depth=3).fit(X[:N], Y[:N], sample_weight=weights)
+    with pytest.raises(ValueError, match="No linear equation is known"):
+        linear_equations(tree, X, Y)
+
+
+@pytest.mark.parametrize(
+    ("model", "least"),
+    [
+        (HistGradientBoostingRegressor(max_iter=30), 0.99),
+        (RandomForestRegressor(**FEW), 0.97),
+        (GradientBoostingRegressor(**FEW), 0.7),
+        (make_pipeline(StandardScaler(), KNeighborsRegressor()), 0.99),
+    ],
+)
+def test_the_attack_solves_them(model, least):
+    model = clone(model).fit(X[:N], Y[:N])
+    attack = LinearReconstructionAttack(model).fit(as_records(X, Y))
+    assert roc_auc_score(IS_MEMBER, attack.score_samples(as_records(X, Y))) > least
+    assert attack.n_members_ == N
+    assert attack.n_outside_ == 0
+    assert attack.unread_ == []
+
+
+def test_outputs_alone_tell_no_equation_of_a_regressor():
+    attack = LinearReconstructionAttack(Ridge().fit(X, Y), equations="outputs")
+    with pytest.raises(ValueError, match="equations='outputs' got the target Ridge"):
+        attack.fit(as_records(X, Y))
