@@ -189,7 +189,9 @@ def _columns_as_numbers(case, order=True):
     """Columns of a table by name, none of a sparse one; the order of the records."""
     features, columns = case.features, {}
     if features is not None and not case.has_columns:
-        columns = {"length": lengths_of(features).astype(float)}
+        # No feature, and so no key of persons among them.
+        lengths = {"length": lengths_of(features).astype(float)}
+        columns = lengths if order else {}
     elif features is not None and not sp.issparse(features):
         prefix = "" if is_frame(features) else "column "
         names = (f"{prefix}{name}" for name in column_names(features))
