@@ -351,6 +351,14 @@ class LiRA(BaseShadowAttack):
     def _gives_log_ratios(self):
         return self.mode != "offline"
 
+    def _signal(self):
+        if self.gap == "shrunk" and self._responder.classes is None:
+            raise ValueError(
+                "gap='shrunk', but the target is a regressor: the gap of its residuals "
+                "may have either sign. Pass gap='per_record' or leave it 'auto'."
+            )
+        return super()._signal()
+
     def _calibrate(self, pool, signals, members):
         means = [side_mean(signals, members, inside) for inside in (True, False)]
         self._gap = MeanGap(*means)
