@@ -233,6 +233,11 @@ def test_what_is_for_classifiers_says_so():
         LiRA(model, shadow_estimator=LogisticRegression()).fit(RECORDS)
 
 
+def test_lira_shrinks_no_gap_of_either_sign():
+    with pytest.raises(ValueError, match="gap='shrunk', but the target is a regressor"):
+        scores(LiRA, train(TREE), gap="shrunk")
+
+
 @pytest.mark.parametrize("cls", [ThresholdAttack, DifficultyCalibrationAttack])
 def test_a_signal_of_classes_is_not_known_for_a_regressor(cls):
     message = "signal='logit' is not known; expected a callable or one of 'loss', 'abs"

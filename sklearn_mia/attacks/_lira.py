@@ -351,6 +351,14 @@ class LiRA(BaseShadowAttack):
     def _gives_log_ratios(self):
         return self.mode != "offline"
 
+    def _signal(self):
+        if self.gap == "shrunk" and self._of_values:
+            raise ValueError(
+                "gap='shrunk', but the target is a regressor: the gap of its residuals "
+                "may have either sign. Pass gap='per_record' or leave it 'auto'."
+            )
+        return super()._signal()
+
     def _calibrate(self, pool, signals, members):
         means = [side_mean(signals, members, inside) for inside in (True, False)]
         self._gap = MeanGap(*means)
@@ -373,7 +381,7 @@ class LiRA(BaseShadowAttack):
             sampling = self._variance_of_gap(signals, members)[seen].mean()
             self._spread_of_gap = max(np.var(around[seen]) - sampling, 0.0)
 
-        if self._responder.classes is None:
+        if self._of_values:
             self._var_in = max(self._var_in, _LEAST_SHARE_OF_OUT * self._var_out)
 
     def _score(self, target, signals, members, in_pool):
@@ -382,7 +390,7 @@ class LiRA(BaseShadowAttack):
             mean_out = side_mean(signals, members, False)
             var_out = self._variance(self._var_out, mean_out, signals, members, False)
             towards = 1.0
-            if self._responder.classes is None:
+            if self._of_values:
                 towards = -np.sign(mean_out)
             return towards * (target - mean_out) / np.sqrt(var_out)
         mean_in = side_mean(signals, members, True)
@@ -402,7 +410,7 @@ class LiRA(BaseShadowAttack):
     @property
     def _shrinks(self):
         if self.gap == "auto":
-            return self._responder.classes is not None
+            return not self._of_values
         return self.gap == "shrunk"
 
     def _variance_of_gap(self, signals, members):
@@ -417,7 +425,7 @@ class LiRA(BaseShadowAttack):
     def _variance(self, pooled, mean, signals, members, inside):
         variance = self.variance
         if variance == "auto":
-            few = "shrunk" if self._responder.classes is None else "pooled"
+            few = "shrunk" if self._of_values else "pooled"
             variance = few if len(members) < _PER_RECORD_FROM else "per_record"
         if variance == "pooled":
             return pooled
