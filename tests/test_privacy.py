@@ -183,6 +183,10 @@ def instances(table, tmp_path_factory):
                 others = X[50:], y[50:], None, None, 0
                 roots.append(model._membership_sides(*others))
             continue
+        if name == "BlackBoxClassifier":
+            roots.append(cls(predict_proba=tree.predict_proba, classes=[0, 1]))
+            roots[-1].predict_proba(X)
+            continue
         target = {"BaggingAttack": forest, "TrajectoryAttack": boosting}.get(name, tree)
         params = {"n_shadows": 2, "n_trees": 8, "n_queries": 3, "random_state": 0}
         known = inspect.signature(cls).parameters
