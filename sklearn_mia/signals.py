@@ -388,7 +388,8 @@ class SignalSet:
         The negative loss.
 
     compared : callable
-        What is compared with its values under models with and without a record.
+        What LiRA compares with its values under models with and without a record; of a
+        regressor it has a sign and is no signal by itself.
     """
 
     known: dict
