@@ -6,6 +6,7 @@ import pytest
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import LinearSVC
 
 from sklearn_mia import RMIA, LiRA, ThresholdAttack
@@ -213,6 +214,42 @@ def test_009_giveaways(sides, rng):
     people = units // 125
     assert len(np.unique(people[sides])) < 10
     assert _findings.check_giveaways({"id": rows}, sides, people) is None
+
+
+def names_of_rows(n, kind):
+    pd = pytest.importorskip("pandas")
+    if kind == "dates":
+        return pd.date_range("2020-01-01", periods=n)
+    return {
+        "default": pd.RangeIndex(n),
+        "taken": pd.Index(np.arange(n)),
+        "later ones": pd.Index(np.r_[: n // 2, 1000 : 1000 + n // 2]),
+        "in another order": pd.Index(np.r_[: n // 2, n - 1 : n // 2 - 1 : -1]),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "tells"),
+    [
+        ("default", False),
+        ("taken", False),
+        ("later ones", True),
+        ("in another order", True),
+        ("dates", True),
+    ],
+)
+def test_009_an_index_that_goes_on_is_no_order_of_the_records(half, kind, tells):
+    X_in, y_in, X_out, y_out = half
+    X, y, n = np.r_[X_in, X_out], np.r_[y_in, y_out], len(y_in)
+    names = names_of_rows(len(X), kind)
+    whole = pytest.importorskip("pandas").DataFrame(X, index=names)
+    model = GaussianNB().fit(whole[:n], y_in)
+    told = codes_of(model, whole[:n], y[:n], whole[n:], y[n:])
+    assert ("MIA009" in told) == tells
+    # Whoever says that they are ids means them.
+    named = {"ids_train": names[:n], "ids_test": names[n:]}
+    told = codes_of(model, X_in, y_in, X_out, y_out, **named)
+    assert "MIA009" in told
 
 
 def test_009_row_numbers_among_the_features(half):

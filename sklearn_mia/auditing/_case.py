@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils.validation import _num_samples
@@ -235,11 +235,26 @@ def _order_of(ids):
     try:
         if len(set(ids)) < len(ids):
             return None
-        if all(isinstance(i, Real) or _WHOLE.fullmatch(i) for i in ids):
-            return ids.astype(float)
+        if ids.dtype.kind == "M":
+            return ids.astype("datetime64[us]").astype(float)
+        if not any(hasattr(i, "timestamp") for i in ids):
+            numbers = (isinstance(i, Real) or _WHOLE.fullmatch(i) for i in ids)
+            return ids.astype(float) if all(numbers) else None
         return np.array([i.timestamp() for i in ids])
     except (AttributeError, TypeError, ValueError):
         return None
+
+
+def _are_row_numbers(names, n_first):
+    """Whether names are the row numbers of one table that was cut in two."""
+    if not all(isinstance(name, Integral) for name in names):
+        return False
+    first, second = names[:n_first].astype(int), names[n_first:].astype(int)
+    if not (len(first) and len(second)):
+        return False
+    if second[0] < first[0]:
+        first, second = second, first
+    return bool(np.all(np.diff(np.concatenate([first, second])) == 1))
 
 
 def _keys_and_codes(groups, is_member):
@@ -293,6 +308,7 @@ def one_table(
     ids=None,
     label_name=None,
     aside=None,
+    with_order=True,
 ):
     """Check records whose sides are known, in any order.
 
@@ -312,6 +328,9 @@ def one_table(
 
     aside : dict or None, default=None
         Columns that are no features, by name.
+
+    with_order : bool, default=True
+        Whether ids that are numbers tell an order of the records.
 
     Returns
     -------
@@ -338,7 +357,7 @@ def one_table(
         content_ids=record_ids(features, labels),
         groups=groups,
         group_keys=keys,
-        order=_order_of(ids),
+        order=_order_of(ids) if with_order else None,
         label_name=label_name,
         aside=aside or {},
     )
@@ -414,6 +433,7 @@ def make_case(
             _record_names(X_test, ids[1], "ids_test"),
         ]
     )
+    unnamed = ids[0] is None and ids[1] is None
     if aside is None and ids[0] is not None and ids[1] is not None:
         aside = {"ids": names}
     aside = {
@@ -429,6 +449,7 @@ def make_case(
         ids=names,
         label_name=name_of_labels(y_train),
         aside=aside,
+        with_order=not (unnamed and _are_row_numbers(names, sizes[0])),
     )
 
 
