@@ -4,7 +4,7 @@
 
 RMIA with 64 shadows on records of 20 features, two workers each. Every backend is
 started and warmed before, and all train the same shadows one after the other in one
-run: seconds of the fastest of three fits, and their ratio to those of loky. Beside it
+run: seconds of the fastest of some fits, and their ratio to those of loky. Beside it
 how often the records were packed for workers.
 """
 

@@ -93,7 +93,7 @@ def scores_of(attack, records, member):
     return member[~half], attack.score_samples(records[~half])
 
 
-def bench(table, name, n_records, n_targets):
+def bench(table, name, n_records, n_targets, wanted):
     X, y = load_values(table, n_records)
     records, found = as_records(X, y), {}
     with tempfile.TemporaryDirectory() as memory:
@@ -101,6 +101,8 @@ def bench(table, name, n_records, n_targets):
             member = draw_members(len(y), seed)
             target = clone(MODELS[name]).fit(X[member], y[member])
             for attack_name, attack in attacks_on(target, memory):
+                if wanted and attack_name not in wanted:
+                    continue
                 judged, scores = scores_of(attack, records, member)
                 found.setdefault(attack_name, []).append(
                     (
@@ -121,13 +123,15 @@ def main():
     parser = command_line(__doc__, "regression", n_records=4000)
     parser.add_argument("--tables", nargs="+", default=list(VALUES), choices=VALUES)
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
+    parser.add_argument("--attacks", nargs="+", help="all by default")
     parser.add_argument("--targets", type=int, default=5)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
     for table in options.tables:
         for model in options.models:
-            rows += bench(table, model, options.records, options.targets)
+            about = options.records, options.targets, options.attacks
+            rows += bench(table, model, *about)
             print(f"{table}, {model}: done", flush=True)
     write_results(options.name, rows, targets=options.targets, records=options.records)
 

@@ -581,6 +581,6 @@ def asks_a_service(recipe):
         Then nothing like it can be trained.
     """
     parts = [recipe, open_model(recipe).classifier]
-    if hasattr(recipe, "get_params"):
+    if hasattr(recipe, "get_params") and not isinstance(recipe, type):
         parts += recipe.get_params(deep=True).values()
     return any(isinstance(part, BlackBoxClassifier) for part in parts)

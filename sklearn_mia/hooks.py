@@ -29,6 +29,7 @@ def in_one_order():
     Returns
     -------
     context : context manager
+        To be entered around a call of the model.
     """
     backend, _ = get_active_backend()
     # Others take as many jobs as their cluster has, whatever they are told.

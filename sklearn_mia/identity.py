@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from sklearn_mia.items import check_items, is_missing, item_list
+from sklearn_mia.items import check_items, is_missing, is_series, item_list
 from sklearn_mia.tables import column_names, columns_of, is_frame, is_table
 
 _MAX_EXACT_INTEGER = 2**53
@@ -332,6 +332,12 @@ def _items_total(features, dtype):
     """Sums over the cells of items, and how many cells each has."""
     if isinstance(features, np.ndarray) and features.ndim > 2:
         return _arrays_total(features, dtype), int(np.prod(features.shape[1:]))
+    if not isinstance(features, (list, tuple, np.ndarray)) and not is_series(features):
+        raise TypeError(
+            f"features is a {type(features).__name__}; expected a table, or a list, a "
+            "series or an array of items. Of Records pass both parts, "
+            "record_ids(records.features, records.labels)."
+        )
     items = item_list(features)
     if all(isinstance(v, (str, bytes)) or is_missing(v) for v in items):
         return mix(_object_bits(items) + _salt(0)), 1

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import HashingVectorizer
 
-_MOST_CELLS = 50_000_000
+_MOST_CELLS = 20_000_000
 _HASHED_WORDS = 2**12
 _SUMMARIES = (np.mean, np.std, np.min, np.max)
 

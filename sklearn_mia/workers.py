@@ -82,7 +82,8 @@ def sending_once(work, **options):
     """A Parallel that sends something large once to a worker, not with each task.
 
     Backends of joblib map arrays into memory, or send what they get. Dask has a way to
-    keep it in all workers, from where it comes also if one of them is lost.
+    keep it in all workers, from where it comes also if one of them is lost. What a
+    backend cannot hand out piece by piece, as that of Ray, comes at the end.
 
     Parameters
     ----------
@@ -97,6 +98,8 @@ def sending_once(work, **options):
     parallel : Parallel
     """
     backend, n_jobs = get_active_backend()
+    if not backend.supports_return_generator:
+        options = options | {"return_as": "list"}
     if type(backend).__name__ != "DaskDistributedBackend":
         return Parallel(**options)
     own = {"client": backend.client, "n_jobs": n_jobs, **backend.submit_kwargs}

@@ -160,6 +160,8 @@ def test_what_is_wrong_is_said_at_once():
         audit(model, pd.DataFrame({"t": docs}), y, pd.DataFrame({"t": others}), z)
     with pytest.raises(ValueError, match="y_test has 59 labels for 60 records"):
         audit(model, docs, y, others, z[1:])
+    with pytest.raises(TypeError, match="LabelOnlyAttack changes single cells of a"):
+        audit(model, docs, y, others, z, attacks=["RMIA", "LabelOnlyAttack"])
     with pytest.raises(TypeError, match="X_train has an item of type object"):
         audit(model, [*docs[1:], object()], y, others, z)
 

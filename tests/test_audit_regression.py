@@ -146,6 +146,16 @@ def test_an_attack_for_classifiers_is_refused_before_anything_is_trained():
         audit(MODEL, *SIDES, attacks=LabelOnlyAttack(), **QUICK)
 
 
+def test_shadow_models_of_another_size_are_told():
+    model = Ridge().fit(X[:60], Y[:60])
+    few = X[:60], Y[:60], X[60:], Y[60:]
+    report = audit(model, *few, attacks=RMIA(), **QUICK)
+    finding = next(f for f in report.findings if f.code == "MIA006")
+    assert finding.message.startswith(
+        "Shadow models are trained on 300 records where the target trained on 60:"
+    )
+
+
 def test_a_recipe_of_a_regressor_is_audited():
     recipe = audit_recipe(
         DecisionTreeRegressor(max_depth=8, random_state=0),

@@ -320,6 +320,18 @@ def test_what_steps_store_holds(step, kinds):
     assert_holds(step, X * 30 + 5, None, m, kinds)
 
 
+def test_components_of_columns_of_unlike_scale_are_all_read():
+    X = np.random.default_rng(0).normal(size=(400, 5)) * np.logspace(0, 6.2, 5)
+    m = np.arange(400) % 2 == 0
+    kinds = ["number of records", "mean", "covariance"]
+    for solver in ("full", "covariance_eigh"):
+        system = assert_holds(PCA(svd_solver=solver), X, None, m, kinds)
+        known = np.isfinite(system.scale)
+        size = np.sqrt(system.squares(np.ones(len(X))))
+        # The solver leaves out what is less.
+        assert np.all(size[known] > 10 * system.scale[known])
+
+
 def test_a_scaler_counts_each_column_where_values_are_missing():
     X, _, m = draw()
     X[np.random.default_rng(5).random(X.shape) < 0.1] = np.nan

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.items import docstrings
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
@@ -15,8 +16,15 @@ from sklearn.ensemble import (
     StackingRegressor,
     VotingRegressor,
 )
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
+from sklearn.linear_model import (
+    ElasticNet,
+    Lasso,
+    LinearRegression,
+    Ridge,
+    RidgeClassifier,
+)
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -42,9 +50,9 @@ def kinds(system):
     return {block.kind for block in system.blocks}
 
 
-def off_by(block):
+def off_by(block, is_member=IS_MEMBER):
     """How far the rows are off at the real membership, in standard deviations."""
-    m = IS_MEMBER.astype(float)
+    m = is_member.astype(float)
     dense = block._toarray(len(m))
     variance = block.scale**2 + block.sampling * (dense**2 @ m)
     off = dense @ m - block.b
@@ -118,6 +126,19 @@ def test_sums_over_the_training_records_are_met(name):
     for block in system.blocks:
         if block.kind != "bin rank":
             assert np.abs(off_by(block)).max(initial=0) < 1
+
+
+@pytest.mark.parametrize("solver", ["auto", "lsqr", "sparse_cg"])
+@pytest.mark.parametrize("vectorizer", [CountVectorizer(), TfidfVectorizer()])
+@pytest.mark.parametrize("cls", [Ridge, RidgeClassifier])
+def test_steps_leave_rare_words_as_far_from_zero_as_any(cls, vectorizer, solver):
+    texts, labels = docstrings()
+    words = vectorizer.fit_transform(texts)
+    aim = np.array([len(text) for text in texts]) if cls is Ridge else labels
+    is_member = np.arange(len(texts)) % 2 == 0
+    model = cls(solver=solver).fit(words[is_member], aim[is_member])
+    (block,) = linear_equations(model, words, aim).blocks
+    assert np.abs(off_by(block, is_member)).max() < 5
 
 
 DRAWN = {
@@ -234,3 +255,30 @@ def test_outputs_alone_tell_no_equation_of_a_regressor():
     attack = LinearReconstructionAttack(Ridge().fit(X, Y), equations="outputs")
     with pytest.raises(ValueError, match="equations='outputs' got the target Ridge"):
         attack.fit(as_records(X, Y))
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "settings", "expected"),
+    [
+        ("xgboost", "XGBRegressor", {}, {"leaf count", "leaf value"}),
+        ("xgboost", "XGBRegressor", {"objective": "reg:absoluteerror"}, None),
+        ("lightgbm", "LGBMRegressor", {"verbose": -1}, {"leaf count", "leaf value"}),
+        (
+            "lightgbm",
+            "LGBMRegressor",
+            {"verbose": -1, "objective": "regression_l1"},
+            {"leaf count"},
+        ),
+    ],
+)
+def test_boosting_of_other_packages(package, name, settings, expected):
+    cls = getattr(pytest.importorskip(package), name)
+    model = cls(n_estimators=5, n_jobs=1, reg_lambda=2.0, **settings)
+    if expected is None:
+        with pytest.raises(ValueError, match="No linear equation is known"):
+            system_of(model)
+        return
+    system = system_of(model)
+    assert kinds(system) == expected
+    for block in system.blocks:
+        assert np.abs(off_by(block)).max(initial=0) < 3

@@ -41,6 +41,23 @@ def test_the_estimate_is_the_formula():
     assert_allclose(solve(system, prior=prior).estimate, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(("n_rows", "n_records"), [(7, 12), (40, 12)])
+def test_the_score_is_linear_in_the_log_odds(n_rows, n_records):
+    """Against the odds of both values of one record, the others and noise normal."""
+    A, prior = RNG.normal(size=(n_rows, n_records)), 0.4
+    b = A @ (RNG.random(n_records) < 0.4) + RNG.normal(size=n_rows)
+    system = LinearSystem((Equations("any", A, b, 0.01, sampling=0.5),), n_records)
+    v, expected = prior * (1 - prior), []
+    noise = np.diag(0.01**2 + (0.5 * 0.4 + 1e-5**2) * np.sum(A**2, axis=1))
+    for i in range(n_records):
+        others = np.delete(A, i, axis=1)
+        spread = v * others @ others.T + noise
+        rest = b - prior * others.sum(axis=1)
+        low, high = (r @ np.linalg.solve(spread, r) for r in (rest, rest - A[:, i]))
+        expected.append(prior + v * (low - high) / 2)
+    assert_allclose(solve(system, prior=prior).score, expected, atol=1e-6)
+
+
 def test_draws_add_the_variance_that_is_expected_of_them():
     A, b = np.abs(RNG.normal(size=(5, 9))), RNG.normal(size=5)
     system = LinearSystem((Equations("any", A, b, 0.01, sampling=0.7),), 9)
@@ -108,11 +125,13 @@ def test_equal_records_may_share_a_column():
     A = RNG.normal(size=(6, 5))
     wide = A[:, [0, 1, 1, 2, 3, 4, 4, 4]]
     b = RNG.normal(size=6)
-    apart = solve(LinearSystem((Equations("any", wide, b, 0.1),), 8)).estimate
-    assert_allclose(apart[1], apart[2], atol=1e-9)
+    apart = solve(LinearSystem((Equations("any", wide, b, 0.1),), 8))
+    assert_allclose(apart.estimate[1], apart.estimate[2], atol=1e-9)
     copies = np.array([1, 2, 1, 1, 3])
     merged = solve(LinearSystem((Equations("any", A, b, 0.1),), 5), copies=copies)
-    assert_allclose(merged.estimate, apart[[0, 1, 3, 4, 5]], atol=1e-6)
+    for name in ("estimate", "score"):
+        expected = getattr(apart, name)[[0, 1, 3, 4, 5]]
+        assert_allclose(getattr(merged, name), expected, atol=1e-6)
 
 
 def test_a_row_that_tells_nothing_changes_nothing():
@@ -128,6 +147,27 @@ def test_a_row_that_tells_nothing_changes_nothing():
 def test_without_equations_the_prior_is_left():
     solution = solve(LinearSystem((), 4), prior=0.3)
     assert_array_equal(solution.estimate, [0.3] * 4)
+    assert_array_equal(solution.score, [0.3] * 4)
+
+
+@pytest.mark.parametrize("limit", ["_MOST_OPERATIONS", "_MOST_DIRECT"])
+def test_leverages_without_a_factor_are_those_of_single_rows(monkeypatch, limit):
+    A, m, copies = RNG.normal(size=(5, 9)), RNG.random(9) < 0.5, np.ones(9)
+    copies[2] = 2
+    system = LinearSystem((Equations("any", A, A @ m, 0.1),), 9)
+    given = {"prior": 0.4, "copies": copies}
+    exact = solve(system, **given)
+    monkeypatch.setattr(_solver, limit, 5 * 5 * 9 - 1 if "OPERATIONS" in limit else 4)
+    monkeypatch.setattr(_solver, "_ALWAYS_DIRECT", 9 if "OPERATIONS" in limit else 0)
+    monkeypatch.setattr(_solver, "_FLOOR", _solver._EXACT_FLOOR)
+    found = solve(system, **given)
+    assert_allclose(found.estimate, exact.estimate, atol=1e-6)
+    assert np.abs(found.score - exact.score).max() > 0.01
+    row = 0.1**2 + A**2 @ (0.24 * copies) + 1e-5**2 * (A**2 @ copies)
+    tau = 0.24 * copies * (A**2 / row[:, None]).sum(axis=0)
+    h = tau / (1 + tau) / copies
+    expected = 0.4 + (found.estimate - 0.4 - 0.1 * h) / (1 - h)
+    assert_allclose(found.score, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("sparse", [False, True])
@@ -180,7 +220,9 @@ def test_a_model_of_neither_side_tells_nothing():
     model = HistGradientBoostingClassifier(max_iter=20).fit(X[:400], y[:400])
     system = linear_equations(model, X[400:], y[400:])
     sides = np.arange(800) % 2 == 0
-    assert abs(roc_auc_score(sides, solve(system).estimate) - 0.5) < 0.06
+    solution = solve(system)
+    assert abs(roc_auc_score(sides, solution.estimate) - 0.5) < 0.06
+    assert abs(roc_auc_score(sides, solution.score) - 0.5) < 0.06
 
 
 def test_members_elsewhere_are_taken_into_account():
@@ -286,5 +328,7 @@ def test_a_pool_that_lacks_records_is_solved_alike_after_a_stop(tmp_path, monkey
         lambda self, *args: n_tried.append(1) or iterate(self, *args),
     )
     with keeping(tmp_path):
-        assert_array_equal(solve(system, n_outside=5.0).estimate, whole.estimate)
+        again = solve(system, n_outside=5.0)
+    assert_array_equal(again.estimate, whole.estimate)
+    assert_array_equal(again.score, whole.score)
     assert len(n_tried) == 1

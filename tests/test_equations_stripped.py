@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers import half_pool
 from numpy.testing import assert_array_equal
+from scipy.stats import binom, poisson
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -171,6 +172,19 @@ def test_what_a_leaf_says_of_its_members_is_what_a_simulation_does():
     assert _members_told(1, fits(1), 0.5, 1.0, 1.0, 1) == (1.0, 0.0)
     assert _members_told(4, fits(4), 0.5, 1.0, 0.0, 1) == (4.0, 0.0)
     assert np.isnan(_members_told(0, fits(1), 0.5, 1.0, 1.0, 1)[0])
+
+
+@pytest.mark.parametrize("number", [260, 300, 520])
+def test_a_large_leaf_is_told_as_by_all_numbers_of_members(number):
+    """Draws that are one number: near the mean of 600 records, and far from it."""
+    members = np.arange(601)
+    law = binom.pmf(members, 600, 0.5) * poisson.pmf(number, members)
+    law /= law.sum()
+    mean = law @ members
+    b, told = _members_told(600, lambda d: d == number, 0.5, 1.0, 1.0, 1)
+    variance = 1 / (1 / told + 1 / 150)
+    assert variance * (b / told + 300 / 150) == pytest.approx(mean)
+    assert variance == pytest.approx(law @ (members - mean) ** 2)
 
 
 @pytest.mark.parametrize("name", [*TREES, *BOOSTED])

@@ -155,6 +155,19 @@ def test_recordings_are_files_of_a_folder(folder, suffix, monkeypatch):
         assert_array_equal(own, sound)
 
 
+def test_lists_are_a_column_of_parquet(folder, monkeypatch):
+    pytest.importorskip("pyarrow")
+    sounds = [np.arange(n % 5 + 2.0) for n in range(120)]
+    labels = np.arange(120) % 2
+    model = make_pipeline(FunctionTransformer(_means), LogisticRegression())
+    joblib.dump(model.fit(sounds[:60], labels[:60]), "model.joblib")
+    frame = pd.DataFrame({"sound": sounds, "label": labels})
+    case = read(monkeypatch, "--features", "sound", paths=written(frame, ".parquet"))
+    assert case.kind == "sequences"
+    for own, sound in zip(case.features, sounds, strict=True):
+        assert_array_equal(own, sound)
+
+
 def test_texts_are_files_of_a_folder(folder, monkeypatch):
     _, docs, labels = trained("documents")
     for i, doc in enumerate(docs):

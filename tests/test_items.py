@@ -301,6 +301,8 @@ def test_an_item_of_no_content_is_refused():
         check_items(["a", object()])
     with pytest.raises(TypeError, match="is of type set; expected text"):
         record_ids([["a"], {1}])
+    with pytest.raises(TypeError, match="features is a Records; expected a table, or"):
+        record_ids(Records(DOCUMENTS, LABELS))
 
 
 def test_errors_quote_no_part_of_a_document():

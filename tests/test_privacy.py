@@ -17,7 +17,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import sklearn_mia
 from sklearn_mia import LiRA, Records, as_records, audit, audit_recipe
@@ -27,6 +27,7 @@ from sklearn_mia.auditing._case import _Answers, make_case
 from sklearn_mia.auditing._circumstances import Checks
 from sklearn_mia.auditing._inputs import read_sides
 from sklearn_mia.auditing._known import known_columns
+from sklearn_mia.auditing._quality import quality_of
 from sklearn_mia.auditing._run import check_attacks, run_attacks
 from sklearn_mia.auditing._subjects import subjects_of
 from sklearn_mia.auditing._typing import Side, read_columns
@@ -155,6 +156,9 @@ WITHOUT_RECORDS = {
     "_NoContext",
     "_ObjectBits",
     "_Shelf",
+    "SignalSet",
+    "ValueResponder",
+    "_SingleThreads",
 }
 
 
@@ -182,6 +186,10 @@ def instances(table, tmp_path_factory):
             if name == "AuditableClassifier":
                 others = X[50:], y[50:], None, None, 0
                 roots.append(model._membership_sides(*others))
+            continue
+        if name == "BlackBoxClassifier":
+            roots.append(cls(predict_proba=tree.predict_proba, classes=[0, 1]))
+            roots[-1].predict_proba(X)
             continue
         target = {"BaggingAttack": forest, "TrajectoryAttack": boosting}.get(name, tree)
         params = {"n_shadows": 2, "n_trees": 8, "n_queries": 3, "random_state": 0}
@@ -245,7 +253,18 @@ def instances(table, tmp_path_factory):
     notes = Records(X["note"].tolist(), y)
     words = make_pipeline(HashingVectorizer(n_features=8), LogisticRegression())
     reader = LiRA(words.fit(notes.features, y), n_shadows=2, random_state=0)
-    roots += [notes, reader.fit(notes)]
+    values = LiRA(
+        DecisionTreeRegressor(min_samples_leaf=20).fit(numbers, X["size"]),
+        n_shadows=2,
+        random_state=0,
+    )
+    right = case.codes == 0
+    roots += [
+        notes,
+        reader.fit(notes),
+        values.fit(as_records(numbers, X["size"].to_numpy())),
+        quality_of(case, np.log(np.full((100, 2), 0.5)), right),
+    ]
     seen = {}
     return [value for root in roots for value in found_in(root, seen)]
 

@@ -12,7 +12,7 @@ def test_the_python_of_the_readme_runs(small_examples, tmp_path, monkeypatch, ca
     for package in ("matplotlib", "jinja2"):
         pytest.importorskip(package)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     monkeypatch.chdir(tmp_path)
     # Smaller forests in the search, which is most of the time.
     assert "".join(blocks).count("[20, 50]") == 1

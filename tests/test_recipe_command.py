@@ -227,7 +227,7 @@ def test_files_that_cannot_be_used_are_named(folder, credit, model, capsys):
     (folder / "rows.csv").write_text("age,credit_risk\n1,good,3\n")
     (folder / "empty.csv").write_text(",".join(credit.columns) + "\n")
     for names, message in (
-        ({"model": "line.joblib"}, "The model must be a classifier, but LinearRegr"),
+        ({"model": "line.joblib"}, f"400 of 400 records of {folder / 'table.csv'} "),
         ({"model": "new.joblib"}, f"{folder / 'new.joblib'} holds a Pipeline that is "),
         ({"model": "none.joblib"}, f"There is no model file '{folder / 'none.joblib'}"),
         ({"table": "none.csv"}, f"There is no table '{folder / 'none.csv'}'."),

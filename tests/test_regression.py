@@ -15,6 +15,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import make_friedman1
 from sklearn.ensemble import (
     GradientBoostingRegressor,
+    HistGradientBoostingRegressor,
     RandomForestRegressor,
 )
 from sklearn.frozen import FrozenEstimator
@@ -232,6 +233,11 @@ def test_what_is_for_classifiers_says_so():
         LiRA(model, shadow_estimator=LogisticRegression()).fit(RECORDS)
 
 
+def test_lira_shrinks_no_gap_of_either_sign():
+    with pytest.raises(ValueError, match="gap='shrunk', but the target is a regressor"):
+        scores(LiRA, train(TREE), gap="shrunk")
+
+
 @pytest.mark.parametrize("cls", [ThresholdAttack, DifficultyCalibrationAttack])
 def test_a_signal_of_classes_is_not_known_for_a_regressor(cls):
     message = "signal='logit' is not known; expected a callable or one of 'loss', 'abs"
@@ -400,6 +406,25 @@ def test_a_shadow_that_cannot_be_trained_is_named():
     message = "Shadow 0 could not be trained: RuntimeError: no .*It saw 120 records\\."
     with pytest.raises(ValueError, match=message):
         scores(LiRA, train(TREE), shadow_estimator=Fails())
+
+
+@pytest.mark.slow
+def test_shadows_find_more_than_the_error_and_nothing_where_nothing_is():
+    X, y = make_friedman1(2000, n_features=6, noise=3.0, random_state=1)
+    is_member, records = np.arange(2000) < 1000, as_records(X, y)
+    aucs = {}
+    for cls in (ThresholdAttack, DifficultyCalibrationAttack, LiRA, RMIA):
+        for name, model in (
+            ("boosting", HistGradientBoostingRegressor(random_state=0)),
+            ("line", LinearRegression()),
+        ):
+            target = model.fit(X[:1000], y[:1000])
+            attack = make(cls, target, n_shadows=8)
+            aucs[cls, name] = attack.fit(records).score(records, is_member)
+    plain = aucs[ThresholdAttack, "boosting"]
+    for cls in (DifficultyCalibrationAttack, LiRA, RMIA):
+        assert aucs[cls, "boosting"] > plain + 0.02
+        assert abs(aucs[cls, "line"] - 0.5) < 0.05
 
 
 class AnyWidthRegressor(RegressorMixin, BaseEstimator):

@@ -4,6 +4,7 @@ import json
 import pickle
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.datasets import make_classification
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from sklearn_mia import RMIA, LiRA, as_records
+from sklearn_mia.attacks._lira import shrunk_gap
 from sklearn_mia.attacks._rmia import offline_mean
 from sklearn_mia.base import MeanGap, side_mean
 from sklearn_mia.metrics import rate_interval, tpr_at_fpr_score
@@ -52,7 +54,7 @@ def target_logit(forest, table):
 
 
 def test_online_pooled_lira_is_the_published_ratio(forest, table, records):
-    attack = LiRA(forest, n_shadows=8, random_state=0).fit(records)
+    attack = LiRA(forest, gap="per_record", n_shadows=8, random_state=0).fit(records)
     phi, member = attack.shadow_signals_, attack.shadow_members_
     squares = {True: 0.0, False: 0.0}
     freedom = {True: 0, False: 0}
@@ -72,8 +74,8 @@ def test_online_pooled_lira_is_the_published_ratio(forest, table, records):
 
 
 def test_online_per_record_lira_is_the_published_ratio(forest, table, records):
-    attack = LiRA(forest, variance="per_record", n_shadows=8, random_state=0)
-    attack.fit(records)
+    per_record = {"gap": "per_record", "variance": "per_record"}
+    attack = LiRA(forest, **per_record, n_shadows=8, random_state=0).fit(records)
     phi, member = attack.shadow_signals_, attack.shadow_members_
     pooled_in, pooled_out = attack._var_in, attack._var_out
     target = target_logit(forest, table)
@@ -91,6 +93,58 @@ def test_online_per_record_lira_is_the_published_ratio(forest, table, records):
         for i in range(300)
     ]
     assert_allclose(attack.score_samples(records), expected, rtol=1e-9)
+
+
+def test_few_shadows_draw_the_gap_of_a_record_to_that_of_its_like(
+    forest, table, records
+):
+    attack = LiRA(forest, n_shadows=4, random_state=0).fit(records)
+    phi, member = attack.shadow_signals_, attack.shadow_members_
+    mean_in, mean_out = (
+        np.array([phi[member[:, i] == side, i].mean() for i in range(300)])
+        for side in (True, False)
+    )
+    # 50 records of a like mean a bin, joined by straight lines.
+    bins = np.array_split(np.argsort(mean_out, kind="stable"), 6)
+    gap = mean_in - mean_out
+    prior = np.interp(
+        mean_out,
+        [mean_out[b].mean() for b in bins],
+        [gap[b].mean() for b in bins],
+    )
+    v = (attack._var_in + attack._var_out) / 2
+    tau = max(np.var(gap - prior) - v, 0)
+    drawn = np.maximum(prior + tau / (tau + v) * (gap - prior), 1e-3)
+    middle = (mean_in + mean_out) / 2
+    expected = drawn * (target_logit(forest, table) - middle) / v
+    assert_allclose(attack.score_samples(records), expected, rtol=1e-9)
+
+
+def test_a_gap_without_one_side_is_that_of_its_like():
+    gap = shrunk_gap(
+        np.array([3.0, 3.0, 3.0, -2.0]),
+        np.array([1.0, 1.0, 1.0, 0.5]),
+        np.array([0.0, 2.0, np.inf, 0.0]),
+        2.0,
+    )
+    assert_allclose(gap, [3.0, 2.0, 1.0, 1e-3])
+
+
+@pytest.mark.parametrize("model", ["boosting", "leaf 5"])
+def test_the_shrunk_gap_finds_more_with_few_shadows(model):
+    X, y = make_classification(600, 10, flip_y=0.3, random_state=1)
+    target = {
+        "boosting": GradientBoostingClassifier(n_estimators=40, random_state=0),
+        "leaf 5": RandomForestClassifier(30, min_samples_leaf=5, random_state=0),
+    }[model].fit(X[:300], y[:300])
+    is_member = np.arange(600) < 300
+    auc = {
+        gap: LiRA(target, gap=gap, n_shadows=4, random_state=0)
+        .fit(as_records(X, y))
+        .score(as_records(X, y), is_member)
+        for gap in ("per_record", "shrunk")
+    }
+    assert auc["shrunk"] > auc["per_record"] + 0.01
 
 
 def test_shrunk_variance_counts_the_pooled_one_as_four_shadows(forest, table, records):
@@ -500,8 +554,8 @@ def published():
 @pytest.mark.parametrize(
     ("name", "attack"),
     [
-        ("lira_online", LiRA(variance="pooled")),
-        ("lira_online_per_record", LiRA(variance="per_record")),
+        ("lira_online", LiRA(gap="per_record", variance="pooled")),
+        ("lira_online_per_record", LiRA(gap="per_record", variance="per_record")),
         ("lira_offline", LiRA(mode="offline", variance="pooled")),
         ("rmia_online", RMIA()),
         ("rmia_offline", RMIA(mode="offline", offline_a=0.3)),
@@ -511,6 +565,7 @@ def test_scores_equal_the_published_formulas(published, name, attack):
     target, logits, members, scores = published
     if isinstance(attack, RMIA):
         target, logits = -np.logaddexp(0, -target), -np.logaddexp(0, -logits)
+    attack._responder = SimpleNamespace(classes=np.arange(2))
     attack._calibrate(None, logits, members)
     found = attack._score(target, logits, members, np.ones(len(target), dtype=bool))
     assert_allclose(found, scores[name], rtol=1e-10)

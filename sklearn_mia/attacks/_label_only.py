@@ -427,7 +427,7 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
         self.timeout = timeout
         self.random_state = random_state
 
-    def _check_records(self, X, reset):
+    def _refuse_records(self, X):
         if isinstance(X, Records):
             raise TypeError(
                 f"{type(self).__name__} changes single cells of a table, and X is "
@@ -440,6 +440,9 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
                 f"{type(self).__name__} got sparse records, which noise would fill. "
                 "Pass X.toarray() with a target that takes it, or another attack."
             )
+
+    def _check_records(self, X, reset):
+        self._refuse_records(X)
         return super()._check_records(X, reset)
 
     def _fit_target(self, X):

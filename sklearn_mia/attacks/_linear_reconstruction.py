@@ -42,8 +42,12 @@ class LinearReconstructionAttack(BaseAttack):
     .. math:: \hat m = \pi + v A^\top (v A A^\top + S)^{-1} (b - \pi A 1),
         \qquad v = \pi (1 - \pi)
 
-    with S the variance of each equation. No shadow model is trained, and the model is
-    asked for nothing but its answers to the pool.
+    with S the variance of each equation, after which no record is held back to the
+    prior more than another: the score is
+    :math:`\pi + (\hat m - \pi - h (1 - 2 \pi) / 2) / (1 - h)`, with h the leverage of
+    the record, and linear in its log odds; see :func:`sklearn_mia.equations.solve`. No
+    shadow model is trained, and the model is asked for nothing but its answers to the
+    pool.
 
     It is an attack of someone who holds the file and a pool that has the training
     records among others: the worst case for a release. Where the pool lacks members,
@@ -248,7 +252,7 @@ class LinearReconstructionAttack(BaseAttack):
         is_little = auc_ceiling(n_unread, len(pool.ids)) <= _LITTLE
         self.unread_ = [] if is_little else [name for name, _ in system.unread]
         solution = self._solve(system, copies)
-        self._pool_ids, self._estimate = ids, solution.estimate
+        self._pool_ids, self._scores = ids, solution.score
         self.n_iter_ = max(solution.n_iterations, 1)
         own = ~system.of_pool
         self._residual, self._precision = (
@@ -256,10 +260,10 @@ class LinearReconstructionAttack(BaseAttack):
             solution.precision[own],
         )
         seen = evidence(system.without_pool_rows(), self._residual, self._precision)
-        self._scales = [_center_and_width(v) for v in (seen, solution.estimate)]
+        self._scales = [_center_and_width(v) for v in (seen, solution.score)]
         kept = system.without_pool_rows().blocks
         self._rows = [(e.step, e.kind, len(e.b)) for e in kept]
-        return solution.estimate[back]
+        return solution.score[back]
 
     def _solve(self, system, copies):
         n_pool, n_members = copies.sum(), self.n_members_
@@ -312,7 +316,7 @@ class LinearReconstructionAttack(BaseAttack):
 
     def _score_queries(self, queries):
         place = find_ids(self._pool_ids, queries.ids)
-        scores = self._estimate[place]
+        scores = self._scores[place]
         outside = np.flatnonzero(place < 0)
         if len(outside):
             scores[outside] = self._score_outside(

@@ -10,6 +10,7 @@ _PER_RECORD_FROM = 64
 _SMALLEST_SHARE_OF_POOLED = 0.1
 _PRIOR_SHADOWS = 4
 _TINY_VARIANCE = 1e-12
+_SMALLEST_GAP = 1e-3
 # Where a regressor gives its records back exactly, what it gives others would else
 # count as infinitely far from that.
 _LEAST_SHARE_OF_OUT = 0.01
@@ -38,6 +39,60 @@ def log_likelihood_ratio(target, mean_in, var_in, mean_out, var_out):
     square_in = (target - mean_in) ** 2 / var_in
     square_out = (target - mean_out) ** 2 / var_out
     return 0.5 * (square_out - square_in + np.log(var_out) - np.log(var_in))
+
+
+def shrunk_gap(gap, prior, variance, spread):
+    r"""Draw the gap between the IN and the OUT mean of a record to that of its like.
+
+    .. math:: d' = \max(p + w (d - p),\, .001), \quad w = \frac{\tau}{\tau + v}
+
+    Parameters
+    ----------
+    gap : ndarray of shape (n_records,)
+        IN mean less OUT mean :math:`d`.
+
+    prior : ndarray of shape (n_records,)
+        Mean gap :math:`p` of records with a like OUT mean.
+
+    variance : ndarray of shape (n_records,)
+        Sampling variance :math:`v` of the gap, infinite where a side is missing.
+
+    spread : float
+        Variance :math:`\tau` of the true gaps around the prior.
+
+    Returns
+    -------
+    gap : ndarray of shape (n_records,)
+    """
+    weight = spread / (spread + variance)
+    return np.maximum(prior + weight * (gap - prior), _SMALLEST_GAP)
+
+
+def ratio_of_equal_variances(target, mean_in, mean_out, gap, variance):
+    r"""Log-likelihood ratio of two normal distributions of one variance.
+
+    .. math:: s = \frac{d'}{\sigma^2}
+                  \Big(\varphi - \frac{\mu_{in} + \mu_{out}}{2}\Big)
+
+    Parameters
+    ----------
+    target : ndarray of shape (n_records,)
+        Signal of the target :math:`\varphi`.
+
+    mean_in, mean_out : ndarray of shape (n_records,)
+
+    gap : ndarray of shape (n_records,)
+        From :func:`shrunk_gap`.
+
+    variance : float or ndarray of shape (n_records,)
+        Mean of the variances of both sides.
+
+    Returns
+    -------
+    ratio : ndarray of shape (n_records,)
+        Higher = more likely a member.
+    """
+    return gap * (target - (mean_in + mean_out) / 2) / variance
 
 
 def squares_around(mean, signals, members, inside):
@@ -100,6 +155,15 @@ class LiRA(BaseShadowAttack):
     .. math:: s = \log N(\varphi; \mu_{in}, \sigma_{in}^2)
                 - \log N(\varphi; \mu_{out}, \sigma_{out}^2)
 
+    With few shadows the weakest number in it is the distance of the two means. So the
+    gap :math:`d = \mu_{in} - \mu_{out}` is drawn to the mean gap of records with a like
+    :math:`\mu_{out}`, as far as the shadows leave it uncertain, and both sides get one
+    variance:
+
+    .. math:: s = \frac{d'}{\sigma^2}
+                  \Big(\varphi - \frac{\mu_{in} + \mu_{out}}{2}\Big), \quad
+              \sigma^2 = \tfrac12 (\sigma_{in}^2 + \sigma_{out}^2)
+
     Offline, with OUT shadows only, it is the one-sided
     :math:`s = (\varphi - \mu_{out}) / \sigma_{out}`: an answer far *below* that of
     models without the record is no sign of membership.
@@ -130,6 +194,10 @@ class LiRA(BaseShadowAttack):
         needs many shadows: with few it falls below the plain loss attack. "shrunk" is
         that of the record drawn to the pooled one, which counts as 4 shadows. "auto"
         is pooled below 64 shadows (shrunk of a regressor), else per record.
+
+    gap : {"auto", "per_record", "shrunk"}, default="auto"
+        "shrunk" is the second formula; "per_record" is the first, that of the paper.
+        "auto" is shrunk, but per record of a regressor. Without effect offline.
 
     n_shadows : int, default=16
         Shadow models to train, the cost in fits of the target; even, since they come
@@ -240,6 +308,7 @@ class LiRA(BaseShadowAttack):
         **BaseShadowAttack._parameter_constraints,
         "mode": [StrOptions({"auto", "online", "offline"})],
         "variance": [StrOptions({"auto", "pooled", "per_record", "shrunk"})],
+        "gap": [StrOptions({"auto", "per_record", "shrunk"})],
     }
     has_regression = True
 
@@ -250,6 +319,7 @@ class LiRA(BaseShadowAttack):
         shadow_estimator=None,
         mode="auto",
         variance="auto",
+        gap="auto",
         n_shadows=16,
         keep_models=True,
         memory=None,
@@ -265,6 +335,7 @@ class LiRA(BaseShadowAttack):
         self.shadow_estimator = shadow_estimator
         self.mode = mode
         self.variance = variance
+        self.gap = gap
         self.n_shadows = n_shadows
         self.keep_models = keep_models
         self.memory = memory
@@ -280,6 +351,14 @@ class LiRA(BaseShadowAttack):
     def _gives_log_ratios(self):
         return self.mode != "offline"
 
+    def _signal(self):
+        if self.gap == "shrunk" and self._of_values:
+            raise ValueError(
+                "gap='shrunk', but the target is a regressor: the gap of its residuals "
+                "may have either sign. Pass gap='per_record' or leave it 'auto'."
+            )
+        return super()._signal()
+
     def _calibrate(self, pool, signals, members):
         means = [side_mean(signals, members, inside) for inside in (True, False)]
         self._gap = MeanGap(*means)
@@ -294,7 +373,15 @@ class LiRA(BaseShadowAttack):
             )
         )
 
-        if self._responder.classes is None:
+        # Of the gaps around that of their like, what sampling does not explain.
+        around = gap - self._gap.above(means[1])
+        seen = np.isfinite(around)
+        self._spread_of_gap = 0.0
+        if seen.any():
+            sampling = self._variance_of_gap(signals, members)[seen].mean()
+            self._spread_of_gap = max(np.var(around[seen]) - sampling, 0.0)
+
+        if self._of_values:
             self._var_in = max(self._var_in, _LEAST_SHARE_OF_OUT * self._var_out)
 
     def _score(self, target, signals, members, in_pool):
@@ -303,20 +390,42 @@ class LiRA(BaseShadowAttack):
             mean_out = side_mean(signals, members, False)
             var_out = self._variance(self._var_out, mean_out, signals, members, False)
             towards = 1.0
-            if self._responder.classes is None:
+            if self._of_values:
                 towards = -np.sign(mean_out)
             return towards * (target - mean_out) / np.sqrt(var_out)
         mean_in = side_mean(signals, members, True)
         mean_out = side_mean(signals, members, False)
         var_in = self._variance(self._var_in, mean_in, signals, members, True)
         var_out = self._variance(self._var_out, mean_out, signals, members, False)
+        sampling = self._variance_of_gap(signals, members)
         mean_in, mean_out = self._gap.complete(mean_in, mean_out, in_pool)
-        return log_likelihood_ratio(target, mean_in, var_in, mean_out, var_out)
+        if not self._shrinks:
+            return log_likelihood_ratio(target, mean_in, var_in, mean_out, var_out)
+        gap = shrunk_gap(
+            mean_in - mean_out, self._gap.above(mean_out), sampling, self._spread_of_gap
+        )
+        variance = (var_in + var_out) / 2
+        return ratio_of_equal_variances(target, mean_in, mean_out, gap, variance)
+
+    @property
+    def _shrinks(self):
+        if self.gap == "auto":
+            return not self._of_values
+        return self.gap == "shrunk"
+
+    def _variance_of_gap(self, signals, members):
+        """Sampling variance of IN mean less OUT mean, infinite without a side."""
+        total = np.zeros(members.shape[1])
+        for variance, inside in ((self._var_in, True), (self._var_out, False)):
+            _, count = side_sum(signals, members, inside)
+            with np.errstate(divide="ignore"):
+                total += variance / count
+        return total
 
     def _variance(self, pooled, mean, signals, members, inside):
         variance = self.variance
         if variance == "auto":
-            few = "shrunk" if self._responder.classes is None else "pooled"
+            few = "shrunk" if self._of_values else "pooled"
             variance = few if len(members) < _PER_RECORD_FROM else "per_record"
         if variance == "pooled":
             return pooled

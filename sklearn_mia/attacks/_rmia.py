@@ -321,13 +321,13 @@ class RMIA(BaseShadowAttack):
         return recipe, self.n_shadows_
 
     def _signal(self):
-        if self.temperature == 1 or self._responder.classes is None:
+        if self.temperature == 1 or self._of_values:
             return self._signals.loss
         return partial(tempered_loss, temperature=self.temperature)
 
     def _calibrate(self, pool, signals, members):
         self._width = 1.0
-        if self._responder.classes is None:
+        if self._of_values:
             self._width = 2 * self.temperature * median_out(signals, members)
         signals = signals / self._width
         self._gap = MeanGap(

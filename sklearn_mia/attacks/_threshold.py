@@ -163,7 +163,7 @@ class ThresholdAttack(BaseAttack):
         self._function = as_signal(self.signal, self._signals)
         if not self.per_class:
             return self._score_queries(pool)
-        if self._responder.classes is None:
+        if self._of_values:
             raise ValueError(
                 "per_class=True, but the target is a regressor and has no classes. "
                 "Leave it out."

@@ -30,17 +30,23 @@ def what_shadows_say(scored):
 
 def _regime(evidence, case, quality, response):
     """How like the target the shadows are; see `_circumstances.check_regime`."""
-    if evidence is None or evidence.log_proba is None or evidence.response != response:
+    if evidence is None or evidence.log_proba is None:
         return None
     members, even = evidence.members, np.log(0.5)
+    sizes = {
+        "target_size": int(case.is_member.sum()),
+        "shadow_size": float(members.sum(axis=1).mean()),
+        "thin": evidence.thin,
+    }
+    if case.classes is None:
+        return sizes
+    if evidence.response != response:
+        return None
     right = evidence.log_proba > even
     inside = np.array([r[m].mean() for r, m in zip(right, members, strict=True)])
     outside = np.array([r[~m].mean() for r, m in zip(right, members, strict=True)])
     target = -quality.losses > even
-    return {
-        "target_size": int(case.is_member.sum()),
-        "shadow_size": float(members.sum(axis=1).mean()),
-        "thin": evidence.thin,
+    return sizes | {
         "target_members": float(target[case.is_member].mean()),
         "target_nonmembers": float(target[~case.is_member].mean()),
         "shadow_in": float(inside.mean()),
@@ -183,7 +189,9 @@ def _columns_as_numbers(case, order=True):
     """Columns of a table by name, none of a sparse one; the order of the records."""
     features, columns = case.features, {}
     if features is not None and not case.has_columns:
-        columns = {"length": lengths_of(features).astype(float)}
+        # No feature, and so no key of persons among them.
+        lengths = {"length": lengths_of(features).astype(float)}
+        columns = lengths if order else {}
     elif features is not None and not sp.issparse(features):
         prefix = "" if is_frame(features) else "column "
         names = (f"{prefix}{name}" for name in column_names(features))

@@ -23,10 +23,10 @@ def check_regime(regime):
     Parameters
     ----------
     regime : dict or None
-        "target_size", "shadow_size", "thin" (fewer trees than the target), and the
-        share of records whose class gets more than half of the probability:
-        "target_members", "target_nonmembers", "shadow_in", "shadow_out", with
-        "shadow_in_sd" and "shadow_out_sd" over shadows.
+        "target_size", "shadow_size", "thin" (fewer trees than the target), and, but for
+        regressors, the share of records whose class gets more than half of the
+        probability: "target_members", "target_nonmembers", "shadow_in", "shadow_out",
+        with "shadow_in_sd" and "shadow_out_sd" over shadows.
     """
     if regime is None:
         return None
@@ -41,6 +41,8 @@ def check_regime(regime):
         ("target_members", "shadow_in", "their own records"),
         ("target_nonmembers", "shadow_out", "records they did not see"),
     ):
+        if target not in regime:
+            continue
         gap = abs(regime[target] - regime[shadow])
         least = _LEAST_ACCURACY_GAP_THIN if regime["thin"] else _LEAST_ACCURACY_GAP
         if gap > max(least, 4 * regime[f"{shadow}_sd"]):

@@ -216,7 +216,7 @@ def read_sides(paths, arguments, model, classes, fitted_with=None):
     }
     if arguments.features is not None:
         items = [items_of(f, p, arguments) for f, p in zip(frames, paths, strict=True)]
-        _check_slices(arguments.slice, ())
+        _check_slices(arguments.slice, (), classes)
         return Inputs(in_one_kind(items), labels, groups, ids, False, aside=aside)
     names = trained_names(model)
     # An id or a group is no feature, unless the model was trained on it.
@@ -230,7 +230,7 @@ def read_sides(paths, arguments, model, classes, fitted_with=None):
         _typing.Side(features, str(path), not has_types(path))
         for (features, _), path in zip(matched, paths, strict=True)
     ]
-    _check_slices(arguments.slice, sides[0].frame.columns)
+    _check_slices(arguments.slice, sides[0].frame.columns, classes)
     if names is None:
         _same_number(sides)
     known = known_columns(model, list(sides[0].frame.columns))
@@ -249,9 +249,11 @@ def read_sides(paths, arguments, model, classes, fitted_with=None):
     )
 
 
-def _check_slices(slices, columns):
+def _check_slices(slices, columns, classes):
+    words = [w for w in SLICINGS if w != ("length" if len(columns) else "rarity")]
+    if classes is None:
+        words[words.index("class")] = "value"
     for name in slices:
-        words = [w for w in SLICINGS if w != ("length" if len(columns) else "rarity")]
         if name not in words and name not in columns:
             known = ", ".join([*words, *map(repr, columns)])
             raise ValueError(

@@ -92,22 +92,25 @@ def items_of(frame, path, arguments):
         if array.ndim > 1:
             return array
     column = frame[name]
-    gaps = np.array([is_missing(v) for v in column.tolist()])
+    gaps = np.array([is_missing(v) for v in column.tolist()], dtype=bool)
     if gaps.any():
         raise ValueError(
             f"{path} has no value in the column {name!r} (--features) for "
             f"{int(gaps.sum())} of {len(gaps)} records (the first is record "
             f"{int(np.argmax(gaps)) + 1}); expected a text or a file for each."
         )
-    if not all(isinstance(v, str) for v in column.tolist()):
+    cells = column.tolist()
+    if folder is None and all(isinstance(v, (list, dict, np.ndarray)) for v in cells):
+        return cells
+    if not all(isinstance(v, str) for v in cells):
         raise ValueError(
             f"The column {name!r} of {path} (--features) holds no text; expected a "
-            "text a record, or the name of its file. Leave --features out for a table "
-            "of numbers."
+            "text or a list a record, or the name of its file. Leave --features out "
+            "for a table of numbers."
         )
     if folder is None:
         return column.reset_index(drop=True)
-    return _of_files(column.tolist(), Path(folder), path, arguments.max_size)
+    return _of_files(cells, Path(folder), path, arguments.max_size)
 
 
 def _of_files(names, folder, path, max_bytes):

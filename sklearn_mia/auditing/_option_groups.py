@@ -28,8 +28,8 @@ def add_column_options(command):
         "--features",
         metavar="COLUMN",
         help="the one column that holds the records, each a text, for a model of "
-        "documents; or, of a .npz file, the array of them, images say. The other "
-        "columns are no features",
+        "documents; of Parquet also a list each, and of a .npz file the array of them, "
+        "images say. The other columns are no features",
     )
     group.add_argument(
         "--files",

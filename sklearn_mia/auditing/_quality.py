@@ -99,7 +99,7 @@ def ask_model(model, case, response_method="auto"):
 
 def is_of_values(data):
     """Whether a report is about a regressor, which has no classes."""
-    return not data["classes"]
+    return data.get("classes") == []
 
 
 def label_told(data):

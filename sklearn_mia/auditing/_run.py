@@ -516,6 +516,9 @@ def run_attacks(
             f"callbacks={callbacks!r} need scikit-learn 1.9 or newer; running "
             f"{sklearn.__version__}. Leave them out."
         )
+    for attack in attacks.values():
+        if isinstance(attack, BaseAttack):
+            attack._refuse_records(case.records)
     half = _half(case, seed)
     if callbacks is not None and not isinstance(callbacks, (list, tuple)):
         callbacks = [callbacks]

@@ -234,6 +234,9 @@ class BaseAttack(
                 "attack on any model, such as RMIA."
             )
 
+    def _refuse_records(self, X):
+        """Raise TypeError for records that the attack is not made for."""
+
     def _ask_hook(self, hook, n_records, *given, **params):
         """Call what a subclass wrote, and check what it returns."""
         values = getattr(self, hook)(*map(frozen, given), **params)

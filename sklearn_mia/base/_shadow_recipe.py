@@ -30,8 +30,14 @@ def recipe_of(attack):
     return unfitted_recipe(attack.target_estimator) if recipe is None else recipe
 
 
-def check_trainable(recipe):
-    """Raise ValueError for a recipe that can only be asked, before it is."""
+def check_before_asking(attack):
+    """Raise ValueError for shadows of a model that can only be asked."""
+    own = attack.shadow_estimator
+    if attack._cost():
+        _check_trainable(attack.target_estimator if own is None else own)
+
+
+def _check_trainable(recipe):
     if asks_a_service(recipe):
         raise ValueError(
             "A model behind a service cannot be cloned, so that no shadow model like "
@@ -64,7 +70,7 @@ def checked_recipe(attack):
             "be cloned for shadows. Derive it from sklearn.base.BaseEstimator, or use "
             "an attack without shadows."
         )
-    check_trainable(recipe)
+    _check_trainable(recipe)
     expected, got = "classifier", "regressor"
     of_values = is_regressor_model(attack.target_estimator)
     if of_values:

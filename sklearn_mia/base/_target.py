@@ -13,6 +13,7 @@ from sklearn.utils.validation import _num_samples, validate_data
 from sklearn_mia.hooks import frozen
 from sklearn_mia.identity import merged_identities, record_ids
 from sklearn_mia.records import Records, check_as_records, check_is_no_items
+from sklearn_mia.regression import is_regressor_model
 from sklearn_mia.response import (
     RESPONSE_METHODS,
     check_target,
@@ -141,6 +142,11 @@ class TargetMixin:
                     "could stand in. Pass records with labels, or a larger max_queries."
                 )
         return Queries(features, labels, codes, ids, answer)
+
+    @property
+    def _of_values(self):
+        """Whether the target is a regressor."""
+        return is_regressor_model(self.target_estimator)
 
     @property
     def _signals(self):

@@ -18,7 +18,7 @@ from sklearn_mia.base._contract import BaseAttack
 from sklearn_mia.base._evidence import ShadowEvidence, shadows_without_class
 from sklearn_mia.base._mixture import check_mixture
 from sklearn_mia.base._shadow_recipe import (
-    check_trainable,
+    check_before_asking,
     checked_recipe,
     fit_first_steps,
     recipe_of,
@@ -361,8 +361,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
 
     def _check_handled(self):
         super()._check_handled()
-        if self._cost():
-            check_trainable(recipe_of(self))
+        check_before_asking(self)
 
     def _reader(self):
         """What target and shadows are asked, and what is read from the answers."""

@@ -24,6 +24,7 @@ _USUAL_SLACK = 0.25
 _LEAST_FALL = 64 * 2.2e-16
 _ROUNDING_OF_DOUBLES = 1e-9
 _TOL_OF_LSQR = 1e-6
+_OF_ALL_SLOPES = 2.0
 
 
 @register_equations(LogisticRegression)
@@ -102,7 +103,9 @@ def equations_of_a_ridge_classifier(estimator, X, y):
 
     with f the decision function, t = 1 for the class and -1 else, and w the weight of
     the class, as for :func:`equations_of_logistic_regression`. The noise is that of
-    doubles for the direct solvers, and `tol` of the largest possible row for others.
+    doubles for the direct solvers. Others leave `tol` of the largest possible row, or
+    twice that of the mean slope at the start, :math:`|X^\top t| / \sqrt{p}` for p
+    rows, whichever is more.
 
     Parameters
     ----------
@@ -124,8 +127,8 @@ def equations_of_a_ridge_classifier(estimator, X, y):
     X, coef = _numbers(X), np.atleast_2d(estimator.coef_)
     codes = find_labels(np.asarray(y), estimator.classes_)
     classes = np.arange(len(coef)) if len(coef) > 1 else np.ones(1)
-    error = np.asarray(X @ coef.T) + estimator.intercept_
-    error = error - np.where(codes[:, None] == classes, 1.0, -1.0)
+    aim = np.where(codes[:, None] == classes, 1.0, -1.0)
+    error = np.asarray(X @ coef.T) + estimator.intercept_ - aim
     weight, doubt = _class_weights(estimator, codes)
     b = -estimator.alpha * coef.T
     if estimator.fit_intercept:
@@ -135,7 +138,9 @@ def equations_of_a_ridge_classifier(estimator, X, y):
     exact = estimator.solver in ("svd", "cholesky") or (
         estimator.solver == "auto" and not sp.issparse(X)
     )
-    slack = (rounding if exact else estimator.tol) * largest
+    slack = rounding * largest
+    if not exact:
+        slack = _left_by_steps(estimator.tol, X, aim * weight[:, None], largest)
     scale = np.hypot(slack, _of_classes(matrix, codes, doubt))
     return [Equations("slope", matrix, b, scale, of_pool=bool(doubt.any()))]
 
@@ -147,8 +152,8 @@ def equations_of_least_squares(estimator, X, y):
     .. math:: \sum_i m_i (f_i - y_i) (x_i, 1) = -\alpha (\beta, 0)
 
     with f the prediction and :math:`\alpha` 0 for LinearRegression: the normal
-    equations. The noise is that of doubles for the direct solvers, and `tol` of the
-    largest possible row for others.
+    equations. The noise is that of doubles for the direct solvers, and for others that
+    of :func:`equations_of_a_ridge_classifier`.
 
     Parameters
     ----------
@@ -177,10 +182,11 @@ def equations_of_least_squares(estimator, X, y):
     if estimator.fit_intercept:
         X, b = _with_ones(X), np.append(b, 0.0)
     largest = Products(abs(X), np.abs(error)[:, None]) @ np.ones(len(error))
-    left = rounding
+    left = rounding * largest
     if not exact:
-        left = max(getattr(estimator, "tol", 0.0), _TOL_OF_LSQR)
-    return [Equations("slope", Products(X, error[:, None]), b, left * largest)]
+        tol = max(getattr(estimator, "tol", 0.0), _TOL_OF_LSQR)
+        left = _left_by_steps(tol, X, np.asarray(y, dtype=np.float64)[:, None], largest)
+    return [Equations("slope", Products(X, error[:, None]), b, left)]
 
 
 @register_equations(Lasso, ElasticNet)
@@ -232,6 +238,17 @@ def _errors(estimator, X, y):
     X, coef = _numbers(X), np.ravel(estimator.coef_)
     predicted = np.ravel(np.asarray(X @ coef)) + np.ravel(estimator.intercept_)
     return X, coef, predicted - np.asarray(y, dtype=np.float64)
+
+
+def _left_by_steps(tol, X, aim, largest):
+    """How far from zero the slopes of squared errors are after steps towards it.
+
+    They end by the length of all slopes of an output together: that of a rare feature
+    may be as far from zero as any.
+    """
+    lengths = np.linalg.norm(np.asarray(X.T @ (aim - aim.mean(axis=0))), axis=0)
+    each = np.tile(lengths / np.sqrt(X.shape[1]), X.shape[1])
+    return tol * np.maximum(largest, _OF_ALL_SLOPES * each)
 
 
 def _slack(estimator, X, weight):

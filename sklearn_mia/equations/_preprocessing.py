@@ -31,7 +31,7 @@ from sklearn_mia.tables import as_array, as_dense, columns_of
 
 # Of the norm of a row: sums of doubles in another order.
 _ROUNDING_OF_DOUBLES = 1e-10
-_ROUNDING_OF_EIGENVALUES = 1e-15
+_ROUNDING_OF_EIGENVALUES = 1e-16
 # Whether a value has no other record is known of the pool alone.
 _IF_POOL_IS_WHOLE = 0.05
 _MOST_DOCUMENTS = 3_000_000

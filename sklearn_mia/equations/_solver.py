@@ -1,12 +1,12 @@
 """From the equations to an estimate of the membership of each record."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import joblib
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.special import ndtr
 
 from sklearn_mia.equations._damped import damped_lsqr
@@ -26,6 +26,11 @@ _MOST_DENSE = 60_000_000
 _ALWAYS_DIRECT = 1000
 _FEW_ITERATIONS = 150
 _N_REFINEMENTS = 2
+# Operations that the leverages may take: about a minute of one core.
+_MOST_OPERATIONS = 1e12
+# A record of which less is open is certain.
+_LEAST_OPEN = 1e-3
+_BLOCK = 500
 
 
 def auc_ceiling(n_equations, n_records):
@@ -84,6 +89,10 @@ class Solution:
 
     n_iterations : int
         Iterations of the solver, 0 for a direct one.
+
+    score : ndarray of shape (n_records,)
+        Linear in the log odds of the membership of each record, on the scale of
+        `estimate`.
     """
 
     estimate: np.ndarray
@@ -91,6 +100,7 @@ class Solution:
     precision: np.ndarray
     misfit: float
     n_iterations: int
+    score: np.ndarray
 
     @property
     def fits(self):
@@ -110,6 +120,19 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1
     solution is exact, by a Cholesky factor if need be, and the share is 1e-5 or, where
     the equations do not fit each other as well as that, .003. It is .003 for larger
     systems, which `lsqr` solves without random numbers and in the memory of A.
+
+    The estimate holds a record back to the prior by its leverage h, and by much where
+    the equations tell little of it. A record is therefore ranked by
+
+    .. math:: \pi + \frac{\hat m_i - \pi - h_i (1 - 2 \pi) / 2}{1 - h_i}, \qquad
+        h = \text{diag} \big(v A^\top (v A A^\top + S)^{-1} A\big)
+
+    which is linear in its log odds where all others and the noise are as if normal.
+    They need the factor of a direct solution. After iterations, and where it would take
+    more than a minute, each row k is taken by itself:
+
+    .. math:: h_i \approx \frac{\tau_i}{1 + \tau_i}, \qquad
+        \tau_i = v \sum_k \frac{a_{ki}^2}{s_k^2 + v \sum_j a_{kj}^2}
 
     A pool that lacks :math:`R` training records sees their sum in every row. Their
     mean row is taken to be that of the pool, which adds
@@ -160,7 +183,8 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1
     rest = system.b - prior * system.dot(copies)
     if not known.any():
         nothing = np.zeros(len(rest))
-        return Solution(np.full(n_records, float(prior)), nothing, nothing, 0.0, 0)
+        flat = np.full(n_records, float(prior))
+        return Solution(flat, nothing, nothing, 0.0, 0, flat)
 
     def prepared(floor, more=0.0):
         total = np.where(known, variance + floor**2 * squares + more, np.inf)
@@ -171,9 +195,10 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1
         if exact.side <= _MOST_DIRECT:
             found = exact.solve(rest)
             if found.fits:
-                return found
+                return exact.scored(found)
         del exact
-        return prepared(_FLOOR).solve(rest)
+        damped = prepared(_FLOOR)
+        return damped.scored(damped.solve(rest))
     n_pool = copies.sum()
     damped = prepared(_FLOOR, (n_outside + n_outside**2 / n_pool) * squares / n_pool)
     folds = np.arange(n_records) % 5
@@ -185,7 +210,8 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1
         estimate[folds == fold] = found.estimate[folds == fold]
         residual = residual + found.residual / 5
         n_iterations = max(n_iterations, found.n_iterations)
-    return Solution(estimate, residual, found.precision, found.misfit, n_iterations)
+    told = {"estimate": estimate, "residual": residual, "n_iterations": n_iterations}
+    return damped.scored(replace(found, **told))
 
 
 class _Damped:
@@ -215,7 +241,35 @@ class _Damped:
         misfit = float((left @ left + x @ x) / np.count_nonzero(self.weights))
         estimate = self.prior + self.spread * x / self.copies
         residual, precision = left * self.weights, self.weights**2
-        return Solution(estimate, residual, precision, misfit, n_iterations)
+        return Solution(estimate, residual, precision, misfit, n_iterations, estimate)
+
+    def scored(self, found):
+        """The solution, its records ranked by their log odds."""
+        if self.is_direct and self._n_operations <= _MOST_OPERATIONS:
+            leverage = kept(
+                "the solution of the equations",
+                lambda: ("leverages", self._content),
+                lambda: self._factored().leverages(),
+            )
+        else:
+            leverage = self._leverages_of_rows()
+        # Of one of several equal records.
+        leverage = leverage / self.copies
+        off = found.estimate - self.prior - leverage * (0.5 - self.prior)
+        score = self.prior + off / np.maximum(1 - leverage, _LEAST_OPEN)
+        return replace(found, score=score)
+
+    def _leverages_of_rows(self):
+        """Leverages as if no two rows had anything in common but the record."""
+        precision, variance = self.weights**2, self.spread**2
+        told = precision / (1 + precision * self.system.squares(variance))
+        odds = variance * self.system.transposed_squares(told)
+        return odds / (1 + odds)
+
+    @property
+    def _n_operations(self):
+        n_rows, n_records = np.count_nonzero(self.weights), self.system.n_records
+        return n_records * min(n_rows, n_records) ** 2
 
     def _find(self, aim):
         if self.side > _MOST_DIRECT:
@@ -232,9 +286,12 @@ class _Damped:
         ), 0
 
     def _solve_directly(self, aim):
+        return self._factored().solve(aim)
+
+    def _factored(self):
         if self.factors is None:
             self.factors = _Factors(self.system, self.weights, self.spread)
-        return self.factors.solve(aim)
+        return self.factors
 
     def _inputs(self, aim):
         """What a solution depends on, to be hashed."""
@@ -292,6 +349,23 @@ class _Factors:
                 z = z + cho_solve(self.factor, aim - z - self._dot(x))
                 x = self._transposed_dot(z)
         return x
+
+    def leverages(self):
+        """Share of the variance of each record that the equations take away."""
+        factor, n_records = self.factor[0], self.sparse.shape[1]
+        found = np.empty(n_records)
+        for start in range(0, n_records, _BLOCK):
+            own = slice(start, start + _BLOCK)
+            if self.by_records:
+                # Its inverse is lower triangular as well.
+                inner, side = factor[start:, start:], n_records - start
+                half = solve_triangular(inner, np.eye(side, _BLOCK), lower=True)
+                found[own] = 1 - np.sum(half**2, axis=0)[:side]
+            else:
+                rows = np.vstack([self.sparse[:, own].toarray(), self.dense[:, own]])
+                half = solve_triangular(factor, rows, lower=True)
+                found[own] = np.sum(half**2, axis=0)
+        return found
 
     def _dot(self, x):
         if np.ndim(x) == 0:

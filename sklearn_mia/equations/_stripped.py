@@ -295,18 +295,15 @@ def _members_told(size, fits, share, rate, sampling, fewest):
     nothing = np.nan, 0.0
     if not 0 < size <= _LARGEST_LEAF:
         return nothing
-    members = np.arange(size + 1)
-    prior = binom.pmf(members, size, share)
-    if not sampling:
-        likely = fits(members) & (members >= max(fewest, 1))
-    else:
-        draws = np.arange(max(fewest, 1), most_draws(size, rate) + 1)
-        draws = draws[fits(draws)]
-        if not len(draws):
-            draws = np.arange(max(fewest, 1), _LARGEST_TERM + 1)
-            draws = draws[fits(draws)][:1]
-        likely = poisson.pmf(draws, rate * members[:, None]).sum(axis=1)
-    law = prior * likely
+    # Of a large leaf the numbers near the mean, unless what is told is far from it.
+    mean, most_off = size * share, 9 * np.sqrt(size * share * (1 - share))
+    members = np.arange(
+        max(int(mean - most_off), 0), min(int(mean + most_off) + 2, size + 1)
+    )
+    law = _law_of_members(members, size, fits, share, rate, sampling, fewest)
+    if len(members) <= size and not law.sum() > _CERTAIN:
+        members = np.arange(size + 1)
+        law = _law_of_members(members, size, fits, share, rate, sampling, fewest)
     if not law.sum() > 0:
         return nothing
     law = law / law.sum()
@@ -318,6 +315,20 @@ def _members_told(size, fits, share, rate, sampling, fewest):
     if variance < _CERTAIN:
         return float(np.rint(mean)), 0.0
     return tuple(map(float, as_equation(size * share, before, mean, variance)))
+
+
+def _law_of_members(members, size, fits, share, rate, sampling, fewest):
+    """Chance of each number of members, and of draws that fit."""
+    prior, fewest = binom.pmf(members, size, share), max(fewest, 1)
+    if not sampling:
+        return prior * (fits(members) & (members >= fewest))
+    few = rate * members[0] - 9 * np.sqrt(rate * members[0] + 1)
+    draws = np.arange(max(fewest, int(few)), most_draws(members[-1], rate) + 1)
+    draws = draws[fits(draws)]
+    if not len(draws):
+        draws = np.arange(fewest, _LARGEST_TERM + 1)
+        draws = draws[fits(draws)][:1]
+    return prior * poisson.pmf(draws, rate * members[:, None]).sum(axis=1)
 
 
 def as_equation(mean_before, before, mean, variance):
