@@ -27,7 +27,12 @@ from sklearn_mia import Records
 # What scikit-learn and other packages warn of, which is not about an attack.
 pytestmark = pytest.mark.filterwarnings("ignore", "error::RuntimeWarning:sklearn_mia")
 
-SPARSE = {"sparse CSR", "list of documents", "Series of documents"}
+SPARSE = {
+    "sparse CSR",
+    "sparse CSR matrix",
+    "list of documents",
+    "Series of documents",
+}
 NO_SPARSE = {
     "GaussianNB",
     "HistGradientBoostingClassifier",
@@ -43,6 +48,8 @@ def takes(target, container):
     """Whether a target takes a container, by what its package documents."""
     if target == NO_STEP:
         return container in TABLES
+    if target == "CatBoost" and container == "sparse CSR":
+        return False  # of the classes of SciPy it knows the older one only
     return not (container in SPARSE and target in NO_SPARSE)
 
 
@@ -101,6 +108,7 @@ def test_every_attack_runs_or_says_why_not(target, container):
 
 SAME_RECORDS = {
     "array, Fortran order": "array",
+    "sparse CSR matrix": "sparse CSR",
     "polars frame with categories": "pandas frame with categories",
     "Series of documents": "list of documents",
 }
@@ -109,10 +117,9 @@ SAME_RECORDS = {
 @cells(SAME_RECORDS, {("DecisionTreeRegressor", "Series of documents")})
 def test_scores_are_of_the_records_and_not_of_their_container(target, container):
     other = SAME_RECORDS[container]
-    if not takes(target, container):
+    if not (takes(target, container) and takes(target, other)):
         pytest.skip("the target does not take it")
-    for name in (container, other):
-        target_in(target, name)
+    target_in(target, container)
     for attack in ATTACKS:
         if outcome(target, other, attack).startswith("ok"):
             found, _ = scores_of(target, container, attack)

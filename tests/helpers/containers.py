@@ -98,6 +98,7 @@ CONTAINERS = {
     "array, Fortran order": lambda: array(np.asfortranarray),
     "array, float32": lambda: array(lambda X: X.astype(np.float32)),
     "sparse CSR": lambda: array(sp.csr_array),
+    "sparse CSR matrix": lambda: array(sp.csr_matrix),
     "pandas frame with categories": pandas_frame,
     "polars frame with categories": polars_frame,
     "list of documents": documents,
