@@ -46,7 +46,7 @@ def asked(model, method, features):
 
 
 def _to_write_to(features):
-    """Features whose cells a model may change."""
+    """Features whose cells a model may change; some take none that are read-only."""
     return (
         np.array(features) if isinstance(features, np.ndarray) else own_copy(features)
     )
