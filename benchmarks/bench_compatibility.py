@@ -11,6 +11,7 @@ pipeline before the model.
 import sys
 import warnings
 from collections import Counter
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -82,6 +83,13 @@ def rows_of(container):
     return rows
 
 
+def versions():
+    """Versions of the other packages whose models are targets."""
+    packages = {other_packages.TARGETS[name][0] for name in compatibility.OTHERS}
+    found = sorted(p for p in packages if p is not None and find_spec(p) is not None)
+    return {package: import_module(package).__version__ for package in found}
+
+
 def main():
     parser = command_line(__doc__, "compatibility")
     parser.add_argument("--jobs", type=int, default=1, help="containers at a time")
@@ -90,7 +98,7 @@ def main():
         delayed(rows_of)(container) for container in compatibility.CONTAINERS
     )
     rows = [row for part in parts for row in part]
-    about = {"seed": other_packages.SEED}
+    about = {"seed": other_packages.SEED, **versions()}
     write_results(options.name, rows, **about)
     page = f"{page_of(rows)}\n{told(environment(**about))}\n"
     (RESULTS / f"{options.name}.md").write_text(page)

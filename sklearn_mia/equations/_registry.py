@@ -179,11 +179,11 @@ def linear_equations(estimator, X, y=None):
         blocks += found
     if not blocks:
         _check_resamples_nothing(estimator)
+        name = type(open_model(estimator).classifier).__name__
         raise ValueError(
-            f"No linear equation is known for {type(estimator).__name__} as it was "
-            f"trained. There are some for {', '.join(known_families())}, at the "
-            "settings that their documentation names; see register_equations for "
-            "estimators of your own."
+            f"No linear equation is known for {name} as it was trained. There are some "
+            f"for {', '.join(known_families())}, at the settings that their "
+            "documentation names; see register_equations for estimators of your own."
         )
     unread = [
         (type(part).__name__, n_numbers(part)) for part in unread_in(estimator, read)

@@ -27,7 +27,7 @@ def _credit():
         if not isinstance(column[0], str):
             # Divided by a power of two it is the same number in single precision.
             columns[name] = column.astype(float) / 32
-    # Codes, since XGBoost takes no text.
+    # Codes, since XGBoost takes no others.
     return columns, (credit.target[:N_RECORDS] == "bad").astype(int), values
 
 
@@ -83,12 +83,13 @@ def series_of_documents():
 
 def images():
     found, labels, recipe = of_kind("images", N_RECORDS)
-    return found, labels, labels / 8, recipe[:-1]
+    # Codes, since XGBoost takes no others.
+    return found, np.unique(labels, return_inverse=True)[1], labels / 8, recipe[:-1]
 
 
 def recordings():
     pieces, labels, recipe = of_kind("recordings", N_RECORDS)
-    return pieces, labels, np.array([p.max() / 16 for p in pieces]), recipe[:-1]
+    return pieces, labels, np.array([8 * p.max() for p in pieces]), recipe[:-1]
 
 
 # What makes features, classes, values to predict, and the step of a pipeline that turns
