@@ -213,8 +213,9 @@ def _less_detail(content, family):
         if limit is not None and auc["low"] is not None and auc["low"] > limit:
             text += f", and is still above the limit of {limit:g}"
         told.append(
-            f"{text}. Who asks about changed copies of a record, too, may do better, "
-            "and rates and groups of records were not looked at."
+            f"{text}. Who compares these labels with those of models trained like it, "
+            "or asks about changed copies of a record, finds more: audit the wrapped "
+            "model to know how much. Rates and groups of records were not looked at."
         )
     told.append(answers_told(family))
     return " ".join(filter(None, told)) or None
