@@ -107,7 +107,7 @@ def test_answers_that_fail_may_be_made_coarser():
     (coarser,) = (s for s in steps if "CoarsenedClassifier" in s["text"])
     assert coarser["measured"].startswith(
         "Measured here: who learns no more than whether the model is right has an AUC "
-        "of 0.600 (0.550 to 0.650), in place of 0.870. Who asks about changed"
+        "of 0.600 (0.550 to 0.650), in place of 0.870. Who compares these"
     )
     assert coarser["access"] == "interface"
     low = {"estimate": 0.7, "low": 0.65, "high": 0.75}
