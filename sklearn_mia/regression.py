@@ -26,7 +26,7 @@ def is_regressor_model(model):
     """
     try:
         return is_regressor(model)
-    except AttributeError:  # no scikit-learn tags
+    except (AttributeError, TypeError):  # no scikit-learn tags, or a class
         return getattr(model, "_estimator_type", None) == "regressor"
 
 
