@@ -287,8 +287,10 @@ def _deciding(rows):
         alike = [row for row in rows if row[0] == wanted]
         if alike:
             break
-    end = "low" if wanted == "exceeded" else "high"
-    return max(alike, key=lambda row: (_end(row[2], end), row[2]["estimate"]))
+    if wanted == "exceeded":
+        # All of them are above: the strongest is named.
+        return max(alike, key=lambda row: (row[2]["estimate"], _end(row[2], "low")))
+    return max(alike, key=lambda row: (_end(row[2], "high"), row[2]["estimate"]))
 
 
 def _end(interval, end):
