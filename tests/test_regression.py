@@ -240,8 +240,8 @@ def test_lira_shrinks_no_gap_of_either_sign():
 
 
 @pytest.mark.parametrize("cls", [ThresholdAttack, DifficultyCalibrationAttack])
-def test_a_signal_of_classes_is_not_known_for_a_regressor(cls):
-    message = "signal='logit' is not known; expected a callable or one of 'loss', 'abs"
+def test_a_signal_of_classes_is_none_of_a_regressor(cls):
+    message = "signal='logit' is for classifiers, and the target is a regressor; expec"
     with pytest.raises(ValueError, match=message):
         scores(cls, train(TREE), signal="logit")
 

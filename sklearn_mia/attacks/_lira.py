@@ -383,7 +383,7 @@ class LiRA(BaseShadowAttack):
                 "gap='shrunk', but the target is a regressor: the gap of its residuals "
                 "may have either sign. Pass gap='per_record' or leave it 'auto'."
             )
-        return super()._signal()
+        return self._signals.compared
 
     def _calibrate(self, pool, signals, members):
         means = [side_mean(signals, members, inside) for inside in (True, False)]
