@@ -6,12 +6,14 @@ array or a list, or a dictionary.
 """
 
 import numbers
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Set, ValuesView
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import HashingVectorizer
 
+_WITHOUT_ROWS = (str, bytes, Iterator, Mapping, Set, ValuesView)
 _MOST_CELLS = 20_000_000
 _HASHED_WORDS = 2**12
 _SUMMARIES = (np.mean, np.std, np.min, np.max)
@@ -137,6 +139,85 @@ def kind_of(X):
         return "dictionaries"
     shape = _shape(first)
     return "sequences" if shape is None or len(shape) == 1 else "arrays"
+
+
+def check_has_rows(X, name="X"):
+    """Raise TypeError for what cannot be indexed by rows: a text, a set, a generator.
+
+    Parameters
+    ----------
+    X : object
+        What the user gave as records or as labels.
+
+    name : str, default="X"
+        The name of the argument, for the message.
+    """
+    # A sparse matrix of keys is a dictionary, too.
+    if isinstance(X, _WITHOUT_ROWS) and not sp.issparse(X):
+        raise TypeError(
+            f"{name} is a {type(X).__name__}; expected one row, item or label a "
+            "record, in an order. Pass a list."
+        )
+
+
+def check_gaps(X, name="X"):
+    """Raise ValueError for items that are missing.
+
+    Parameters
+    ----------
+    X : list, tuple, series or ndarray
+        A container of items.
+
+    name : str, default="X"
+        The name of the argument, for the message.
+    """
+    if isinstance(X, np.ndarray) and X.ndim > 2:
+        return
+    gaps = [is_missing(v) for v in item_list(X)]
+    if any(gaps):
+        raise ValueError(
+            f"{name} has no value for {gaps.count(True)} of {len(gaps)} records (the "
+            f"first at position {gaps.index(True)}); expected a text, an array, a list "
+            "or a dictionary for each. Fill them in as for the training of the model, "
+            "or leave the records out."
+        )
+
+
+def oddities_of(X):
+    """What a model may not have expected of a list: items without content, odd shapes.
+
+    Parameters
+    ----------
+    X : object
+        What the model was asked about.
+
+    Returns
+    -------
+    text : str
+        Sentences that name the first such record; "" if there is none.
+    """
+    if hasattr(X, "to_pylist") and not hasattr(X, "columns"):
+        return (
+            f"The records are a {type(X).__name__} of pyarrow; if the model takes a "
+            "list, pass X.to_pylist()."
+        )
+    if not isinstance(X, (list, tuple)) and getattr(X, "ndim", 2) != 1:
+        return ""
+    shapes = [_shape(v) for v in item_list(X)]
+    empty = [shape is not None and 0 in shape for shape in shapes]
+    if any(empty):
+        return (
+            f"{empty.count(True)} of {len(empty)} records are empty (the first at "
+            f"position {empty.index(True)})."
+        )
+    usual, n_usual = Counter(shapes).most_common(1)[0] if shapes else ((), 0)
+    if n_usual == len(shapes) or usual is None or len(usual) < 2:
+        return ""
+    place = next(i for i, shape in enumerate(shapes) if shape != usual)
+    return (
+        f"The records have different shapes: {n_usual} of {len(shapes)} have {usual}, "
+        f"the first other one at position {place}: {shapes[place]}."
+    )
 
 
 def check_items(X, name="X"):

@@ -340,6 +340,20 @@ def test_names_of_files_are_no_documents(folder, capsys):
     )
 
 
+def test_a_file_of_another_shape_is_named(folder, capsys):
+    _, images, labels = trained("images")
+    names = [f"{i}.npy" for i in range(120)]
+    for name, image in zip(names, images, strict=True):
+        np.save(folder / name, image)
+    np.save(folder / names[3], images[3, 1:])
+    written(pd.DataFrame({"file": names, "label": labels}))
+    said = refused(capsys, "--features", "file", "--files", ".")
+    assert said.endswith(
+        "The records have different shapes: 119 of 120 have (8, 8), the first other "
+        "one is record 4, members first: (7, 8)."
+    )
+
+
 def test_an_array_of_an_archive_is_no_column(folder, capsys, monkeypatch):
     _, images, labels = trained("images")
     paths = ["members.npz", "others.npz"]

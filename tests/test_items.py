@@ -170,8 +170,6 @@ TABLES = [
     ("none", []),
     ("missing", [None, np.nan, None]),
     ("sets", [{1}, {2}, {3}]),
-    ("text alone", "abc"),
-    ("dictionary", {"a": 1}),
     ("number", np.array(3)),
 ]
 
@@ -180,6 +178,54 @@ TABLES = [
 def test_what_is_neither_a_table_nor_items_is_refused_as_before(name, X):
     with pytest.raises(ValueError, match=r"^X must be a table of shape \(n_records"):
         as_features(X)
+
+
+def test_what_has_no_rows_is_refused():
+    named = [("str", "abc"), ("dict", {"a": "b"}), ("set", {"a", "b"})]
+    named += [("generator", (d for d in DOCUMENTS)), ("dict_values", {1: "a"}.values())]
+    for name, wrong in named:
+        message = (
+            f"^X is a {name}; expected one row, item or label a record, in an order. "
+            r"Pass a list\.$"
+        )
+        with pytest.raises(TypeError, match=message):
+            as_features(wrong)
+        with pytest.raises(TypeError, match=message):
+            as_records(wrong, LABELS)
+        with pytest.raises(TypeError, match=message.replace("X is", "y is")):
+            as_records(DOCUMENTS, wrong)
+
+
+def with_gaps(values, gap):
+    return [*values[:2], gap, *values[3:4], gap]
+
+
+GAPS = {
+    "documents": lambda: with_gaps(DOCUMENTS, None),
+    "not a number": lambda: tuple(with_gaps(DOCUMENTS, np.nan)),
+    "objects": lambda: object_array(with_gaps(RAGGED, None)),
+    "recordings": lambda: with_gaps(RAGGED, None),
+    "dictionaries": lambda: with_gaps(DICTS, None),
+    "Series": lambda: CONTAINERS["Series"](with_gaps(DOCUMENTS, np.nan)),
+    "category": lambda: CONTAINERS["category"](with_gaps(DOCUMENTS, None)),
+    "polars": lambda: CONTAINERS["polars"](with_gaps(DOCUMENTS, None)),
+    "arrow": lambda: CONTAINERS["arrow"](with_gaps(DOCUMENTS, None)),
+}
+
+
+@pytest.mark.parametrize("name", GAPS)
+def test_items_that_are_missing_are_counted(name):
+    held = GAPS[name]()
+    message = (
+        r"^{} has no value for 2 of 5 records \(the first at position 2\); expected a "
+        "text, an array, a list or a dictionary for each"
+    )
+    with pytest.raises(ValueError, match=message.format("X")):
+        as_records(held, LABELS)
+    with pytest.raises(ValueError, match=message.format("X_train")):
+        as_features(held, "X_train")
+    with pytest.raises(ValueError, match=message.format("features")):
+        Records(held, LABELS)
 
 
 def test_series_of_numbers_are_refused():
@@ -235,8 +281,11 @@ def test_keys_of_records_are_checked():
 def test_features_and_labels_must_be_as_many():
     with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[5, 4\]"):
         Records(DOCUMENTS, LABELS[:4])
-    for wrong in ("text", {"a": 1}, iter("ab"), 3, None, np.array(3)):
+    for wrong in (3, None, np.array(3)):
         with pytest.raises(TypeError, match=r"^features must be a list, a series or"):
+            Records(wrong, [1])
+    for wrong in ("text", {"a": 1}, iter("ab")):
+        with pytest.raises(TypeError, match=r"^features is a .* Pass a list\.$"):
             Records(wrong, [1])
 
 
