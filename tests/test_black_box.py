@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import permutations
 from urllib.request import Request, urlopen
 
 import joblib
@@ -148,6 +149,49 @@ def test_scores_are_those_of_the_model_itself(attack, asked, service, model, rec
     assert np.array_equal(own.score_samples(records), scores)
     assert set(service.seen.values()) == {1}
     assert target.n_queries_ == len(service.seen)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: type(a).__name__)
+def test_scores_do_not_depend_on_the_order_of_the_columns(attack, model, records):
+    scores = []
+    for order in ([0, 1], [1, 0]):
+        service = BlackBoxClassifier(
+            predict_proba=lambda X, order=order: model.predict_proba(X)[:, order],
+            classes=order,
+        )
+        own = clone(attack).set_params(target_estimator=service)
+        own.fit(records, known(attack))
+        scores.append(own.score_samples(records))
+    assert np.array_equal(*scores)
+
+
+@pytest.mark.parametrize("names", [[0, 1, 2], ["a", "b", "c"], [-1.5, 0.0, 3.0]])
+def test_columns_are_those_of_the_classes_in_ascending_order(names, tmp_path):
+    X = np.arange(30.0).reshape(10, 3)
+    labels = np.array(names)[np.arange(10) % 3]
+    table = np.random.default_rng(0).dirichlet([1, 1, 1], 10).round(2)
+    table[0] = 0.33
+    names, given = np.array(names), []
+    for order in permutations(range(3)):
+        order = list(order)
+        service = BlackBoxClassifier(
+            predict_proba=lambda X, order=order: table[:, order],
+            classes=names[order],
+            memory=tmp_path,
+            name="service",
+        )
+        assert np.array_equal(service.classes_, names)
+        given.append(service.predict_proba(X))
+        assert np.array_equal(service.predict(X), names[given[0].argmax(axis=1)])
+        # What is kept has the columns of the service.
+        assert service.n_calls_ == 1
+        again = BlackBoxClassifier(**{**service.get_params(), "predict_proba": len})
+        assert np.array_equal(again.predict_proba(X), given[0])
+        alone = BlackBoxClassifier(predict=lambda X: labels, classes=names[order])
+        assert np.array_equal(alone.predict(X), labels)
+    for proba in given:
+        assert np.array_equal(proba, given[0])
+    assert np.allclose(given[0], table / table.sum(axis=1)[:, None])
 
 
 def test_requests_are_counted_one_by_one(asked, service, records):
