@@ -13,6 +13,7 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import cross_val_score
@@ -624,3 +625,47 @@ def test_an_audit_needs_both_sides_and_no_file(asked, half):
         audit(asked(), *half, release="file", **FEW)
     with pytest.raises(ValueError, match="cannot be cloned"):
         audit(asked(), *half, attacks="RMIA", **FEW)
+
+
+def of_code(report, code):
+    return [finding for finding in report.findings if finding.code == code]
+
+
+def test_one_answer_for_all_records_is_no_good_news(half):
+    one, given = [[0.25, 0.75]], {"attacks": ThresholdAttack(), **FEW}
+    constant = BlackBoxClassifier(
+        predict_proba=lambda X: one * len(X), classes=[0, 1], max_queries=350
+    )
+    with pytest.warns(UserWarning, match="not asked"):
+        report = audit(constant, *half, **given)
+    (finding,) = of_code(report, "MIA032")
+    assert (finding.severity, finding.numbers) == ("critical", {"n_records": 350})
+    assert finding.message == (
+        "The model gave the same probabilities for all 350 records: its answers tell "
+        "nothing of a single one, and there is nothing in them to attack."
+    )
+    assert report.verdict["level"] == "not_interpretable"
+    # Of labels most may be one, and of a model at hand the answers are known.
+    labels = BlackBoxClassifier(predict=lambda X: [1] * len(X), classes=[0, 1])
+    (finding,) = of_code(audit(labels, *half, **given), "MIA032")
+    assert finding.severity == "warning"
+    assert finding.message.startswith("The model gave the same label for all 400 rec")
+    at_hand = DummyClassifier().fit(*half[:2])
+    (finding,) = of_code(audit(at_hand, *half, **given), "MIA032")
+    assert finding.severity == "warning"
+
+
+def test_columns_in_another_order_than_the_classes_are_thought_of(half, model):
+    given = {"attacks": ThresholdAttack(), **FEW}
+    turned = BlackBoxClassifier(
+        predict_proba=lambda X: model.predict_proba(X)[:, ::-1], classes=[0, 1]
+    )
+    (finding,) = of_code(audit(turned, *half, **given), "MIA012")
+    assert finding.advice.endswith(
+        "both tables were prepared alike. Or the columns are not in the order of "
+        "classes: it does worse than always the commonest class would."
+    )
+    service = BlackBoxClassifier(predict_proba=model.predict_proba, classes=[0, 1])
+    (finding,) = of_code(audit(service, *half[2:], *half[:2], **given), "MIA012")
+    assert finding.advice.endswith("both tables were prepared alike.")
+    assert not of_code(audit(service, *half, **given), "MIA032")
