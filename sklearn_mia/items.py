@@ -69,6 +69,30 @@ def _shape(value):
         return None
 
 
+def one_shape(X):
+    """The shape that all items of a container have, if they are arrays such as images.
+
+    Parameters
+    ----------
+    X : object
+        Features, a table too.
+
+    Returns
+    -------
+    shape : tuple of int or None
+        Of two dimensions and more; None of all else.
+    """
+    if isinstance(X, np.ndarray) and X.ndim != 1:
+        return X.shape[1:] if X.ndim > 2 else None
+    if not (isinstance(X, (list, tuple, np.ndarray)) or is_series(X)) or not len(X):
+        return None
+    values = item_list(X)
+    shape = _shape(values[0])
+    if not isinstance(values[0], (list, tuple, np.ndarray)) or len(shape or ()) < 2:
+        return None
+    return shape if all(_shape(v) == shape for v in values[1:]) else None
+
+
 def is_missing(value):
     """Tell whether a value is None, NaN or what pandas has for a gap."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
@@ -130,8 +154,9 @@ def kind_of(X):
     -------
     kind : str
     """
-    if isinstance(X, np.ndarray) and X.ndim > 2:
-        return f"arrays of shape {X.shape[1:]}"
+    shape = one_shape(X)
+    if shape is not None:
+        return f"arrays of shape {shape}"
     first = next((v for v in item_list(X) if not is_missing(v)), None)
     if isinstance(first, (str, bytes)):
         return "documents"
@@ -263,7 +288,7 @@ def lengths_of(X):
     return np.array([len(v) if np.iterable(v) else 0 for v in item_list(X)])
 
 
-def item_numbers(X, most=None):
+def item_numbers(X, most=None, shape=None):
     """Numbers that tell items from each other without a model.
 
     Of arrays of one shape all cells, where they are not too many, or evenly spaced ones
@@ -280,13 +305,20 @@ def item_numbers(X, most=None):
         Columns for words, and for cells; None is 4096 for words, and all cells unless
         they would be too large a table.
 
+    shape : tuple of int or None, default=None
+        What `one_shape` said of the first items, for later ones to get the same
+        columns: an item of another shape is stretched to it.
+
     Returns
     -------
     table : {ndarray, sparse array} of shape (n_records, n_columns)
     """
-    if isinstance(X, np.ndarray) and X.ndim > 2 and X.dtype.kind in "biuf":
+    shape = one_shape(X) if shape is None else shape
+    if isinstance(X, np.ndarray) and X.shape[1:] == shape and X.dtype.kind in "biuf":
         return _cells(X, most)
     values = item_list(X)
+    if shape is not None and _are_numeric(values):
+        return _cells(np.array([_in_shape(v, shape) for v in values]), most)
     lengths = lengths_of(X)[:, None].astype(float)
     if _are_numeric(values):
         summaries = np.array([_summary(v) for v in values])
@@ -313,6 +345,16 @@ def _cells(X, most):
         np.linspace(0, n_cells - 1, most).astype(int), X.shape[1:]
     )
     return np.hstack([X[(slice(None), *places)], summaries])
+
+
+def _in_shape(value, shape):
+    """An array of that shape, of one of another shape evenly spaced cells."""
+    array = np.asarray(value)
+    if array.shape == shape:
+        return array
+    cells = array.ravel() if array.size else np.zeros(1)
+    n_cells = int(np.prod(shape))
+    return cells[np.linspace(0, len(cells) - 1, n_cells).astype(int)].reshape(shape)
 
 
 def _are_numeric(values):

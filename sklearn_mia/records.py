@@ -113,6 +113,11 @@ class Records:
 
     Notes
     -----
+    Images in a list, or in an array of objects, are the records that they are in one
+    array, and have the same scores, if all that an attack is fitted on have one shape.
+    If not, the shape of each belongs to what it is told by, and the same images in an
+    array would be other records: they are drawn into other shadow models.
+
     They are no table: what needs one, as `BaggingClassifier` and
     ``StackingClassifier(passthrough=True)``, raises an error.
 

@@ -88,6 +88,20 @@ def test_images_have_the_audit_of_the_table_of_their_cells():
     assert told == expected
 
 
+def test_images_in_a_list_have_the_audit_of_an_array():
+    images, labels, recipe = of_kind("images")
+    sides = halves(images, labels)
+    model = clone(recipe).fit(*sides[:2])
+    told = []
+    for held in (np.array, list):
+        given = [held(s) if s.ndim == 3 else s for s in sides]
+        report = audit(model, *given, n_shadows=2, slices=("class",), **QUICK)
+        content = dict(report._content)
+        del content["created"], content["provenance"]
+        told.append((content, report.records.to_dict()))
+    assert told[0] == told[1]
+
+
 def test_an_audit_of_documents_shows_none_of_them():
     model, sides = model_and_sides("documents")
     report = audit(model, *sides, n_shadows=2, **QUICK)

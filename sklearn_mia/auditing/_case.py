@@ -12,7 +12,7 @@ from sklearn.utils.validation import _num_samples
 from sklearn_mia.checks import check_membership, check_probabilities
 from sklearn_mia.groups import group_codes, group_members
 from sklearn_mia.identity import check_cells, merged_identities, record_ids
-from sklearn_mia.items import as_items, kind_of
+from sklearn_mia.items import as_items, kind_of, one_shape
 from sklearn_mia.records import as_features, as_labels, as_records, free_name
 from sklearn_mia.response import check_target, encode_labels, make_responder
 from sklearn_mia.schema import make_schema
@@ -331,7 +331,7 @@ def one_table(
         classes=classes,
         is_member=is_member,
         ids=ids,
-        content_ids=record_ids(features, labels),
+        content_ids=record_ids(features, labels, item_shape=one_shape(features)),
         groups=groups,
         group_keys=keys,
         order=_order_of(ids),
