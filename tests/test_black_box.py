@@ -34,6 +34,7 @@ from sklearn_mia import (
     ThresholdAttack,
     as_records,
     audit,
+    audit_predictions,
     black_box,
     default_attacks,
 )
@@ -193,6 +194,21 @@ def test_columns_are_those_of_the_classes_in_ascending_order(names, tmp_path):
     for proba in given:
         assert np.array_equal(proba, given[0])
     assert np.allclose(given[0], table / table.sum(axis=1)[:, None])
+
+
+@pytest.mark.parametrize("names", [[0, 2, 10], ["a", "b", "c"]])
+def test_answers_alone_do_not_depend_on_the_order_of_the_columns(names):
+    rng, names = np.random.default_rng(0), np.array(names)
+    proba = rng.dirichlet([1, 1, 1], 120).round(2)
+    proba[::7] = [0.4, 0.4, 0.2]
+    proba /= proba.sum(axis=1, keepdims=True)
+    labels, is_member = names[rng.integers(0, 3, 120)], np.arange(120) < 60
+    told = []
+    for order in ([0, 1, 2], [2, 0, 1]):
+        given = {"classes": names[order], "slices": ("class",), **FEW}
+        report = audit_predictions(proba[:, order], labels, is_member, **given)
+        told.append((str(report), report.records.to_dict()))
+    assert told[0] == told[1]
 
 
 def test_requests_are_counted_one_by_one(asked, service, records):

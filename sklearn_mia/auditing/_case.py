@@ -198,6 +198,14 @@ def _stacked_labels(train, test):
     return np.concatenate([train, test])
 
 
+def _ascending(classes):
+    """Places of the classes in ascending order, of numbers by value."""
+    try:
+        return np.argsort(classes.astype(float), kind="stable")
+    except (TypeError, ValueError):
+        return np.argsort(classes.astype(str), kind="stable")
+
+
 def _one_column(values, n, name):
     """Values of one column as an object array of shape (n,)."""
     if is_frame(values) and len(values.columns) == 1:
@@ -511,6 +519,9 @@ def case_of_predictions(
             f"proba has {proba.shape[1]} columns for {len(classes)} classes; pass "
             "classes, the class of each column."
         )
+    # The order in which a file or a service has its columns tells nothing.
+    order = _ascending(classes)
+    classes, proba = classes[order], proba[:, order]
     sides = check_membership(sides, None, "is_member")
     codes = encode_labels(labels, classes)
     _, log_proba = make_responder(
