@@ -16,7 +16,7 @@ from pathlib import Path
 from common import command_line, write_results
 from sklearn.metrics import roc_auc_score
 
-from sklearn_mia import SupervisedAttack, audit
+from sklearn_mia import audit
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from helpers import other_packages as targets
@@ -43,14 +43,7 @@ def attacked(name, attack, model, recipe):
     own = targets.attack_on(attack, model, recipe)
     if own is None:
         return "not for it"
-    records, is_member = targets.records_of(name)
-    known = is_member if isinstance(own, SupervisedAttack) else None
-    if known is not None:
-        # It is told who is a member: half of them, and judged by the others.
-        own.fit(records[::2], is_member[::2])
-        scores, is_member = own.score_samples(records[1::2]), is_member[1::2]
-    else:
-        scores = own.fit_score(records)
+    scores, is_member = targets.scores_of(own, *targets.records_of(name))
     return f"{roc_auc_score(is_member, scores):.2f}"
 
 

@@ -164,9 +164,13 @@ def _write(name, about, rows):
     table, page = markdown(rows), RESULTS / f"{name}.md"
     page.unlink(missing_ok=True)
     if len(rows) <= MOST_ROWS_TO_READ:
-        told = ", ".join(f"{k} {v}" for k, v in about.items())
-        page.write_text(f"{table}\n\n{told}\n")
+        page.write_text(f"{table}\n\n{told(about)}\n")
     print(table)
+
+
+def told(about):
+    """What the rows are about, in one line."""
+    return ", ".join(f"{k} {v}" for k, v in about.items())
 
 
 def _finite(row):

@@ -290,7 +290,7 @@ def _add_audit_options(command):
         "--predictions",
         type=Path,
         metavar="FILE",
-        help="instead of a model and two tables: one CSV or Parquet with a column "
+        help="instead of a classifier and two tables: one CSV or Parquet with a column "
         "proba_<class> for each class, the label and --member; weaker attacks",
     )
     group.add_argument(

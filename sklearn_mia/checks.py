@@ -120,7 +120,7 @@ def check_membership(y_true, pos_label, name="y_true"):
     return is_member
 
 
-def check_probabilities(proba, name, *, same_sum=1e-3):
+def check_probabilities(proba, name, *, same_sum=1e-3, of_one_column=""):
     """Raise ValueError for what cannot be the probabilities of classes.
 
     Parameters
@@ -133,12 +133,15 @@ def check_probabilities(proba, name, *, same_sum=1e-3):
 
     same_sum : float or ndarray of shape (n_records,), default=1e-3
         How far the sum of a row may be from 1.
+
+    of_one_column : str, default=""
+        A sentence to add where there is no table.
     """
     if proba.ndim != 2 or proba.shape[1] < 2:
         raise ValueError(
             f"{name} must be a table of shape (n_records, n_classes), one column a "
             f"class, got shape {proba.shape}. Of two classes with p the probability of "
-            "the second, pass np.column_stack([1 - p, p])."
+            f"the second, pass np.column_stack([1 - p, p]).{of_one_column}"
         )
     n_bad = int(np.sum(~np.isfinite(proba)))
     if n_bad:

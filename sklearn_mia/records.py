@@ -9,13 +9,11 @@ import numbers
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.validation import (
-    _num_samples,
-    check_consistent_length,
-    column_or_1d,
-)
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.validation import _num_samples, check_consistent_length
 
 from sklearn_mia import items, tables
+from sklearn_mia._warn import warn
 from sklearn_mia.identity import count_duplicates, record_ids
 
 __all__ = [
@@ -48,13 +46,31 @@ def as_labels(y, name="y"):
         y = y.to_numpy()
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
-        y = column_or_1d(y, warn=True)
+        warn(
+            f"A column-vector {name} was passed when a 1d array was expected. Please "
+            f"change the shape of {name} to (n_samples, ), for example using ravel().",
+            DataConversionWarning,
+        )
+        y = y.ravel()
     if y.ndim != 1:
+        if _is_one_hot(y):
+            raise ValueError(
+                f"{name} must be 1-d labels, got shape {y.shape}. If {name} is one-hot,"
+                " pass the class of each row, for example "
+                f"{name}.argmax(axis=1)."
+            )
         raise ValueError(
-            f"{name} must be 1-d labels, got shape {y.shape}. If {name} is one-hot, "
-            f"pass the class of each row, for example {name}.argmax(axis=1)."
+            f"{name} must have one dimension, got shape {y.shape}. Pass one label, or "
+            "one value to predict, for each record."
         )
     return y
+
+
+def _is_one_hot(y):
+    """Whether each row has a single 1 among zeros."""
+    if y.ndim != 2 or y.dtype.kind not in "biuf":
+        return False
+    return bool(np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=1) == 1))
 
 
 def as_features(X, name="X"):
@@ -379,14 +395,19 @@ def check_as_records(attack, records, reset):
     return records
 
 
-def check_is_no_items(X):
+def check_is_no_items(X, of_values):
     """Raise ValueError for items as they are, of which no label is told."""
     found = None if tables.is_table(X) else items.as_items(X)
     if found is not None:
         raise ValueError(
-            f"X is a {type(X).__name__} of {items.kind_of(found)}, without labels. "
-            "Pass as_records(X, y), or Records(X) and label_column=None to let the "
-            "target's own prediction stand in."
+            f"X is a {type(X).__name__} of {items.kind_of(found)}, without "
+            f"{'values to predict' if of_values else 'labels'}. Pass as_records(X, y)"
+            + (
+                "."
+                if of_values
+                else ", or Records(X) and label_column=None to let the target's own "
+                "prediction stand in."
+            )
         )
 
 

@@ -10,6 +10,10 @@ from sklearn_mia.answers import asked
 
 __all__ = ["ValueResponder", "as_values", "is_regressor_model"]
 
+# Copies of values in single precision, and fourth powers, variances of squared errors,
+# must be finite numbers, too.
+_LARGEST = 1e37
+
 
 def is_regressor_model(model):
     """Tell whether a model is a regressor, with or without scikit-learn's tags.
@@ -26,7 +30,7 @@ def is_regressor_model(model):
     """
     try:
         return is_regressor(model)
-    except AttributeError:  # no scikit-learn tags
+    except (AttributeError, TypeError):  # no scikit-learn tags, or a class
         return getattr(model, "_estimator_type", None) == "regressor"
 
 
@@ -73,7 +77,7 @@ def as_values(values, what="records"):
     Raises
     ------
     ValueError
-        If they are no finite numbers.
+        If they are no finite numbers, or too large to compute with.
     """
     try:
         numbers = np.asarray(values, dtype=np.float64)
@@ -88,6 +92,13 @@ def as_values(values, what="records"):
         raise ValueError(
             f"{n_bad} of {len(numbers)} {what} have a value to predict that is missing "
             "or infinite. Check label_column, or drop these records."
+        )
+    n_large = int(np.sum(np.abs(numbers) > _LARGEST))
+    if n_large:
+        raise ValueError(
+            f"{n_large} of {len(numbers)} {what} have a value to predict beyond "
+            f"{_LARGEST:g}, too large to compute with. Drop these records, or train "
+            "the model on the values in another unit, and pass them in that."
         )
     return numbers
 
@@ -134,6 +145,12 @@ class ValueResponder:
             raise ValueError(
                 f"{name}.predict returned {int(np.sum(~np.isfinite(prediction)))} "
                 "values that are not finite. Clean the records or the model first."
+            )
+        n_large = int(np.sum(np.abs(prediction) > _LARGEST))
+        if n_large:
+            raise ValueError(
+                f"{name}.predict returned {n_large} values beyond {_LARGEST:g}, too "
+                "large to compute with. Train the model on values in another unit."
             )
         return prediction
 

@@ -14,7 +14,7 @@ from sklearn_mia.records import Records, as_labels, kind_of_records
 __all__ = ["ItemSchema", "RecordSchema", "make_schema"]
 
 
-def make_schema(target, records, label_column="auto"):
+def make_schema(target, records, label_column="auto", *, of_values=False):
     """How records are split, fixed when an attack is fitted.
 
     Parameters
@@ -28,14 +28,24 @@ def make_schema(target, records, label_column="auto"):
     label_column : {"auto"}, int, str or None, default="auto"
         As the attack has it.
 
+    of_values : bool, default=False
+        Whether the label is a value to predict, for the messages.
+
     Returns
     -------
     schema : RecordSchema or ItemSchema
         What splits records of this kind, and refuses the other.
     """
     if isinstance(records, Records):
-        return ItemSchema(records, label_column)
-    return RecordSchema(target, records, label_column)
+        return ItemSchema(records, label_column, of_values=of_values)
+    return RecordSchema(target, records, label_column, of_values=of_values)
+
+
+def _stand_in(of_values):
+    """What else there is than labels: nothing for a regressor."""
+    if of_values:
+        return "."
+    return ", or set label_column=None to let the target's own prediction stand in."
 
 
 class ItemSchema:
@@ -49,6 +59,9 @@ class ItemSchema:
     label_column : {"auto"} or None, default="auto"
         None: labels, if there are some, are ignored.
 
+    of_values : bool, default=False
+        Whether the label is a value to predict, for the messages.
+
     Attributes
     ----------
     label_column : {"labels"} or None
@@ -58,7 +71,8 @@ class ItemSchema:
         The shape of all items, if it is one, for their identity.
     """
 
-    def __init__(self, records, label_column="auto"):
+    def __init__(self, records, label_column="auto", *, of_values=False):
+        self._of_values = of_values
         if label_column is not None and label_column != "auto":
             raise ValueError(
                 f"label_column={label_column!r} is a column, but Records hold their "
@@ -96,9 +110,10 @@ class ItemSchema:
         if self.label_column is None:
             return features, None
         if records.labels is None:
+            what = "values to predict" if self._of_values else "labels"
             raise ValueError(
-                "The Records hold no labels. Pass Records(X, y), or set "
-                "label_column=None to let the target's own prediction stand in."
+                f"The Records hold no {what}. Pass Records(X, y)"
+                f"{_stand_in(self._of_values)}"
             )
         return features, records.labels
 
@@ -123,6 +138,9 @@ class RecordSchema:
         the last one. An int is a position (for a frame with integer names, a name).
         None: the records carry no label.
 
+    of_values : bool, default=False
+        Whether the label is a value to predict, for the messages.
+
     Attributes
     ----------
     label_column : str, int or None
@@ -136,7 +154,9 @@ class RecordSchema:
         A table has no items.
     """
 
-    def __init__(self, target, records, label_column="auto"):
+    def __init__(self, target, records, label_column="auto", *, of_values=False):
+        self._of_values = of_values
+        self._label = "value to predict" if of_values else "class label"
         self.item_shape = None
         names = trained_names(target)
         n_trained = n_trained_columns(target)
@@ -178,11 +198,11 @@ class RecordSchema:
             if extra:
                 raise ValueError(
                     f"The records have columns that the target was not trained on: "
-                    f"{_shown(extra)}. Drop them; only the class label may be added."
+                    f"{_shown(extra)}. Drop them; only the {self._label} may be added."
                 )
             rest = list(names)
         elif n_trained is not None and len(rest) != n_trained:
-            raise ValueError(_count_message(len(rest), n_trained, label is None))
+            raise ValueError(self._count_message(len(rest), n_trained, label is None))
         self.label_column = label
         self.feature_names = rest
         # A model fitted on a frame with text names would know them: this one was
@@ -193,11 +213,12 @@ class RecordSchema:
             and all(isinstance(c, str) for c in rest)
         )
 
-    @staticmethod
-    def _auto_label(columns, names, n_trained):
+    def _auto_label(self, columns, names, n_trained):
         if names is None:
             if n_trained is not None and len(columns) != n_trained + 1:
-                raise ValueError(_count_message(len(columns) - 1, n_trained, False))
+                raise ValueError(
+                    self._count_message(len(columns) - 1, n_trained, False)
+                )
             return columns[-1]
         extra = [c for c in columns if c not in set(names)]
         if len(extra) == 1:
@@ -205,12 +226,12 @@ class RecordSchema:
         if not extra:
             raise ValueError(
                 "The records hold only the columns that the target was trained on, "
-                "not the class label. Add it with as_records(X, y), or set "
-                "label_column=None to let the target's own prediction stand in."
+                f"not the {self._label}. Add it with as_records(X, y)"
+                f"{_stand_in(self._of_values)}"
             )
         raise ValueError(
             f"label_column='auto' found {len(extra)} columns that the target was not "
-            f"trained on: {_shown(extra)}. Drop all but the class label."
+            f"trained on: {_shown(extra)}. Drop all but the {self._label}."
         )
 
     def _init_array(self, n_columns, n_trained, label_column):
@@ -229,10 +250,22 @@ class RecordSchema:
             )
         n_features = n_columns - (label is not None)
         if n_trained is not None and n_features != n_trained:
-            raise ValueError(_count_message(n_features, n_trained, label is None))
+            raise ValueError(self._count_message(n_features, n_trained, label is None))
         self.label_column = label
         self.feature_names = None
         self._as_array = False
+
+    def _count_message(self, n_features, n_trained, unlabelled):
+        if n_features == n_trained - 1 and not unlabelled:
+            return (
+                f"The records have {n_trained} columns, as many as the target has "
+                f"features: the {self._label} is missing. Add it with as_records(X, y)"
+                f"{_stand_in(self._of_values)}"
+            )
+        return (
+            f"The records have {n_features} feature columns, but the target was "
+            f"trained on {n_trained}."
+        )
 
     def check_kind(self, records):
         """Raise ValueError for records that are no table."""
@@ -302,19 +335,6 @@ def _position(index, n_columns):
             f"label_column={index!r} is outside the {n_columns} columns of the records."
         )
     return int(index) % n_columns
-
-
-def _count_message(n_features, n_trained, unlabelled):
-    if n_features == n_trained - 1 and not unlabelled:
-        return (
-            f"The records have {n_trained} columns, as many as the target has "
-            "features: the class label is missing. Add it with as_records(X, y), or "
-            "set label_column=None to let the target's own prediction stand in."
-        )
-    return (
-        f"The records have {n_features} feature columns, but the target was trained "
-        f"on {n_trained}."
-    )
 
 
 def _shown(names, most=6):

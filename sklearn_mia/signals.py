@@ -388,7 +388,8 @@ class SignalSet:
         The negative loss.
 
     compared : callable
-        What is compared with its values under models with and without a record.
+        What LiRA compares with its values under models with and without a record; of a
+        regressor it has a sign and is no signal by itself.
     """
 
     known: dict
@@ -481,15 +482,29 @@ def as_signal(signal, known=None):
     name = signal_name(signal)
     if not callable(signal):
         if not isinstance(signal, str) or signal not in known:
-            raise ValueError(
-                f"signal={shown(signal)} is not known; expected a callable or one of "
-                f"{', '.join(map(repr, known))}. A worker process does not know a name "
-                "that was added to SIGNALS in another one: pass the callable itself."
-            )
+            raise ValueError(_unknown(signal, known))
         signal = known[signal]
     if isinstance(signal, OwnSignal) or any(signal is f for f in _BUILT_IN):
         return signal
     return OwnSignal(signal, name)
+
+
+def _unknown(signal, known):
+    """What to say of a signal that is not among those known."""
+    expected = f"expected a callable or one of {', '.join(map(repr, known))}."
+    named = signal if isinstance(signal, str) else None
+    if known is VALUE_SIGNALS and named in SIGNALS:
+        is_of = "is for classifiers, and the target is a regressor"
+        return f"signal={shown(signal)} {is_of}; {expected}"
+    if known is SIGNALS and named in VALUE_SIGNALS:
+        is_of = "is for regressors, and the target is a classifier"
+        return f"signal={shown(signal)} {is_of}; {expected}"
+    table = "VALUE_SIGNALS" if known is VALUE_SIGNALS else "SIGNALS"
+    return (
+        f"signal={shown(signal)} is not known; {expected} A worker process does not "
+        f"know a name that was added to {table} in another one: pass the callable "
+        "itself."
+    )
 
 
 def signal_name(signal):

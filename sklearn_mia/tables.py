@@ -82,9 +82,9 @@ def as_dense(X):
 
 
 def own_copy(X):
-    """Frame that a model may write to: copied on write, so for nothing, by pandas 3."""
-    if isinstance(X, list):
-        return list(X)
+    """Frame or sparse matrix that a model may write to; pandas 3 copies it on write."""
+    if isinstance(X, list) or sp.issparse(X):
+        return X.copy()
     return X.copy(deep=not pandas_copies_on_write()) if hasattr(X, "iloc") else X
 
 

@@ -131,7 +131,7 @@ def test_exchanged_sides_are_told_by_the_error():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.column_stack([Y[:N], Y[:N]]), "y_train must be 1-d"),
+        (np.column_stack([Y[:N], Y[:N]]), "y_train must have one dimension, got"),
         (np.full(N, "x"), "expected labels of one kind"),
         (np.full(N, np.nan), "300 of 300 records of y_train have a value to predict"),
     ],

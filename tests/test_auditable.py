@@ -75,7 +75,7 @@ def test_tags_follow_the_classifier():
 
 
 def test_two_outputs_are_refused():
-    with pytest.raises(ValueError, match="y must be 1-d labels"):
+    with pytest.raises(ValueError, match="y must have one dimension, got shape"):
         AuditableClassifier(forest()).fit(X, np.column_stack([Y, Y]))
 
 

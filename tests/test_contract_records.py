@@ -36,7 +36,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import get_tags
 
 from sklearn_mia import as_records
@@ -152,6 +152,23 @@ def test_the_target_refuses_missing_values_in_its_own_words(cls, value):
     with pytest.raises(ValueError, match=own) as caught:
         target.predict_proba(X)
     assert text == str(caught.value)
+
+
+def doubled(X):
+    X *= 2
+    return X
+
+
+@every_attack_on_any_model
+def test_a_target_that_writes_into_its_features_leaves_the_records_as_they_are(cls):
+    X, y = table()
+    found = []
+    for step in (FunctionTransformer(doubled), FunctionTransformer(lambda X: 2 * X)):
+        model = make_pipeline(step, GaussianNB()).fit(X[:80].copy(), y[:80])
+        records = as_records(X, y)
+        found.append(scores(cls, model, records))
+        assert_array_equal(records, as_records(X, y))
+    assert_array_equal(*found)
 
 
 @every_attack_on_any_model

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestRegressor
 
 PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 
@@ -30,7 +31,7 @@ def page(run):
 
 
 def test_the_page_makes_an_attack_in_15_lines_without_a_private_import(run):
-    assert len(CODE) == 6
+    assert len(CODE) == 7
     lines = [line for line in CODE[0].splitlines() if line.strip()]
     assert len(lines) <= 15
     assert not re.search(r"import .*\b_|\._\w+ import", "\n".join(CODE))
@@ -99,6 +100,26 @@ def test_the_attack_of_the_page_without_shadows_equals_its_formula(page):
     floor = 1 / 40
     smooth = (1 - 2 * floor) * share + floor
     np.testing.assert_allclose(scores, np.log(smooth / (1 - smooth)), atol=1e-12)
+
+
+def test_the_attack_of_the_page_holds_for_regressors_once_it_says_so(page):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 5))
+    y = X[:, 0] * 3 + X[:, 1] ** 2 + rng.normal(size=300) * 2
+    model = RandomForestRegressor(20, random_state=0).fit(X[:150], y[:150])
+    records, is_member = page["as_records"](X, y), np.arange(300) < 150
+    message = (
+        "RobustOffsetAttack has no form for regressors, and the target "
+        "RandomForestRegressor is one. Use an attack that has, such as LiRA or RMIA. "
+        "An attack of your own sets `has_regression = True` where its formula also "
+        "holds for a prediction and a value to predict."
+    )
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        page["RobustOffsetAttack"](model).fit(records)
+    attack = page["RobustErrorAttack"](model, n_shadows=8, random_state=0)
+    assert attack.fit(records).score(records, is_member) > 0.75
+    errors = [-np.abs(y - shadow.predict(X)) for shadow, _ in attack.models_]
+    np.testing.assert_array_equal(attack.shadow_signals_, errors)
 
 
 def test_the_attacks_of_the_page_are_audited_together(page):

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from helpers.selection import MEMBERS, SCORING, X, Y, forest, tree
@@ -5,6 +7,8 @@ from sklearn.datasets import load_iris
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeRegressor
 
 from sklearn_mia import RMIA, ThresholdAttack, as_records
 from sklearn_mia.model_selection import (
@@ -99,3 +103,19 @@ def test_shadows_know_the_defence():
     shadow, _ = attack.models_[0]
     assert isinstance(shadow, CoarsenedClassifier)
     assert attack.score(as_records(X, Y), np.arange(400) < 200) > 0.6
+
+
+@pytest.mark.parametrize(
+    "setting", [{"decimals": 0}, {"top_k": 1}, {"label_only": True}, {}]
+)
+def test_a_regressor_has_no_probabilities_to_make_coarser(setting):
+    model = DecisionTreeRegressor().fit(X, X[:, 0])
+    message = (
+        "CoarsenedClassifier is for classifiers, and DecisionTreeRegressor is a "
+        "regressor, without probabilities to make coarser. Pass a classifier, or audit "
+        "a regressor whose `predict` rounds."
+    )
+    for wrapped in (model, FrozenEstimator(model), make_pipeline(model)):
+        coarse = CoarsenedClassifier(wrapped, **setting)
+        with pytest.raises(TypeError, match=re.escape(message)):
+            coarse.fit(X, X[:, 0])

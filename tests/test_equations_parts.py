@@ -276,6 +276,24 @@ def test_a_user_tells_what_an_estimator_stores(named):
         linear_equations(other, X, y)
 
 
+class Choosing(FunctionTransformer):
+    """Stands in for a step that resamples."""
+
+    def fit_resample(self, X, y):
+        return X[::2], y[::2]
+
+
+def test_a_step_that_chose_the_training_records_is_named():
+    X, y, m = draw()
+    model = make_pipeline(Choosing(), DecisionTreeClassifier()).fit(X[m], y[m])
+    message = (
+        "No linear equation is known for DecisionTreeClassifier after Choosing, which "
+        "chose the records that it was trained on and is not asked which."
+    )
+    with pytest.raises(ValueError, match=message):
+        linear_equations(model, X, y)
+
+
 @pytest.mark.usefixtures("families")
 @pytest.mark.parametrize(
     ("given", "error", "message"),

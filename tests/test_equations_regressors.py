@@ -128,6 +128,53 @@ def test_sums_over_the_training_records_are_met(name):
             assert np.abs(off_by(block)).max(initial=0) < 1
 
 
+FAR_FROM_ZERO = {
+    "tree": DecisionTreeRegressor(random_state=0),
+    "leaves of 2": DecisionTreeRegressor(min_samples_leaf=2, random_state=0),
+    "leaves of 50": DecisionTreeRegressor(min_samples_leaf=50, random_state=0),
+    "poisson": DecisionTreeRegressor(
+        criterion="poisson", min_samples_leaf=2, random_state=0
+    ),
+    "medians": DecisionTreeRegressor(
+        criterion="absolute_error", min_samples_leaf=2, random_state=0
+    ),
+    "extra trees": ExtraTreesRegressor(min_samples_leaf=3, **FEW),
+    "boosting": GradientBoostingRegressor(**FEW),
+    "histogram boosting": HistGradientBoostingRegressor(max_iter=10),
+}
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e9, 1e11])
+@pytest.mark.parametrize("name", FAR_FROM_ZERO)
+def test_rounding_of_values_far_from_zero_is_no_sign_of_other_records(name, offset):
+    system = system_of(FAR_FROM_ZERO[name], Y + offset)
+    for block in system.blocks:
+        if block.kind != "bin rank":
+            assert np.abs(off_by(block)).max(initial=0) < 2
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e9])
+def test_records_of_a_forest_are_all_given_whatever_the_size_of_its_values(offset):
+    y = Y + offset
+    forest = RandomForestRegressor(**FEW).fit(X[:N], y[:N])
+    attack = LinearReconstructionAttack(forest).fit(as_records(X, y))
+    assert attack.n_outside_ == 0
+
+
+def test_equal_values_of_a_leaf_are_seen_where_no_others_are_near():
+    levels = np.round(Y / 5) * 5
+    tree = DecisionTreeRegressor(random_state=0)
+    at_zero, far = (
+        next(
+            block
+            for block in system_of(tree, levels + offset).blocks
+            if block.kind == "leaf count of a value"
+        )
+        for offset in (0.0, 1e4)
+    )
+    assert far.b.sum() == at_zero.b.sum() == N
+
+
 @pytest.mark.parametrize("solver", ["auto", "lsqr", "sparse_cg"])
 @pytest.mark.parametrize("vectorizer", [CountVectorizer(), TfidfVectorizer()])
 @pytest.mark.parametrize("cls", [Ridge, RidgeClassifier])

@@ -189,6 +189,12 @@ def test_groups_are_rows():
     assert_array_equal(rows, [[1, 0, 0], [0, 3, 5], [0, 0, 6], [2, 0, 0]])
 
 
+def test_groups_of_a_partition_may_be_none():
+    rows = grouped(np.array([[0, -1], [1, -1], [-1, -1]]), [2, 0])
+    rows.check_format(full_check=True)
+    assert_array_equal(rows.toarray(), [[1, 0, 0], [0, 1, 0]])
+
+
 def test_columns_may_be_some_records_only():
     part = Equations("any", [[1.0, 2.0]], [3.0], records=np.array([3, 1]))
     system = LinearSystem((part,), 4)

@@ -5,13 +5,15 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import LinearSVC
 
 from sklearn_mia import RMIA, LiRA, ThresholdAttack
-from sklearn_mia.auditing import Finding, _circumstances, _findings, audit
+from sklearn_mia.auditing import Finding, _circumstances, _findings, _service, audit
 from sklearn_mia.auditing._blind import blind_auc, blind_table
+from sklearn_mia.auditing._judging import passes
 from sklearn_mia.auditing._multiplicity import MembershipPermuter
+from sklearn_mia.datasets import load_german_credit
 
 
 @pytest.fixture
@@ -339,10 +341,74 @@ def test_017_only_predictions(half):
 
 
 def test_each_code_belongs_to_one_check():
-    files = map(Path, (_findings.__file__, _circumstances.__file__))
-    source = "\n".join(file.read_text(encoding="utf-8") for file in files)
-    described = re.findall(r'"""(MIA\d{3}):', source)
-    assert sorted(described) == [f"MIA{i:03d}" for i in range(1, 29)]
+    modules = _findings, _circumstances, _service
+    source = "\n".join(Path(m.__file__).read_text(encoding="utf-8") for m in modules)
+    described = re.findall(r'"""(MIA\d{3})(?: and (MIA\d{3}))?:', source)
+    described = [code for codes in described for code in codes if code]
+    assert sorted(described) == [f"MIA{i:03d}" for i in range(1, 32)]
     parts = re.split(r"\ndef ", source)
     for code in described:
         assert sum(f'"{code}"' in part for part in parts) == 1
+
+
+def far(values):
+    return _circumstances.check_far_values(values, np.arange(len(values)) % 2 == 0)
+
+
+@pytest.mark.parametrize("absurd", [1e4, -999999, 1e9])
+def test_031_values_far_outside_all_others_are_counted_and_not_told(absurd, rng):
+    values = rng.normal(size=1000)
+    values[[1, 2, 3]] = absurd
+    finding = far(values)
+    assert (finding.code, finding.severity) == ("MIA031", "warning")
+    assert finding.message.startswith(
+        "3 of 1000 records (1 of members, 2 of non-members) have a value to predict "
+    )
+    assert finding.numbers == {"n_far": 3, "n_members": 1, "times": 10}
+    # Two that are absurd in different ways are both counted.
+    values[5] = 1e14
+    assert far(values).numbers["n_far"] == 4
+
+
+def test_031_skewed_values_are_none_of_them(rng):
+    skewed = [
+        rng.lognormal(size=5000),
+        np.where(rng.random(5000) < 0.05, 20, 1) * rng.lognormal(size=5000),
+        # Hours of work: half of them equal, from 1 to 99.
+        np.clip(np.where(rng.random(5000) < 0.5, 40, rng.normal(40, 15, 5000)), 1, 99),
+        # Claims: nearly all 0.
+        np.where(rng.random(5000) < 0.03, rng.lognormal(8, 1, 5000), 0),
+        np.repeat([0.0, 1000.0], [90, 10]),
+        np.zeros(10),
+        load_german_credit(as_frame=True).frame["credit_amount"].to_numpy(),
+    ]
+    assert [far(values) for values in skewed] == [None] * len(skewed)
+
+
+def test_031_nothing_is_shown_to_be_safe_beside_such_values(rng):
+    """Were it not for the value, all limits would be kept."""
+    X, noise = rng.normal(size=(600, 3)), rng.normal(size=600)
+    reports = []
+    for value in (0.0, 1e9):
+        y = X[:, 0] + noise
+        y[303] = value
+        model = Ridge().fit(X[:300], y[:300])
+        reports.append(
+            audit(
+                model,
+                *(X[:300], y[:300], X[300:], y[300:]),
+                attacks=RMIA(n_shadows=4),
+                release="interface",
+                limits={"auc": 0.7},
+                slices=None,
+                n_permutations=99,
+                random_state=0,
+            )
+        )
+    clean, spoiled = reports
+    assert "MIA031" not in [finding.code for finding in clean.findings]
+    assert "MIA031" in [finding.code for finding in spoiled.findings]
+    assert [report.limits[0]["outcome"] for report in reports] == ["kept", "kept"]
+    assert [passes(report._content) for report in reports] == ["yes", "not shown"]
+    assert spoiled.verdict["title"].startswith("A leak larger than the limits could")
+    assert spoiled.verdict["sentences"][0].endswith("no limit is shown to be kept.")

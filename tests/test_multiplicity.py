@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from helpers.laws import clustered
@@ -6,7 +8,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from sklearn_mia.auditing._evaluation import headline_statistics, what_would_be_seen
+from sklearn_mia.auditing._evaluation import (
+    headline_statistics,
+    strongest_first,
+    what_would_be_seen,
+)
 from sklearn_mia.auditing._multiplicity import (
     AucStatistic,
     MeanGapStatistic,
@@ -252,10 +258,7 @@ def test_the_test_of_the_largest_statistic_by_hand(n_permutations):
     adjusted = np.ones(4)
     adjusted[varies] = [np.mean(largest >= own - 1e-9) for own in z[:, 0]]
     assert_allclose(result.sd, sd, atol=1e-15)
-    away = values[:, 0] - values[:, 1:].mean(axis=1)
-    away = away[varies] / values[varies, 1:].std(axis=1)
-    assert_allclose(result.strength[varies], away)
-    assert result.strength[2] == 0
+    assert_allclose(result.observed, values[:, 0])
     assert_allclose(result.adjusted, adjusted)
     assert result.p_value == adjusted.min() < 0.5
     assert result.critical == pytest.approx(np.quantile(largest[1:], 0.8))
@@ -295,7 +298,36 @@ def test_the_stronger_of_two_attacks_that_no_permutation_comes_near_leads():
         n_permutations=99,
     )
     assert result.adjusted.tolist() == [0.01, 0.01]
-    assert result.strength[1] > 1.1 * result.strength[0] > 10
+    labels = [("weak", "auc"), ("strong", "auc")]
+    assert strongest_first(result, labels) == ["strong", "weak"]
+
+
+def ranked(values, sds):
+    """Order of attacks with an AUC and a rate each, and deviations of their own."""
+    pairs = [(name, metric) for name in values for metric in ("auc", "reversed", "tpr")]
+    observed = [v for auc, tpr in values.values() for v in (auc, 1 - auc, tpr)]
+    sd = [s for auc, tpr in sds for s in (auc, auc, tpr)]
+    return strongest_first(SimpleNamespace(observed=observed, sd=sd), pairs)
+
+
+def test_no_attack_leads_that_another_beats_in_both_numbers():
+    """By its own deviations, smaller because of ties, the first would."""
+    rng = np.random.default_rng(0)
+    sds = [(0.001, 0.001), (0.03, 0.008)]
+    assert ranked({"tied": (0.7, 0.04), "other": (0.72, 0.05)}, sds)[0] == "other"
+    for _ in range(50):
+        values = dict(enumerate(rng.integers(0, 5, (4, 2)) / 4))
+        order = ranked(values, rng.random((4, 2)))
+        for i, first in enumerate(order):
+            for later in order[i + 1 :]:
+                beaten = values[later] >= values[first]
+                assert not beaten.all() or tuple(values[later]) == tuple(values[first])
+
+
+def test_of_equal_attacks_the_one_that_was_run_first_leads():
+    order = ranked({"b": (0.8, 0.1), "a": (0.8, 0.1)}, [(0.01, 0.01), (0.03, 0.02)])
+    assert order == ["b", "a"]
+    assert ranked({"b": (0.8, 0.0), "a": (0.9, 0.0)}, [(0.03, 0), (0.03, 0)])[0] == "a"
 
 
 def test_the_gap_of_means_is_that_of_numpy():

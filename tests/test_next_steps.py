@@ -68,6 +68,15 @@ def test_a_file_that_fails_where_answers_pass_is_kept_back():
     assert told[-1].startswith("After any change audit again")
 
 
+@pytest.mark.parametrize(
+    ("response", "told"), [("predict", False), ("decision_function", True)]
+)
+def test_a_model_that_answers_with_labels_alone_is_not_told_to(response, told):
+    answers = finding("MIA013", "note") | {"numbers": {"response": response}}
+    steps = texts(part("interface", *ABOVE), findings=[answers])
+    assert any("Answer with labels alone" in step for step in steps) is told
+
+
 def test_a_file_may_be_handed_over_with_less_in_it():
     stored = {"n_equations": 9, "held": None, "stripped": None, "rounded": None}
     told = texts(part("file", *ABOVE), stored=stored | {"is_of_trees": False})
@@ -98,7 +107,7 @@ def test_answers_that_fail_may_be_made_coarser():
     (coarser,) = (s for s in steps if "CoarsenedClassifier" in s["text"])
     assert coarser["measured"].startswith(
         "Measured here: who learns no more than whether the model is right has an AUC "
-        "of 0.600 (0.550 to 0.650), in place of 0.870. Who asks about changed"
+        "of 0.600 (0.550 to 0.650), in place of 0.870. Who compares these"
     )
     assert coarser["access"] == "interface"
     low = {"estimate": 0.7, "low": 0.65, "high": 0.75}

@@ -172,6 +172,7 @@ def test_a_column_is_one_output():
     [
         (np.where(np.arange(2 * N) == 3, np.nan, Y), "1 of 240 records have a value"),
         (np.full(2 * N, "high"), "that are no numbers, but the target is a regressor"),
+        (Y * 1e200, r"240 of 240 records .* beyond 1e\+37, too large to compute with"),
     ],
 )
 def test_values_that_are_no_finite_numbers_are_refused(values, message):
@@ -239,8 +240,8 @@ def test_lira_shrinks_no_gap_of_either_sign():
 
 
 @pytest.mark.parametrize("cls", [ThresholdAttack, DifficultyCalibrationAttack])
-def test_a_signal_of_classes_is_not_known_for_a_regressor(cls):
-    message = "signal='logit' is not known; expected a callable or one of 'loss', 'abs"
+def test_a_signal_of_classes_is_none_of_a_regressor(cls):
+    message = "signal='logit' is for classifiers, and the target is a regressor; expec"
     with pytest.raises(ValueError, match=message):
         scores(cls, train(TREE), signal="logit")
 
@@ -277,6 +278,35 @@ def test_lira_compares_two_normal_distributions_of_the_residual():
         )
     expected = log_densities[0] - log_densities[1]
     assert_allclose(attack.score_samples(RECORDS), expected)
+
+
+def pooled_by_hand(cells):
+    """Variance within records and over them, none more than 100 times the median."""
+    own = np.nanvar(cells, axis=0, ddof=1)
+    return np.minimum(own, 100 * np.median(own[own > 0])).mean()
+
+
+@pytest.mark.parametrize("absurd", [1e4, -999999, 1e9])
+def test_one_absurd_value_does_not_decide_what_lira_pools(absurd):
+    variances, model = [], train(RandomForestRegressor(10, random_state=0))
+    for value in (Y[N + 3], absurd):
+        y = np.where(np.arange(len(Y)) == N + 3, value, Y)
+        attack = make(LiRA, model, n_shadows=8).fit(as_records(X, y))
+        inside, outside, _ = sides(attack, lambda f, y=y: y - f)
+        variances.append([attack._var_in, attack._var_out])
+        assert_allclose(variances[-1], [*map(pooled_by_hand, (inside, outside))])
+    clean, spoiled = np.array(variances)
+    # The cells of that record alone would make it 10 000 times and more.
+    assert np.all(spoiled < 10 * clean)
+
+
+def test_lira_knows_no_smallest_value_but_in_the_unit_of_all():
+    y = Y * 1e-9
+    attack = make(LiRA, LinearRegression().fit(X[:N], y[:N]), n_shadows=8)
+    inside, outside, _ = sides(attack.fit(as_records(X, y)), lambda f: y - f)
+    expected = [*map(pooled_by_hand, (inside, outside))]
+    assert_allclose([attack._var_in, attack._var_out], expected)
+    assert max(expected) < 1e-15
 
 
 def test_offline_lira_measures_the_way_towards_no_residual():

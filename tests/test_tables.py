@@ -198,6 +198,16 @@ def test_a_frame_is_written_to_only_in_its_copy():
     assert own_copy(array) is array
 
 
+@pytest.mark.parametrize("make", [sp.csr_array, sp.csr_matrix])
+def test_a_sparse_matrix_is_written_to_only_in_its_copy(make):
+    matrix = make(TABLE)
+    copy = own_copy(read_only(matrix))
+    assert type(copy) is make
+    for part in (copy.data, copy.indices, copy.indptr):
+        part[:] = 0
+    assert_array_equal(matrix.toarray(), TABLE)
+
+
 def test_a_read_only_table_cannot_be_written_to_and_is_not_copied():
     for X in (TABLE.copy(), sp.csr_array(TABLE), sp.csr_matrix(TABLE)):
         values = X.data if sp.issparse(X) else X

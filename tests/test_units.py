@@ -111,9 +111,9 @@ def test_persons_on_both_sides_are_no_reference():
 def test_stand_ins_are_whole_persons(monkeypatch):
     """More records than are enough for a threshold: persons are left out whole."""
     X, y = table()
-    from sklearn_mia.base import _with_shadows
+    from sklearn_mia.base import _sides
 
-    monkeypatch.setattr(_with_shadows, "_MOST_REFERENCES", 80)
+    monkeypatch.setattr(_sides, "_MOST_REFERENCES", 80)
     attack = RMIA(train(KNeighborsClassifier(3), X, y), n_shadows=4, random_state=0)
     attack.fit(as_records(X, y), groups=PERSONS)
     members = attack.shadow_members_[::2, ::5]

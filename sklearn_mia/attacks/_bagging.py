@@ -100,6 +100,22 @@ def exclusion_log_ratio(n_wrong, n_trees, q, alpha, beta):
     return first + np.log(total) + scale - last
 
 
+def trees_per_reference(n_trees):
+    """Trees of a reference forest, so that there are about 50 of them.
+
+    Parameters
+    ----------
+    n_trees : int
+        Of all references together.
+
+    Returns
+    -------
+    n_trees : int
+        From 4 to 12.
+    """
+    return min(max(n_trees // _REFERENCES, _FEWEST_TREES), _MOST_TREES)
+
+
 def chosen_share(n_out, members, codes, n_trees, q, n_classes):
     """Share of the members of each class that references chose to train on.
 
@@ -399,8 +415,7 @@ class BaggingAttack(BaseShadowAttack):
     def _recipe_and_number(self):
         per_shadow = self.trees_per_shadow
         if per_shadow == "auto":
-            enough = self.n_trees // _REFERENCES
-            per_shadow = min(max(enough, _FEWEST_TREES), _MOST_TREES)
+            per_shadow = trees_per_reference(self.n_trees)
         n_classes = len(self._responder.classes)
         recipe, _ = thin_recipe(self._recipe(), per_shadow, n_classes)
         if recipe is None:

@@ -14,6 +14,8 @@ _SMALLEST_GAP = 1e-3
 # Where a regressor gives its records back exactly, what it gives others would else
 # count as infinitely far from that.
 _LEAST_SHARE_OF_OUT = 0.01
+# One absurd value to predict would else decide what is pooled over all records.
+_MOST_TIMES_MEDIAN = 100
 
 
 def log_likelihood_ratio(target, mean_in, var_in, mean_out, var_out):
@@ -119,7 +121,7 @@ def squares_around(mean, signals, members, inside):
     return side_sum(((row - mean) ** 2 for row in signals), members, inside)
 
 
-def within_record_variance(mean, signals, members, inside):
+def within_record_variance(mean, signals, members, inside, *, bounded=False):
     """Variance around the mean of each record, pooled over records.
 
     Parameters
@@ -134,6 +136,10 @@ def within_record_variance(mean, signals, members, inside):
     inside : bool
         Whether the IN or the OUT shadows count.
 
+    bounded : bool, default=False
+        Whether no record counts for more than :func:`bounded_squares` leaves of its
+        variance.
+
     Returns
     -------
     variance : float
@@ -141,8 +147,26 @@ def within_record_variance(mean, signals, members, inside):
         record has two cells.
     """
     squares, count = squares_around(mean, signals, members, inside)
-    freedom = np.sum(np.maximum(count - 1, 0))
-    return squares.sum() / freedom if freedom else np.nan
+    freedom = np.maximum(count - 1, 0)
+    if bounded:
+        squares = freedom * bounded_squares(squares / np.maximum(freedom, 1))
+    return squares.sum() / freedom.sum() if freedom.any() else np.nan
+
+
+def bounded_squares(squares):
+    """Squares, none of them larger than 100 times the median of those above 0.
+
+    Parameters
+    ----------
+    squares : ndarray of shape (n_records,)
+
+    Returns
+    -------
+    squares : ndarray of shape (n_records,)
+    """
+    above = squares[squares > 0]
+    most = _MOST_TIMES_MEDIAN * np.median(above) if len(above) else 0.0
+    return np.minimum(squares, most)
 
 
 class LiRA(BaseShadowAttack):
@@ -279,8 +303,10 @@ class LiRA(BaseShadowAttack):
     Notes
     -----
     The variance of a record is never taken below a tenth of the pooled one, and that of
-    IN shadows of a regressor not below a hundredth of that of OUT shadows. A record
-    without IN (or OUT) cells takes them from its other side, by the mean gap.
+    IN shadows of a regressor not below a hundredth of that of OUT shadows. What is
+    pooled over the records of a regressor counts none of them for more than 100 times
+    the median: one absurd value to predict would decide it. A record without IN (or
+    OUT) cells takes them from its other side, by the mean gap.
 
     References
     ----------
@@ -357,18 +383,30 @@ class LiRA(BaseShadowAttack):
                 "gap='shrunk', but the target is a regressor: the gap of its residuals "
                 "may have either sign. Pass gap='per_record' or leave it 'auto'."
             )
-        return super()._signal()
+        return self._signals.compared
 
     def _calibrate(self, pool, signals, members):
         means = [side_mean(signals, members, inside) for inside in (True, False)]
         self._gap = MeanGap(*means)
         # With one cell a side a record shows no variance: take what the gap leaves.
         gap = means[0] - means[1]
-        spare = np.nanvar(gap) / 2 if np.isfinite(gap).any() else 0.0
+        known = gap[np.isfinite(gap)]
+        spare = 0.0
+        if len(known) and self._of_values:
+            spare = bounded_squares((known - np.median(known)) ** 2).mean() / 2
+        elif len(known):
+            spare = np.var(known) / 2
+        tiny = _TINY_VARIANCE
+        if self._of_values:
+            # In the unit of the values.
+            squares = means[1][means[1] != 0] ** 2
+            tiny *= np.nanmedian(squares) if np.isfinite(squares).any() else 1.0
         self._var_in, self._var_out = (
-            max(spare if np.isnan(v) else v, _TINY_VARIANCE)
+            max(spare if np.isnan(v) else v, tiny)
             for v in (
-                within_record_variance(mean, signals, members, inside)
+                within_record_variance(
+                    mean, signals, members, inside, bounded=self._of_values
+                )
                 for mean, inside in zip(means, (True, False), strict=True)
             )
         )

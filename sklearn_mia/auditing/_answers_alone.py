@@ -34,7 +34,7 @@ def audit_predictions(
     per_record=Settings.per_record,
     random_state=0,
 ):
-    """Audit a model of which only the predictions are known.
+    """Audit a classifier of which only the predictions are known.
 
     For an auditor who holds a file of probabilities, labels and membership, but neither
     the model nor the records. Only attacks that need nothing else can be run, by the

@@ -253,8 +253,9 @@ def _left_open(content, nouns):
         )
     ):
         told.append(
-            "Someone who is given labels alone and asks about changed copies of a "
-            "record (LabelOnlyAttack)."
+            "Someone who is given labels alone, and compares them with those of models "
+            "trained like it or asks about changed copies of a record "
+            "(LabelOnlyAttack)."
         )
     if content["data"]["unit"] == "record":
         told.append(

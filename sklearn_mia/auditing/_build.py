@@ -325,6 +325,13 @@ def build_report(
             [f for f in findings if f.severity == "critical"],
             headline,
             model_content["name"],
+            others={
+                row["name"]: (
+                    row["auc"],
+                    rate_of(row["name"], _evaluation.HEADLINE_FPR),
+                )
+                for row in rows[1:]
+            },
             worst_slice=worst[access],
             slices=slices[access],
             codes=[finding.code for finding in findings],
@@ -476,11 +483,9 @@ def _attack_rows(case, scored, subjects, settings, level, labels, correction, ch
                 default=_no_bound(level),
             ),
         )
-        strength = max(
-            correction.strength[i] for i in own if labels[i][1] != "reversed"
-        )
-        rows.append((strength, row))
-    return [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
+        rows.append(row)
+    order = _evaluation.strongest_first(correction, labels)
+    return sorted(rows, key=lambda row: order.index(row["name"]))
 
 
 def _values_to_judge(case, scored, subjects, attacks, confidence, seed):

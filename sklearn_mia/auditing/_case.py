@@ -30,6 +30,10 @@ _ORDER = (
     "X_train, y_train, X_test, y_test look like X_train, X_test, y_train, y_test, the "
     "order of train_test_split. Pass X_train, y_train, X_test, y_test."
 )
+ONLY_CLASSIFIERS = (
+    "Predictions of a regressor cannot be audited without the model: audit the model "
+    "with its records."
+)
 _WHOLE = re.compile(r"\d+", re.ASCII)
 
 
@@ -505,7 +509,7 @@ def case_of_predictions(
     log_proba : ndarray of shape (n_records, n_classes)
     """
     proba = np.asarray(proba, dtype=float)
-    check_probabilities(proba, name)
+    check_probabilities(proba, name, of_one_column=f" {ONLY_CLASSIFIERS}")
     labels, label_name = as_labels(y), name_of_labels(y)
     sides = as_labels(is_member, "is_member")
     for name, values in (("y", labels), ("is_member", sides)):

@@ -140,6 +140,11 @@ def collect_findings(
         "sides of unequal size": lambda: _findings.check_balance(
             *subjects.sides, nouns
         ),
+        "values to predict far outside all others": lambda: (
+            None
+            if case.classes is not None
+            else _circumstances.check_far_values(case.codes, is_member)
+        ),
         "attacks chosen on the records": lambda: _circumstances.check_choice(
             fitted_before
         ),

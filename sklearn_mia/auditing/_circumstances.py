@@ -15,6 +15,10 @@ _TWIN_AGREEMENT = 0.9
 _MOST_REMARKS = 5
 # Of the training records, and more than a fold of rounding.
 _FEW_MISSING = 0.01
+# The largest of skewed values are rarely that much farther from the median than the
+# next ones; a stand-in for a missing value is.
+_TIMES_AS_FAR = 10
+_MOST_FAR = 0.05
 
 
 def check_regime(regime):
@@ -162,6 +166,41 @@ def check_lost_classes(missing_by_class, n_shadows, n_unscored, by_itself=None):
         f"{'; '.join(messages)}.",
         " ".join(advice),
         {"missing_by_class": missing_by_class, "n_unscored": n_unscored | by_itself},
+    )
+
+
+def check_far_values(values, is_member):
+    """MIA031: a few values to predict lie far outside all others.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_records,)
+
+    is_member : ndarray of shape (n_records,), dtype bool
+    """
+    distance = np.abs(values - np.median(values))
+    order = np.argsort(distance, kind="stable")
+    # Where nearly all values are equal, others are no outliers yet.
+    below, above = distance[order][:-1], distance[order][1:]
+    gaps = np.flatnonzero((below > 0) & (above > _TIMES_AS_FAR * below)) + 1
+    gaps = gaps[len(values) - gaps <= max(1, _MOST_FAR * len(values))]
+    if not len(gaps):
+        return None
+    far = order[gaps[0] :]
+    n_in = int(np.count_nonzero(is_member[far]))
+    return Finding(
+        "MIA031",
+        "warning",
+        "Values to predict far outside all others",
+        f"{len(far)} of {len(values)} records ({n_in} of members, {len(far) - n_in} of "
+        f"non-members) have a value to predict more than {_TIMES_AS_FAR} times as far "
+        "from the median as that of any other. A model that trains on them may answer "
+        "otherwise for all records, a shadow model, too: attacks then find less than "
+        "they could, so a small value is no proof of safety.",
+        "Check the column for stand-ins of missing values, such as -999999. If the "
+        "model was not trained on these records, leave them out and audit again; if it "
+        "was, train it without them first.",
+        {"n_far": len(far), "n_members": n_in, "times": _TIMES_AS_FAR},
     )
 
 

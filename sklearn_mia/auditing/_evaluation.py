@@ -373,6 +373,46 @@ def headline_statistics(subjects, attacks):
     return labels, statistics
 
 
+def strongest_first(correction, labels):
+    """Order attacks by how far above chance their AUC or their rate lies.
+
+    The scale of each metric is the same for all attacks, the largest deviation over
+    the permutations: so none comes before another that has more in both. By deviations
+    of its own an attack with many ties would.
+
+    Parameters
+    ----------
+    correction : Correction
+
+    labels : list of (str, str)
+        From :func:`headline_statistics`.
+
+    Returns
+    -------
+    names : list of str
+        Of equals, first comes the one with the larger AUC, the larger rate, or that was
+        run first.
+    """
+    observed, sds = {}, {}
+    for (name, metric), value, sd in zip(
+        labels, correction.observed, correction.sd, strict=True
+    ):
+        observed.setdefault(name, {})[metric] = value
+        sds[metric] = max(sds.get(metric, 0.0), sd)
+
+    def strength(name):
+        own = observed[name]
+        metrics = [("auc", 0.5), ("tpr", HEADLINE_FPR)]
+        away = [
+            (own[metric] - chance) / sds[metric]
+            for metric, chance in metrics
+            if metric in own and sds[metric] > 0
+        ]
+        return max(away, default=0.0), own["auc"], own.get("tpr", 0.0)
+
+    return sorted(observed, key=strength, reverse=True)
+
+
 def what_would_be_seen(correction, labels, n_members, n_nonmembers):
     """How strong a leak the corrected test would probably have found.
 

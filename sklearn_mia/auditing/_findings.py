@@ -69,6 +69,7 @@ class Finding:
     MIA028  the file tells of more or fewer training records    warning
     MIA029  records that the model was never asked about        warning
     MIA030  a model that can only be asked, no shadow models    warning
+    MIA031  values to predict far outside all others            warning
     MIA032  all records are answered alike                      critical, warning
     ======  ==================================================  =================
 

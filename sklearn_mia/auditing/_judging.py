@@ -33,13 +33,16 @@ _PASSES = 0.985
 _PASSES_BY_RATE = 0.997
 _MOST_TIMES = 1000
 _ROUNDING = 1e-9
-# What keeps limits from being shown: a check that failed, or a part not tried.
+# What keeps limits from being shown: a check that failed, a part not tried, or records
+# that spoil the shadow models.
 _NOT_CHECKED = "MIA020"
 NOT_TRIED = {
     "MIA029": "Not all that attacks ask about was asked (MIA029): what was not is not "
     "shown to be safe.",
     "MIA030": "No attack trained models like this one (MIA030): who does can tell at "
     "least this.",
+    "MIA031": "A few values to predict are far outside all others (MIA031), and may "
+    "spoil the models that attacks compare with: no limit is shown to be kept.",
 }
 ONLY_PREDICTIONS = "MIA017"
 
@@ -287,8 +290,10 @@ def _deciding(rows):
         alike = [row for row in rows if row[0] == wanted]
         if alike:
             break
-    end = "low" if wanted == "exceeded" else "high"
-    return max(alike, key=lambda row: (_end(row[2], end), row[2]["estimate"]))
+    if wanted == "exceeded":
+        # All of them are above: the strongest is named.
+        return max(alike, key=lambda row: (row[2]["estimate"], _end(row[2], "low")))
+    return max(alike, key=lambda row: (_end(row[2], "high"), row[2]["estimate"]))
 
 
 def _end(interval, end):

@@ -42,8 +42,9 @@ def typed_labels(column, classes, *, na_values=(), table="the table"):
     ).astype(bool)
     if missing.any():
         raise ValueError(
-            f"{int(missing.sum())} of {len(column)} records of {table} have no label "
-            f"in column {column.name!r}. Fill them in or leave the records out."
+            f"{int(missing.sum())} of {len(column)} records of {table} have no "
+            f"{'value' if classes is None else 'label'} in column {column.name!r}. "
+            "Fill them in or leave the records out."
         )
     if classes is None:
         return _values(column, table)

@@ -37,9 +37,8 @@ class Correction:
         The studentised statistic farthest from 0, on either side, is farther in a
         share of 1 - confidence of the audits without a leak.
 
-    strength : ndarray of shape (n_statistics,)
-        The observed statistics, in standard deviations of the permutations without
-        them: what orders statistics that no permutation comes near.
+    observed : ndarray of shape (n_statistics,)
+        The statistics of the observed membership.
 
     sd : ndarray of shape (n_statistics,)
         Over the permutations; 0 for a statistic that cannot vary.
@@ -51,7 +50,7 @@ class Correction:
     adjusted: np.ndarray
     critical: float
     reach: float
-    strength: np.ndarray
+    observed: np.ndarray
     sd: np.ndarray
     n_permutations: int
 
@@ -385,7 +384,7 @@ def max_statistic_test(
         adjusted=adjusted,
         critical=_exceeded_in(1 - confidence, largest[1:]),
         reach=_exceeded_in(1 - confidence, np.abs(studentised[:, 1:]).max(axis=0)),
-        strength=_strength(values),
+        observed=values[:, 0],
         sd=sd,
         n_permutations=n_permutations,
     )
@@ -416,13 +415,6 @@ def _drawn(statistics, permuter, n_records, n_permutations, seed):
         generator.bit_generator.state = state
         advance(size, made=bool(made))
         yield values
-
-
-def _strength(values):
-    drawn = values[:, 1:]
-    sd = drawn.std(axis=1)
-    away = values[:, 0] - drawn.mean(axis=1)
-    return np.divide(away, sd, out=np.zeros(len(values)), where=sd > _ROUNDING)
 
 
 def _exceeded_in(share, values):

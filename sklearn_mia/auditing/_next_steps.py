@@ -14,6 +14,7 @@ from sklearn_mia.risk._measured import answers_told, more_records_told
 
 _MOST_SETTINGS = 4
 _GROUP_AT_RISK = "MIA022"
+_OF_ANSWERS = "MIA013"
 # By how much more often a model is right on its own records, from where it overfits.
 _OVERFITS = 0.1
 
@@ -117,8 +118,8 @@ def _is_to_be_lowered(content, passing):
 def _lower(content, passing):
     """Ways to make the model tell less, the cheapest first."""
     nouns, family = Nouns(**content["nouns"]), content["model"]["family"]
-    of_classes = not is_of_values(content["data"])
-    if of_classes and passing.get("interface", "yes") != "yes":
+    says_more = not (is_of_values(content["data"]) or _answers_with_labels(content))
+    if says_more and passing.get("interface", "yes") != "yes":
         yield _step(
             "Answer with labels alone, CoarsenedClassifier(FrozenEstimator(model), "
             "label_only=True); probabilities that are rounded (decimals=1) hide less. "
@@ -158,6 +159,14 @@ def _lower(content, passing):
         "For a promise instead of a measurement, train with differential privacy (the "
         "package diffprivlib has such models): it bounds what any attack can "
         "tell, at a price in accuracy to be measured."
+    )
+
+
+def _answers_with_labels(content):
+    """Whether the model was asked for labels alone already."""
+    return any(
+        f["code"] == _OF_ANSWERS and f["numbers"]["response"] == "predict"
+        for f in content["findings"]
     )
 
 
@@ -204,8 +213,9 @@ def _less_detail(content, family):
         if limit is not None and auc["low"] is not None and auc["low"] > limit:
             text += f", and is still above the limit of {limit:g}"
         told.append(
-            f"{text}. Who asks about changed copies of a record, too, may do better, "
-            "and rates and groups of records were not looked at."
+            f"{text}. Who compares these labels with those of models trained like it, "
+            "or asks about changed copies of a record, finds more: audit the wrapped "
+            "model to know how much. Rates and groups of records were not looked at."
         )
     told.append(answers_told(family))
     return " ".join(filter(None, told)) or None

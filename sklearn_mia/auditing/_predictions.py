@@ -4,7 +4,7 @@ import numpy as np
 
 from sklearn_mia._choices import SLICINGS
 from sklearn_mia.auditing import _typing
-from sklearn_mia.auditing._case import case_of_predictions
+from sklearn_mia.auditing._case import ONLY_CLASSIFIERS, case_of_predictions
 from sklearn_mia.auditing._files import has_types
 from sklearn_mia.auditing._inputs import keys_of_groups, read_named, untyped
 from sklearn_mia.auditing._labels import membership, typed_labels
@@ -31,7 +31,7 @@ def read_predictions(path, arguments):
     if not columns:
         raise ValueError(
             f"{path} has 0 columns that begin with {prefix!r}; expected one a class, "
-            f"named {prefix}<class>, or another --proba-prefix."
+            f"named {prefix}<class>, or another --proba-prefix. {ONLY_CLASSIFIERS}"
         )
     classes = np.array([str(c)[len(prefix) :] for c in columns])
     proba = _probabilities(frame[columns], path, arguments.na_values)

@@ -1,5 +1,6 @@
 """The report on a training procedure: plain values, and their renderings."""
 
+from copy import deepcopy
 from functools import partial
 
 from sklearn.utils._optional_dependencies import check_pandas_support
@@ -148,7 +149,7 @@ class RecipeReport:
         content : dict
             With the rows as "summary".
         """
-        return dict(self._content)
+        return deepcopy(self._content)
 
     def to_json(self, path=None):
         """Write the report as strict JSON.

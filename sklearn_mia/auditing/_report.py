@@ -1,5 +1,7 @@
 """The report of an audit: one tree of plain values, and its renderings."""
 
+from copy import deepcopy
+
 import numpy as np
 from sklearn.utils._optional_dependencies import (
     check_matplotlib_support,
@@ -346,7 +348,7 @@ class AuditReport:
             "schema": SCHEMA,
             "schema_version": SCHEMA_VERSION,
             "warning": NAMES_MEMBERS if named else None,
-            "report": self._content,
+            "report": deepcopy(self._content),
             **{
                 name: {key: plain(np.asarray(column)) for key, column in table.items()}
                 if named and table is not None

@@ -76,6 +76,7 @@ def state_verdict(
     headline,
     model,
     *,
+    others=None,
     worst_slice=None,
     slices=(),
     codes=(),
@@ -107,6 +108,9 @@ def state_verdict(
 
     model : str
         What the model is called.
+
+    others : dict or None, default=None
+        The other attacks, each with its AUC and its rate, as in the headline.
 
     worst_slice : dict or None, default=None
         Row of the group of records in which a leak is surest, if one was found in any.
@@ -168,6 +172,7 @@ def state_verdict(
     if level == "nothing_found" and not kept:
         told.append(("power", _too_small_sentence(judged, power)))
     told += [("seen", sentence) for sentence in _what_was_seen(headline, nouns)]
+    told += [("seen", sentence) for sentence in _told_of_others(headline, others or {})]
     if leak and named:
         told.append(("seen", named))
     if worst_slice is not None:
@@ -317,18 +322,47 @@ def _what_was_seen(headline, nouns):
             f"The strongest {strongest} is {name}. So few {nouns.nonmembers} cannot "
             f"show what it does at {fpr} false alarms."
         )
-    ends = (
-        f"{auc['low']:.3f} to {auc['high']:.3f}"
-        if auc["low"] is not None
-        else auc["note"]
-    )
     return [
         first,
         f"Shown {nouns.a_member} and {nouns.a_nonmember}, the attack tells which is "
         "which in "
-        f"{percent(auc['estimate'])} of cases (AUC {auc['estimate']:.3f}, {ends}); "
+        f"{percent(auc['estimate'])} of cases (AUC {_auc_with_ends(auc)}); "
         "guessing is right in 50 %.",
     ]
+
+
+def _auc_with_ends(auc):
+    if auc["low"] is None:
+        return f"{auc['estimate']:.3f}, {auc['note']}"
+    return f"{auc['estimate']:.3f}, {auc['low']:.3f} to {auc['high']:.3f}"
+
+
+def _told_of_others(headline, others):
+    """Attacks that do as well as the strongest, or better by one of both numbers."""
+
+    def shown(auc, row):
+        return round(auc["estimate"], 3), round(row["tpr"]["estimate"], 3)
+
+    auc, found = shown(headline["auc"], headline["rate"])
+    values = {name: shown(*own) for name, own in others.items()}
+    equal = [name for name, own in values.items() if own == (auc, found)]
+    told = []
+    if equal:
+        do = "does" if len(equal) == 1 else "do"
+        told.append(f"{' and '.join(equal)} {do} as well.")
+    by_auc = max(values, key=lambda name: values[name][0], default=None)
+    if by_auc is not None and values[by_auc][0] > auc:
+        other = others[by_auc][0]
+        told.append(f"{by_auc} has a larger AUC ({_auc_with_ends(other)}).")
+    seen = [name for name, (_, row) in others.items() if row["resolvable"]]
+    by_rate = max(seen, key=lambda name: values[name][1], default=None)
+    if by_rate is not None and values[by_rate][1] > found:
+        row = others[by_rate][1]
+        told.append(
+            f"{by_rate} recognises more at {rate(row['max_fpr'])} false alarms, "
+            f"{percent_interval(row['tpr'])}."
+        )
+    return told
 
 
 def _chance_sentence(p_value, alpha, critical):

@@ -54,7 +54,8 @@ class BaseAttack(
 
     - `_fit_scores`, to learn something from the pool before it is scored,
     - `_null_scores`, which sets the threshold,
-    - `has_regression`, True if it is made for regressors as well as classifiers,
+    - `has_regression`, True if its formula also holds for regressors, whose answers
+      are the `prediction` and `residual` of the queries,
     - `handles`, if it is made for some models only,
     - `access`, ``"file"`` if it reads more of the model than its answers.
 
@@ -221,7 +222,9 @@ class BaseAttack(
             raise TypeError(
                 f"{type(self).__name__} has no form for regressors, and the target "
                 f"{model_name(self.target_estimator)} is one. Use an attack that has, "
-                "such as LiRA or RMIA."
+                "such as LiRA or RMIA. An attack of your own sets `has_regression = "
+                "True` where its formula also holds for a prediction and a value to "
+                "predict."
             )
 
     def _check_handled(self):

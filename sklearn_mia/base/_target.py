@@ -117,7 +117,9 @@ class TargetMixin:
     def _fit_target(self, X):
         """Ask the target about checked records."""
         classes = check_target(self.target_estimator)
-        self._schema = make_schema(self.target_estimator, X, self.label_column)
+        self._schema = make_schema(
+            self.target_estimator, X, self.label_column, of_values=classes is None
+        )
         self.label_column_ = self._schema.label_column
         features, labels = self._schema.split(X)
         if labels is None and classes is None:
@@ -185,7 +187,7 @@ class TargetMixin:
             if _num_samples(X) == 0:
                 raise ValueError("X is a frame of 0 records; at least 1 is required.")
             return X
-        check_is_no_items(X)
+        check_is_no_items(X, self._of_values)
         return validate_data(
             self,
             X,

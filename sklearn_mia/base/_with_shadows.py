@@ -44,7 +44,7 @@ from sklearn_mia.shadows import (
     root_seed,
     train_shadows,
 )
-from sklearn_mia.signals import true_log_proba
+from sklearn_mia.signals import as_signal, true_log_proba
 from sklearn_mia.tables import own_copy, take
 from sklearn_mia.workers import check_timeout
 
@@ -57,7 +57,8 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
 
     An attack adds a docstring, its parameters and its formula, `_score`. It may replace
 
-    - `_signal`, what is read from the answers; the logit (or residual) by default,
+    - `_signal`, what is read from the answers; the logit by default, of a regressor
+      minus the absolute error,
     - `_calibrate`, to freeze what the formula needs from the pool,
     - `_reader`, if models are asked for something else than probabilities: the target
       and the shadows through the same reader,
@@ -194,9 +195,9 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
 
         It travels to workers, so it is a module-level function or a partial of one. It
         is asked for once, when the attack is fitted, and a reader of its own replaces
-        it.
+        it. Higher = more likely a member.
         """
-        return self._signals.compared
+        return as_signal("auto", self._signals)
 
     def _calibrate(self, pool, signals, members):
         """Freeze what the formula needs from the pool.

@@ -13,6 +13,7 @@ from sklearn_mia.equations._parts import (
 )
 from sklearn_mia.equations._system import Equations, LinearSystem
 from sklearn_mia.items import as_items
+from sklearn_mia.models import open_model
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import find_labels
 from sklearn_mia.tables import check_container, is_table, own_copy, take
@@ -177,16 +178,30 @@ def linear_equations(estimator, X, y=None):
             read.add(id(part.estimator))
         blocks += found
     if not blocks:
+        _check_resamples_nothing(estimator)
+        name = type(open_model(estimator).classifier).__name__
         raise ValueError(
-            f"No linear equation is known for {type(estimator).__name__} as it was "
-            f"trained. There are some for {', '.join(known_families())}, at the "
-            "settings that their documentation names; see register_equations for "
-            "estimators of your own."
+            f"No linear equation is known for {name} as it was trained. There are some "
+            f"for {', '.join(known_families())}, at the settings that their "
+            "documentation names; see register_equations for estimators of your own."
         )
     unread = [
         (type(part).__name__, n_numbers(part)) for part in unread_in(estimator, read)
     ]
     return LinearSystem(tuple(_of_one_training_set(blocks)), n_records, tuple(unread))
+
+
+def _check_resamples_nothing(estimator):
+    """Raise ValueError, with the reason, if a step chose the training records."""
+    opened = open_model(estimator)
+    if opened.samplers:
+        name = type(opened.classifier).__name__
+        raise ValueError(
+            f"No linear equation is known for {name} after "
+            f"{type(opened.samplers[0]).__name__}, which chose the records that it was "
+            "trained on and is not asked which. Use an attack by the answers, such as "
+            "RMIA."
+        )
 
 
 def _of_one_training_set(blocks):

@@ -28,9 +28,9 @@ from sklearn_mia.equations._trees import misplaces_missing
 from sklearn_mia.models import forest_table
 from sklearn_mia.tables import as_array
 
-# Of the largest value: means in doubles, and variances from sums of squares.
+# Of the largest value, up to which values are the same.
 _ROUNDING = 1e-9
-_PURE = 1e-13
+_ROUNDING_OF_DOUBLES = np.finfo(np.float64).eps
 _WHOLE = 1e-4
 # Gradients are rounded to float32.
 _ROUNDING_OF_FLOATS = 1e-6
@@ -159,7 +159,7 @@ def _of_trees(trees, leaves, y, table, drawn, n_members):
         n_members = first.tree_.n_node_samples[0] or None
     largest = np.abs(values).max(initial=0.0)
     groups, counts, are_pure, same_as, of_value = ([] for _ in range(5))
-    impure, off, sizes = [], [], []
+    impure, off, n_averaged, sizes = [], [], [], []
     for tree, at in zip(trees, leaves, strict=True):
         inner = tree.tree_
         leaf = inner.children_left < 0
@@ -170,8 +170,13 @@ def _of_trees(trees, leaves, y, table, drawn, n_members):
         ):
             # Weights of records.
             return []
-        same = np.abs(values - value[place]) <= _ROUNDING * largest
-        pure = (inner.impurity[leaf] <= _PURE * largest**2) | (n_drawn == 1)
+        away = np.abs(values - value[place])
+        same = away <= _ROUNDING * largest
+        noise, hidden = _hidden_by_rounding(first.criterion, value, draws)
+        # Values that are not the same, but near enough not to show in the impurity.
+        near = ~same & (away <= hidden[place])
+        near = np.bincount(place, weights=near, minlength=len(value))
+        pure = (inner.impurity[leaf] <= noise) & (near == 0) | (n_drawn == 1)
         # Where no record of the pool has the value, nothing is known of the others.
         pure &= np.bincount(place, weights=same, minlength=len(value)) > 0
         # Of a pure leaf the records of other values count as none.
@@ -185,6 +190,7 @@ def _of_trees(trees, leaves, y, table, drawn, n_members):
         # The mean of a pure leaf tells nothing more.
         impure.append(np.where(pure, -1, np.cumsum(~pure) - 1)[place])
         off.append(np.where(in_pure, 0.0, values - value[place]))
+        n_averaged.append(draws[~pure])
         sizes.append((len(value), int(pure.sum()), int((~pure).sum())))
     n_leaves, n_pure, n_impure = zip(*sizes, strict=True)
     chance, kind = 1.0, "leaf count"
@@ -208,12 +214,41 @@ def _of_trees(trees, leaves, y, table, drawn, n_members):
         return found
     matrix = grouped(np.column_stack(impure), n_impure, share * np.column_stack(off))
     norm = np.sqrt(np.ravel(matrix.multiply(matrix).sum(axis=1)))
-    scale = _ROUNDING * norm + _SMALLEST * largest
+    scale = _ROUNDING * norm + _rounding_of_sums(np.concatenate(n_averaged), largest)
     # Given how many were drawn into a leaf, as the fractions of classes.
     replaced = sampling and chance < share * (1 - _WHOLE)
     variance = 1 / share if replaced else sampling
     mean = Equations("leaf mean", matrix, np.zeros(len(scale)), scale, variance)
     return [*found, mean]
+
+
+def _hidden_by_rounding(criterion, value, draws):
+    """Impurity that rounding leaves in leaves of equal values, and what it hides.
+
+    Returns
+    -------
+    noise : ndarray of shape (n_leaves,)
+        Impurities are means over the draws, which they come from by subtraction.
+
+    hidden : ndarray of shape (n_leaves,)
+        How far from the value of the leaf a single draw may be with no more impurity.
+    """
+    relative, size = _ROUNDING_OF_DOUBLES * (8 + draws), np.abs(value)
+    if criterion == "absolute_error":
+        noise = relative * size
+        return noise, 2 * noise * draws
+    # Of one draw that is away by d a share of d in the mean, the rest in the others.
+    spread = draws**2 / np.maximum(draws - 1, 1)
+    if criterion == "poisson":
+        noise = relative * size * (1 + np.abs(np.log(np.maximum(size, _SMALLEST))))
+        return noise, 2 * np.sqrt(2 * size * noise * spread)
+    noise = relative * size**2
+    return noise, 2 * np.sqrt(noise * spread)
+
+
+def _rounding_of_sums(n_terms, largest):
+    """How far sums of so many doubles may be off, from one rounding to the next."""
+    return (_SMALLEST + _ROUNDING_OF_DOUBLES * n_terms**1.5) * largest
 
 
 # Gradient and Hessian of a loss at a raw score, by the value to predict.
@@ -294,7 +329,11 @@ def equations_of_histogram_boosting_of_values(estimator, X, y):
 def _mean(values, mean):
     """The mean of all values, where boosting starts."""
     off = (values - mean)[None, :]
-    return Equations("mean", off, [0.0], _ROUNDING * np.sqrt(np.sum(off**2)))
+    largest = np.abs(values).max(initial=0.0)
+    scale = _ROUNDING * np.sqrt(np.sum(off**2)) + _rounding_of_sums(
+        len(values), largest
+    )
+    return Equations("mean", off, [0.0], scale)
 
 
 @register_equations(GradientBoostingRegressor)
@@ -362,7 +401,8 @@ def equations_of_gradient_boosting_of_values(estimator, X, y):
     at = np.concatenate(values)[matrix.indices.reshape(leaves.shape)]
     off = with_values(matrix, targets[:, None] - raw - at)
     norm = np.sqrt(np.ravel(off.multiply(off).sum(axis=1)))
-    scale = _ROUNDING * norm + _SMALLEST * np.abs(targets).max(initial=0.0)
+    largest = np.abs(targets).max(initial=0.0)
+    scale = _ROUNDING * norm + _rounding_of_sums(np.concatenate(counts), largest)
     steps = Equations("leaf value", off, np.zeros(len(scale)), scale, 1 / share - 1)
     return [count, steps]
 

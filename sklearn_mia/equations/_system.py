@@ -483,16 +483,15 @@ def grouped(groups, n_groups, values=None):
     """
     n_records, n_partitions = groups.shape
     starts = np.concatenate([[0], np.cumsum(n_groups)])
-    outside = groups < 0
-    some_outside = outside.any()
-    rows = (np.where(outside, 0, groups) if some_outside else groups) + starts[:-1]
+    rows = (groups + starts[:-1]).astype(np.int32)
     data = np.ones(groups.shape) if values is None else np.array(values, np.float64)
-    if some_outside:
-        data[outside] = 0.0
     pointers = np.arange(n_records + 1) * n_partitions
+    inside = groups >= 0
+    if not inside.all():
+        rows, data = rows[inside], data[inside]
+        pointers = np.concatenate([[0], np.cumsum(inside.sum(axis=1))])
     shape = int(starts[-1]), n_records
-    indices = np.ravel(rows).astype(np.int32)
-    return sp.csc_array((np.ravel(data), indices, pointers), shape=shape)
+    return sp.csc_array((np.ravel(data), np.ravel(rows), pointers), shape=shape)
 
 
 def with_values(matrix, values):

@@ -8,6 +8,8 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_mia.model_selection._wrapper import BaseWrapper, estimator_has
+from sklearn_mia.models import model_name
+from sklearn_mia.regression import is_regressor_model
 from sklearn_mia.response import rounded
 
 
@@ -162,7 +164,19 @@ class CoarsenedClassifier(BaseWrapper):
         -------
         self : estimator instance
             The fitted classifier.
+
+        Raises
+        ------
+        TypeError
+            If `estimator` is a regressor.
         """
+        if is_regressor_model(self._recipe()):
+            raise TypeError(
+                "CoarsenedClassifier is for classifiers, and "
+                f"{model_name(self._recipe())} is a regressor, without probabilities "
+                "to make coarser. Pass a classifier, or audit a regressor whose "
+                "`predict` rounds."
+            )
         coarse = self.decimals is not None or self.top_k is not None
         if self.label_only and (coarse or self.temperature != 1):
             raise ValueError(

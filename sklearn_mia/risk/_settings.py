@@ -4,33 +4,60 @@ from dataclasses import dataclass
 
 from sklearn.ensemble import (
     BaggingClassifier,
+    BaggingRegressor,
     ExtraTreesClassifier,
+    ExtraTreesRegressor,
     GradientBoostingClassifier,
+    GradientBoostingRegressor,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
+    RandomForestRegressor,
 )
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.gaussian_process import GaussianProcessClassifier
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.impute import KNNImputer
 from sklearn.kernel_approximation import Nystroem
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
+from sklearn.neighbors import (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    RadiusNeighborsClassifier,
+    RadiusNeighborsRegressor,
+)
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, QuantileTransformer
 from sklearn.semi_supervised import LabelPropagation, LabelSpreading
-from sklearn.svm import SVC, NuSVC
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.svm import SVC, SVR, NuSVC, NuSVR
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_mia.models import chosen_by_search
+from sklearn_mia.regression import is_regressor_model
 from sklearn_mia.risk._measured import setting_told
 
-_FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
+_TREES = (DecisionTreeClassifier, DecisionTreeRegressor)
+_FORESTS = (
+    RandomForestClassifier,
+    ExtraTreesClassifier,
+    RandomForestRegressor,
+    ExtraTreesRegressor,
+)
+_BAGGING = (BaggingClassifier, BaggingRegressor)
+_STAGES = (GradientBoostingClassifier, GradientBoostingRegressor)
+_HISTOGRAMS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+_NEIGHBOURS = (KNeighborsClassifier, KNeighborsRegressor)
 _STORING = (
-    KNeighborsClassifier,
+    *_NEIGHBOURS,
     RadiusNeighborsClassifier,
+    RadiusNeighborsRegressor,
     SVC,
     NuSVC,
+    SVR,
+    NuSVR,
     GaussianProcessClassifier,
+    GaussianProcessRegressor,
+    KernelRidge,
     LabelPropagation,
     LabelSpreading,
     KNNImputer,
@@ -40,6 +67,9 @@ _OF_LIBRARIES = {
     "LGBMClassifier": ("n_estimators", 100),
     "XGBClassifier": ("n_estimators", 100),
     "CatBoostClassifier": ("iterations", 1000),
+    "LGBMRegressor": ("n_estimators", 100),
+    "XGBRegressor": ("n_estimators", 100),
+    "CatBoostRegressor": ("iterations", 1000),
 }
 _FEW_RECORDS = 5
 _MANY_ROUNDS = 50
@@ -130,21 +160,28 @@ def _parts(value):
 
 def _told(part):
     """Each risky setting of one estimator, what it does, and what to try."""
-    if isinstance(part, (*_FORESTS, DecisionTreeClassifier)) and _is_unbounded(part):
-        what = "a tree" if isinstance(part, DecisionTreeClassifier) else "its trees"
+    of_values = is_regressor_model(part)
+    if isinstance(part, (*_FORESTS, *_TREES)) and _is_unbounded(part):
+        what = "a tree" if isinstance(part, _TREES) else "its trees"
+        answer = "their labels"
+        if of_values:
+            middle = "median" if part.criterion == "absolute_error" else "mean"
+            answer = f"the {middle} of their values"
         yield (
             f"(min_samples_leaf={part.min_samples_leaf!r})",
-            f"leaves of {what} can hold a few records, or one, and answer with their "
-            "labels",
+            f"leaves of {what} can hold a few records, or one, and answer with "
+            f"{answer}",
             "min_samples_leaf=20 or more, or max_leaf_nodes",
         )
-    if isinstance(part, BaggingClassifier) and part.estimator is None:
+    if isinstance(part, _BAGGING) and part.estimator is None:
+        tree = DecisionTreeRegressor if of_values else DecisionTreeClassifier
         yield (
             "(estimator=None)",
-            "leaves of its trees can hold a single record and answer with its label",
-            "estimator=DecisionTreeClassifier(min_samples_leaf=20)",
+            "leaves of its trees can hold a single record and answer with its "
+            f"{'value' if of_values else 'label'}",
+            f"estimator={tree.__name__}(min_samples_leaf=20)",
         )
-    if isinstance(part, (*_FORESTS, BaggingClassifier)):
+    if isinstance(part, (*_FORESTS, *_BAGGING)):
         if not part.bootstrap and getattr(part, "max_samples", None) in (None, 1.0):
             yield (
                 "(bootstrap=False)",
@@ -155,7 +192,8 @@ def _told(part):
             yield (
                 "(oob_score=True)",
                 "its file keeps a row for each training record "
-                "(oob_decision_function_), in their order",
+                f"({'oob_prediction_' if of_values else 'oob_decision_function_'}), in "
+                "their order",
                 "oob_score=False in what is handed over",
             )
     rounds = _rounds(part)
@@ -166,7 +204,7 @@ def _told(part):
             "single records",
             "fewer rounds, early stopping, larger leaves and fewer of them",
         )
-    if isinstance(part, GradientBoostingClassifier) and part.subsample == 1:
+    if isinstance(part, _STAGES) and part.subsample == 1:
         yield "(subsample=1.0)", "every tree has seen every record", "subsample=0.5"
     if isinstance(part, _STORING):
         yield (
@@ -174,7 +212,7 @@ def _told(part):
             "its file holds training records, whole",
             "a model that stores none, where the file is handed over",
         )
-    if isinstance(part, KNeighborsClassifier):
+    if isinstance(part, _NEIGHBOURS):
         if part.weights == "distance":
             yield (
                 "(weights='distance')",
@@ -188,7 +226,7 @@ def _told(part):
                 "a training record is one of so few neighbours of itself",
                 "50 neighbours or more",
             )
-    if isinstance(part, MLPClassifier) and not part.early_stopping:
+    if isinstance(part, (MLPClassifier, MLPRegressor)) and not part.early_stopping:
         yield (
             "(early_stopping=False)",
             "it trains on until the error on its own records falls no more",
@@ -228,9 +266,9 @@ def _is_unbounded(model):
 
 def _rounds(model):
     """Parameter and number of the rounds of boosting; None for another model."""
-    if isinstance(model, HistGradientBoostingClassifier):
+    if isinstance(model, _HISTOGRAMS):
         return "max_iter", model.max_iter
-    if isinstance(model, GradientBoostingClassifier):
+    if isinstance(model, _STAGES):
         return "n_estimators", model.n_estimators
     if type(model).__name__ in _OF_LIBRARIES:
         name, default = _OF_LIBRARIES[type(model).__name__]

@@ -75,7 +75,7 @@ def _told(pieces):
     return [[p.mean(), p.std(), p.max(), p.min(), p[0], p[-1]] for p in pieces]
 
 
-def of_kind(kind):
+def of_kind(kind, n_records=N_RECORDS):
     """Features, labels and a recipe for them.
 
     Returns
@@ -88,11 +88,13 @@ def of_kind(kind):
     """
     if kind == "documents":
         model = make_pipeline(TfidfVectorizer(), _logistic())
-        return *docstrings(), model
+        return *docstrings(n_records), model
     if kind == "images":
-        return *digits(), make_pipeline(FunctionTransformer(_flat), _logistic())
+        return *digits(n_records), make_pipeline(
+            FunctionTransformer(_flat), _logistic()
+        )
     step = FunctionTransformer(_told)
-    return *recordings(), make_pipeline(step, StandardScaler(), _logistic())
+    return *recordings(n_records), make_pipeline(step, StandardScaler(), _logistic())
 
 
 def _logistic():

@@ -216,6 +216,20 @@ def attack_on(name, model, recipe):
     return cls(model, **params)
 
 
+def scores_of(attack, records, is_member):
+    """Scores of one attack, and who is a member among those that it scored.
+
+    One that learns from known membership is told every other record; of the signals it
+    is the first.
+    """
+    if isinstance(attack, sklearn_mia.SupervisedAttack):
+        attack.fit(records[::2], is_member[::2])
+        return attack.score_samples(records[1::2]), is_member[1::2]
+    if isinstance(attack, sklearn_mia.MembershipSignals):
+        return attack.fit_transform(records)[:, 0], is_member
+    return attack.fit_score(records), is_member
+
+
 def has_no_equations(error):
     """Whether an attack on the file says that it cannot read this one."""
     return str(error).startswith("No linear equation is known")
