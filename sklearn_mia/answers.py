@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils.validation import _num_samples
 
 from sklearn_mia.hooks import in_one_order
+from sklearn_mia.items import oddities_of
 from sklearn_mia.tables import own_copy
 
 __all__ = ["ModelError", "asked"]
@@ -34,12 +35,17 @@ def asked(model, method, features):
     try:
         with in_one_order():
             answer = getattr(model, method)(_to_write_to(features))
-    except (ValueError, TypeError, OSError, ImportError, MemoryError):
+    except (OSError, ImportError, MemoryError):
         raise
     except Exception as error:
+        advice = oddities_of(features)
+        if isinstance(error, (ValueError, TypeError)) and not advice:
+            raise
+        text = f"{type(error).__name__}: {error}"
+        if advice:
+            text = f"{text.rstrip('.')}. {advice}"
         raise ModelError(
-            f"{type(model).__name__}.{method} failed: {type(error).__name__}: {error}"
-            f"{_if_one_column(features)}"
+            f"{type(model).__name__}.{method} failed: {text}{_if_one_column(features)}"
         ) from error
     _check_rows(answer, features, f"{type(model).__name__}.{method}")
     return answer

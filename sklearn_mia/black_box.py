@@ -83,7 +83,8 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
         more.
 
     classes : array-like of shape (n_classes,) or None, default=None
-        The class of each column; it has to be given.
+        The class of each column of the function's answer, in any order; it has to be
+        given.
 
     batch_size : int, default=1000
         Most records a call of the function.
@@ -113,7 +114,7 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The class of each column.
+        The classes in ascending order, those of the columns that this classifier gives.
 
     n_queries_ : int
         Different records that were answered, by an earlier run with the same `memory`
@@ -268,9 +269,10 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
 
     @property
     def classes_(self):
-        """The class of each column."""
+        """The classes in ascending order."""
         self._check_parameters()
-        return np.asarray(self.classes)
+        # As of any classifier: the order of a service's columns tells nothing.
+        return np.unique(np.asarray(self.classes))
 
     @property
     def n_queries_(self):
@@ -321,7 +323,8 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         proba : ndarray of shape (n_records, n_classes)
-            A row of NaN for a record beyond `max_queries`.
+            Columns in the order of `classes_`; a row of NaN for a record beyond
+            `max_queries`.
 
         Raises
         ------
@@ -331,7 +334,7 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If it returned no probabilities.
         """
-        return self._answers(X)
+        return self._answers(X)[:, np.argsort(np.asarray(self.classes))]
 
     def predict(self, X):
         """Label of each record, asked for records that were not asked before.
@@ -354,11 +357,14 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If it returned no labels.
         """
-        answers = self._answers(X)
+        if self._given_proba is not None:
+            answers = self.predict_proba(X)
+            classes, codes = self.classes_, answers.argmax(axis=1)
+        else:
+            answers = self._answers(X)
+            classes, codes = np.asarray(self.classes), answers[:, 0]
         lacking = np.isnan(answers[:, 0])
-        with_proba = self._given_proba is not None
-        codes = answers.argmax(axis=1) if with_proba else answers[:, 0]
-        labels = self.classes_[np.where(lacking, 0, codes).astype(int)]
+        labels = classes[np.where(lacking, 0, codes).astype(int)]
         if lacking.any():
             labels = labels.astype(object)
             labels[lacking] = None
@@ -431,7 +437,7 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
                 what = described(function)
                 if isinstance(function, MethodType):
                     what = what, function.__self__
-            classes = [repr(c) for c in self.classes_.tolist()]
+            classes = [repr(c) for c in np.asarray(self.classes).tolist()]
             key = joblib.hash((kind, what, classes))
         except Exception as error:  # whatever a user's object does when it is pickled
             raise ValueError(
@@ -521,7 +527,8 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
             )
         proba[(proba < 0) & (proba >= -_SINGLE_PRECISION)] = 0
         proba[(proba > 1) & (proba <= 1 + _SINGLE_PRECISION)] = 1
-        sums = proba.sum(axis=1)
+        # Sorted, so that their sum is the same in any order of the columns.
+        sums = np.sort(proba, axis=1).sum(axis=1)
         off = np.abs(sums - 1) > _SAME_SUM
         same_sum = np.where(off, _rounding(proba), _SAME_SUM)
         check_probabilities(proba, "The answer of predict_proba", same_sum=same_sum)
@@ -537,7 +544,9 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
                 f"predict returned shape {labels.shape}; expected ({n_records},), the "
                 "label of each record."
             )
-        codes = encode_labels(labels.ravel(), self.classes_, "answers of predict")
+        codes = encode_labels(
+            labels.ravel(), np.asarray(self.classes), "answers of predict"
+        )
         return codes[:, None].astype(np.float64)
 
 

@@ -47,7 +47,7 @@ def check_cells(X, name="X"):
             )
 
 
-def record_ids(features, labels=None, *, dtype=np.float64):
+def record_ids(features, labels=None, *, dtype=np.float64, item_shape=None):
     r"""Identity of each record by its content, the same in any container.
 
     .. math:: id_i = m\Big(\sum_j m(v(x_{ij}) + s_j)\Big) \bmod 2^{64}
@@ -60,7 +60,8 @@ def record_ids(features, labels=None, *, dtype=np.float64):
 
     A document is one cell, and an array of three dimensions and more the table of its
     cells. An item of a list that is an array or a list itself has its shape as one more
-    cell, whatever the shapes of the others; a dictionary is its pairs, in any order.
+    cell, whatever the shapes of the others, unless it is `item_shape`; a dictionary is
+    its pairs, in any order.
 
     Parameters
     ----------
@@ -74,6 +75,10 @@ def record_ids(features, labels=None, *, dtype=np.float64):
     dtype : dtype, default=np.float64
         Floats are rounded to it first; float32 tells whether two tables differ by
         that rounding alone.
+
+    item_shape : tuple of int or None, default=None
+        Items of a list that have this shape are as in one array of them. An attack
+        passes what all the items had that it was fitted on, if they had one shape.
 
     Returns
     -------
@@ -93,7 +98,7 @@ def record_ids(features, labels=None, *, dtype=np.float64):
         total = _sparse_total(features, dtype)
         n_columns = features.shape[1]
     elif not is_table(features):
-        total, n_columns = _items_total(features, dtype)
+        total, n_columns = _items_total(features, dtype, item_shape)
     else:
         columns = columns_of(features)
         total = np.zeros(len(features), dtype=np.uint64)
@@ -328,7 +333,7 @@ def _sparse_total(features, dtype):
     return rows + np.sum(at_zero)
 
 
-def _items_total(features, dtype):
+def _items_total(features, dtype, item_shape):
     """Sums over the cells of items, and how many cells each has."""
     if isinstance(features, np.ndarray) and features.ndim > 2:
         return _arrays_total(features, dtype), int(np.prod(features.shape[1:]))
@@ -342,7 +347,7 @@ def _items_total(features, dtype):
     if all(isinstance(v, (str, bytes)) or is_missing(v) for v in items):
         return mix(_object_bits(items) + _salt(0)), 1
     known = _ObjectBits()
-    found = [_item_total(v, dtype, known) for v in items]
+    found = [_item_total(v, dtype, known, item_shape) for v in items]
     total, n_cells = np.array(found, dtype=np.uint64).reshape(-1, 2).T
     return total, n_cells
 
@@ -359,7 +364,7 @@ def _arrays_total(arrays, dtype):
     return total
 
 
-def _item_total(item, dtype, known):
+def _item_total(item, dtype, known, plain_shape=None):
     """Sum over the cells of one item, and their number."""
     if isinstance(item, Mapping):
         pairs = [
@@ -378,8 +383,10 @@ def _item_total(item, dtype, known):
                 "text, an array, a list or a dictionary."
             ) from None
     bits, shape = _parts_of(item, dtype, known)
-    shape_bits = _digest(b"shape", repr(shape).encode())
-    cells = np.append(bits, np.uint64(shape_bits))
+    cells = bits
+    if shape != plain_shape:
+        shape_bits = _digest(b"shape", repr(shape).encode())
+        cells = np.append(bits, np.uint64(shape_bits))
     total = mix(cells + _salt(np.arange(len(cells)))).sum(dtype=np.uint64)
     return int(total), len(cells)
 

@@ -6,12 +6,14 @@ array or a list, or a dictionary.
 """
 
 import numbers
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Set, ValuesView
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import HashingVectorizer
 
+_WITHOUT_ROWS = (str, bytes, Iterator, Mapping, Set, ValuesView)
 _MOST_CELLS = 20_000_000
 _HASHED_WORDS = 2**12
 _SUMMARIES = (np.mean, np.std, np.min, np.max)
@@ -65,6 +67,30 @@ def _shape(value):
         return np.shape(value)
     except ValueError:
         return None
+
+
+def one_shape(X):
+    """The shape that all items of a container have, if they are arrays such as images.
+
+    Parameters
+    ----------
+    X : object
+        Features, a table too.
+
+    Returns
+    -------
+    shape : tuple of int or None
+        Of two dimensions and more; None of all else.
+    """
+    if isinstance(X, np.ndarray) and X.ndim != 1:
+        return X.shape[1:] if X.ndim > 2 else None
+    if not (isinstance(X, (list, tuple, np.ndarray)) or is_series(X)) or not len(X):
+        return None
+    values = item_list(X)
+    shape = _shape(values[0])
+    if not isinstance(values[0], (list, tuple, np.ndarray)) or len(shape or ()) < 2:
+        return None
+    return shape if all(_shape(v) == shape for v in values[1:]) else None
 
 
 def is_missing(value):
@@ -128,8 +154,9 @@ def kind_of(X):
     -------
     kind : str
     """
-    if isinstance(X, np.ndarray) and X.ndim > 2:
-        return f"arrays of shape {X.shape[1:]}"
+    shape = one_shape(X)
+    if shape is not None:
+        return f"arrays of shape {shape}"
     first = next((v for v in item_list(X) if not is_missing(v)), None)
     if isinstance(first, (str, bytes)):
         return "documents"
@@ -137,6 +164,85 @@ def kind_of(X):
         return "dictionaries"
     shape = _shape(first)
     return "sequences" if shape is None or len(shape) == 1 else "arrays"
+
+
+def check_has_rows(X, name="X"):
+    """Raise TypeError for what cannot be indexed by rows: a text, a set, a generator.
+
+    Parameters
+    ----------
+    X : object
+        What the user gave as records or as labels.
+
+    name : str, default="X"
+        The name of the argument, for the message.
+    """
+    # A sparse matrix of keys is a dictionary, too.
+    if isinstance(X, _WITHOUT_ROWS) and not sp.issparse(X):
+        raise TypeError(
+            f"{name} is a {type(X).__name__}; expected one row, item or label a "
+            "record, in an order. Pass a list."
+        )
+
+
+def check_gaps(X, name="X"):
+    """Raise ValueError for items that are missing.
+
+    Parameters
+    ----------
+    X : list, tuple, series or ndarray
+        A container of items.
+
+    name : str, default="X"
+        The name of the argument, for the message.
+    """
+    if isinstance(X, np.ndarray) and X.ndim > 2:
+        return
+    gaps = [is_missing(v) for v in item_list(X)]
+    if any(gaps):
+        raise ValueError(
+            f"{name} has no value for {gaps.count(True)} of {len(gaps)} records (the "
+            f"first at position {gaps.index(True)}); expected a text, an array, a list "
+            "or a dictionary for each. Fill them in as for the training of the model, "
+            "or leave the records out."
+        )
+
+
+def oddities_of(X):
+    """What a model may not have expected of a list: items without content, odd shapes.
+
+    Parameters
+    ----------
+    X : object
+        What the model was asked about.
+
+    Returns
+    -------
+    text : str
+        Sentences that name the first such record; "" if there is none.
+    """
+    if hasattr(X, "to_pylist") and not hasattr(X, "columns"):
+        return (
+            f"The records are a {type(X).__name__} of pyarrow; if the model takes a "
+            "list, pass X.to_pylist()."
+        )
+    if not isinstance(X, (list, tuple)) and getattr(X, "ndim", 2) != 1:
+        return ""
+    shapes = [_shape(v) for v in item_list(X)]
+    empty = [shape is not None and 0 in shape for shape in shapes]
+    if any(empty):
+        return (
+            f"{empty.count(True)} of {len(empty)} records are empty (the first at "
+            f"position {empty.index(True)})."
+        )
+    usual, n_usual = Counter(shapes).most_common(1)[0] if shapes else ((), 0)
+    if n_usual == len(shapes) or usual is None or len(usual) < 2:
+        return ""
+    place = next(i for i, shape in enumerate(shapes) if shape != usual)
+    return (
+        f"The records have different shapes: {n_usual} of {len(shapes)} have {usual}, "
+        f"the first other one at position {place}: {shapes[place]}."
+    )
 
 
 def check_items(X, name="X"):
@@ -182,7 +288,7 @@ def lengths_of(X):
     return np.array([len(v) if np.iterable(v) else 0 for v in item_list(X)])
 
 
-def item_numbers(X, most=None):
+def item_numbers(X, most=None, shape=None):
     """Numbers that tell items from each other without a model.
 
     Of arrays of one shape all cells, where they are not too many, or evenly spaced ones
@@ -199,13 +305,20 @@ def item_numbers(X, most=None):
         Columns for words, and for cells; None is 4096 for words, and all cells unless
         they would be too large a table.
 
+    shape : tuple of int or None, default=None
+        What `one_shape` said of the first items, for later ones to get the same
+        columns: an item of another shape is stretched to it.
+
     Returns
     -------
     table : {ndarray, sparse array} of shape (n_records, n_columns)
     """
-    if isinstance(X, np.ndarray) and X.ndim > 2 and X.dtype.kind in "biuf":
+    shape = one_shape(X) if shape is None else shape
+    if isinstance(X, np.ndarray) and X.shape[1:] == shape and X.dtype.kind in "biuf":
         return _cells(X, most)
     values = item_list(X)
+    if shape is not None and _are_numeric(values):
+        return _cells(np.array([_in_shape(v, shape) for v in values]), most)
     lengths = lengths_of(X)[:, None].astype(float)
     if _are_numeric(values):
         summaries = np.array([_summary(v) for v in values])
@@ -232,6 +345,16 @@ def _cells(X, most):
         np.linspace(0, n_cells - 1, most).astype(int), X.shape[1:]
     )
     return np.hstack([X[(slice(None), *places)], summaries])
+
+
+def _in_shape(value, shape):
+    """An array of that shape, of one of another shape evenly spaced cells."""
+    array = np.asarray(value)
+    if array.shape == shape:
+        return array
+    cells = array.ravel() if array.size else np.zeros(1)
+    n_cells = int(np.prod(shape))
+    return cells[np.linspace(0, len(cells) - 1, n_cells).astype(int)].reshape(shape)
 
 
 def _are_numeric(values):

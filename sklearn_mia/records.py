@@ -91,7 +91,10 @@ def as_features(X, name="X"):
     """
     tables.check_container(X, name)
     found = None if tables.is_table(X) else items.as_items(X)
-    return tables.as_table(X, name) if found is None else found
+    if found is None:
+        return tables.as_table(X, name)
+    items.check_gaps(found, name)
+    return found
 
 
 class Records:
@@ -126,6 +129,11 @@ class Records:
 
     Notes
     -----
+    Images in a list, or in an array of objects, are the records that they are in one
+    array, and have the same scores, if all that an attack is fitted on have one shape.
+    If not, the shape of each belongs to what it is told by, and the same images in an
+    array would be other records: they are drawn into other shadow models.
+
     They are no table: what needs one, as `BaggingClassifier` and
     ``StackingClassifier(passthrough=True)``, raises an error.
 
@@ -149,6 +157,8 @@ class Records:
                 f"features must be a list, a series or an array with one item a "
                 f"record, got {type(features).__name__}."
             )
+        if not tables.is_table(features):
+            items.check_gaps(features, "features")
         self.features = features
         self.labels = None if labels is None else as_labels(labels, "labels")
         check_consistent_length(self.features, self.labels)
@@ -270,7 +280,7 @@ def as_records(X, y, *, label_name=None):
                 f"label_name={label_name!r} is a column, which a {type(X).__name__} of "
                 f"{items.kind_of(X)} has not. Leave it out."
             )
-        return Records(X, y)
+        return Records(X, as_labels(y))
     name = getattr(y, "name", None)
     if tables.is_frame(y) and len(y.columns) == 1:
         name = y.columns[0]

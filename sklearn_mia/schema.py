@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from sklearn_mia import tables
+from sklearn_mia.items import one_shape
 from sklearn_mia.models import n_trained_columns, trained_names
 from sklearn_mia.records import Records, as_labels, kind_of_records
 
@@ -65,6 +66,9 @@ class ItemSchema:
     ----------
     label_column : {"labels"} or None
         The attribute of :class:`Records` that holds them.
+
+    item_shape : tuple of int or None
+        The shape of all items, if it is one, for their identity.
     """
 
     def __init__(self, records, label_column="auto", *, of_values=False):
@@ -75,6 +79,7 @@ class ItemSchema:
                 "labels beside the features. Pass 'auto', or None to ignore them."
             )
         self.label_column = None if label_column is None else "labels"
+        self.item_shape = one_shape(records.features)
         self._kind = kind_of_records(records)
 
     def check_kind(self, records):
@@ -144,11 +149,15 @@ class RecordSchema:
     feature_names : list or None
         Names of the feature columns in the order handed to the target; None for
         tables without names.
+
+    item_shape : None
+        A table has no items.
     """
 
     def __init__(self, target, records, label_column="auto", *, of_values=False):
         self._of_values = of_values
         self._label = "value to predict" if of_values else "class label"
+        self.item_shape = None
         names = trained_names(target)
         n_trained = n_trained_columns(target)
         columns = list(records.columns) if tables.is_frame(records) else None

@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from sklearn_mia._compat import is_pandas_df, is_polars_df, pandas_copies_on_write
-from sklearn_mia.items import stack_items, take_items
+from sklearn_mia.items import check_has_rows, stack_items, take_items
 
 
 def is_frame(X):
@@ -27,7 +27,8 @@ def is_table(X):
 
 
 def check_container(X, name="X"):
-    """Raise TypeError for a lazy frame, which has no rows to look at yet."""
+    """Raise TypeError for what has no rows to look at: a lazy frame, a generator."""
+    check_has_rows(X, name)
     if type(X).__name__ == "LazyFrame":
         raise TypeError(
             f"{name} is a LazyFrame, which holds no rows yet. Pass {name}.collect()."

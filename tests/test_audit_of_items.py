@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_mia import (
     AuditableClassifier,
@@ -85,6 +86,20 @@ def test_images_have_the_audit_of_the_table_of_their_cells():
             k: v for k, v in content["data"].items() if k not in ("kind", "n_features")
         }
     assert told == expected
+
+
+def test_images_in_a_list_have_the_audit_of_an_array():
+    images, labels, recipe = of_kind("images")
+    sides = halves(images, labels)
+    model = clone(recipe).fit(*sides[:2])
+    told = []
+    for held in (np.array, list):
+        given = [held(s) if s.ndim == 3 else s for s in sides]
+        report = audit(model, *given, n_shadows=2, slices=("class",), **QUICK)
+        content = dict(report._content)
+        del content["created"], content["provenance"]
+        told.append((content, report.records.to_dict()))
+    assert told[0] == told[1]
 
 
 def test_an_audit_of_documents_shows_none_of_them():
@@ -164,6 +179,42 @@ def test_what_is_wrong_is_said_at_once():
         audit(model, docs, y, others, z, attacks=["RMIA", "LabelOnlyAttack"])
     with pytest.raises(TypeError, match="X_train has an item of type object"):
         audit(model, [*docs[1:], object()], y, others, z)
+
+
+def test_records_that_a_model_did_not_expect_are_named():
+    model, (images, y, others, z) = model_and_sides("images")
+    odd = [*images[:3], images[3, 1:], *images[4:]]
+    message = (
+        r"^Pipeline.predict failed: ValueError: .* inhomogeneous part\. The records "
+        r"have different shapes: 119 of 120 have \(8, 8\), the first other one at "
+        r"position 3: \(7, 8\)\.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        audit(model, odd, y, list(others), z)
+    sounds = [np.arange(n % 3 + 1.0) for n in range(120)]
+    recipe = make_pipeline(FunctionTransformer(_minima), LogisticRegression())
+    model = recipe.fit(sounds[:60], y)
+    sounds[70] = sounds[80] = np.array([])
+    message = (
+        r"no identity\. 2 of 120 records are empty \(the first at position 70\)\.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        audit(model, sounds[:60], y, sounds[60:], z)
+
+
+def test_text_of_pyarrow_is_told_to_be_made_a_list():
+    pa = pytest.importorskip("pyarrow")
+    model, (docs, y, others, z) = model_and_sides("documents")
+    message = (
+        r"'lower'\. The records are a StringArray of pyarrow; if the model takes a "
+        r"list, pass X\.to_pylist\(\)\.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        audit(model, pa.array(docs), y, pa.array(others), z)
+
+
+def _minima(values):
+    return [[v.min()] for v in values]
 
 
 def test_sides_that_differ_in_words_or_shape_are_noticed():

@@ -6,12 +6,14 @@ import threading
 from collections import Counter
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import permutations
 from urllib.request import Request, urlopen
 
 import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import cross_val_score
@@ -32,6 +34,7 @@ from sklearn_mia import (
     ThresholdAttack,
     as_records,
     audit,
+    audit_predictions,
     black_box,
     default_attacks,
 )
@@ -148,6 +151,64 @@ def test_scores_are_those_of_the_model_itself(attack, asked, service, model, rec
     assert np.array_equal(own.score_samples(records), scores)
     assert set(service.seen.values()) == {1}
     assert target.n_queries_ == len(service.seen)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: type(a).__name__)
+def test_scores_do_not_depend_on_the_order_of_the_columns(attack, model, records):
+    scores = []
+    for order in ([0, 1], [1, 0]):
+        service = BlackBoxClassifier(
+            predict_proba=lambda X, order=order: model.predict_proba(X)[:, order],
+            classes=order,
+        )
+        own = clone(attack).set_params(target_estimator=service)
+        own.fit(records, known(attack))
+        scores.append(own.score_samples(records))
+    assert np.array_equal(*scores)
+
+
+@pytest.mark.parametrize("names", [[0, 1, 2], ["a", "b", "c"], [-1.5, 0.0, 3.0]])
+def test_columns_are_those_of_the_classes_in_ascending_order(names, tmp_path):
+    X = np.arange(30.0).reshape(10, 3)
+    labels = np.array(names)[np.arange(10) % 3]
+    table = np.random.default_rng(0).dirichlet([1, 1, 1], 10).round(2)
+    table[0] = 0.33
+    names, given = np.array(names), []
+    for order in permutations(range(3)):
+        order = list(order)
+        service = BlackBoxClassifier(
+            predict_proba=lambda X, order=order: table[:, order],
+            classes=names[order],
+            memory=tmp_path,
+            name="service",
+        )
+        assert np.array_equal(service.classes_, names)
+        given.append(service.predict_proba(X))
+        assert np.array_equal(service.predict(X), names[given[0].argmax(axis=1)])
+        # What is kept has the columns of the service.
+        assert service.n_calls_ == 1
+        again = BlackBoxClassifier(**{**service.get_params(), "predict_proba": len})
+        assert np.array_equal(again.predict_proba(X), given[0])
+        alone = BlackBoxClassifier(predict=lambda X: labels, classes=names[order])
+        assert np.array_equal(alone.predict(X), labels)
+    for proba in given:
+        assert np.array_equal(proba, given[0])
+    assert np.allclose(given[0], table / table.sum(axis=1)[:, None])
+
+
+@pytest.mark.parametrize("names", [[0, 2, 10], ["a", "b", "c"]])
+def test_answers_alone_do_not_depend_on_the_order_of_the_columns(names):
+    rng, names = np.random.default_rng(0), np.array(names)
+    proba = rng.dirichlet([1, 1, 1], 120).round(2)
+    proba[::7] = [0.4, 0.4, 0.2]
+    proba /= proba.sum(axis=1, keepdims=True)
+    labels, is_member = names[rng.integers(0, 3, 120)], np.arange(120) < 60
+    told = []
+    for order in ([0, 1, 2], [2, 0, 1]):
+        given = {"classes": names[order], "slices": ("class",), **FEW}
+        report = audit_predictions(proba[:, order], labels, is_member, **given)
+        told.append((str(report), report.records.to_dict()))
+    assert told[0] == told[1]
 
 
 def test_requests_are_counted_one_by_one(asked, service, records):
@@ -580,3 +641,47 @@ def test_an_audit_needs_both_sides_and_no_file(asked, half):
         audit(asked(), *half, release="file", **FEW)
     with pytest.raises(ValueError, match="cannot be cloned"):
         audit(asked(), *half, attacks="RMIA", **FEW)
+
+
+def of_code(report, code):
+    return [finding for finding in report.findings if finding.code == code]
+
+
+def test_one_answer_for_all_records_is_no_good_news(half):
+    one, given = [[0.25, 0.75]], {"attacks": ThresholdAttack(), **FEW}
+    constant = BlackBoxClassifier(
+        predict_proba=lambda X: one * len(X), classes=[0, 1], max_queries=350
+    )
+    with pytest.warns(UserWarning, match="not asked"):
+        report = audit(constant, *half, **given)
+    (finding,) = of_code(report, "MIA032")
+    assert (finding.severity, finding.numbers) == ("critical", {"n_records": 350})
+    assert finding.message == (
+        "The model gave the same probabilities for all 350 records: its answers tell "
+        "nothing of a single one, and there is nothing in them to attack."
+    )
+    assert report.verdict["level"] == "not_interpretable"
+    # Of labels most may be one, and of a model at hand the answers are known.
+    labels = BlackBoxClassifier(predict=lambda X: [1] * len(X), classes=[0, 1])
+    (finding,) = of_code(audit(labels, *half, **given), "MIA032")
+    assert finding.severity == "warning"
+    assert finding.message.startswith("The model gave the same label for all 400 rec")
+    at_hand = DummyClassifier().fit(*half[:2])
+    (finding,) = of_code(audit(at_hand, *half, **given), "MIA032")
+    assert finding.severity == "warning"
+
+
+def test_columns_in_another_order_than_the_classes_are_thought_of(half, model):
+    given = {"attacks": ThresholdAttack(), **FEW}
+    turned = BlackBoxClassifier(
+        predict_proba=lambda X: model.predict_proba(X)[:, ::-1], classes=[0, 1]
+    )
+    (finding,) = of_code(audit(turned, *half, **given), "MIA012")
+    assert finding.advice.endswith(
+        "both tables were prepared alike. Or the columns are not in the order of "
+        "classes: it does worse than always the commonest class would."
+    )
+    service = BlackBoxClassifier(predict_proba=model.predict_proba, classes=[0, 1])
+    (finding,) = of_code(audit(service, *half[2:], *half[:2], **given), "MIA012")
+    assert finding.advice.endswith("both tables were prepared alike.")
+    assert not of_code(audit(service, *half, **given), "MIA032")

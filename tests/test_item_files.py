@@ -284,6 +284,97 @@ def test_a_gap_is_no_document(folder, capsys):
     )
 
 
+NO_NOTE = (
+    "members{} has no value in the column 'note' (--features) for {} of 60 records "
+    "(the first is record {}); expected a text or a file for each. Fill them in or "
+    "leave the records out."
+)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_gap_is_refused_alike_in_any_table(folder, capsys, suffix, monkeypatch):
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    _, docs, labels = trained("documents")
+    notes = [*docs[:3], None, "NA", " ", *docs[6:]]
+    if suffix == ".parquet":
+        notes[5] = None
+    paths = written(pd.DataFrame({"note": notes, "label": labels}), suffix)
+    said = refused(capsys, "--features", "note", paths=paths)
+    assert said == NO_NOTE.format(suffix, 2, 4)
+    said = refused(capsys, "--features", "note", "--na-values", "NA", paths=paths)
+    assert said == NO_NOTE.format(suffix, 3, 4)
+    said = refused(capsys, "--features", "note", "--files", ".", paths=paths)
+    assert said == NO_NOTE.format(suffix, 2, 4)
+    # Elsewhere NA may be a word, and a text of Parquet may be empty.
+    notes[3], notes[5] = "a", "a"
+    if suffix == ".parquet":
+        notes[3] = ""
+    paths = written(pd.DataFrame({"note": notes, "label": labels}), suffix)
+    case = read(monkeypatch, "--features", "note", paths=paths)
+    assert case.features.tolist() == notes
+
+
+def test_numbers_are_no_documents(folder, capsys, monkeypatch):
+    trained("documents")
+    frame = pd.DataFrame({"dose": np.arange(120) / 7, "label": [0, 1] * 60})
+    written(frame)
+    assert refused(capsys, "--features", "dose") == (
+        "The column 'dose' of members.csv (--features) holds no text; expected a text "
+        "or a list a record, or the name of its file. Leave --features out for a table "
+        "of numbers."
+    )
+    frame = frame.astype({"dose": object})
+    frame.loc[[2, 62], "dose"] = "a cat"
+    case = read(monkeypatch, "--features", "dose", paths=written(frame))
+    assert case.kind == "documents"
+
+
+def test_names_of_files_are_no_documents(folder, capsys):
+    trained("documents")
+    names = [f"{i}{'.png' if i % 2 else '.TXT'}" for i in range(120)]
+    written(pd.DataFrame({"file": names, "label": [0, 1] * 60}))
+    assert refused(capsys, "--features", "file") == (
+        "The column 'file' of members.csv (--features) holds names of files; pass "
+        "--files FOLDER, the folder that has them."
+    )
+
+
+def test_a_file_of_another_shape_is_named(folder, capsys):
+    _, images, labels = trained("images")
+    names = [f"{i}.npy" for i in range(120)]
+    for name, image in zip(names, images, strict=True):
+        np.save(folder / name, image)
+    np.save(folder / names[3], images[3, 1:])
+    written(pd.DataFrame({"file": names, "label": labels}))
+    said = refused(capsys, "--features", "file", "--files", ".")
+    assert said.endswith(
+        "The records have different shapes: 119 of 120 have (8, 8), the first other "
+        "one is record 4, members first: (7, 8)."
+    )
+
+
+def test_an_array_of_an_archive_is_no_column(folder, capsys, monkeypatch):
+    _, images, labels = trained("images")
+    paths = ["members.npz", "others.npz"]
+    for path, rows in zip(paths, SIDES, strict=True):
+        arrays = {"label": labels[rows], "mask": images[rows], "hot": images[rows, 0]}
+        np.savez(path, scan=images[rows], **arrays)
+    drop = "--drop", "mask", "--drop", "hot"
+    assert refused(capsys, *drop, paths=paths) == (
+        "The model would be asked about the array 'scan' of members.npz, which has the "
+        "shape (8, 8) a record. If that is what it takes, pass --features scan; else "
+        "leave it out with --drop scan."
+    )
+    said = refused(capsys, "--features", "scan", "--group", "hot", paths=paths)
+    assert said == (
+        "--group names the array 'hot' of members.npz, which has the shape (8,) a "
+        "record; expected one value each."
+    )
+    case = read(monkeypatch, "--features", "scan", *drop, paths=paths)
+    assert_array_equal(case.features, images)
+
+
 def test_words_of_a_vectorizer_are_not_quoted(folder, capsys):
     docs, labels, _ = of_kind("documents")
     model = make_pipeline(CountVectorizer(), LogisticRegression())

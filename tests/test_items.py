@@ -12,7 +12,7 @@ from scipy import sparse as sp
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -28,7 +28,13 @@ from sklearn_mia import (
 )
 from sklearn_mia.hooks import cause_of
 from sklearn_mia.identity import record_ids
-from sklearn_mia.items import check_items, item_numbers, kind_of, lengths_of
+from sklearn_mia.items import (
+    check_items,
+    item_numbers,
+    kind_of,
+    lengths_of,
+    one_shape,
+)
 from sklearn_mia.records import as_features
 from sklearn_mia.redaction import without_values
 from sklearn_mia.tables import is_table, own_copy, row_names, stack_tables, take
@@ -170,8 +176,6 @@ TABLES = [
     ("none", []),
     ("missing", [None, np.nan, None]),
     ("sets", [{1}, {2}, {3}]),
-    ("text alone", "abc"),
-    ("dictionary", {"a": 1}),
     ("number", np.array(3)),
 ]
 
@@ -180,6 +184,54 @@ TABLES = [
 def test_what_is_neither_a_table_nor_items_is_refused_as_before(name, X):
     with pytest.raises(ValueError, match=r"^X must be a table of shape \(n_records"):
         as_features(X)
+
+
+def test_what_has_no_rows_is_refused():
+    named = [("str", "abc"), ("dict", {"a": "b"}), ("set", {"a", "b"})]
+    named += [("generator", (d for d in DOCUMENTS)), ("dict_values", {1: "a"}.values())]
+    for name, wrong in named:
+        message = (
+            f"^X is a {name}; expected one row, item or label a record, in an order. "
+            r"Pass a list\.$"
+        )
+        with pytest.raises(TypeError, match=message):
+            as_features(wrong)
+        with pytest.raises(TypeError, match=message):
+            as_records(wrong, LABELS)
+        with pytest.raises(TypeError, match=message.replace("X is", "y is")):
+            as_records(DOCUMENTS, wrong)
+
+
+def with_gaps(values, gap):
+    return [*values[:2], gap, *values[3:4], gap]
+
+
+GAPS = {
+    "documents": lambda: with_gaps(DOCUMENTS, None),
+    "not a number": lambda: tuple(with_gaps(DOCUMENTS, np.nan)),
+    "objects": lambda: object_array(with_gaps(RAGGED, None)),
+    "recordings": lambda: with_gaps(RAGGED, None),
+    "dictionaries": lambda: with_gaps(DICTS, None),
+    "Series": lambda: CONTAINERS["Series"](with_gaps(DOCUMENTS, np.nan)),
+    "category": lambda: CONTAINERS["category"](with_gaps(DOCUMENTS, None)),
+    "polars": lambda: CONTAINERS["polars"](with_gaps(DOCUMENTS, None)),
+    "arrow": lambda: CONTAINERS["arrow"](with_gaps(DOCUMENTS, None)),
+}
+
+
+@pytest.mark.parametrize("name", GAPS)
+def test_items_that_are_missing_are_counted(name):
+    held = GAPS[name]()
+    message = (
+        r"^{} has no value for 2 of 5 records \(the first at position 2\); expected a "
+        "text, an array, a list or a dictionary for each"
+    )
+    with pytest.raises(ValueError, match=message.format("X")):
+        as_records(held, LABELS)
+    with pytest.raises(ValueError, match=message.format("X_train")):
+        as_features(held, "X_train")
+    with pytest.raises(ValueError, match=message.format("features")):
+        Records(held, LABELS)
 
 
 def test_series_of_numbers_are_refused():
@@ -206,7 +258,7 @@ def test_records_say_what_they_are_and_show_none():
         "list of 5 documents": DOCUMENTS,
         "ndarray of 5 arrays of shape (8, 8)": IMAGES,
         "list of 5 sequences": RAGGED,
-        "list of 5 arrays": list(IMAGES),
+        "list of 5 arrays of shape (8, 8)": list(IMAGES),
         "list of 5 dictionaries": DICTS,
         "ndarray of 5 rows of a table": IMAGES[:, 0],
     }
@@ -235,8 +287,11 @@ def test_keys_of_records_are_checked():
 def test_features_and_labels_must_be_as_many():
     with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[5, 4\]"):
         Records(DOCUMENTS, LABELS[:4])
-    for wrong in ("text", {"a": 1}, iter("ab"), 3, None, np.array(3)):
+    for wrong in (3, None, np.array(3)):
         with pytest.raises(TypeError, match=r"^features must be a list, a series or"):
+            Records(wrong, [1])
+    for wrong in ("text", {"a": 1}, iter("ab")):
+        with pytest.raises(TypeError, match=r"^features is a .* Pass a list\.$"):
             Records(wrong, [1])
 
 
@@ -367,6 +422,57 @@ def test_images_have_the_scores_of_the_table_of_their_cells(attack):
             clone(attack).set_params(target_estimator=model).fit_score(records)
         )
     assert_array_equal(*scores)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        RMIA(n_shadows=2, random_state=0),
+        QuantileRegressionAttack(n_folds=2, random_state=0),
+        QuantileRegressionAttack(
+            estimator=LinearRegression(), n_folds=2, random_state=0
+        ),
+    ],
+    ids=["RMIA", "QuantileRegressionAttack", "with an estimator"],
+)
+@pytest.mark.parametrize("container", [list, object_array])
+def test_images_in_a_list_have_the_scores_of_an_array(attack, container):
+    images, labels, _ = of_kind("images")
+    model = make_pipeline(FunctionTransformer(_lit), LogisticRegression())
+    model.fit(images[:60], labels[:60])
+    attack = clone(attack).set_params(target_estimator=model)
+    scores = attack.fit_score(as_records(images[:100], labels[:100]))
+    in_array = attack.score_samples(as_records(images[100:], labels[100:]))
+    held = container([images[i] for i in range(120)])
+    later = as_records(held[100:], labels[100:])
+    assert_array_equal(attack.score_samples(later), in_array)
+    assert_array_equal(attack.fit_score(as_records(held[:100], labels[:100])), scores)
+    assert_array_equal(attack.score_samples(later), in_array)
+    # Later records of another shape change nothing of the others.
+    assert attack.score_samples(Records([held[3]], labels[3:4]))[0] == scores[3]
+    odd = [*held[100:], np.ones((9, 5)), np.zeros((0, 4)), np.ones((64,))]
+    found = attack.score_samples(Records(container(odd), [*labels[100:], 1, 1, 3]))
+    np.testing.assert_allclose(found[:20], in_array, rtol=1e-9)
+    assert np.isfinite(found).all()
+
+
+def _lit(values):
+    return [[np.mean(v > 7) if v.size else 0.0, v.size] for v in values]
+
+
+def test_a_shape_is_told_where_it_is_another():
+    mixed = [*IMAGES[:2], IMAGES[2].reshape(4, 16), IMAGES[3].ravel()]
+    ids = record_ids(mixed, LABELS[:4], item_shape=(8, 8))
+    assert_array_equal(ids[:2], record_ids(IMAGES[:2], LABELS[:2]))
+    assert_array_equal(ids[2:], record_ids(mixed[2:], LABELS[2:4]))
+    assert not np.isin(ids[2:], record_ids(IMAGES, LABELS)).any()
+    nested = IMAGES.tolist()
+    assert_array_equal(record_ids(nested, item_shape=(8, 8)), record_ids(IMAGES))
+    shapes = [IMAGES, list(IMAGES), object_array(list(IMAGES)), tuple(nested)]
+    assert {one_shape(X) for X in shapes} == {(8, 8)}
+    without = [mixed, RAGGED, DOCUMENTS, DICTS, TOKENS, [], IMAGES[0], IMAGES[0, 0]]
+    assert {one_shape(X) for X in without} == {None}
+    assert_array_equal(item_numbers(list(IMAGES), 10), item_numbers(IMAGES, 10))
 
 
 def test_a_frame_or_a_list_is_what_the_target_gets():

@@ -18,7 +18,7 @@ from sklearn_mia.equations import (
     share_of_pool,
     solve,
 )
-from sklearn_mia.identity import find_ids, record_ids
+from sklearn_mia.identity import find_ids
 from sklearn_mia.memory import kept
 from sklearn_mia.models import model_name, open_model
 from sklearn_mia.tables import take
@@ -312,7 +312,7 @@ class LinearReconstructionAttack(BaseAttack):
         """
         check_is_fitted(self)
         features, _, codes = self._split_queries(X)
-        return find_ids(self._pool_ids, record_ids(features, codes)) >= 0
+        return find_ids(self._pool_ids, self._ids(features, codes)) >= 0
 
     def _score_queries(self, queries):
         place = find_ids(self._pool_ids, queries.ids)

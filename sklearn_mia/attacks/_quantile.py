@@ -11,7 +11,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn_mia._compat import set_random_states
 from sklearn_mia.base import BaseAttack
 from sklearn_mia.identity import cell_values, find_ids, mix
-from sklearn_mia.items import item_numbers
+from sklearn_mia.items import item_numbers, one_shape
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import as_signal
 from sklearn_mia.tables import columns_of, is_table, numbers_of
@@ -74,7 +74,8 @@ class RecordTable:
     def __init__(self, features, n_classes, one_hot):
         self.n_classes, self.one_hot = n_classes, one_hot
         self._known = {}
-        features = _as_columns(features)
+        self._item_shape = one_shape(features)
+        features = self._as_columns(features)
         for j, column in enumerate(columns_of(features)):
             if numbers_of(column) is None:
                 values, counts = np.unique(cell_values(column), return_counts=True)
@@ -99,7 +100,7 @@ class RecordTable:
         -------
         table : ndarray of shape (n_records, n_columns)
         """
-        features = _as_columns(features)
+        features = self._as_columns(features)
         parts = [
             self._coded(cell_values(column), self._known[j])
             if j in self._known
@@ -110,17 +111,18 @@ class RecordTable:
         parts.append(np.eye(self.n_classes)[codes] if is_code else codes)
         return np.column_stack(parts).astype(np.float64)
 
+    def _as_columns(self, features):
+        """Items as a small table of numbers; a table as it is."""
+        if is_table(features):
+            return features
+        return item_numbers(features, _COLUMNS_OF_ITEMS, self._item_shape)
+
     def _coded(self, cells, known):
         same = cells[:, None] == known
         if self.one_hot:
             return same.astype(np.float64)
         # A rare or unknown value is one more category.
         return np.where(same.any(axis=1), same.argmax(axis=1), len(known))
-
-
-def _as_columns(features):
-    """Items as a small table of numbers; a table as it is."""
-    return features if is_table(features) else item_numbers(features, _COLUMNS_OF_ITEMS)
 
 
 def _fit(estimator, table, target):

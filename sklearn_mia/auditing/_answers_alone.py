@@ -53,7 +53,7 @@ def audit_predictions(
         True or 1 for the records that the model was trained on.
 
     classes : array-like of shape (n_classes,) or None, default=None
-        The class of each column; None takes the sorted labels.
+        The class of each column, in any order; None takes the sorted labels.
 
     model_name : str, default="the model"
         What the report calls the model.

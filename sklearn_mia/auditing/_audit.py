@@ -21,6 +21,7 @@ from sklearn_mia.auditing._run import (
 )
 from sklearn_mia.auditing._service import (
     check_answered,
+    check_constant,
     check_queries,
     of_answered,
     queries_of,
@@ -415,7 +416,8 @@ def audit_case(
         right = right[answered]
     unanswered = [name for name in chosen if name not in scored]
     of_service = check_queries(queries, most_shadows(scored), unanswered)
-    found = [*extra_findings, left_out, *of_service]
+    alike = check_constant(model, answer, responder.kind)
+    found = [*extra_findings, left_out, alike, *of_service]
     return build_report(
         case,
         scored,

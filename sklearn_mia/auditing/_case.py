@@ -12,7 +12,7 @@ from sklearn.utils.validation import _num_samples
 from sklearn_mia.checks import check_membership, check_probabilities
 from sklearn_mia.groups import group_codes, group_members
 from sklearn_mia.identity import check_cells, merged_identities, record_ids
-from sklearn_mia.items import as_items, kind_of
+from sklearn_mia.items import as_items, kind_of, one_shape
 from sklearn_mia.records import as_features, as_labels, as_records, free_name
 from sklearn_mia.response import check_target, encode_labels, make_responder
 from sklearn_mia.schema import make_schema
@@ -202,6 +202,14 @@ def _stacked_labels(train, test):
     return np.concatenate([train, test])
 
 
+def _ascending(classes):
+    """Places of the classes in ascending order, of numbers by value."""
+    try:
+        return np.argsort(classes.astype(float), kind="stable")
+    except (TypeError, ValueError):
+        return np.argsort(classes.astype(str), kind="stable")
+
+
 def _one_column(values, n, name):
     """Values of one column as an object array of shape (n,)."""
     if is_frame(values) and len(values.columns) == 1:
@@ -354,7 +362,7 @@ def one_table(
         classes=classes,
         is_member=is_member,
         ids=ids,
-        content_ids=record_ids(features, labels),
+        content_ids=record_ids(features, labels, item_shape=one_shape(features)),
         groups=groups,
         group_keys=keys,
         order=_order_of(ids) if with_order else None,
@@ -536,6 +544,9 @@ def case_of_predictions(
             f"proba has {proba.shape[1]} columns for {len(classes)} classes; pass "
             "classes, the class of each column."
         )
+    # The order in which a file or a service has its columns tells nothing.
+    order = _ascending(classes)
+    classes, proba = classes[order], proba[:, order]
     sides = check_membership(sides, None, "is_member")
     codes = encode_labels(labels, classes)
     _, log_proba = make_responder(

@@ -5,6 +5,7 @@ import scipy.sparse as sp
 
 from sklearn_mia.auditing import _circumstances, _findings
 from sklearn_mia.auditing._judging import SWAPPED_SHARE, confidence_of
+from sklearn_mia.auditing._service import columns_in_doubt
 from sklearn_mia.auditing._subjects import record_permuter
 from sklearn_mia.base._evidence import shadows_without_class
 from sklearn_mia.base._with_shadows import BaseShadowAttack
@@ -154,6 +155,7 @@ def collect_findings(
             record_permuter(case),
             alpha=1 - confidence_of(SWAPPED_SHARE, settings.confidence),
             seed=settings.seed + 2,
+            columns=columns_in_doubt(target, quality.right, case.codes),
         ),
         "a model without probabilities": lambda: _circumstances.check_response(
             "one_against_rest" if normalised else response,

@@ -70,6 +70,7 @@ class Finding:
     MIA029  records that the model was never asked about        warning
     MIA030  a model that can only be asked, no shadow models    warning
     MIA031  values to predict far outside all others            warning
+    MIA032  all records are answered alike                      critical, warning
     ======  ==================================================  =================
 
     Attributes
@@ -402,7 +403,7 @@ def check_balance(n_members, n_nonmembers, nouns=RECORDS):
     )
 
 
-def check_swapped(right, losses, is_member, permuter, *, alpha, seed=0):
+def check_swapped(right, losses, is_member, permuter, *, alpha, seed=0, columns=False):
     """MIA012: the model is worse on its own records than on the non-members.
 
     Its errors and its losses are compared, corrected for both.
@@ -423,6 +424,9 @@ def check_swapped(right, losses, is_member, permuter, *, alpha, seed=0):
         Of both comparisons together.
 
     seed : int, default=0
+
+    columns : bool, default=False
+        Whether the columns of the answers may be in another order than the classes.
     """
     sides = is_member, ~is_member
     loss = [float(losses[side].mean()) for side in sides]
@@ -452,7 +456,9 @@ def check_swapped(right, losses, is_member, permuter, *, alpha, seed=0):
         "The sides look swapped",
         f"The model {' and '.join(said)}.",
         "Check that the records given as members are those the model was trained on, "
-        "and that both tables were prepared alike.",
+        "and that both tables were prepared alike."
+        + " Or the columns are not in the order of classes: it does worse than always "
+        "the commonest class would." * columns,
         {
             "accuracy_members": accuracy[0],
             "accuracy_nonmembers": accuracy[1],

@@ -11,7 +11,12 @@ from sklearn_mia._choices import SLICINGS
 from sklearn_mia.auditing import _reading, _typing
 from sklearn_mia.auditing._as_trained import typed_as_trained
 from sklearn_mia.auditing._files import ARCHIVE, has_types
-from sklearn_mia.auditing._item_files import in_one_kind, items_of, read_archive
+from sklearn_mia.auditing._item_files import (
+    SEVERAL,
+    in_one_kind,
+    items_of,
+    read_archive,
+)
 from sklearn_mia.auditing._known import known_columns
 from sklearn_mia.auditing._labels import typed_labels
 from sklearn_mia.auditing._writing import is_parquet
@@ -84,8 +89,27 @@ def read_named(path, arguments, options):
                 f"--{option} names the column {name!r}, which {path} does not "
                 f"have. It has {', '.join(map(repr, known))}."
             )
+    _check_columns(frame, named, path, options)
     wanted = [level for level in index if level in {name for _, name in named}]
     return frame.reset_index(level=wanted) if wanted else frame
+
+
+def _check_columns(frame, named, path, options):
+    """Raise ValueError for an array of an archive that is taken for a column."""
+    several = frame.attrs.get(SEVERAL, {})
+    kept = {name: option for option, name in named}
+    for name, shape in several.items():
+        option = kept.get(name)
+        if option in ("features", "drop"):
+            continue
+        held = f"the array {name!r} of {path}, which has the shape {shape} a record"
+        if option is not None:
+            raise ValueError(f"--{option} names {held}; expected one value each.")
+        if "features" in options and "features" not in kept.values():
+            raise ValueError(
+                f"The model would be asked about {held}. If that is what it takes, "
+                f"pass --features {name}; else leave it out with --drop {name}."
+            )
 
 
 def _names(arguments, option):

@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils._optional_dependencies import check_pandas_support
 
-from sklearn_mia.auditing._files import ARCHIVE, check_size
+from sklearn_mia.auditing._files import ARCHIVE, check_size, has_types
+from sklearn_mia.auditing._typing import NUMBER
 from sklearn_mia.items import is_missing
 
+# What `read_archive` tells of the arrays that are no column.
+SEVERAL = "several values a record"
 _IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_FILES = (*_IMAGES, ".npy", ".wav", ".txt")
 _PANDAS_NEEDED = "Reading tables (pip install 'sklearn-mia[report]')"
 _PLAIN_MODES = ("L", "RGB", "RGBA", "I;16", "I", "F")
 
@@ -32,7 +36,8 @@ def read_archive(path, max_bytes):
     Returns
     -------
     frame : DataFrame
-        A column for each array, of one with more dimensions its row numbers.
+        A column for each array, of one with more dimensions its row numbers; the
+        shapes of a record of these are in ``frame.attrs[SEVERAL]``.
     """
     pd = check_pandas_support(_PANDAS_NEEDED)
     if not path.is_file():
@@ -57,7 +62,10 @@ def read_archive(path, max_bytes):
     columns = {
         name: a if a.ndim == 1 else np.arange(len(a)) for name, a in arrays.items()
     }
-    return pd.DataFrame(columns)
+    frame = pd.DataFrame(columns)
+    shapes = {name: a.shape[1:] for name, a in arrays.items() if a.ndim > 1}
+    frame.attrs[SEVERAL] = shapes
+    return frame
 
 
 def _damaged(path, kind, error):
@@ -92,25 +100,36 @@ def items_of(frame, path, arguments):
         if array.ndim > 1:
             return array
     column = frame[name]
-    gaps = np.array([is_missing(v) for v in column.tolist()], dtype=bool)
-    if gaps.any():
+    cells = column.tolist()
+    # In a CSV nothing else can stand for a gap; of Parquet "" is an empty text.
+    blank = set(arguments.na_values) if has_types(path) else {"", *arguments.na_values}
+    gaps = [is_missing(v) or (isinstance(v, str) and v.strip() in blank) for v in cells]
+    if any(gaps):
         raise ValueError(
             f"{path} has no value in the column {name!r} (--features) for "
-            f"{int(gaps.sum())} of {len(gaps)} records (the first is record "
-            f"{int(np.argmax(gaps)) + 1}); expected a text or a file for each."
+            f"{gaps.count(True)} of {len(gaps)} records (the first is record "
+            f"{gaps.index(True) + 1}); expected a text or a file for each. Fill them "
+            "in or leave the records out."
         )
-    cells = column.tolist()
     if folder is None and all(isinstance(v, (list, dict, np.ndarray)) for v in cells):
         return cells
-    if not all(isinstance(v, str) for v in cells):
+    is_text = all(isinstance(v, str) for v in cells)
+    if is_text and folder is None and not has_types(path):
+        is_text = not all(NUMBER.fullmatch(v.strip()) for v in cells)
+    if not is_text:
         raise ValueError(
             f"The column {name!r} of {path} (--features) holds no text; expected a "
             "text or a list a record, or the name of its file. Leave --features out "
             "for a table of numbers."
         )
-    if folder is None:
-        return column.reset_index(drop=True)
-    return _of_files(cells, Path(folder), path, arguments.max_size)
+    if folder is not None:
+        return _of_files(cells, Path(folder), path, arguments.max_size)
+    if all(v.strip().lower().endswith(_FILES) for v in cells):
+        raise ValueError(
+            f"The column {name!r} of {path} (--features) holds names of files; pass "
+            "--files FOLDER, the folder that has them."
+        )
+    return column.reset_index(drop=True)
 
 
 def _of_files(names, folder, path, max_bytes):

@@ -29,7 +29,8 @@ def add_column_options(command):
         metavar="COLUMN",
         help="the one column that holds the records, each a text, for a model of "
         "documents; of Parquet also a list each, and of a .npz file the array of them, "
-        "images say. The other columns are no features",
+        "images say. An empty cell of a CSV is a gap, and gaps are refused. The other "
+        "columns are no features",
     )
     group.add_argument(
         "--files",

@@ -41,6 +41,7 @@ from sklearn_mia.checks import check_count
 from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import shown
 from sklearn_mia.identity import merged_identities, record_ids
+from sklearn_mia.items import one_shape
 from sklearn_mia.memory import described, kept, memory_at_work, table_key
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
 from sklearn_mia.models import model_name
@@ -275,7 +276,7 @@ def audit_recipe(
 
 
 def _units(X, labels, groups):
-    identities = record_ids(X, labels)
+    identities = record_ids(X, labels, item_shape=one_shape(X))
     if groups is None:
         return np.unique(identities, return_inverse=True)[1]
     keys, codes = group_codes(groups, len(labels))

@@ -170,6 +170,60 @@ def check_queries(queries, n_shadows, left_out=()):
     return found
 
 
+def check_constant(model, answer, kind):
+    """MIA032: all records are answered alike.
+
+    Parameters
+    ----------
+    model : classifier
+
+    answer : ndarray of shape (n_records, n_classes) or (n_records,)
+        Log-probabilities, or predictions of a regressor.
+
+    kind : str
+        How it was asked.
+    """
+    if len(answer) < 2 or np.any(answer != answer[0]):
+        return None
+    what = "label" if kind == "predict" else "probabilities"
+    # Of a model at hand it is known that these are its answers, of labels that most
+    # records may have one.
+    is_sure = black_box_of(model) is None or kind == "predict"
+    return Finding(
+        "MIA032",
+        "warning" if is_sure else "critical",
+        "All records are answered alike",
+        f"The model gave the same {what} for all {len(answer)} records: its answers "
+        "tell nothing of a single one, and there is nothing in them to attack.",
+        "Check that the model is the one that is in use, and that records reach it as "
+        "they are.",
+        {"n_records": len(answer)},
+    )
+
+
+def columns_in_doubt(model, right, codes):
+    """Whether a service may have its columns in another order than its classes.
+
+    Parameters
+    ----------
+    model : estimator or None
+
+    right : ndarray of shape (n_records,), dtype bool, or None
+        Whether the model is right about each record.
+
+    codes : ndarray of shape (n_records,)
+        Of the class labels.
+
+    Returns
+    -------
+    in_doubt : bool
+        If it does worse than always the commonest class would.
+    """
+    if model is None or right is None or black_box_of(model) is None:
+        return False
+    return bool(right.mean() < np.bincount(codes).max() / len(codes))
+
+
 def queries_told(queries):
     """How much was asked, in sentences; none for a model that is at hand."""
     if queries is None:

@@ -33,6 +33,7 @@ _OPTIONS = (
     (r"a file written by AuditReport\.to_json", "a report that --json wrote"),
     (r"\blabel_column\b", "--label"),
     (r"^groups has\b", "The column of --group has"),
+    (r"\bat position (\d+)", lambda m: f"is record {int(m[1]) + 1}, members first"),
     (r"blanks, gaps or coding", "blanks, gaps (see --na-values) or coding"),
 )
 

@@ -133,7 +133,7 @@ class TargetMixin:
             self.target_estimator, features, classes, self.response_method
         )
         # By class, not by its name: renamed labels draw the same shadows.
-        ids = record_ids(features, codes)
+        ids = self._ids(features, codes)
         if codes is None:
             codes = answer.argmax(axis=1)
             n_without = int(np.isnan(answer[:, 0]).sum())
@@ -155,6 +155,11 @@ class TargetMixin:
         """What can be read from the answers of the target."""
         return signals_for(self._responder.classes)
 
+    def _ids(self, features, codes, **options):
+        """Identity of records, of images the same in an array and in a list."""
+        shape = self._schema.item_shape
+        return record_ids(features, codes, item_shape=shape, **options)
+
     def _split_queries(self, X):
         X = self._check_records(X, reset=False)
         features, labels = self._schema.split(X)
@@ -166,7 +171,7 @@ class TargetMixin:
     def _ask_target(self, X):
         features, labels, codes = self._split_queries(X)
         answer = self._responder.answer(self.target_estimator, features)
-        ids = record_ids(features, codes)
+        ids = self._ids(features, codes)
         if codes is None:
             codes = answer.argmax(axis=1)
         return Queries(features, labels, codes, ids, answer)

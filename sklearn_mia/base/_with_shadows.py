@@ -27,7 +27,7 @@ from sklearn_mia.base._shadow_recipe import (
 from sklearn_mia.base._sides import played_members, some_rows
 from sklearn_mia.base._target import Queries
 from sklearn_mia.hooks import frozen
-from sklearn_mia.identity import cell_values, find_ids, record_ids
+from sklearn_mia.identity import cell_values, find_ids
 from sklearn_mia.memory import cache_key, open_memory
 from sklearn_mia.readers import (
     BLOCK,
@@ -443,7 +443,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
     def _remember(self, pool):
         self._pool_ids, self._pool_rows = np.unique(pool.ids, return_index=True)
         probe = np.unique(np.linspace(0, len(pool.ids) - 1, _PROBE_SIZE).astype(int))
-        self._probe_ids = record_ids(
+        self._probe_ids = self._ids(
             take(pool.features, probe),
             None if pool.labels is None else pool.codes[probe],
             dtype=np.float32,
@@ -530,11 +530,11 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         """
         check_is_fitted(self)
         features, _, codes = self._split_queries(X)
-        return self._find(record_ids(features, codes)) >= 0
+        return self._find(self._ids(features, codes)) >= 0
 
     def _score_records(self, X):
         features, labels, codes = self._split_queries(X)
-        ids = record_ids(features, codes)
+        ids = self._ids(features, codes)
         rows = self._find(ids)
         in_pool = rows >= 0
         self._check_mixture(in_pool, features, codes)
@@ -581,7 +581,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
     def _check_mixture(self, in_pool, features, codes):
         lacks_models = self._asks_models and self.models_ is None
         check_mixture(in_pool, self.mode, lacks_models)
-        rounded = not in_pool.any() and record_ids(features, codes, dtype=np.float32)
+        rounded = not in_pool.any() and self._ids(features, codes, dtype=np.float32)
         if np.isin(rounded, self._probe_ids).any():
             warn(
                 "No record is in the pool, but some are once they are rounded to "
