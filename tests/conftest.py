@@ -1,6 +1,7 @@
 import gc
 import os
 import sys
+from collections import defaultdict
 from functools import cache, partial, wraps
 from importlib.machinery import PathFinder
 
@@ -22,6 +23,27 @@ def pytest_collection():
         return (yield)
     finally:
         gc.enable()
+
+
+# Their variants are few already, cheap, or each of another thing.
+WHOLE = {"test_common", "test_compatibility", "test_docstrings", "test_house"}
+FEWEST_QUICK = 3
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Of many variants of a test a sixth is quick, evenly spaced; others are slow."""
+    variants = defaultdict(list)
+    for item in items:
+        is_one_of_many = hasattr(item, "callspec") and item.path.stem not in WHOLE
+        if is_one_of_many and item.get_closest_marker("slow") is None:
+            variants[item.path, item.originalname].append(item)
+    for own in variants.values():
+        n_quick = min(len(own), max(FEWEST_QUICK, -(-len(own) // 6)))
+        quick = {i * len(own) // n_quick for i in range(n_quick)}
+        for i, item in enumerate(own):
+            if i not in quick:
+                item.add_marker(pytest.mark.slow)
 
 
 # Their worker processes take seconds to start, and are used again by the next.

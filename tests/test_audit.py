@@ -48,6 +48,7 @@ def test_leaky_forest_is_above_the_limits(report):
     assert [row["outcome"] for row in report.limits] == ["exceeded", "undecided"]
 
 
+@pytest.mark.slow
 def test_same_seed_same_report_for_any_n_jobs(
     report, forest, half, whole_blind_checks, monkeypatch
 ):

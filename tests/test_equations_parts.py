@@ -162,6 +162,7 @@ def test_columns_of_a_frame_have_their_own_steps(library):
     assert standing_off(system, m).max() <= 5
 
 
+@pytest.mark.slow
 def test_records_held_out_by_one_step_are_a_share_of_those_of_the_others():
     X, y, m = draw(n=2000)
     boosting = HistGradientBoostingClassifier(

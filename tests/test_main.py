@@ -115,6 +115,7 @@ def test_demo_from_a_shell(tmp_path):
     check_demo(done.returncode, done.stdout, done.stderr, page)
 
 
+@pytest.mark.slow
 def test_progress_is_a_line_a_stage_on_stderr(folder, capsys):
     assert run(folder, "--no-progress") == 0
     quiet = capsys.readouterr()
@@ -131,6 +132,7 @@ def test_progress_is_a_line_a_stage_on_stderr(folder, capsys):
     assert stages[-2:] == ["writing the report", f"writing {folder / 'r.html'}"]
 
 
+@pytest.mark.slow
 def test_what_is_done_is_kept_and_found(folder, capsys, monkeypatch):
     memory = f"--memory={folder / 'memory'}"
 

@@ -173,6 +173,7 @@ def test_categories_by_frequency_and_one_hot():
     assert_array_equal(table.transform(unknown, codes[:1]), [[0, 0, 0, 1, 0]])
 
 
+@pytest.mark.slow
 def test_quantile_head_is_exceeded_as_often_as_it_says():
     X, y = make_classification(3000, 6, flip_y=0.2, random_state=0)
     model = LogisticRegression().fit(X[:500], y[:500])

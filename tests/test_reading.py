@@ -241,6 +241,7 @@ def test_r10_one_long_text_does_not_make_all_of_them_long():
     assert as_numbers(values)[5] == 7
 
 
+@pytest.mark.slow
 def test_r10_an_error_line_is_not_longer_than_a_page(written, capsys):
     names = ",".join(f"column{i}" for i in range(20_000))
     path = written(f"{names}\n{','.join('0' * 20_000)}\n")

@@ -235,6 +235,7 @@ def test_r8_a_wide_sparse_table_stays_sparse_and_missing_values_are_seen():
     assert blind_auc(table, is_member, units)["auc"] == 1.0
 
 
+@pytest.mark.slow
 def test_r8_false_alarms_stay_rare_on_wide_tables(monkeypatch):
     monkeypatch.setattr(_blind, "_MOST_BOOSTED_COLUMNS", 10)
     rng = np.random.default_rng(0)

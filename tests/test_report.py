@@ -66,6 +66,13 @@ def leaves(tree):
         yield tree
 
 
+def test_what_is_done_to_the_content_does_not_reach_the_report(report):
+    text, content = str(report), report.to_dict()
+    content["report"]["verdict"]["level"] = content["report"]["attacks"] = None
+    assert str(report) == text
+    assert report.to_dict()["report"]["verdict"]["level"] == report.verdict["level"]
+
+
 def test_json_is_strict_and_reads_back(report, tmp_path):
     pytest.importorskip("pandas")
     report.to_json(tmp_path / "report.json")

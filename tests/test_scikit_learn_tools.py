@@ -165,6 +165,7 @@ def test_calibrated_classifier(model, records, is_member, method):
     assert abs(proba[:, 1].mean() - 0.5) < 0.2
 
 
+@pytest.mark.slow
 def test_stacking_of_three_attacks(model, records, is_member):
     attacks = [
         ("rmia", rmia(model, n_shadows=2)),
@@ -181,6 +182,7 @@ def test_stacking_of_three_attacks(model, records, is_member):
     assert {fit.target_estimator for fit in stack.estimators_} == {model}
 
 
+@pytest.mark.slow
 def test_permutation_test_score(model, records, is_member):
     attack = rmia(model, n_shadows=2)
     score, permuted, p_value = permutation_test_score(

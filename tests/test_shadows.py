@@ -340,6 +340,7 @@ KILLED = """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups of POSIX")
+@pytest.mark.slow
 def test_a_killed_fit_goes_on_where_it_was(tmp_path, monkeypatch):
     folder, code = tmp_path / "fits", textwrap.dedent(KILLED)
     folder.mkdir()

@@ -154,6 +154,7 @@ def test_higher_is_a_member(name):
     assert attack.predict(records)[~is_member].mean() <= 0.05
 
 
+@pytest.mark.slow
 def test_shadows_help_and_do_not_depend_on_workers():
     X, y, records, is_member = make_data()
     model = HistGradientBoostingClassifier(max_iter=50).fit(X[:200], y[:200])

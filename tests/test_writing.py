@@ -178,6 +178,7 @@ def out_of(capsys, command):
 
 
 @posix
+@pytest.mark.slow
 def test_r1_dev_stdout_is_stdout_whatever_it_is(command, tmp_path, monkeypatch):
     with open(tmp_path / "out.txt", "wb") as file:
         done = subprocess.run(
