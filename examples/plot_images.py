@@ -72,7 +72,7 @@ report = audit(model, X_train, y_train, X_test, y_test, random_state=0)
 for access, verdict in report.verdicts.items():
     print(f"{access}: {verdict['title']}")
 
-print(*report.verdicts["interface"]["sentences"][:3], sep="\n")
+print(*report.verdicts["interface"]["sentences"][:4], sep="\n")
 
 # %%
 # Whom it concerns

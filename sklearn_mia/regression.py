@@ -1,5 +1,6 @@
 """What a regressor answers: one number a record, and the value that it should be."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,10 +29,10 @@ def is_regressor_model(model):
     -------
     is_regressor : bool
     """
-    try:
-        return is_regressor(model)
-    except (AttributeError, TypeError):  # no scikit-learn tags, or a class
-        return getattr(model, "_estimator_type", None) == "regressor"
+    if not isinstance(model, type):
+        with suppress(AttributeError):  # no scikit-learn tags
+            return is_regressor(model)
+    return getattr(model, "_estimator_type", None) == "regressor"
 
 
 def check_one_output(model):

@@ -109,8 +109,8 @@ def test_the_images_example(run, tmp_path):
     assert levels(report) == ABOVE
     title = report.verdicts["interface"]["title"]
     assert title.startswith("For a part of the records")
-    first = report.verdicts["interface"]["sentences"][:3]
-    assert "that models get most wrong" in first[2]
+    first = report.verdicts["interface"]["sentences"][:4]
+    assert "that models get most wrong" in first[3]
     assert levels(after) == {"interface": "within_limits"}
     assert page["labels_alone"].score(X, y) == page["model"].score(X, y)
     assert (tmp_path / "images.html").exists()
