@@ -16,8 +16,6 @@ from pathlib import Path
 from common import command_line, write_results
 from sklearn.metrics import roc_auc_score
 
-from sklearn_mia import audit
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from helpers import other_packages as targets
 
@@ -26,14 +24,7 @@ NAMES = {"imblearn": "imbalanced-learn"}
 
 def audited(name, model, recipe):
     """The strongest attack of an audit and its AUC."""
-    report = audit(
-        model,
-        *targets.sides_of(name),
-        shadow_estimator=recipe,
-        effort="quick",
-        n_permutations=99,
-        random_state=0,
-    )
+    report = targets.audit_of(name, model, recipe)
     row = report.to_dict()["report"]["attacks"][0]
     return f"{row['name']} {row['auc']['estimate']:.2f}"
 

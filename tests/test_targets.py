@@ -9,6 +9,7 @@ from helpers.other_packages import (
     ATTACKS,
     TARGETS,
     attack_on,
+    audit_of,
     has_no_equations,
     made,
     records_of,
@@ -16,7 +17,7 @@ from helpers.other_packages import (
 )
 from sklearn.metrics import roc_auc_score
 
-from sklearn_mia import SupervisedAttack, audit
+from sklearn_mia import SupervisedAttack
 
 # What other packages warn of, which is not about an attack.
 pytestmark = pytest.mark.filterwarnings(
@@ -40,14 +41,7 @@ def test_it_is_audited(target):
     name, model, recipe = target
     sides = sides_of(name)
     before = np.asarray(model.predict_proba(sides[0]))
-    report = audit(
-        model,
-        *sides,
-        shadow_estimator=recipe,
-        effort="quick",
-        n_permutations=99,
-        random_state=0,
-    )
+    report = audit_of(name, model, recipe)
     content = report.to_dict()["report"]
     assert content["data"]["n_members"] == content["data"]["n_nonmembers"] == 100
     for row in content["attacks"]:

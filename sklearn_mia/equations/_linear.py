@@ -135,11 +135,8 @@ def equations_of_a_ridge_classifier(estimator, X, y):
         X, b = _with_ones(X), np.vstack([b, np.zeros(len(coef))])
     matrix = Products(X, error * weight[:, None])
     largest = Products(abs(X), np.ones((len(codes), len(coef)))) @ weight
-    exact = estimator.solver in ("svd", "cholesky") or (
-        estimator.solver == "auto" and not sp.issparse(X)
-    )
     slack = rounding * largest
-    if not exact:
+    if not _is_solved_directly(estimator, X):
         slack = _left_by_steps(estimator.tol, X, aim * weight[:, None], largest)
     scale = np.hypot(slack, _of_classes(matrix, codes, doubt))
     return [Equations("slope", matrix, b, scale, of_pool=bool(doubt.any()))]
@@ -174,16 +171,11 @@ def equations_of_least_squares(estimator, X, y):
     rounding = rounding_of(X, _ROUNDING_OF_DOUBLES)
     X, coef, error = _errors(estimator, X, y)
     b = -np.asarray(getattr(estimator, "alpha", 0.0)) * coef
-    exact = not sp.issparse(X)
-    if isinstance(estimator, Ridge):
-        exact = estimator.solver in ("svd", "cholesky") or (
-            estimator.solver == "auto" and exact
-        )
     if estimator.fit_intercept:
         X, b = _with_ones(X), np.append(b, 0.0)
     largest = Products(abs(X), np.abs(error)[:, None]) @ np.ones(len(error))
     left = rounding * largest
-    if not exact:
+    if not _is_solved_directly(estimator, X):
         tol = max(getattr(estimator, "tol", 0.0), _TOL_OF_LSQR)
         left = _left_by_steps(tol, X, np.asarray(y, dtype=np.float64)[:, None], largest)
     return [Equations("slope", Products(X, error[:, None]), b, left)]
@@ -238,6 +230,13 @@ def _errors(estimator, X, y):
     X, coef = _numbers(X), np.ravel(estimator.coef_)
     predicted = np.ravel(np.asarray(X @ coef)) + np.ravel(estimator.intercept_)
     return X, coef, predicted - np.asarray(y, dtype=np.float64)
+
+
+def _is_solved_directly(estimator, X):
+    """Whether squared errors are at their optimum but for rounding."""
+    # LinearRegression chooses as "auto" does.
+    solver = getattr(estimator, "solver", "auto")
+    return solver in ("svd", "cholesky") or (solver == "auto" and not sp.issparse(X))
 
 
 def _left_by_steps(tol, X, aim, largest):

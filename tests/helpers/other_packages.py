@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import sklearn_mia
-from sklearn_mia import BlackBoxClassifier, as_records
+from sklearn_mia import BlackBoxClassifier, as_records, audit
 
 N_MEMBERS = 100
 SEED = 0
@@ -193,6 +193,18 @@ def sides_of(name):
     X = X[: 2 * N_MEMBERS].astype(np.float32)
     half = slice(0, N_MEMBERS), slice(N_MEMBERS, 2 * N_MEMBERS)
     return [table[side] for side in half for table in (X, y)]
+
+
+def audit_of(name, model, recipe):
+    """A quick audit of a target."""
+    return audit(
+        model,
+        *sides_of(name),
+        shadow_estimator=recipe,
+        effort="quick",
+        n_permutations=99,
+        random_state=0,
+    )
 
 
 def made(name):
