@@ -187,6 +187,10 @@ def instances(table, tmp_path_factory):
                 others = X[50:], y[50:], None, None, 0
                 roots.append(model._membership_sides(*others))
             continue
+        if name == "BlackBoxRegressor":
+            roots.append(cls(predict=tree.predict))
+            roots[-1].predict(X)
+            continue
         if name == "BlackBoxClassifier":
             roots.append(cls(predict_proba=tree.predict_proba, classes=[0, 1]))
             roots[-1].predict_proba(X)
