@@ -23,7 +23,8 @@ import sklearn_mia
 from sklearn_mia import LiRA, Records, as_records, audit, audit_recipe
 from sklearn_mia.__main__ import _parser
 from sklearn_mia.auditing._baseline import _audited
-from sklearn_mia.auditing._case import _Answers, make_case
+from sklearn_mia.auditing._case import make_case
+from sklearn_mia.auditing._case_of_answers import _Answers
 from sklearn_mia.auditing._circumstances import Checks
 from sklearn_mia.auditing._inputs import read_sides
 from sklearn_mia.auditing._known import known_columns
