@@ -161,6 +161,11 @@ def test_what_cannot_be_read_is_made_readable_first():
             "Audit with about 2.3 times as many records",
         ),
         (
+            part("interface", "undecided", "at_limits", row={"times": None}),
+            [],
+            "it takes more than 20 times as many: make the model tell less",
+        ),
+        (
             part("interface", "unresolvable", "nothing_found", row={"note": "few"}),
             [],
             "Audit with more non-members, or a model whose answers tie less: few.",

@@ -2,7 +2,12 @@
 
 import re
 
-from sklearn_mia.auditing._judging import NOT_TRIED, outcomes_of, together
+from sklearn_mia.auditing._judging import (
+    MOST_TIMES,
+    NOT_TRIED,
+    outcomes_of,
+    together,
+)
 from sklearn_mia.auditing._nouns import RECORDS
 from sklearn_mia.auditing._percent import (
     percent,
@@ -275,7 +280,10 @@ def _limit_sentence(row, nouns):
 
 def _times_sentence(times, nouns):
     if times is None:
-        return "No audit of a usual size would decide so close a call."
+        return (
+            f"More {nouns.many} would not decide so close a call: it takes more than "
+            f"{MOST_TIMES} times as many."
+        )
     return (
         f"An audit with about {times_as_many(times)} times as many {nouns.many} on "
         "both sides would decide, if it gives the same value."
