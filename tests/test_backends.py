@@ -209,10 +209,8 @@ def test_ray_gives_the_scores_of_this_process(model, records):
         assert np.array_equal(by_ray, scores_of(model, records))
 
 
-# Of its own, of packages that it finds too new, and of what a local session lacks.
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::ResourceWarning")
-@pytest.mark.filterwarnings("ignore:Spark :UserWarning")
+@pytest.mark.filterwarnings("ignore")  # Joblib-spark 0.6 warns of itself (2026-11-27)
 def test_spark_gives_the_scores_of_this_process(model, records, monkeypatch):
     sql = pytest.importorskip("pyspark.sql")
     joblib_of_spark = pytest.importorskip("joblibspark")

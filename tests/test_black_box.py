@@ -570,6 +570,8 @@ def test_what_was_not_tried_is_not_shown_to_be_safe(asked, half):
     assert report.verdict["level"] in ("at_limits", "nothing_found")
     assert "not shown to be within all limits" in " ".join(str(report).split())
     assert "No attack trained models like this one" in str(report)
+    assert "but trains no models like it" in " ".join(str(report).split())
+    assert "and train models like it" not in " ".join(str(report).split())
     assert "MIA030" in " ".join(report.appendix["Not tested"])
 
 

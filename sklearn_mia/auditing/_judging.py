@@ -37,10 +37,11 @@ _ROUNDING = 1e-9
 # What keeps limits from being shown: a check that failed, a part not tried, or records
 # that spoil the shadow models.
 _NOT_CHECKED = "MIA020"
+NO_SHADOWS = "MIA030"
 NOT_TRIED = {
     "MIA029": "Not all that attacks ask about was asked (MIA029): what was not is not "
     "shown to be safe.",
-    "MIA030": "No attack trained models like this one (MIA030): who does can tell at "
+    NO_SHADOWS: "No attack trained models like this one (MIA030): who does can tell at "
     "least this.",
     "MIA031": "A few values to predict are far outside all others (MIA031), and may "
     "spoil the models that attacks compare with: no limit is shown to be kept.",

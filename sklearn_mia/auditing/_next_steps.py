@@ -163,10 +163,11 @@ def _lower(content, passing):
         yield _step(
             f"Train on more {nouns.many}: each may then count for less.", measured
         )
+    has = "linear regression" if is_of_values(content["data"]) else "such models"
     yield _step(
         "For a promise instead of a measurement, train with differential privacy (the "
-        "package diffprivlib has such models): it bounds what any attack can "
-        "tell, at a price in accuracy to be measured."
+        f"package diffprivlib has {has}): it bounds what any attack can tell, at a "
+        "price in accuracy to be measured."
     )
 
 
