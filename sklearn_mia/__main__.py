@@ -290,13 +290,19 @@ def _add_audit_options(command):
         "--predictions",
         type=Path,
         metavar="FILE",
-        help="instead of a classifier and two tables: one CSV or Parquet with a column "
-        "proba_<class> for each class, the label and --member; weaker attacks",
+        help="instead of a model and two tables: one CSV or Parquet with a column "
+        "proba_<class> for each class (of a regressor --predicted), the label and "
+        "--member; weaker attacks",
     )
     group.add_argument(
         "--member", metavar="COLUMN", help="with --predictions: 1 for members, else 0"
     )
     group.add_argument("--proba-prefix", default="proba_", metavar="TEXT")
+    group.add_argument(
+        "--predicted",
+        metavar="COLUMN",
+        help="with --predictions, of a regressor: the column of what it predicts",
+    )
 
 
 def _options_of(given):
