@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from sklearn_mia import models
+from sklearn_mia.answers import answers_remembered
 from sklearn_mia.auditing import _circumstances
 from sklearn_mia.auditing._access import FILE_ATTACK, accesses_told
 from sklearn_mia.auditing._build import build_report
@@ -316,6 +317,7 @@ def audit(
     )
 
 
+@answers_remembered()
 def audit_case(
     model,
     case,
