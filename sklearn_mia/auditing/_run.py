@@ -44,7 +44,7 @@ from sklearn_mia.workers import temporary_folder
 
 # Cost 4 of 6: from there on it equals RMIA with 64 shadow models, and beyond 16 it
 # finds no more.
-_SHARE_OF_BAGGING, _MOST_BAGGING = 2 / 3, 16
+_LESS_OF_BAGGING, _MOST_BAGGING = 2, 16
 _FEWEST_TREES = 100
 # Fewer, thicker reference forests take half the time on small tables.
 _TREES_PER_SHADOW = 10
@@ -86,7 +86,7 @@ def default_attacks(
 
     n_shadows : int or None, default=None
         Cost of the attacks that ask the model, in fits of it, the answers for the pool
-        included; even. BaggingAttack takes two thirds of it, and at most 16. None is by
+        included; even. BaggingAttack takes two fewer, from 1 to 16. None is by
         `effort`.
 
     shadow_estimator : estimator or None, default=None
@@ -151,12 +151,12 @@ def default_attacks(
         # Thin shadows of averaging ensembles would be no shadows of LiRA.
         rmia = RMIA(model, trees_per_shadow=None, **shadows)
         return attacks | {"RMIA": rmia, "LiRA": LiRA(model, **shadows)} | on_file
-    n_fits = min(_SHARE_OF_BAGGING * n_shadows, _MOST_BAGGING)
+    n_fits = min(max(n_shadows - _LESS_OF_BAGGING, 1), _MOST_BAGGING)
     n_trees = open_model(model).classifier.n_estimators
     bagging = BaggingAttack(
         model,
         shadow_estimator=shadow_estimator,
-        n_trees=max(round(n_fits * n_trees), _FEWEST_TREES),
+        n_trees=max(n_fits * n_trees, _FEWEST_TREES),
         trees_per_shadow=_TREES_PER_SHADOW,
         keep_models=False,
         random_state=random_state,
