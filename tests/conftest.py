@@ -26,7 +26,10 @@ def pytest_collection():
 
 
 # Their variants are few already, cheap, or each of another thing.
-WHOLE = {"test_common", "test_compatibility", "test_docstrings", "test_house"}
+WHOLE = {
+    *("test_common", "test_compatibility", "test_docstrings", "test_house"),
+    "test_unpacking",
+}
 FEWEST_QUICK = 3
 
 
