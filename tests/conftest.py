@@ -71,6 +71,16 @@ def pytest_xdist_make_scheduler(config, log):
     return None
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Print what tests counted, such as the inputs that were tried."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            told = dict(getattr(report, "user_properties", ()))
+            if "counts" in told and getattr(report, "when", "") == "call":
+                name = report.nodeid.rpartition("::")[2]
+                terminalreporter.write_line(f"{name}: {told['counts']}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def parameters_of_a_class_are_read_once():
     """The names that `get_params`, `clone` and many a check read from the signature."""

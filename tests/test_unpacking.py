@@ -165,6 +165,20 @@ def test_it_is_refused_before_memory_is_taken(tmp_path, name):
     assert pa.default_memory_pool().bytes_allocated() - taken_by_arrow < MOST
 
 
+def test_text_that_no_letters_stand_for_is_damage(tmp_path):
+    path = tmp_path / "t.npz"
+    header = header_of((1,), "<U2")
+    for letters in (b"\xff" * 8, b"n\0\0\0\xff\xff\xff\xff", b"n\0\0\0\0\xd8\0\0"):
+        path.write_bytes(packed([("a.npy", header + letters)]))
+        with pytest.raises(ValueError, match=DAMAGED):
+            read_archive(path, MOST)
+    path.write_bytes(packed([("a.npy", header + b"n\0\0\0\0\xf6\1\0")]))
+    assert read_archive(path, MOST)["a"].tolist() == ["n\U0001f600"]
+    path.write_bytes(packed([("a.txt", b"no array")]))
+    with pytest.raises(ValueError, match=DAMAGED):
+        read_archive(path, MOST)
+
+
 def test_sound_files_of_every_kind_are_read(tmp_path):
     frame = pd.DataFrame(
         {

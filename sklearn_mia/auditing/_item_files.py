@@ -1,5 +1,6 @@
 """Records that are no rows of numbers, from files: text, images, recordings."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def read_archive(path, max_bytes):
     try:
         with np.load(path, allow_pickle=False) as archive:
             check_archive(path, archive.zip, max_bytes)
-            arrays = {name: archive[name] for name in archive.files}
+            arrays = {name: _sound(archive[name]) for name in archive.files}
     except TooLarge:
         raise
     except Exception as error:
@@ -66,6 +67,18 @@ def read_archive(path, max_bytes):
     shapes = {name: a.shape[1:] for name, a in arrays.items() if a.ndim > 1}
     frame.attrs[SEVERAL] = shapes
     return frame
+
+
+def _sound(array):
+    """An array as it is, unless it is none, or holds text that no letters stand for."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError("an entry that is no array")
+    if array.dtype.kind == "U":
+        codes = np.ascontiguousarray(array).view(array.dtype.str[0] + "u4")
+        halves = (codes >= 0xD800) & (codes < 0xE000)
+        if (halves | (codes > sys.maxunicode)).any():
+            raise ValueError("text that is no Unicode")
+    return array
 
 
 def _damaged(path, kind, error):

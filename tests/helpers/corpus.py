@@ -10,6 +10,7 @@ import json
 import pickle
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import joblib
@@ -221,6 +222,15 @@ def _of_files(name, told, files, labels):
     return Case(name, told | sides | files, damaged, options)
 
 
+# Of all cases, so that they need not be made to be named.
+NAMES = (
+    *("table.csv", "table.csv.gz", "table.parquet", "table.npz", "predictions.csv"),
+    *("model.skops", "model.pkl", "model.joblib", "texts", "arrays", "images"),
+    *("report.json", "recipe.json"),
+)
+
+
+@cache
 def cases():
     """All cases, by name."""
     with warnings.catch_warnings():
@@ -232,7 +242,11 @@ def cases():
             *_item_cases(),
             *_report_cases(),
         ]
-    return {case.name: case for case in found}
+    return {case.name: case for case in sorted(found, key=_place)}
+
+
+def _place(case):
+    return NAMES.index(case.name)
 
 
 def schema_of(parts):
