@@ -318,6 +318,8 @@ def _options_of(given):
 def _told(error, arguments):
     """An error in one line, without cells of the tables."""
     line = in_options(" ".join(str(error).split())) or type(error).__name__
+    if isinstance(error, SystemExit):
+        line = f"the model, or what it needs, asked to end the program ({line})"
     if tables := getattr(arguments, "tables", ()):
         # Not even what the model quotes when it fails.
         from sklearn_mia.redaction import without_values
@@ -357,7 +359,7 @@ def main(arguments=None):
     except KeyboardInterrupt as stop:
         _writing.say(interrupted(arguments), sys.stderr)
         return 128 + stop.number if isinstance(stop, Stopped) else EXIT_INTERRUPTED
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if arguments.debug:
             traceback.print_exc()
         else:
