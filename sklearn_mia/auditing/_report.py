@@ -8,6 +8,7 @@ from sklearn.utils._optional_dependencies import (
     check_pandas_support,
 )
 
+from sklearn_mia._links import finding_url
 from sklearn_mia.auditing._appendix import appendix_of
 from sklearn_mia.auditing._findings import Finding
 from sklearn_mia.auditing._html import in_notebook, render_page
@@ -142,7 +143,8 @@ class AuditReport:
                         the rest
     sizes               rates by number of records of a group; null without groups
     exposed             how many members can be named with few of them wrong
-    findings            code, severity, title, message, advice, numbers
+    findings            code, severity, title, message, advice, numbers; url of the
+                        page on the code
     baseline            changes since an earlier model; null without one
     nouns               what those are called whom the report is about
     ==================  ==========================================================
@@ -344,11 +346,14 @@ class AuditReport:
         """
         named = self._check_names(name_records)
         tables = {"records": self._records, "groups": self._groups}
+        report = deepcopy(self._content)
+        for row in report["findings"]:
+            row["url"] = finding_url(row["code"])
         return {
             "schema": SCHEMA,
             "schema_version": SCHEMA_VERSION,
             "warning": NAMES_MEMBERS if named else None,
-            "report": deepcopy(self._content),
+            "report": report,
             **{
                 name: {key: plain(np.asarray(column)) for key, column in table.items()}
                 if named and table is not None
@@ -410,6 +415,8 @@ class AuditReport:
         if content.get("schema_version") == 1:
             content = _upgraded(content)
         check_shape(name, content, cls.__name__)
+        for row in content["report"]["findings"]:
+            row.pop("url", None)
         tables = [content[name] for name in ("records", "groups")]
         return cls(
             content["report"],

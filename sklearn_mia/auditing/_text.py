@@ -2,6 +2,7 @@
 
 import textwrap
 
+from sklearn_mia._links import FINDINGS_URL
 from sklearn_mia.auditing._access import WHO, heading_of
 from sklearn_mia.auditing._evaluation import HEADLINE_FPR
 from sklearn_mia.auditing._judging import (
@@ -135,6 +136,8 @@ def render_text(content):
     ]
     if not content["findings"]:
         lines += ["", "  None."]
+    else:
+        lines += ["", f"  A page on each code: {FINDINGS_URL}"]
     for finding in content["findings"]:
         lines += [
             "",

@@ -1,0 +1,20 @@
+"""Where the documentation is."""
+
+from urllib.parse import quote
+
+DOC_URL = "https://sklearn-mia.readthedocs.io/en/stable/"
+FINDINGS_URL = f"{DOC_URL}findings/"
+
+
+def finding_url(code):
+    """Address of the page of a finding.
+
+    Parameters
+    ----------
+    code : str
+
+    Returns
+    -------
+    url : str
+    """
+    return f"{FINDINGS_URL}{quote(code, safe='')}.html"
