@@ -16,6 +16,7 @@ from sklearn_mia._choices import (
     RESPONSE_METHODS,
 )
 from sklearn_mia._interrupt import Stopped, stopped_by_signals
+from sklearn_mia._views import visible
 from sklearn_mia.auditing import _writing
 from sklearn_mia.auditing._exits import (
     EXIT_FAILED,
@@ -98,7 +99,7 @@ def _do(arguments):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
-        message = _writing.visible(message[:_MOST_OF_AN_ERROR])
+        message = visible(message[:_MOST_OF_AN_ERROR])
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
@@ -319,7 +320,7 @@ def _told(error, arguments):
         line = without_values(line, *tables, most=_MOST_OF_AN_ERROR)
     elif len(line) > _MOST_OF_AN_ERROR:
         line = f"{line[:_MOST_OF_AN_ERROR]}\N{HORIZONTAL ELLIPSIS}"
-    return _writing.visible(line)
+    return visible(line)
 
 
 def main(arguments=None):

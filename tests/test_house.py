@@ -16,6 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = (
     "_lazy",
     "_links",
+    "_views",
     "_choices",
     "_compat",
     "_warn",

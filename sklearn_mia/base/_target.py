@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _num_samples, validate_data
 
 from sklearn_mia._links import DocLinkMixin
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.hooks import frozen
 from sklearn_mia.identity import merged_identities, record_ids
 from sklearn_mia.records import Records, check_as_records, check_is_no_items
@@ -27,7 +28,7 @@ from sklearn_mia.tables import check_container, is_frame
 
 
 @dataclass(frozen=True, repr=False)
-class Queries:
+class Queries(TableViewMixin):
     """Records taken apart, as the formulas of an attack need them.
 
     Every formula gets the same ones: arrays cannot be written to, and a frame is copied
