@@ -13,7 +13,7 @@ from sklearn_mia.auditing import Finding
 FOLDER = DOC / "findings"
 PAGES = sorted(FOLDER.glob("MIA*.rst"))
 PACKAGE = Path(sklearn_mia.__file__).parent
-# These take another version of scikit-learn, a file, a fault, or an attack of one's own.
+# These take another version of scikit-learn, a file, a fault, or an attack of yours.
 WITHOUT_EXAMPLE = {"MIA007", "MIA014", "MIA018", "MIA020"}
 
 
