@@ -1,8 +1,9 @@
-"""Where the documentation is."""
+"""Where the documentation and the source are."""
 
 from urllib.parse import quote
 
 DOC_URL = "https://sklearn-mia.readthedocs.io/en/stable/"
+SOURCE_URL = "https://github.com/sklearn-mia/sklearn-mia"
 FINDINGS_URL = f"{DOC_URL}findings/"
 
 

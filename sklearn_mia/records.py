@@ -255,7 +255,7 @@ def as_records(X, y, *, label_name=None):
     See Also
     --------
     Records : Items and their labels, whatever the items are.
-    record_ids : The identity of each record, by content.
+    sklearn_mia.records.record_ids : The identity of each record, by content.
 
     Notes
     -----

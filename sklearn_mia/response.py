@@ -278,7 +278,7 @@ class Responder:
         Classes of the target, the columns of every answer.
 
     floor : float
-        Distance that probabilities keep from 0 and 1, see :func:`smoothed`.
+        Distance that probabilities keep from 0 and 1, see `smoothed`.
     """
 
     kind: str
