@@ -12,48 +12,59 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 DOC = ROOT / "doc"
+WRITTEN = {"api", "auto_examples", "_build", "_templates"}
+PAGES = sorted(
+    path for path in DOC.rglob("*.rst") if path.relative_to(DOC).parts[0] not in WRITTEN
+)
+# ".. not run: reason" stands before a block that needs what a test has not.
 _BLOCK = re.compile(
-    r"^\.\. code-block:: (?P<language>\S+)\n"
-    r"(?P<options>(?:   :.*\n)*)\n"
-    r"(?P<code>(?:(?:   .*)?\n)+)",
+    r"^(?P<indent> *)(?:\.\. not run: (?P<reason>.+)\n\n(?P=indent))?"
+    r"\.\. code-block:: *(?P<language>\S*)\n"
+    r"(?P<options>(?:(?P=indent) +:.*\n)*)\n+"
+    r"(?P<code>(?:(?P=indent) {2,}.*\n|\s*\n)+)",
     flags=re.MULTILINE,
 )
-_COMMAND = "python -m sklearn_mia "
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
+_COMMAND, _INSTALLS = "python -m sklearn_mia ", "python -m pip install "
 _SAME = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 class Block(NamedTuple):
-    """A block of code: its language, what it is marked with, and the code."""
+    """A block of code: its language, its classes, the code, and why it is not run."""
 
     language: str
     marks: tuple
     code: str
+    reason: str | None = None
+
+
+def name_of(page):
+    """Name of a page inside the documentation."""
+    return page.relative_to(DOC).with_suffix("").as_posix()
 
 
 def blocks_of(page):
     """The blocks of a page of reStructuredText, or of Markdown, in order."""
-    text = page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8") + "\n"
     if page.suffix == ".md":
-        found = re.findall(
-            r"^```(\w+)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE
-        )
-        return [Block(language, (), code) for language, code in found]
+        return [Block(language, (), code) for language, code in _FENCE.findall(text)]
     return [
         Block(
             found["language"],
             tuple(" ".join(re.findall(r":class: (.*)", found["options"])).split()),
             textwrap.dedent(found["code"]).strip("\n") + "\n",
+            found["reason"],
         )
-        for found in _BLOCK.finditer(text + "\n")
+        for found in _BLOCK.finditer(text)
     ]
 
 
 def run_page(page, *, slow=False, names=None):
     """Run the code of a page as a reader would, in the current folder.
 
-    Blocks of Python share their names. A block marked "output" is what the blocks since
-    the last one print; "exits-3" is how a command ends; "slow" blocks are run if asked
-    for, "warns" may warn, and "not-run" needs what a test has not: it is only compiled.
+    Blocks of Python share their names. A block of the class "output" is what the blocks
+    since the last one print, and "exits-3" is how the commands of a block end. Blocks of
+    the class "slow" are run if asked for, and no other needs them; "warns" may warn.
 
     Parameters
     ----------
@@ -70,8 +81,9 @@ def run_page(page, *, slow=False, names=None):
         What it defined.
     """
     names, printed, last = {} if names is None else names, io.StringIO(), None
+    names.setdefault("__name__", "__main__")
     for block in blocks_of(page):
-        if "slow" in block.marks and not slow:
+        if block.reason or ("slow" in block.marks and not slow):
             continue
         if block.language in ("python", "bash") and block.language != last:
             last, printed = block.language, io.StringIO()
@@ -79,15 +91,12 @@ def run_page(page, *, slow=False, names=None):
             if "warns" in block.marks:
                 warnings.simplefilter("ignore")
             if block.language == "python":
-                code = compile(block.code, page.name, "exec")
-                if "not-run" not in block.marks:
-                    exec(code, names)
+                exec(compile(block.code, page.name, "exec"), names)
             elif block.language == "bash":
                 _run_commands(block)
         if "output" in block.marks:
-            checker = doctest.OutputChecker()
             told = printed.getvalue()
-            assert checker.check_output(block.code, told, _SAME), (
+            assert doctest.OutputChecker().check_output(block.code, told, _SAME), (
                 f"{page.name} says\n{block.code}\nand is\n{told}"
             )
             printed = io.StringIO()
@@ -95,11 +104,12 @@ def run_page(page, *, slow=False, names=None):
 
 
 def _run_commands(block):
-    """Run the commands of this package in a block for a terminal, and no others."""
+    """Run commands of this package; what is installed before them is there already."""
     from sklearn_mia.__main__ import main
 
     expected = next((m for m in block.marks if m.startswith("exits-")), "exits-0")
     for line in block.code.replace("\\\n", " ").splitlines():
-        if line.startswith(_COMMAND) and "not-run" not in block.marks:
+        if line and not line.startswith(_INSTALLS):
+            assert line.startswith(_COMMAND), f"cannot be run here: {line}"
             code = main(shlex.split(line, comments=True)[3:])
             assert f"exits-{code}" == expected, f"{line}\nended with {code}"
