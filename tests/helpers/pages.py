@@ -63,8 +63,8 @@ def run_page(page, *, slow=False, names=None):
     """Run the code of a page as a reader would, in the current folder.
 
     Blocks of Python share their names. A block of the class "output" is what the blocks
-    since the last one print, and "exits-3" is how the commands of a block end. Blocks of
-    the class "slow" are run if asked for, and no other needs them; "warns" may warn.
+    since the last one print, and "exits-3" is how the commands of a block end. Blocks
+    of the class "slow" are run if asked for, and no other needs them; "warns" may warn.
 
     Parameters
     ----------
