@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples
 
+from sklearn_mia._links import DocLinkMixin
 from sklearn_mia._warn import warn
 from sklearn_mia.checks import check_probabilities
 from sklearn_mia.hooks import callable_name, cause_of, shown
@@ -63,7 +64,7 @@ class _Answered:
         return answers
 
 
-class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
+class BlackBoxClassifier(DocLinkMixin, ClassifierMixin, BaseEstimator):
     """Attack and audit a model that can only be asked, through a function of yours.
 
     It is a fitted classifier whose answers come from the function, a request to a

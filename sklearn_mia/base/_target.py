@@ -10,6 +10,7 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _num_samples, validate_data
 
+from sklearn_mia._links import DocLinkMixin
 from sklearn_mia.hooks import frozen
 from sklearn_mia.identity import merged_identities, record_ids
 from sklearn_mia.records import Records, check_as_records, check_is_no_items
@@ -104,7 +105,7 @@ class Queries:
             object.__setattr__(self, name, frozen(value))
 
 
-class TargetMixin:
+class TargetMixin(DocLinkMixin):
     """What attacks and signals share: a target by identity, and records."""
 
     _parameter_constraints: dict = {
