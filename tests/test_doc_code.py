@@ -1,95 +1,55 @@
 """The code of the documentation runs, page by page, as a reader would run it."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-import textwrap
 import tomllib
-from pathlib import Path
 
 import pytest
+from helpers.pages import PAGES, blocks_of, name_of, run_page
 
-DOC = Path(__file__).parents[1] / "doc"
-WRITTEN = {"api", "auto_examples", "_build", "_templates", "peers.rst"}
-WRITTEN |= {"sg_execution_times.rst"}
-PAGES = sorted(
-    path for path in DOC.rglob("*.rst") if path.relative_to(DOC).parts[0] not in WRITTEN
-)
-# ".. not run: reason" stands before a block that needs what a test has not.
-BLOCK = re.compile(
-    r"^(?P<indent> *)(?:\.\. not run: (?P<reason>.+)\n\n(?P=indent))?"
-    r"\.\. code-block:: *(?P<language>\S*)\n"
-    r"(?:(?P=indent) +:.*\n)*\n+"
-    r"(?P<code>(?:(?P=indent) {2,}.*\n|\s*\n)+)",
-    flags=re.MULTILINE,
-)
+# Of these another test runs the code, and looks at what it defines.
+RUN_ELSEWHERE = {"guide/write_an_attack"}
+QUICK = [page for page in PAGES if name_of(page) not in RUN_ELSEWHERE]
+SLOW = [page for page in PAGES if any("slow" in b.marks for b in blocks_of(page))]
 
 
-def blocks_of(text):
-    """Language, code, and why it is not run, of each block of a page."""
-    return [
-        (found["language"], textwrap.dedent(found["code"]).strip(), found["reason"])
-        for found in BLOCK.finditer(text + "\n")
-    ]
+def test_a_page_says_in_which_language_its_code_is():
+    for page in PAGES:
+        text, blocks = page.read_text("utf-8"), blocks_of(page)
+        languages = {block.language for block in blocks}
+        assert languages <= {"python", "bash", "text", "json", "toml", "yaml"}, page
+        # No block is overlooked, and none is of another kind.
+        assert len(blocks) == len(re.findall(r"\.\. code-block::", text)), page
+        assert not re.search(r"^ *>>> |^ *\.\. (code|sourcecode)::", text, re.M), page
+        assert not re.search(r"^[^.\n].*::$", text, re.MULTILINE), page
 
 
-def name_of(path):
-    return path.relative_to(DOC).with_suffix("").as_posix()
+def test_what_is_no_program_is_well_formed():
+    for page in PAGES:
+        for block in blocks_of(page):
+            if block.language == "json":
+                json.loads(block.code)
+            elif block.language == "toml":
+                tomllib.loads(block.code)
+            elif block.language == "yaml":
+                pytest.importorskip("yaml").safe_load(block.code)
+            elif block.language == "python" and block.reason:
+                compile(block.code, page.name, "exec")
 
 
-def run_in_shell(code):
-    """Run commands as in a terminal; what is installed by them is there already."""
-    lines = [line.removeprefix("$ ") for line in code.splitlines()]
-    if all(line.startswith("python -m pip install") for line in lines):
-        return
-    lines = [line for line in lines if not line.startswith("python -m pip install")]
-    place = {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    }
-    done = subprocess.run(
-        ["bash", "-c", "\n".join(lines)],
-        env=os.environ | place,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    # 3 and 4 are verdicts: above a limit, or not shown to be below.
-    assert done.returncode in (0, 3, 4), done.stdout + done.stderr
+def run(page, folder, monkeypatch, **options):
+    for package in ("pandas", "pyarrow", "jinja2", "matplotlib", "skops"):
+        pytest.importorskip(package)
+    monkeypatch.chdir(folder)
+    return run_page(page, **options)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_a_page_says_in_which_language_its_code_is(path):
-    text = path.read_text("utf-8")
-    languages = {language for language, _, _ in blocks_of(text)}
-    assert languages <= {"python", "bash", "text", "json", "toml", "yaml"}
-    # No block is overlooked, and none is of another kind.
-    assert len(blocks_of(text)) == len(re.findall(r"\.\. code-block::", text))
-    assert not re.search(r"^ *>>> |^ *\.\. (code|sourcecode)::", text, re.MULTILINE)
-    assert not re.search(r"^[^.\n].*::$", text, re.MULTILINE), "name the language"
-
-
-@pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_what_is_no_program_is_well_formed(path):
-    for language, code, _ in blocks_of(path.read_text("utf-8")):
-        if language == "json":
-            json.loads(code)
-        elif language == "toml":
-            tomllib.loads(code)
-        elif language == "yaml":
-            pytest.importorskip("yaml").safe_load(code)
+@pytest.mark.parametrize("page", QUICK, ids=name_of)
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    run(page, tmp_path, monkeypatch)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_the_code_of_a_page_runs(path, small_examples, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    names = {"__name__": "__main__"}
-    for language, code, reason in blocks_of(path.read_text("utf-8")):
-        if reason:
-            continue
-        if language == "python":
-            exec(compile(code, f"{name_of(path)}.rst", "exec"), names)
-        elif language == "bash":
-            run_in_shell(code)
+@pytest.mark.parametrize("page", SLOW, ids=name_of)
+def test_the_code_of_a_page_that_takes_long_runs(page, tmp_path, monkeypatch):
+    run(page, tmp_path, monkeypatch, slow=True)

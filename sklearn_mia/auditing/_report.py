@@ -14,7 +14,7 @@ from sklearn_mia.auditing._appendix import appendix_of
 from sklearn_mia.auditing._findings import Finding
 from sklearn_mia.auditing._html import in_notebook, render_page
 from sklearn_mia.auditing._json import plain, read_content, text_of
-from sklearn_mia.auditing._judging import parts_of
+from sklearn_mia.auditing._judging import parts_of, passes
 from sklearn_mia.auditing._migration import from_version_1
 from sklearn_mia.auditing._ranking import most_exposed
 from sklearn_mia.auditing._shape import check_shape
@@ -56,6 +56,10 @@ class AuditReport:
     verdicts : dict
         ``"interface"``, who may ask the model, and ``"file"``, who has its file, each
         mapped to a verdict; one of them if the report is about one alone.
+
+    passes : bool
+        Whether the model was shown to be within all limits, for each of `verdicts`.
+        What is undecided, or was not looked at, does not pass.
 
     attacks : list of dict
         The numbers of each attack, strongest first.
@@ -178,6 +182,11 @@ class AuditReport:
     def verdicts(self):
         """The verdict on each access: "file", "interface" or both."""
         return {part["access"]: part["verdict"] for part in parts_of(self._content)}
+
+    @property
+    def passes(self):
+        """Whether the model was shown to be within all limits."""
+        return passes(self._content) == "yes"
 
     @property
     def attacks(self):
