@@ -57,7 +57,6 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "backreferences_dir": "api/examples",
     "doc_module": ("sklearn_mia",),
-    # The order is from one's first audit to what few people need.
     "abort_on_example_error": True,
     "remove_config_comments": True,
     "show_memory": False,
@@ -77,8 +76,11 @@ html_css_files = ["custom.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "github_url": SOURCE_URL,
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "navbar_align": "left",
+    # On a line with the links.
+    "navbar_persistent": [],
+    "navbar_end": ["search-button", "theme-switcher", "navbar-icon-links"],
     "show_prev_next": False,
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],

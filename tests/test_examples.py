@@ -215,6 +215,10 @@ def test_the_file_example(run):
     assert found["strongest attack"]["rounded"] != "LinearReconstructionAttack"
     told = [report.verdict["level"] for report in page["reports"].values()]
     assert told == ["above_limits"] * 3
+    after = estimates(page["after"], "auc")
+    assert after["LinearReconstructionAttack"] < after["RMIA"] < 0.65
+    assert 0 < found["accuracy"]["as trained"] - page["small"].score(X, y) < 0.05
+    assert levels(page["after"]) == {"file": "at_limits"}
 
 
 @pytest.mark.slow
