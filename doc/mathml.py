@@ -1,4 +1,4 @@
-"""Formulas as MathML, which a browser shows without a script and without the network."""
+"""Formulas as MathML, which browsers show without a script and without a network."""
 
 from docutils.nodes import SkipNode
 from latex2mathml.converter import convert

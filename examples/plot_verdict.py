@@ -58,8 +58,8 @@ print(aucs.drop(columns="metric").round(3).to_string(index=False))
 # left side, few false accusations, which an ordinary picture has no room for. The loss
 # alone (``ThresholdAttack``) is of little use there, as the line of guessing shows;
 # attacks that compare the model with others like it recognise half of the members and
-# accuse hardly anybody. The band is the interval of the strongest; where it reaches down
-# to nothing, 500 non-members are too few to show so low a rate.
+# accuse hardly anybody. The band is the interval of the strongest; where it reaches
+# down to nothing, 500 non-members are too few to show so low a rate.
 
 figure = report.plot()
 

@@ -16,6 +16,7 @@ from sklearn_mia._choices import (
     RESPONSE_METHODS,
 )
 from sklearn_mia._interrupt import Stopped, stopped_by_signals
+from sklearn_mia._links import FINDINGS_URL
 from sklearn_mia._views import visible
 from sklearn_mia.auditing import _writing
 from sklearn_mia.auditing._exits import (
@@ -151,7 +152,7 @@ def _parser():
         description="Audit a trained model on a table of its training records and "
         "a table of records of the same kind that it was not trained on. The report "
         "goes to stdout. Rates are fractions (0.01), or percent with the sign (1%).",
-        epilog=_EXIT_CODES,
+        epilog=f"{_EXIT_CODES}\nA page on each finding of a report: {FINDINGS_URL}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("model", type=Path, nargs="?", help=MODEL_FILES)

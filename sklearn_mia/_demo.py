@@ -27,6 +27,10 @@ def run_demo(*, html=None, seed=0, n_jobs=None, timed=False):
 
     timed : bool, default=False
         Whether to tell in the end, on stderr, how long it took.
+
+    Returns
+    -------
+    reports : list of AuditReport
     """
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import RandomForestClassifier
@@ -92,6 +96,7 @@ def run_demo(*, html=None, seed=0, n_jobs=None, timed=False):
         _writing.say(f"\nThe page with pictures is {shown}", stream)
     if timed:
         _writing.say(f"Took {time.monotonic() - started:.0f} s.", sys.stderr)
+    return reports
 
 
 def _in_plain_words(report):
