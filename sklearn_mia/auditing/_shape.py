@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import NamedTuple
 
+from sklearn_mia._choices import ADJACENCIES, VARIED
 from sklearn_mia.auditing._access import ACCESSES
 from sklearn_mia.auditing._findings import SEVERITIES, Finding
 from sklearn_mia.auditing._html import KINDS
@@ -464,6 +465,63 @@ def _by_record_if_grouped(content):
     return all((part["of_records"] is not None) == grouped for part in parts)
 
 
+_CANARIES = Ruled(
+    {
+        "n_included": COUNT,
+        "attack": TEXT,
+        "n_rehearsals": COUNT,
+        "rehearsals": [{"attack": TEXT, "epsilon": NUMBER, "auc": SHARE}],
+        "auc": _PROPORTION,
+        "epsilon": NUMBER,
+        "ceiling": NUMBER,
+        "delta": SHARE,
+        "method": TEXT,
+        "statement": TEXT,
+        "claim": Maybe(NUMBER),
+        "adjacency": _one_of(*ADJACENCIES),
+        "table": _table("kind", "included", "score"),
+    },
+    {
+        "n_included is not the number of those included": lambda v: (
+            v["n_included"] == sum(map(bool, v["table"]["included"]))
+        ),
+    },
+)
+
+_SAME_RECORDS = {
+    "attack": TEXT,
+    "fpr": SHARE,
+    "stability": {
+        "spearman": Maybe(NUMBER),
+        "least": Maybe(NUMBER),
+        "top": Maybe(SHARE),
+        "n_top": Maybe(COUNT),
+    },
+    "shares": Maybe(
+        {"mean": SHARE, "every": Maybe(SHARE), "any": Maybe(SHARE), "n": COUNT}
+    ),
+    "n_equal": COUNT,
+    "calibrated": Maybe([Ruled(_OVER_MODELS.shape | {"metric": TEXT}, _OVER_MODELS.rules)]),
+    "together": Maybe([{"attack": TEXT, "auc": _PROPORTION}]),
+}
+
+
+def _is_of_one_kind(content):
+    """Whether it is about canaries, or about models one by one, and not both."""
+    parts = [bool(content[name]) for name in ("summary", "targets")]
+    is_of_models = content["canaries"] is None
+    return parts == [is_of_models] * 2 and (
+        is_of_models or content["same_records"] is None
+    )
+
+
+def _over_seeds_if_so(content):
+    same = content["same_records"]
+    if same is None:
+        return content["vary"] == "data"
+    return (same["together"] is None) == (content["vary"] == "data")
+
+
 RECIPE = Ruled(
     {
         "schema": TEXT,
@@ -501,18 +559,27 @@ RECIPE = Ruled(
                 "of_records": Maybe(MAPPING),
             }
         ],
+        "vary": _one_of(*VARIED),
+        "same_records": Maybe(_SAME_RECORDS),
+        "canaries": Maybe(_CANARIES),
         "provenance": _PROVENANCE,
         "remarks": [TEXT],
     },
     {
+        "there is neither a model nor a canary, or there are both": _is_of_one_kind,
+        "what is over seeds does not go with vary": _over_seeds_if_so,
         "there is no attack": lambda v: bool(v["attacks"]),
-        "there are fewer than two models": lambda v: len(v["targets"]) > 1,
+        "there are fewer than two models": lambda v: (
+            v["canaries"] is not None or len(v["targets"]) > 1
+        ),
         "n_targets is not the number of targets": lambda v: (
             v["n_targets"] == len(v["targets"])
         ),
         "confidence is 0 or 1": lambda v: 0 < v["confidence"] < 1,
         "fprs is empty": lambda v: bool(v["fprs"]),
-        "summary lacks an attack or metric": _has_each_row,
+        "summary lacks an attack or metric": lambda v: (
+            v["canaries"] is not None or _has_each_row(v)
+        ),
         "a model lacks a metric of an attack": _has_each_metric("attacks"),
         "a model lacks a metric by record": _has_each_metric("of_records"),
         "what is by record does not go with unit": _by_record_if_grouped,
