@@ -35,6 +35,7 @@ _HOMES = {
         "compare_reports",
         "compare_with_baseline",
         "default_attacks",
+        "make_canaries",
     ),
     "black_box": ("BlackBoxClassifier",),
     "equations": (
@@ -123,6 +124,7 @@ if TYPE_CHECKING:
         compare_reports,
         compare_with_baseline,
         default_attacks,
+        make_canaries,
     )
     from sklearn_mia.black_box import BlackBoxClassifier  # noqa: F401
     from sklearn_mia.equations import round_values, strip_counts  # noqa: F401

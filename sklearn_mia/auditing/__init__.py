@@ -8,6 +8,7 @@ _HOMES = {
     "_answers_alone": ("audit_predictions",),
     "_audit": ("audit",),
     "_baseline": ("compare_with_baseline",),
+    "_canaries": ("make_canaries",),
     "_changes": (
         "ReportChanges",
         "compare_reports",
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sklearn_mia.auditing._answers_alone import audit_predictions  # noqa: F401
     from sklearn_mia.auditing._audit import audit  # noqa: F401
     from sklearn_mia.auditing._baseline import compare_with_baseline  # noqa: F401
+    from sklearn_mia.auditing._canaries import make_canaries  # noqa: F401
     from sklearn_mia.auditing._changes import ReportChanges, compare_reports  # noqa: F401
     from sklearn_mia.auditing._display import (  # noqa: F401
         MembershipRocDisplay,

@@ -114,7 +114,9 @@ def make_of_kinds(X, y, n, kind, random_state):
     other_labels = _labels_of(labels)
     known = record_ids(X, labels, item_shape=one_shape(X))
     parts, rows, told = None, [], []
-    for which, share in zip(kinds, np.array_split(np.arange(n), len(kinds)), strict=True):
+    for which, share in zip(
+        kinds, np.array_split(np.arange(n), len(kinds)), strict=True
+    ):
         if not len(share):
             continue
         made, chosen, known = _different(
@@ -167,8 +169,8 @@ def _different(which, X, labels, other_labels, n, known, generator):
         if n_found == n:
             return found, np.concatenate(chosen), known
     raise ValueError(
-        f"Of the records of X only {n_found} different canaries of the kind {which!r} "
-        f"could be made; expected n={n} or its share. Pass a smaller n, or another kind."
+        f"Only {n_found} of {n} different canaries of the kind {which!r} could be made "
+        "of the records of X. Pass a smaller n, or another kind."
     )
 
 

@@ -116,8 +116,8 @@ def canaries_of(X, y, canaries, seed):
     equal = count_duplicates(record_ids(made, labels, item_shape=one_shape(made)))
     if equal:
         raise ValueError(
-            f"{equal} of {n} canaries equal an earlier one, whose coin they would tell; "
-            "expected different ones. Leave them out."
+            f"{equal} of {n} canaries equal an earlier one, whose coin they would "
+            "tell; expected different ones. Leave them out."
         )
     return made, labels, ["given"] * n
 
@@ -244,7 +244,9 @@ def audit_canaries(
         "table": {
             "kind": kinds,
             "included": is_in.tolist(),
-            "score": [float(s) if u else None for s, u in zip(scores, used, strict=True)],
+            "score": [
+                float(s) if u else None for s, u in zip(scores, used, strict=True)
+            ],
         },
     }, told
 
@@ -299,5 +301,7 @@ def _strengths(judged, is_in, delta, settings):
 
 def _strongest(rehearsals):
     """The attack of the largest mean bound, of equal ones that of the largest AUC."""
-    means = {name: np.mean([r[name] for r in rehearsals], axis=0) for name in rehearsals[0]}
+    means = {
+        name: np.mean([r[name] for r in rehearsals], axis=0) for name in rehearsals[0]
+    }
     return max(means, key=lambda name: tuple(means[name]))

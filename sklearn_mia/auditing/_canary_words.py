@@ -108,9 +108,9 @@ def conditions_of(content):
         "report, and were used for nothing else: canaries, attack and reference models "
         "do not depend on them.",
         f"Neighbours in the sense of differential privacy differ {neighbours}",
-        "The claim is about all possible records. One that is limited to records within "
-        "bounds, which the procedure does not see to itself, is not about canaries "
-        "beyond them: make your own.",
+        "The claim is about all possible records. One that is limited to records "
+        "within bounds, which the procedure does not see to itself, is not about "
+        "canaries beyond them: make your own.",
     ]
 
 
@@ -122,6 +122,40 @@ def scope_of(content):
         "may show more. The canaries are trained on to be found again: give this model "
         "to nobody."
     ]
+
+
+def kinds_of(found):
+    """One row a kind of canaries: how many, and what the attack says of them.
+
+    Parameters
+    ----------
+    found : dict
+        What a report has under "canaries".
+
+    Returns
+    -------
+    rows : list of dict
+    """
+    columns = found["table"]
+    table = list(zip(*(columns[c] for c in ("kind", "included", "score")), strict=True))
+    rows = []
+    for kind in dict.fromkeys(columns["kind"]):
+        own = [(is_in, score) for of, is_in, score in table if of == kind]
+        rows.append(
+            {
+                "kind": kind,
+                "n": len(own),
+                "n_included": sum(is_in for is_in, _ in own),
+                "score_in": _mean([s for is_in, s in own if is_in]),
+                "score_out": _mean([s for is_in, s in own if not is_in]),
+            }
+        )
+    return rows
+
+
+def _mean(scores):
+    known = [score for score in scores if score is not None]
+    return sum(known) / len(known) if known else None
 
 
 def short_lines(content):

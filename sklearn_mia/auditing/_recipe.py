@@ -25,7 +25,11 @@ from sklearn_mia.auditing._recipe_report import (
     SCHEMA_VERSION,
     RecipeReport,
 )
-from sklearn_mia.auditing._recipe_summary import metrics_of, of_these_records, summary_of
+from sklearn_mia.auditing._recipe_summary import (
+    metrics_of,
+    of_these_records,
+    summary_of,
+)
 from sklearn_mia.auditing._recipe_target import attacked
 from sklearn_mia.auditing._run import record_rows
 from sklearn_mia.auditing._settings import Settings
@@ -342,7 +346,9 @@ def _check_plan(n_targets, vary, canaries, groups):
             f"{' or '.join(map(repr, VARIED))}."
         )
     if canaries is None:
-        return check_count(N_TARGETS if n_targets is None else n_targets, "n_targets", 2)
+        return check_count(
+            N_TARGETS if n_targets is None else n_targets, "n_targets", 2
+        )
     given = {"n_targets": n_targets is not None, "vary": vary != VARIED[0]}
     given["groups"] = groups is not None
     for name, is_given in given.items():

@@ -140,9 +140,11 @@ def of_these_records(summary, said, vary, fprs, confidence, nouns):
             for name, values in scores.items()
         ]
     elif len(said) >= FEWEST_TO_CALIBRATE:
-        told["calibrated"] = _calibrated(
-            members, scores[lead], fprs, confidence, nouns
-        )
+        told["calibrated"] = [
+            {"attack": name} | row
+            for name, values in scores.items()
+            for row in _calibrated(members, values, fprs, confidence, nouns)
+        ]
     table = {
         "id": list(said[0]["names"]),
         **records_told(members, scores[lead], found),

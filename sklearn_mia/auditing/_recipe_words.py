@@ -146,8 +146,8 @@ def _of_same_records(content, nouns):
     n_models, stable, told = content["n_targets"], same["stability"], []
     if same["n_equal"] == n_models - 1 and content["vary"] == "seed":
         told.append(
-            "All models answered alike: the seed changes nothing in this procedure, and "
-            "the intervals over models say nothing."
+            "All models answered alike: the seed changes nothing in this procedure, "
+            "and the intervals over models say nothing."
         )
     elif stable["spearman"] is not None:
         told.append(
@@ -209,8 +209,8 @@ def how_told(content):
         else f"all on one random half of the {records}, each with its own seed"
     )
     return (
-        f"{content['n_targets']} models were trained in the same way, {half}, and {attacks} had to tell for each model which "
-        f"{nouns.many} it was trained on."
+        f"{content['n_targets']} models were trained in the same way, {half}, and "
+        f"{attacks} had to tell for each model which {nouns.many} it was trained on."
     )
 
 
@@ -295,20 +295,20 @@ def _calibrated_lines(content):
     same = content["same_records"]
     if same is None or same["calibrated"] is None:
         return []
-    row = {"attack": same["attack"]}
     return [
         "",
         wrapped(calibrated_told(content)),
         "",
-        *(_line(row | values, values) for values in same["calibrated"]),
+        *(_line(row, row) for row in same["calibrated"]),
     ]
 
 
 def calibrated_told(content):
     """What the rates are of records that are compared with themselves."""
+    nouns = Nouns(**content["nouns"])
     return (
-        "Each of them compared with its own scores in the models without it, as "
-        "someone can who trains as many:"
+        f"Each of the {nouns.many} compared with its own scores in the models without "
+        "it, as someone can who trains as many"
     )
 
 

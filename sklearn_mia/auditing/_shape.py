@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import NamedTuple
 
-from sklearn_mia._choices import ADJACENCIES, VARIED
 from sklearn_mia.auditing._access import ACCESSES
 from sklearn_mia.auditing._findings import SEVERITIES, Finding
 from sklearn_mia.auditing._html import KINDS
@@ -56,7 +55,7 @@ def _is_limit(value):
         return False
 
 
-def _one_of(*values):
+def one_of(*values):
     return Kind("one of " + ", ".join(map(repr, values)), lambda v: v in values)
 
 
@@ -74,14 +73,14 @@ def _same_length(*names):
     return lambda v: len({len(v[name]) for name in names}) == 1
 
 
-_VERSIONS = {"sklearn_mia": TEXT, "scikit-learn": TEXT, "numpy": TEXT}
+VERSIONS = {"sklearn_mia": TEXT, "scikit-learn": TEXT, "numpy": TEXT}
 
-_NOUNS = Ruled(
+NOUNS = Ruled(
     dict.fromkeys(Nouns._fields, TEXT),
     {"there is another key": lambda v: set(v) == set(Nouns._fields)},
 )
 
-_SIDES = {"n_members": COUNT, "n_nonmembers": COUNT}
+SIDES = {"n_members": COUNT, "n_nonmembers": COUNT}
 
 _INTERVAL = Ruled(
     {
@@ -95,7 +94,7 @@ _INTERVAL = Ruled(
     {"one end is null": lambda v: (v["low"] is None) == (v["high"] is None)},
 )
 
-_PROPORTION = Ruled(
+PROPORTION = Ruled(
     _INTERVAL.shape | {"estimate": SHARE, "low": Maybe(SHARE), "high": Maybe(SHARE)},
     _INTERVAL.rules
     | {"the ends are exchanged": lambda v: v["low"] is None or v["low"] <= v["high"]},
@@ -109,11 +108,11 @@ _RATE = {
     "next_tpr": SHARE,
     "least": Maybe(SHARE),
     "most": Maybe(SHARE),
-    "by_lot": Maybe(_PROPORTION),
-    "tpr": _PROPORTION,
+    "by_lot": Maybe(PROPORTION),
+    "tpr": PROPORTION,
     "n_found": COUNT,
     "n_false_alarms": COUNT,
-    "fpr": _PROPORTION,
+    "fpr": PROPORTION,
 }
 
 _ROC = Ruled(
@@ -149,9 +148,9 @@ _ATTACK = {
     "description": TEXT,
     "explanation": TEXT,
     "note": TEXT,
-    **_SIDES,
+    **SIDES,
     "p_corrected": SHARE,
-    "auc": _PROPORTION,
+    "auc": PROPORTION,
     "advantage": _INTERVAL,
     "tpr_at_fpr": [_RATE | {"ppv": Maybe(SHARE)}],
     "epsilon": {"low": NUMBER, "statement": TEXT},
@@ -159,8 +158,8 @@ _ATTACK = {
     "distribution": _DISTRIBUTION,
     "of_records": Maybe(
         {
-            **_SIDES,
-            "auc": _PROPORTION,
+            **SIDES,
+            "auc": PROPORTION,
             "tpr_at_fpr": [{"max_fpr": SHARE, "tpr": Maybe(SHARE)}],
         }
     ),
@@ -171,7 +170,7 @@ _LIMIT = {
     "value": SHARE,
     "attack": Maybe(TEXT),
     "interval": Maybe(_INTERVAL),
-    "outcome": _one_of(*OUTCOMES),
+    "outcome": one_of(*OUTCOMES),
     "times": Maybe(NUMBER),
     "note": TEXT,
 }
@@ -198,14 +197,14 @@ _SLICE = Ruled(
     {
         "slice": TEXT,
         "value": TEXT,
-        **_SIDES,
+        **SIDES,
         "attack": Maybe(TEXT),
-        "auc": Maybe(_PROPORTION),
+        "auc": Maybe(PROPORTION),
         "p_corrected": Maybe(SHARE),
-        "reversed": Maybe({"attack": TEXT, "auc": _PROPORTION}),
+        "reversed": Maybe({"attack": TEXT, "auc": PROPORTION}),
         "limits": [_LIMIT],
         "difference": Maybe(_DIFFERENCE),
-        "outcome": Maybe(_one_of(*OUTCOMES)),
+        "outcome": Maybe(one_of(*OUTCOMES)),
         "note": TEXT,
     },
     {
@@ -217,14 +216,14 @@ _SLICE = Ruled(
 
 # What is said of an attacker who holds one thing, and what is beside it.
 _PART = {
-    "access": _one_of(*ACCESSES),
+    "access": one_of(*ACCESSES),
     "tested": FLAG,
     "verdict": Ruled(
         {
-            "level": _one_of(*LEVELS),
+            "level": one_of(*LEVELS),
             "title": TEXT,
             "sentences": [TEXT],
-            "kinds": [_one_of(*KINDS)],
+            "kinds": [one_of(*KINDS)],
         },
         {"sentences and kinds differ in length": _same_length("sentences", "kinds")},
     ),
@@ -232,7 +231,7 @@ _PART = {
         "attack": TEXT,
         "n_attacks": COUNT,
         "n_nonmembers": COUNT,
-        "auc": _PROPORTION,
+        "auc": PROPORTION,
         "rate": _RATE,
     },
     "limits": [_LIMIT],
@@ -262,7 +261,7 @@ _STORED = {
     ],
     "structure": [{"name": TEXT, "value": NUMBER, "is_risk": FLAG, "text": TEXT}],
     "refit": Maybe(TEXT),
-    "stripped": Maybe({"auc": _PROPORTION, "rate": _RATE}),
+    "stripped": Maybe({"auc": PROPORTION, "rate": _RATE}),
     "rounded": Maybe(
         [
             {
@@ -270,16 +269,16 @@ _STORED = {
                 "largest_change": SHARE,
                 "accuracy": SHARE,
                 "accuracy_before": SHARE,
-                "auc": _PROPORTION,
+                "auc": PROPORTION,
                 "rate": _RATE,
             }
         ]
     ),
-    "held": Maybe([{"share": SHARE, **_SIDES, "auc": _PROPORTION, "rate": _RATE}]),
+    "held": Maybe([{"share": SHARE, **SIDES, "auc": PROPORTION, "rate": _RATE}]),
 }
 
 _BASELINE = {
-    "outcome": _one_of(*COMPARED),
+    "outcome": one_of(*COMPARED),
     "title": TEXT,
     "sentences": [TEXT],
     "model": TEXT,
@@ -294,7 +293,7 @@ _BASELINE = {
             "now": Maybe(SHARE),
             "then": Maybe(SHARE),
             "difference": Maybe(_INTERVAL),
-            "outcome": _one_of(*CHANGES),
+            "outcome": one_of(*CHANGES),
             "note": TEXT,
         }
     ],
@@ -302,7 +301,7 @@ _BASELINE = {
 
 _FINDING = Ruled(
     {f.name: TEXT for f in fields(Finding)}
-    | {"severity": _one_of(*SEVERITIES), "numbers": MAPPING},
+    | {"severity": one_of(*SEVERITIES), "numbers": MAPPING},
     {
         "there is another key": lambda v: set(v) == {f.name for f in fields(Finding)},
     },
@@ -318,10 +317,10 @@ _FILE = {
 }
 
 
-_PROVENANCE = {"files": Each(_FILE), "command": Maybe(TEXT), "notes": Each(TEXT)}
+PROVENANCE = {"files": Each(_FILE), "command": Maybe(TEXT), "notes": Each(TEXT)}
 
 
-def _table(*names):
+def table_of(*names):
     return Ruled(
         dict.fromkeys(names, LIST),
         {
@@ -331,8 +330,8 @@ def _table(*names):
     )
 
 
-_RECORDS = _table("id", "member", "risk", "risk_rank")
-_GROUPS = _table("key", "member", "n_records", "risk", "risk_rank")
+_RECORDS = table_of("id", "member", "risk", "risk_rank")
+_GROUPS = table_of("key", "member", "n_records", "risk", "risk_rank")
 
 
 def _has_scores(table):
@@ -347,12 +346,12 @@ def _has_scores(table):
 
 _CONTENT = {
     "created": TEXT,
-    "versions": _VERSIONS,
+    "versions": VERSIONS,
     "model": {**_TEXTS_OF_MODEL, "queries": Maybe(_QUERIES)},
-    "provenance": _PROVENANCE,
+    "provenance": PROVENANCE,
     "data": {
-        "unit": _one_of("record", "group"),
-        **_SIDES,
+        "unit": one_of("record", "group"),
+        **SIDES,
         "n_mixed": COUNT,
         "n_member_records": COUNT,
         "n_nonmember_records": COUNT,
@@ -362,7 +361,7 @@ _CONTENT = {
         "accuracy_nonmembers": Maybe(SHARE),
         "n_dropped": COUNT,
     },
-    "nouns": _NOUNS,
+    "nouns": NOUNS,
     "settings": {"confidence": SHARE, "prior": SHARE, "seed": COUNT},
     **_PART,
     "beside": Maybe(_PART),
@@ -384,9 +383,9 @@ _CONTENT = {
         [
             {
                 "n_records": TEXT,
-                **_SIDES,
-                "tpr": Maybe(_PROPORTION),
-                "fpr": Maybe(_PROPORTION),
+                **SIDES,
+                "tpr": Maybe(PROPORTION),
+                "fpr": Maybe(PROPORTION),
             }
         ]
     ),
@@ -394,9 +393,9 @@ _CONTENT = {
     "risky_settings": [
         {"setting": TEXT, "text": TEXT, "instead": TEXT, "measured": Maybe(TEXT)}
     ],
-    "labels_only": Maybe(_PROPORTION),
+    "labels_only": Maybe(PROPORTION),
     "next_steps": [
-        {"access": Maybe(_one_of(*ACCESSES)), "text": TEXT, "measured": Maybe(TEXT)}
+        {"access": Maybe(one_of(*ACCESSES)), "text": TEXT, "measured": Maybe(TEXT)}
     ],
     "baseline": Maybe(_BASELINE),
 }
@@ -412,177 +411,6 @@ REPORT = Ruled(
     {
         f"scores of an attack are missing from {table}": _has_scores(table)
         for table in ("records", "groups")
-    },
-)
-
-_OVER_MODELS = Ruled(
-    {"mean": Maybe(SHARE), "low": Maybe(SHARE), "high": Maybe(SHARE), "note": TEXT},
-    {
-        "mean and ends are not null together": lambda v: (
-            len({v[name] is None for name in ("mean", "low", "high")}) == 1
-        )
-    },
-)
-
-
-def _metrics_of(content):
-    """Metrics of each attack in a report on a procedure, in order."""
-    return ["auc", *(f"tpr@fpr={fpr:g}" for fpr in content["fprs"])]
-
-
-def _names_of(content):
-    return {attack["name"] for attack in content["attacks"]}
-
-
-def _has_each_row(content):
-    """Whether the summary has each attack once, with all metrics in order."""
-    found = {}
-    for row in content["summary"]:
-        found.setdefault(row["attack"], []).append(row["metric"])
-    return found == dict.fromkeys(_names_of(content), _metrics_of(content))
-
-
-def _has_each_metric(part):
-    """Whether all models have all metrics of each attack, as single numbers."""
-
-    def holds(content):
-        tables = [t[part] for t in content["targets"] if t[part] is not None]
-        rows = [row for table in tables for row in table.values()]
-        return (
-            all(set(table) == _names_of(content) for table in tables)
-            and all(isinstance(row, dict) for row in rows)
-            and all(list(row) == _metrics_of(content) for row in rows)
-            and all(v is None or SHARE.holds(v) for row in rows for v in row.values())
-            and all(row["auc"] is not None for row in rows)
-        )
-
-    return holds
-
-
-def _by_record_if_grouped(content):
-    parts = [*content["summary"], *content["targets"]]
-    grouped = content["unit"] == "group"
-    return all((part["of_records"] is not None) == grouped for part in parts)
-
-
-_CANARIES = Ruled(
-    {
-        "n_included": COUNT,
-        "attack": TEXT,
-        "n_rehearsals": COUNT,
-        "rehearsals": [{"attack": TEXT, "epsilon": NUMBER, "auc": SHARE}],
-        "auc": _PROPORTION,
-        "epsilon": NUMBER,
-        "ceiling": NUMBER,
-        "delta": SHARE,
-        "method": TEXT,
-        "statement": TEXT,
-        "claim": Maybe(NUMBER),
-        "adjacency": _one_of(*ADJACENCIES),
-        "table": _table("kind", "included", "score"),
-    },
-    {
-        "n_included is not the number of those included": lambda v: (
-            v["n_included"] == sum(map(bool, v["table"]["included"]))
-        ),
-    },
-)
-
-_SAME_RECORDS = {
-    "attack": TEXT,
-    "fpr": SHARE,
-    "stability": {
-        "spearman": Maybe(NUMBER),
-        "least": Maybe(NUMBER),
-        "top": Maybe(SHARE),
-        "n_top": Maybe(COUNT),
-    },
-    "shares": Maybe(
-        {"mean": SHARE, "every": Maybe(SHARE), "any": Maybe(SHARE), "n": COUNT}
-    ),
-    "n_equal": COUNT,
-    "calibrated": Maybe([Ruled(_OVER_MODELS.shape | {"metric": TEXT}, _OVER_MODELS.rules)]),
-    "together": Maybe([{"attack": TEXT, "auc": _PROPORTION}]),
-}
-
-
-def _is_of_one_kind(content):
-    """Whether it is about canaries, or about models one by one, and not both."""
-    parts = [bool(content[name]) for name in ("summary", "targets")]
-    is_of_models = content["canaries"] is None
-    return parts == [is_of_models] * 2 and (
-        is_of_models or content["same_records"] is None
-    )
-
-
-def _over_seeds_if_so(content):
-    same = content["same_records"]
-    if same is None:
-        return content["vary"] == "data"
-    return (same["together"] is None) == (content["vary"] == "data")
-
-
-RECIPE = Ruled(
-    {
-        "schema": TEXT,
-        "schema_version": COUNT,
-        "created": TEXT,
-        "versions": _VERSIONS,
-        "name": TEXT,
-        "recipe": TEXT,
-        "n_targets": COUNT,
-        "confidence": SHARE,
-        "fprs": [SHARE],
-        "seed": COUNT,
-        "unit": _one_of("record", "group"),
-        "nouns": _NOUNS,
-        "n_records": COUNT,
-        "attacks": [{"name": TEXT, "description": TEXT, "access": _one_of(*ACCESSES)}],
-        "summary": [
-            Ruled(
-                _OVER_MODELS.shape
-                | {"attack": TEXT, "metric": TEXT, "of_records": Maybe(_OVER_MODELS)},
-                _OVER_MODELS.rules
-                | {
-                    "the AUC is null": lambda v: (
-                        v["metric"] != "auc" or v["mean"] is not None
-                    )
-                },
-            )
-        ],
-        "targets": [
-            {
-                "accuracy_members": Maybe(SHARE),
-                "accuracy_nonmembers": Maybe(SHARE),
-                **_SIDES,
-                "attacks": MAPPING,
-                "of_records": Maybe(MAPPING),
-            }
-        ],
-        "vary": _one_of(*VARIED),
-        "same_records": Maybe(_SAME_RECORDS),
-        "canaries": Maybe(_CANARIES),
-        "provenance": _PROVENANCE,
-        "remarks": [TEXT],
-    },
-    {
-        "there is neither a model nor a canary, or there are both": _is_of_one_kind,
-        "what is over seeds does not go with vary": _over_seeds_if_so,
-        "there is no attack": lambda v: bool(v["attacks"]),
-        "there are fewer than two models": lambda v: (
-            v["canaries"] is not None or len(v["targets"]) > 1
-        ),
-        "n_targets is not the number of targets": lambda v: (
-            v["n_targets"] == len(v["targets"])
-        ),
-        "confidence is 0 or 1": lambda v: 0 < v["confidence"] < 1,
-        "fprs is empty": lambda v: bool(v["fprs"]),
-        "summary lacks an attack or metric": lambda v: (
-            v["canaries"] is not None or _has_each_row(v)
-        ),
-        "a model lacks a metric of an attack": _has_each_metric("attacks"),
-        "a model lacks a metric by record": _has_each_metric("of_records"),
-        "what is by record does not go with unit": _by_record_if_grouped,
     },
 )
 
