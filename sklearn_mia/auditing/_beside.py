@@ -69,6 +69,10 @@ class TrainedBeside(MetaEstimatorMixin, BaseEstimator):
             )
         return getattr(self.estimator_, name)
 
+    def __repr__(self):
+        # No record is told.
+        return repr(self.estimator)
+
     def __sklearn_clone__(self):
         return type(self)(clone(self.estimator), self.X, self.y, self.places)
 

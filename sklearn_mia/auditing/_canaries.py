@@ -2,7 +2,6 @@
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
 from sklearn_mia._choices import CANARIES
@@ -15,6 +14,8 @@ from sklearn_mia.records import as_labels
 from sklearn_mia.tables import stack_tables, take
 
 _ROUNDS = 8
+# Numbers of more different values are values to predict, or as good as that.
+_MOST_CLASSES = 32
 
 
 def make_canaries(X, y, n, *, kind=CANARIES, random_state=None):
@@ -24,8 +25,8 @@ def make_canaries(X, y, n, *, kind=CANARIES, random_state=None):
     of its own. What they look like does not decide whether a bound on epsilon holds,
     only how large it is.
 
-    - "flipped": records of the table with another label; of values to predict the one
-      as far from the other end.
+    - "flipped": records of the table with another label; of more than 32 numbers, which
+      are values to predict, the one as far from the other end.
     - "rare": combinations that nobody has. Each column on its own gives one of its
       rarest values, or of its outermost numbers; a document has rare words, an array
       cells of other arrays, a dictionary values of others. The label is any.
@@ -42,7 +43,7 @@ def make_canaries(X, y, n, *, kind=CANARIES, random_state=None):
         Records, or documents, images and the like.
 
     y : array-like of shape (n_records,)
-        Their labels, or values to predict.
+        Their labels.
 
     n : int
         Canaries to make. They differ from each other and from all records.
@@ -176,7 +177,6 @@ def _different(which, X, labels, other_labels, n, known, generator):
 
 def _labels_of(labels):
     """Function that gives for rows others, the labels of which they shall have."""
-    kind = type_of_target(labels, input_name="y")
     values = labels.astype(str) if labels.dtype == object else labels
     unique, first, codes = np.unique(values, return_index=True, return_inverse=True)
     if len(unique) < 2:
@@ -184,7 +184,7 @@ def _labels_of(labels):
             f"y has the single label {labels[0]!r}; expected at least two, one of them "
             "wrong for each canary."
         )
-    if kind.startswith("continuous"):
+    if labels.dtype.kind in "iuf" and len(unique) > _MOST_CLASSES:
         order = np.argsort(labels, kind="stable")
         mirrored = np.empty(len(labels), dtype=int)
         mirrored[order] = order[::-1]
