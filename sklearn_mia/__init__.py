@@ -24,6 +24,7 @@ _HOMES = {
     "auditing": (
         "AuditReport",
         "Finding",
+        "MembershipCheck",
         "MembershipRocDisplay",
         "RecipeReport",
         "RecordRiskDisplay",
@@ -113,6 +114,7 @@ if TYPE_CHECKING:
     from sklearn_mia.auditing import (  # noqa: F401
         AuditReport,
         Finding,
+        MembershipCheck,
         MembershipRocDisplay,
         RecipeReport,
         RecordRiskDisplay,

@@ -23,6 +23,7 @@ _HOMES = {
     "_recipe_report": ("RecipeReport",),
     "_report": ("AuditReport",),
     "_run": ("default_attacks",),
+    "_skore": ("MembershipCheck",),
 }
 
 if TYPE_CHECKING:
@@ -41,5 +42,6 @@ if TYPE_CHECKING:
     from sklearn_mia.auditing._recipe_report import RecipeReport  # noqa: F401
     from sklearn_mia.auditing._report import AuditReport  # noqa: F401
     from sklearn_mia.auditing._run import default_attacks  # noqa: F401
+    from sklearn_mia.auditing._skore import MembershipCheck  # noqa: F401
 else:
     __all__, __getattr__, __dir__ = lazily(__name__, _HOMES)
