@@ -9,8 +9,15 @@ from scipy.optimize import brentq
 from scipy.special import log_softmax
 from scipy.stats import norm
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import load_digits
+from sklearn.kernel_approximation import RBFSampler
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_random_state
+
+from sklearn_mia.identity import mix, record_ids
+
+# A claim of epsilon = 1 at a delta far below one over the number of records.
+DELTA = 1e-6
 
 
 def clipped(X, length=1.0):
@@ -30,6 +37,9 @@ def delta_of(epsilon, mu):
 def mu_of(epsilon, delta):
     """The mu of the Gaussian mechanism that is exactly (epsilon, delta)-DP."""
     return brentq(lambda mu: delta_of(epsilon, mu) - delta, 1e-3, 50)
+
+
+MU = mu_of(1.0, DELTA)
 
 
 class _Linear(ClassifierMixin, BaseEstimator):
@@ -92,7 +102,7 @@ class NoisyGradient(_Linear):
 
     def __init__(
         self,
-        mu=1.0,
+        mu=MU,
         n_steps=10,
         rate=0.001,
         noise=True,
@@ -124,3 +134,56 @@ class NoisyGradient(_Linear):
                 step += generator.normal(scale=sigma, size=step.shape)
             self.coef_ = self.coef_ + self.rate * step
         return self
+
+
+class RandomisedResponse(ClassifierMixin, BaseEstimator):
+    """Tells for any record with any label whether it was trained on, or lies.
+
+    Each of these bits is true with the odds exp(epsilon), by a lot of its own. One
+    record decides about one bit, so that this is (epsilon, 0)-DP and for no smaller
+    epsilon.
+    """
+
+    def __init__(self, epsilon=1.0, random_state=None):
+        self.epsilon = epsilon
+        self.random_state = random_state
+
+    def fit(self, X, y):
+        seeds = check_random_state(self.random_state)
+        self.seed_ = np.uint64(seeds.randint(2**31))
+        self.classes_ = np.unique(y)
+        self.known_ = record_ids(X, np.asarray(y))
+        return self
+
+    def predict_proba(self, X):
+        bits = []
+        for label in self.classes_:
+            ids = record_ids(X, np.full(len(X), label))
+            lot = mix(mix(ids) ^ self.seed_) / 2.0**64
+            lies = lot < 1 / (1 + np.exp(self.epsilon))
+            bits.append(np.isin(ids, self.known_) ^ lies)
+        weights = np.where(np.column_stack(bits), 0.9, 0.1)
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+# By what is claimed: epsilon = 1 at a delta; and what breaks it.
+CORRECT = {
+    "output perturbation": (OutputPerturbation(), 0.0),
+    "noisy gradients": (NoisyGradient(), DELTA),
+}
+BROKEN = {
+    "output perturbation, noise left out": (OutputPerturbation(noise=False), 0.0),
+    "noisy gradients, noise left out": (NoisyGradient(noise=False), DELTA),
+    "noisy gradients, clipping left out": (NoisyGradient(clipping=False), DELTA),
+}
+
+
+def waves(n_records=500):
+    """Digits as 300 waves, all of length 7: more numbers than the canaries share."""
+    X, y = load_digits(return_X_y=True)
+    sampler = RBFSampler(gamma=0.2, n_components=300, random_state=0)
+    made = sampler.fit_transform(X[:n_records] / 16)
+    return 7 * made / np.linalg.norm(made, axis=1, keepdims=True), y[:n_records]
