@@ -98,7 +98,7 @@ def conditions_of(content):
     found = content["canaries"]
     neighbours = (
         "in one record that is there or not. A claim about one record that is "
-        "replaced by another is another claim: adjacency='replace'."
+        'replaced by another is another claim: the adjacency "replace".'
         if found["adjacency"] == "add"
         else "in one record, in the place of which there is another."
     )

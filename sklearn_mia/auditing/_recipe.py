@@ -354,9 +354,8 @@ def _check_plan(n_targets, vary, canaries, groups):
     for name, is_given in given.items():
         if is_given:
             raise ValueError(
-                f"canaries are found in a single model, each by itself, and {name} is "
-                "for several models or many records of one person. Leave it out, or "
-                "call audit_recipe once for each."
+                f"canaries are found in a single model, each by itself; {name} is for "
+                "several models, or for many records of one person. Leave it out."
             )
     return 1
 

@@ -185,7 +185,7 @@ def scope_of(content):
         told = [
             "The numbers are about the procedure on this very half of the table, "
             "trained again and again; the intervals over models leave chance among "
-            "records out. On another half others are at risk (vary='data')."
+            "records out. On another half others are at risk."
         ]
     if all(attack["access"] == "interface" for attack in content["attacks"]):
         told.append(
