@@ -238,11 +238,18 @@ def the_error(capsys, status):
             ["--group=housing", "--drop=person"],
             "The column of --group has 3 groups",
         ),
-        (["--id=person", "--canaries=9"], "--canaries 9 is not a count; expected an "),
-        (["--id=person", "--epsilon=1"], "--epsilon 1.0 is of a claim that only "),
+        (
+            ["--id=person", "--canaries=9"],
+            "--canaries 9 is not a count; expected an integer >= 50.",
+        ),
+        (
+            ["--id=person", "--epsilon=1"],
+            "--epsilon 1.0 is of a claim that only canaries can contradict; pass "
+            "--canaries 1000 with it.",
+        ),
         (
             ["--id=person", "--canaries=60", "--n-targets=3"],
-            "canaries are found in a single model, each by itself, and ",
+            "canaries are found in a single model, each by itself; --n-targets is for ",
         ),
         (["--json={table}"], "--json '{table}' is the file of table, which it would"),
         (["--html=page.txt"], "--html page.txt does not end in .html or .htm"),
