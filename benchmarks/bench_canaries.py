@@ -1,17 +1,18 @@
 """How often a promise of epsilon = 1 is contradicted by canaries, kept or broken.
 
-    python benchmarks/bench_canaries.py
+    python benchmarks/bench_canaries.py [--parts broken kept exact signals]
 
 Two private classifiers of tests/helpers/private.py, as they should be and with a part
 left out, on 500 records of location30 (446 features, 30 classes) and 1,000 canaries,
 with 8 reference models: one line a mechanism, over runs with other canaries, coins and
-noise. A mechanism that is exactly private, randomised response, has the lines of how
-often its own epsilon is exceeded. The last lines, with --signals, are usual models of
-Adult: the bound by each attack, and by each kind of canary.
+noise ("broken", "kept"). "exact" is a mechanism that is exactly private, randomised
+response: how often its own epsilon is exceeded. "signals" is usual models of Adult: the
+bound by each attack, and by each kind of canary. Each part has a file of its own.
 """
 
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,9 +56,9 @@ def row_of(name, epsilons, claim, choices=()):
     }
 
 
-def mechanisms(n_runs):
+def mechanisms(kind, n_runs):
     data = load_table("location30", 500)
-    for name, (mechanism, delta) in (BROKEN | CORRECT).items():
+    for name, (mechanism, delta) in kind.items():
         epsilons, choices = [], []
         for seed in range(n_runs):
             report = run(mechanism, data, seed, delta=delta)
@@ -113,25 +114,33 @@ def signals(n_runs):
             yield row | {"chosen by rehearsal": float(np.mean(chosen))}
 
 
+PARTS = {
+    "broken": (partial(mechanisms, BROKEN), 40),
+    "kept": (partial(mechanisms, CORRECT), 40),
+    "exact": (randomised_response, 400),
+    "signals": (signals, 2),
+}
+
+
 def main():
     parser = command_line(__doc__, "canaries")
-    parser.add_argument("--runs", type=int, default=60)
-    parser.add_argument("--exact-runs", type=int, default=1000)
-    parser.add_argument("--signals", type=int, default=0, metavar="RUNS")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--runs", type=int, help="of each line; by default by part")
     arguments = parser.parse_args()
     # Of solvers that stop early on data that cannot be separated.
     warnings.simplefilter("ignore")
-    parts = [mechanisms(arguments.runs), randomised_response(arguments.exact_runs)]
-    if arguments.signals:
-        parts = [signals(arguments.signals)]
-    rows = []
-    for part in parts:
-        for row in part:
-            print(*row.values(), sep="  ", flush=True)
+    for part in arguments.parts:
+        make, n_runs = PARTS[part]
+        rows = []
+        for row in make(arguments.runs or n_runs):
             rows.append(row)
-    write_results(
-        arguments.name, rows, n_canaries=N_CANARIES, n_reference_models=N_SHADOWS
-    )
+            # What stands, even if the rest is stopped.
+            write_results(
+                f"{arguments.name}_{part}",
+                rows,
+                n_canaries=N_CANARIES,
+                n_reference_models=N_SHADOWS,
+            )
 
 
 if __name__ == "__main__":

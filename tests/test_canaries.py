@@ -285,6 +285,36 @@ def test_neither_the_attack_nor_a_model_but_one_knows_the_coins(numbers, monkeyp
         assert changed == (name == "included")
 
 
+def test_reference_models_are_trained_once_for_all_runs_and_found_again(
+    numbers, tmp_path
+):
+    X, y = numbers
+    Recorded.seen.clear()
+    options = {"canaries": 60, "n_shadows": 4, "random_state": 0}
+    first = audit_recipe(Recorded(), X, y, **options)
+    # Two rehearsals, one model that counts, and four that are compared with.
+    assert len(Recorded.seen) == 3 + 4
+    for _ in range(2):
+        again = audit_recipe(Recorded(), X, y, memory=tmp_path, **options)
+        assert again.to_dict()["canaries"] == first.to_dict()["canaries"]
+    assert len(Recorded.seen) == 2 * (3 + 4)
+
+
+@pytest.mark.parametrize("adjacency", ["add", "replace"])
+def test_sparse_canaries_of_any_form_reach_the_model(adjacency):
+    X, y = load_digits(return_X_y=True)
+    report = audit_recipe(
+        DecisionTreeClassifier(),
+        sp.coo_array(X[:200]),
+        y[:200],
+        canaries=60,
+        attacks=ThresholdAttack(signal="loss"),
+        adjacency=adjacency,
+        random_state=0,
+    )
+    assert report.epsilon > 0
+
+
 def test_one_attack_needs_no_rehearsal_and_one_that_learns_is_judged_on_half(numbers):
     told = audit_recipe(
         TREE, *numbers, canaries=100, attacks=SupervisedAttack(), random_state=0

@@ -152,8 +152,9 @@ def _sparse(X, rows, generator, far):
         reach = largest * generator.uniform(1, 2, size=len(data))
         data = (data + np.copysign(reach, data)).astype(X.dtype)
     entries = np.repeat(np.arange(len(rows)), [len(c) for c in chosen])
-    made = sp.coo_array((data, (entries, columns_chosen)), (len(rows), X.shape[1]))
-    return type(X)(made.tocsr())
+    # Some models take no wider numbers of columns than those of X.
+    places = tuple(p.astype(columns.indices.dtype) for p in (entries, columns_chosen))
+    return type(X)(sp.coo_array((data, places), (len(rows), X.shape[1])).tocsr())
 
 
 # Items

@@ -3,6 +3,7 @@
 from functools import partial
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.validation import _num_samples
 
@@ -164,6 +165,7 @@ def audit_canaries(
     seed = settings.seed
     base_labels = as_labels(y)
     made, labels, kinds = canaries_of(X, y, canaries, seed)
+    X, made = (_by_rows(table) for table in (X, made))
     n = len(labels)
     is_in = _coins(n, seed, 0)
     # Before anything is trained: whether so many canaries could show anything.
@@ -251,6 +253,11 @@ def audit_canaries(
     }, told
 
 
+def _by_rows(table):
+    """A sparse table in the form that gives rows."""
+    return table.tocsr() if sp.issparse(table) else table
+
+
 def _recipe(estimator, X, y, made, labels, adjacency, seed):
     """The procedure, with the records that are trained on in any case."""
     if adjacency == "add":
@@ -271,7 +278,8 @@ def _recipe(estimator, X, y, made, labels, adjacency, seed):
 
 def _coins(n, seed, run):
     """A fair coin for each canary, tossed for one run."""
-    return np.random.default_rng([seed, _COINS, run]).random(n) < 0.5
+    # Of four parts: shadow models are seeded by three.
+    return np.random.default_rng([seed, _COINS, run, _COINS]).random(n) < 0.5
 
 
 def _are_several(attacks):

@@ -1,5 +1,6 @@
 """Auditing a training procedure: several models, one statement."""
 
+from contextlib import contextmanager
 from functools import partial
 
 import joblib
@@ -253,15 +254,17 @@ def audit_recipe(
     }
     head = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION} | made_now()
     if canaries is not None:
-        found, told = audit_canaries(
-            *(estimator, X, y, canaries),
-            attacks=attacks,
-            epsilon=epsilon,
-            delta=delta,
-            adjacency=adjacency,
-            settings=settings,
-            **how,
-        )
+        with _one_memory() as memory:
+            found, told = audit_canaries(
+                *(estimator, X, y, canaries),
+                attacks=attacks,
+                epsilon=epsilon,
+                delta=delta,
+                adjacency=adjacency,
+                settings=settings,
+                memory=memory,
+                **how,
+            )
         none = {"n_targets": 0, "summary": [], "targets": [], "same_records": None}
         return RecipeReport(
             head | content | none | {"attacks": told, "canaries": found}
@@ -277,8 +280,7 @@ def audit_recipe(
     coming = [Stage(f"model {k + 1} of {n_targets}", fits=1) for k in range(n_targets)]
     expect(coming)
     targets, scores = [], []
-    with temporary_folder() as folder:
-        how["memory"] = memory_at_work() or joblib.Memory(folder, verbose=0)
+    with _one_memory() as memory:
 
         def one_target(number):
             is_member = halves[number]
@@ -301,6 +303,7 @@ def audit_recipe(
                 settings,
                 coming=coming[number + 1 :],
                 trained=number > 0,
+                memory=memory,
                 **how,
             )
             return *_target_row(model, case, scored, fprs, confidence), told
@@ -336,6 +339,13 @@ def audit_recipe(
         "canaries": None,
     }
     return RecipeReport(head | content, table)
+
+
+@contextmanager
+def _one_memory():
+    """The cache in which all models find the same shadow models."""
+    with temporary_folder() as folder:
+        yield memory_at_work() or joblib.Memory(folder, verbose=0)
 
 
 def _check_plan(n_targets, vary, canaries, groups):
