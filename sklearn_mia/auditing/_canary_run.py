@@ -169,7 +169,7 @@ def audit_canaries(
     n = len(labels)
     is_in = _coins(n, seed, 0)
     # Before anything is trained: whether so many canaries could show anything.
-    ceiling = _bound(is_in, is_in, delta, settings).epsilon
+    _bound(is_in, is_in, delta, settings)
     recipe = _recipe(estimator, X, base_labels, made, labels, adjacency, seed)
     attacks = list(_ATTACKS) if attacks is None else attacks
     n_rehearsals = _REHEARSALS if _are_several(attacks) else 0
@@ -237,7 +237,7 @@ def audit_canaries(
         "n_rehearsals": n_rehearsals,
         "auc": plain_interval(interval),
         "epsilon": bound.epsilon,
-        "ceiling": ceiling,
+        "ceiling": _bound(is_in[rows], is_in[rows], delta, settings).epsilon,
         "delta": bound.delta,
         "method": bound.method,
         "statement": bound.statement,

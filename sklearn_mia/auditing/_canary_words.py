@@ -19,8 +19,9 @@ def contradicts(found):
 
 
 def at_least(epsilon):
-    """A lower bound in two decimals, never rounded up."""
-    return f"{math.floor(100 * epsilon) / 100:.2f}"
+    """A lower bound in two decimals, or four if it is small, never rounded up."""
+    digits = 2 if epsilon >= 0.01 or epsilon == 0 else 4
+    return f"{math.floor(10**digits * epsilon) / 10**digits:.{digits}f}"
 
 
 def _of_delta(found):

@@ -116,7 +116,8 @@ def audit_recipe(
 
     canaries : int, pair of array-like or None, default=None
         How many canaries to make, as :func:`make_canaries` does, 1,000 say; or
-        features and labels of your own, 50 at least and all different.
+        features and labels of your own, 50 at least and all different. There are no
+        rates then, and `fprs` has no meaning.
 
     epsilon : float or None, default=None
         What is claimed of the procedure, to be contradicted by canaries or not.

@@ -39,7 +39,7 @@ class RecipeReport:
         The estimator.
 
     n_targets : int
-        Models trained.
+        Models trained, each to be attacked by itself; 0 with canaries.
 
     confidence : float
         Confidence level of the intervals over models.
@@ -111,7 +111,7 @@ class RecipeReport:
 
     @property
     def n_targets(self):
-        """Models trained."""
+        """Models trained, each to be attacked by itself; 0 with canaries."""
         return self._content["n_targets"]
 
     @property
