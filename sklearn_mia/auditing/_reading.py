@@ -70,16 +70,30 @@ def check_pyarrow():
     return parquet
 
 
-def _read_parquet(pd, path, max_bytes):
-    parquet = check_pyarrow()
+def unpacked_size(path):
+    """Bytes that a Parquet file may hold once it is unpacked.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    n_bytes : int
+    """
     try:
-        about = parquet.read_metadata(path)
+        about = check_pyarrow().read_metadata(path)
         groups = map(about.row_group, range(about.num_row_groups))
         n_bytes = sum(group.total_byte_size for group in groups)
     except Exception as error:
         raise _damaged(path, "Parquet", error) from None
     # A column of one value takes no room in the file.
-    check_size(path, max(n_bytes, 8 * about.num_rows * about.num_columns), max_bytes)
+    return max(n_bytes, 8 * about.num_rows * about.num_columns)
+
+
+def _read_parquet(pd, path, max_bytes):
+    check_pyarrow()
+    check_size(path, unpacked_size(path), max_bytes)
     try:
         frame = pd.read_parquet(path, engine="pyarrow")
     except Exception as error:
