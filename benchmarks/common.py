@@ -183,9 +183,13 @@ class Peak(threading.Thread):
 
     def run(self):
         while self.running:
-            total = sum(used(pid) for pid in family(os.getpid()))
-            self.highest = max(self.highest, total)
+            self.highest = max(self.highest, self.now())
             time.sleep(0.05)
+
+    @staticmethod
+    def now():
+        """Bytes in use now."""
+        return sum(used(pid) for pid in family(os.getpid()))
 
 
 def write_results(name, rows, **settings):

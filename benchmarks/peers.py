@@ -135,11 +135,29 @@ def _of_members(attack, case):
     return np.reshape(told, (len(case.y), -1))[:, -1].astype(float)
 
 
-def _art(case, n_fits):
+def art_shadow_scores(case, n_shadows):
+    """Scores of an attack model that learns from the answers of shadow models."""
     from art.attacks.inference.membership_inference import (
         MembershipInferenceBlackBox,
         ShadowModels,
     )
+    from art.estimators.classification.scikitlearn import ScikitlearnClassifier
+
+    target = ScikitlearnClassifier(case.target)
+    classes = np.eye(len(case.target.classes_), dtype=np.float32)
+    shadows = ShadowModels(target, n_shadows, random_state=case.seed)
+    inside, outside = shadows.generate_shadow_dataset(case.X, classes[case.y])
+    attack = MembershipInferenceBlackBox(target, attack_model_type="rf")
+    attack.fit(
+        *(inside[0], inside[1], outside[0], outside[1]),
+        pred=inside[2],
+        test_pred=outside[2],
+    )
+    return _of_members(attack, case)
+
+
+def _art(case, n_fits):
+    from art.attacks.inference.membership_inference import MembershipInferenceBlackBox
     from art.estimators.classification.scikitlearn import ScikitlearnClassifier
 
     # The attack model learns from half of the members and non-members.
@@ -149,17 +167,7 @@ def _art(case, n_fits):
     inside, outside = known & case.member, known & ~case.member
     attack.fit(case.X[inside], case.y[inside], case.X[outside], case.y[outside])
     yield Scores("black box", 0, np.where(known, np.nan, _of_members(attack, case)))
-    # It learns from the answers of shadow models.
-    classes = np.eye(len(case.target.classes_), dtype=np.float32)
-    shadows = ShadowModels(target, n_fits, random_state=case.seed)
-    inside, outside = shadows.generate_shadow_dataset(case.X, classes[case.y])
-    attack = MembershipInferenceBlackBox(target, attack_model_type="rf")
-    attack.fit(
-        *(inside[0], inside[1], outside[0], outside[1]),
-        pred=inside[2],
-        test_pred=outside[2],
-    )
-    yield Scores("shadow models", n_fits, _of_members(attack, case))
+    yield Scores("shadow models", n_fits, art_shadow_scores(case, n_fits))
 
 
 # ML Privacy Meter, version 1: the last one on a package index
