@@ -5,8 +5,9 @@
 `shadows`: one million records of 20 float32 features, logistic regression, 64 shadows,
 models not kept, two workers; also the size of the pickled attack with 4 and with 64.
 `growth`: Gaussian naive Bayes, 8 shadows, one worker, from 62,500 records on, doubled;
-the goals are 2.2 times the seconds of the processor, and the data and one gigabyte. `report`: how long
-the report of a million records takes as JSON, with its records inside and beside it.
+the goals are 2.2 times the seconds of the processor, and the data and one gigabyte.
+`report`: how long the report of a million records takes as JSON, with its records
+inside and beside it.
 Shared pages count once (proportional set size, Linux). All parts by default.
 """
 

@@ -467,8 +467,7 @@ def main():
         start = time.process_time()
         rows, stopped = [], {}
         try:
-            for row in PARTS[part](settings, there, options.jobs):
-                rows.append(row)
+            rows.extend(PARTS[part](settings, there, options.jobs))
         except KeyboardInterrupt:
             stopped = {"stopped": True}
         write_results(
