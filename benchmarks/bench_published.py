@@ -3,17 +3,18 @@
     SKLEARN_MIA_DATA=folder OMP_NUM_THREADS=1 python benchmarks/bench_published.py
 
 As in the paper: target and shadows are trained on equally many records, 1,200 of
-Location-30 with 60 shadows and 10,000 of Adult with 20; shadows on records of their own;
-an attack model for each class, a network of 64 units that sees all probabilities, says
-member above .5; it is judged on the training data of the target and as many other
+Location-30 with 60 shadows and 10,000 of Adult with 20; shadows on records of their
+own; an attack model for each class, a network of 64 units that sees all probabilities,
+says member above .5; it is judged on the training data of the target and as many other
 records. The precision is the mean over five seeds, with its t interval.
 
 What differs: the paper's table is of a service of Google whose models are unknown, here
-`MLPClassifier`, 128 tanh units and 100 epochs as the paper's own networks. Shadows train
-on complementary halves of a pool, not on independent draws. The paper's attack finds nearly every
-member, so the precision is also given where nine of ten are found; and, of no shadow
-model, that of calling a member what is classified rightly, and the AUC of the loss. The
-published figures are quoted second-hand: see the paper before you cite them.
+`MLPClassifier`, 128 tanh units and 100 epochs as the paper's own networks. Shadows
+train on complementary halves of a pool, not on independent draws. The paper's attack
+finds nearly every member, so the precision is also given where nine of ten are found;
+and, of no shadow model, that of calling a member what is classified rightly, and the
+AUC of the loss. The published figures are quoted second-hand: see the paper before you
+cite them.
 """
 
 import warnings
