@@ -9,9 +9,11 @@ are encoded and scaled beforehand, since SACRO-ML fails on pipelines.
 
 `power`: equal fits. The target trains on an independent half of the records (a coin
 each), for every split anew; AUC and TPR, and the difference from the best peer with its
-paired interval over the splits. "ours" is what an audit leads with: `BaggingAttack` for
-forests, else `RMIA`. The best peer of a cell is the one with the highest mean TPR at
-1 %, of all that do not learn from what they are judged on (SACRO-ML's QMIA does).
+paired interval over the splits. Scores that tie are cut by lot: many of SACRO-ML's are
+exactly 1, and would else find nobody. "ours" is what an audit leads with,
+`BaggingAttack` for forests, else `RMIA`. The best peer of a cell is the one with the
+highest mean TPR at 1 %, of all that do not learn from what they are judged on (as
+SACRO-ML's QMIA does).
 `time`: seconds and memory of both on the same models and records, in turn, each in a
 process of its own. `null`: targets that were trained on other records; how often a
 library says that there is a leak. `invariance`: the same scores of a model without a
@@ -35,6 +37,7 @@ import bench_memory
 import joblib
 import numpy as np
 import peers
+import show_peers
 from common import (
     LABELS,
     MODELS,
@@ -49,7 +52,7 @@ from peers import Case
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
@@ -136,14 +139,14 @@ def our_scores(case, n_fits):
 
 
 def measured(member, found):
-    """AUC and TPR of a score, on the records that have one."""
+    """AUC and TPR of a score, on the records that have one; ties are cut by lot."""
     judged = ~np.isnan(found.scores)
     member, scores = member[judged], found.scores[judged]
     # An infinite score is the highest or lowest, as those who give it read it.
     ranks = np.unique(scores, return_inverse=True)[1]
+    fpr, tpr, _ = roc_curve(member, ranks, drop_intermediate=False)
     return {"n": len(member), "AUC": float(roc_auc_score(member, ranks))} | {
-        name: float(tpr_at_fpr_score(member, ranks, max_fpr=fpr))
-        for name, fpr in FPRS.items()
+        name: float(np.interp(most, fpr, tpr)) for name, most in FPRS.items()
     }
 
 
@@ -479,6 +482,7 @@ def main():
             **stopped,
         )
         print(f"{part}: {time.process_time() - start:.0f} s of CPU here", flush=True)
+    show_peers.show(name)
     return None
 
 
