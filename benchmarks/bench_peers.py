@@ -473,6 +473,8 @@ def main():
             rows.extend(PARTS[part](settings, there, options.jobs))
         except KeyboardInterrupt:
             stopped = {"stopped": True}
+        if not rows:
+            break
         write_results(
             f"{name}_{part}",
             rows,
@@ -482,6 +484,8 @@ def main():
             **stopped,
         )
         print(f"{part}: {time.process_time() - start:.0f} s of CPU here", flush=True)
+        if stopped:
+            break
     show_peers.show(name)
     return None
 
