@@ -1,5 +1,6 @@
 """Records of a report in Parquet files beside its JSON file."""
 
+import hashlib
 import json
 import os
 import stat
@@ -117,6 +118,31 @@ def test_another_file_is_refused(report, tmp_path):
     table.write_bytes(data[:-9] + b"x" + data[-8:])
     with pytest.raises(ValueError, match="it has another SHA-256"):
         AuditReport.from_json(path)
+
+
+def test_a_file_that_is_no_table_of_a_report_is_refused(report, tmp_path):
+    from pyarrow import Table, parquet
+
+    path, table = written(report, tmp_path / "r.json")
+    marked = parquet.read_schema(table).field("id").metadata
+    bad = Table.from_pydict({"id": ["{"]})
+    bad = bad.cast(bad.schema.set(0, bad.schema.field(0).with_metadata(marked)))
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for data, message in (
+        (b"PAR1 or not", "could not be read as Parquet"),
+        (bad, r"could not be read as Parquet \(JSONDecodeError\)"),
+        (Table.from_pydict({"id": [1]}), "records.member is missing"),
+        (Table.from_pydict({"id": [1], "member": [b"x"]}), "records.risk is missing"),
+    ):
+        if isinstance(data, bytes):
+            table.write_bytes(data)
+        else:
+            parquet.write_table(data, table)
+        sha256 = hashlib.sha256(table.read_bytes()).hexdigest()
+        content["tables"]["records"]["sha256"] = sha256
+        path.write_text(json.dumps(content), encoding="utf-8")
+        with pytest.raises(ValueError, match=message):
+            AuditReport.from_json(path)
 
 
 @pytest.mark.parametrize(

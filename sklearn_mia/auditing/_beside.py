@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from sklearn_mia._warn import warn
 from sklearn_mia.auditing._files import MOST_BYTES, check_size
 from sklearn_mia.auditing._json import expected, plain
-from sklearn_mia.auditing._reading import check_pyarrow, unpacked_size
+from sklearn_mia.auditing._reading import check_pyarrow, damaged, unpacked_size
 from sklearn_mia.auditing._shape import FILE, TEXT, Each, Kind, Ruled, fault
 from sklearn_mia.auditing._writing import (
     STDOUT,
@@ -172,14 +171,21 @@ def _columns_of(place, about, name, max_bytes):
             "report without it."
         )
     check_size(place, unpacked_size(place), max_bytes)
-    table = check_pyarrow().read_table(io.BytesIO(data))
-    return {
-        field.name: _cells(table.column(field.name), field) for field in table.schema
-    }
+    try:
+        table = check_pyarrow().read_table(io.BytesIO(data))
+        return {
+            field.name: _cells(table.column(field.name), field)
+            for field in table.schema
+        }
+    except Exception as error:
+        raise damaged(place, "Parquet", error) from None
 
 
 def _cells(column, field):
     cells = column.to_pylist()
     if (field.metadata or {}).items() >= _AS_JSON.items():
         return [json.loads(cell) for cell in cells]
-    return [None if isinstance(c, float) and not math.isfinite(c) else c for c in cells]
+    # Numbers without a gap are most of a table, and are plain already.
+    if {bool, int, str} >= set(map(type, cells)):
+        return cells
+    return plain(cells)

@@ -42,7 +42,7 @@ def read_table(path, *, separator=",", max_bytes=MOST_BYTES):
     return _read_csv(pd, path, separator, max_bytes)
 
 
-def _damaged(path, kind, error):
+def damaged(path, kind, error):
     """One error for whatever the reader of a damaged file raises, without its text."""
     return ValueError(
         f"The table {str(path)!r} could not be read as {kind} "
@@ -86,7 +86,7 @@ def unpacked_size(path):
         groups = map(about.row_group, range(about.num_row_groups))
         n_bytes = sum(group.total_byte_size for group in groups)
     except Exception as error:
-        raise _damaged(path, "Parquet", error) from None
+        raise damaged(path, "Parquet", error) from None
     # A column of one value takes no room in the file.
     return max(n_bytes, 8 * about.num_rows * about.num_columns)
 
@@ -97,7 +97,7 @@ def _read_parquet(pd, path, max_bytes):
     try:
         frame = pd.read_parquet(path, engine="pyarrow")
     except Exception as error:
-        raise _damaged(path, "Parquet", error) from None
+        raise damaged(path, "Parquet", error) from None
     for name in frame.columns:
         if frame[name].dtype.kind == "O":
             sizes = (len(v) for v in frame[name] if isinstance(v, (str, bytes)))
@@ -128,7 +128,7 @@ def _read_csv(pd, path, separator, max_bytes):
             raise ValueError(
                 f"The table {str(path)!r} has a quote that is never closed."
             ) from None
-        raise _damaged(path, "CSV", error) from None
+        raise damaged(path, "CSV", error) from None
     if frame.shape != (n_rows, n_columns):
         raise ValueError(
             f"The table {str(path)!r} can be read in two ways: as {n_rows} rows of "
@@ -173,7 +173,7 @@ def _checked_shape(path, separator, max_bytes, is_packed):
             f"{where} is not UTF-8 text after line {line}. Save it as CSV UTF-8."
         ) from None
     except (OSError, EOFError, zlib.error) as error:
-        raise _damaged(path, "gzip" if is_packed else "CSV", error) from None
+        raise damaged(path, "gzip" if is_packed else "CSV", error) from None
     finally:
         csv.field_size_limit(most_before)
     if n_columns is None:
