@@ -24,10 +24,10 @@ version = release = sklearn_mia.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
     "sphinx_copybutton",
+    "mathml",
 ]
 exclude_patterns = ["_build", "auto_examples/*.ipynb"]
 templates_path = ["_templates"]
@@ -54,10 +54,9 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "gallery_order.ReadingOrder",
     "backreferences_dir": "api/examples",
     "doc_module": ("sklearn_mia",),
-    # The order is from one's first audit to what few people need.
     "abort_on_example_error": True,
     "remove_config_comments": True,
     "show_memory": False,
@@ -69,6 +68,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
 }
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_mia"
 html_baseurl = DOC_URL
@@ -77,8 +77,11 @@ html_css_files = ["custom.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "github_url": SOURCE_URL,
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "navbar_align": "left",
+    # On a line with the links.
+    "navbar_persistent": [],
+    "navbar_end": ["search-button", "theme-switcher", "navbar-icon-links"],
     "show_prev_next": False,
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],

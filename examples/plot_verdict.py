@@ -58,7 +58,8 @@ print(aucs.drop(columns="metric").round(3).to_string(index=False))
 # left side, few false accusations, which an ordinary picture has no room for. The loss
 # alone (``ThresholdAttack``) is of little use there, as the line of guessing shows;
 # attacks that compare the model with others like it recognise half of the members and
-# accuse hardly anybody. The band is the interval of the strongest.
+# accuse hardly anybody. The band is the interval of the strongest; where it reaches
+# down to nothing, 500 non-members are too few to show so low a rate.
 
 figure = report.plot()
 
@@ -68,8 +69,8 @@ figure = report.plot()
 #
 # Where the attack is right
 # -------------------------
-# The same attack for the two classes. The smaller class is the more exposed: a forest
-# must learn its customers by heart.
+# The attack for the two classes. Neither is spared. The smaller class, the bad credits,
+# has the higher estimate and, with fewer customers, the wider interval.
 
 import matplotlib.pyplot as plt
 

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 
+from sklearn_mia._views import visible
 from sklearn_mia.auditing import _writing, audit
 from sklearn_mia.auditing._access import WHO
 from sklearn_mia.auditing._html import render_page
@@ -91,7 +92,7 @@ def run_demo(*, html=None, seed=0, n_jobs=None, timed=False):
     if html:
         page = render_page(reports, title="Membership audit: German credit")
         _writing.write_whole(html, page, private=True)
-        shown = _writing.visible(str(html))
+        shown = visible(str(html))
         _writing.say(f"\nThe page with pictures is {shown}", stream)
     if timed:
         _writing.say(f"Took {time.monotonic() - started:.0f} s.", sys.stderr)

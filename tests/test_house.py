@@ -16,6 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = (
     "_lazy",
     "_links",
+    "_views",
     "_choices",
     "_compat",
     "_warn",
@@ -36,6 +37,7 @@ ORDER = (
     "schema",
     "regression",
     "response",
+    "asking",
     "black_box",
     "signals",
     "equations",

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from sklearn_mia._links import finding_url
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.auditing._multiplicity import MeanGapStatistic, max_statistic_test
 from sklearn_mia.auditing._nouns import RECORDS
 from sklearn_mia.auditing._percent import in_percent
@@ -34,7 +35,7 @@ _TWO_REASONS = (
 
 
 @dataclass(frozen=True)
-class Finding:
+class Finding(TableViewMixin):
     """Something that a reader of an audit has to know.
 
     ======  ==================================================  =================
@@ -72,6 +73,7 @@ class Finding:
     MIA030  a model that can only be asked, no shadow models    warning
     MIA031  values to predict far outside all others            warning
     MIA032  all records are answered alike                      critical, warning
+    MIA033  the file of the model was not read to the end       note
     ======  ==================================================  =================
 
     Attributes

@@ -5,6 +5,7 @@ from html import escape
 from importlib import import_module, resources
 
 from sklearn_mia._links import finding_url
+from sklearn_mia._views import visible
 from sklearn_mia.auditing import _recipe_words
 from sklearn_mia.auditing._access import WHO, heading_of
 from sklearn_mia.auditing._appendix import appendix_of
@@ -33,7 +34,7 @@ from sklearn_mia.auditing._slice_words import (
 )
 from sklearn_mia.auditing._stored import kind_told, stored_told
 from sklearn_mia.auditing._text import PASSES, records_of
-from sklearn_mia.auditing._writing import check_jinja2, visible
+from sklearn_mia.auditing._writing import check_jinja2
 
 _SEVERITY_WORDS = {"critical": "Critical", "warning": "Warning", "note": "Note"}
 _LEVEL_WORDS = {

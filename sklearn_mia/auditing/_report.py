@@ -9,6 +9,7 @@ from sklearn.utils._optional_dependencies import (
 )
 
 from sklearn_mia._links import finding_url
+from sklearn_mia._views import visible
 from sklearn_mia.auditing._appendix import appendix_of
 from sklearn_mia.auditing._findings import Finding
 from sklearn_mia.auditing._html import in_notebook, render_page
@@ -18,7 +19,7 @@ from sklearn_mia.auditing._migration import from_version_1
 from sklearn_mia.auditing._ranking import most_exposed
 from sklearn_mia.auditing._shape import check_shape
 from sklearn_mia.auditing._text import render_text
-from sklearn_mia.auditing._writing import visible, written
+from sklearn_mia.auditing._writing import written
 from sklearn_mia.metrics import exposed_members
 
 SCHEMA = "sklearn_mia.audit"
@@ -257,6 +258,9 @@ class AuditReport:
     @property
     def records(self):
         """One row a record, in input order, as a pandas frame.
+
+        Records that `drop_shared` left out, and those that a service was never asked
+        about (MIA029), have none.
 
         Columns: "id" (the caller's), "member", "class", or "value" where the model is
         a regressor; for each attack its score and
