@@ -122,13 +122,16 @@ for step in after.next_steps:
 
 from sklearn_mia import MembershipRocDisplay
 
+asked = {
+    "forest": before.records["score_BaggingAttack"],
+    "logistic regression": after.records["score_RMIA"],
+}
 fig, ax = plt.subplots()
-for name, report in {"forest": before, "logistic regression": after}.items():
-    records = report.records
+for (name, scores), report in zip(asked.items(), (before, after), strict=True):
     MembershipRocDisplay.from_predictions(
-        records["member"], records["score_RMIA"], name=name, ax=ax
+        report.records["member"], scores, name=name, ax=ax
     )
-ax.set_title("Asked: what RMIA recognises")
+ax.set_title("Asked: what the attacks recognise")
 plt.show()
 
 # %%
