@@ -125,11 +125,17 @@ def select(X, rows):
     return X[rows] if isinstance(X, np.ndarray) else X.loc[rows]
 
 
-def load_values(name, n_records=8000, seed=0):
-    """Shuffled records of a table: one-hot features, and the value to predict."""
+def load_values(name, n_records=8000, seed=0, coding="one-hot"):
+    """Shuffled records of a table: features, and the value to predict.
+
+    Categories are one-hot, or numbered in alphabetical order (coding "ordinal").
+    """
     frame = pd.read_parquet(data_folder() / f"{name}.parquet")
     frame = frame.sample(min(n_records, len(frame)), random_state=seed)
     values = frame.pop(VALUES[name]).to_numpy(np.float64)
+    if coding == "ordinal":
+        for column in frame.select_dtypes(exclude="number"):
+            frame[column] = pd.factorize(frame[column], sort=True)[0]
     return pd.get_dummies(frame).fillna(0).to_numpy(np.float64), values
 
 

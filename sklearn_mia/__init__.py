@@ -36,7 +36,7 @@ _HOMES = {
         "compare_with_baseline",
         "default_attacks",
     ),
-    "black_box": ("BlackBoxClassifier",),
+    "black_box": ("BlackBoxClassifier", "BlackBoxRegressor"),
     "equations": (
         "round_values",
         "strip_counts",
@@ -62,6 +62,7 @@ _HOMES = {
 }
 _MODULES = (
     "answers",
+    "asking",
     "attacks",
     "auditing",
     "base",
@@ -124,7 +125,10 @@ if TYPE_CHECKING:
         compare_with_baseline,
         default_attacks,
     )
-    from sklearn_mia.black_box import BlackBoxClassifier  # noqa: F401
+    from sklearn_mia.black_box import (  # noqa: F401
+        BlackBoxClassifier,
+        BlackBoxRegressor,
+    )
     from sklearn_mia.equations import round_values, strip_counts  # noqa: F401
     from sklearn_mia.model_selection import (  # noqa: F401
         AuditableClassifier,

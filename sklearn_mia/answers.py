@@ -6,7 +6,7 @@ from contextvars import ContextVar
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
-from sklearn_mia.hooks import in_one_order
+from sklearn_mia.hooks import FAILURES, in_one_order
 from sklearn_mia.items import oddities_of
 from sklearn_mia.tables import own_copy
 
@@ -43,7 +43,7 @@ def asked(model, method, features):
             answer = getattr(model, method)(_to_write_to(features))
     except (OSError, ImportError, MemoryError):
         raise
-    except Exception as error:
+    except FAILURES as error:
         advice = oddities_of(features)
         if isinstance(error, (ValueError, TypeError)) and not advice:
             raise

@@ -26,7 +26,10 @@ def pytest_collection():
 
 
 # Their variants are few already, cheap, or each of another thing.
-WHOLE = {"test_common", "test_compatibility", "test_docstrings", "test_house"}
+WHOLE = {
+    *("test_common", "test_compatibility", "test_docstrings", "test_house"),
+    "test_unpacking",
+}
 FEWEST_QUICK = 3
 
 
@@ -66,6 +69,16 @@ def pytest_xdist_make_scheduler(config, log):
     if config.getvalue("dist") == "load":
         return BySharedWork(config, log)
     return None
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what tests counted, such as the inputs that were tried."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            told = dict(getattr(report, "user_properties", ()))
+            if "counts" in told and getattr(report, "when", "") == "call":
+                name = report.nodeid.rpartition("::")[2]
+                terminalreporter.write_line(f"{name}: {told['counts']}")
 
 
 @pytest.fixture(scope="session", autouse=True)

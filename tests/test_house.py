@@ -35,6 +35,7 @@ ORDER = (
     "schema",
     "regression",
     "response",
+    "asking",
     "black_box",
     "signals",
     "equations",

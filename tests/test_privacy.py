@@ -23,7 +23,8 @@ import sklearn_mia
 from sklearn_mia import LiRA, Records, as_records, audit, audit_recipe
 from sklearn_mia.__main__ import _parser
 from sklearn_mia.auditing._baseline import _audited
-from sklearn_mia.auditing._case import _Answers, make_case
+from sklearn_mia.auditing._case import make_case
+from sklearn_mia.auditing._case_of_answers import _Answers
 from sklearn_mia.auditing._circumstances import Checks
 from sklearn_mia.auditing._inputs import read_sides
 from sklearn_mia.auditing._known import known_columns
@@ -186,6 +187,10 @@ def instances(table, tmp_path_factory):
             if name == "AuditableClassifier":
                 others = X[50:], y[50:], None, None, 0
                 roots.append(model._membership_sides(*others))
+            continue
+        if name == "BlackBoxRegressor":
+            roots.append(cls(predict=tree.predict))
+            roots[-1].predict(X)
             continue
         if name == "BlackBoxClassifier":
             roots.append(cls(predict_proba=tree.predict_proba, classes=[0, 1]))

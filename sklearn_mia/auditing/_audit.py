@@ -417,7 +417,7 @@ def audit_case(
     if not answered.all():
         scored = of_answered(scored, answered)
         case, answer = case.without(~answered), answer[answered]
-        right = right[answered]
+        right = None if right is None else right[answered]
     unanswered = [name for name in chosen if name not in scored]
     of_service = check_queries(queries, most_shadows(scored), unanswered)
     alike = check_constant(model, answer, responder.kind)

@@ -125,7 +125,7 @@ def build_report(
     report : AuditReport
     """
     seed = settings.seed
-    nouns = nouns_of(None if case.groups is None else settings.group_name)
+    nouns = nouns_of(None if case.groups is None else settings.group_name, case.kind)
     confidence = confidence_of(HEADLINE_SHARE, settings.confidence)
     with_rates = any(fpr is not None for _, fpr, _ in settings.slice_limits)
     slice_confidence = confidence_of(

@@ -247,6 +247,9 @@ class AuditReport:
     def records(self):
         """One row a record, in input order, as a pandas frame.
 
+        Records that `drop_shared` left out, and those that a service was never asked
+        about (MIA029), have none.
+
         Columns: "id" (the caller's), "member", "class", or "value" where the model is
         a regressor; for each attack its score and
         "percentile", the share of non-members below it; "risk", what the attacks
