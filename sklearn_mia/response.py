@@ -11,6 +11,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia._choices import RESPONSE_METHODS
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.answers import ModelError, asked, asked_once
 from sklearn_mia.models import is_one_against_rest, may_not_answer, open_model
 from sklearn_mia.regression import (
@@ -267,7 +268,7 @@ def smoothed(proba, floor):
 
 
 @dataclass(frozen=True)
-class Responder:
+class Responder(TableViewMixin):
     """One way to ask the target and every shadow, fixed when an attack is fitted.
 
     Attributes
@@ -280,7 +281,7 @@ class Responder:
         Classes of the target, the columns of every answer.
 
     floor : float
-        Distance that probabilities keep from 0 and 1, see :func:`smoothed`.
+        Distance that probabilities keep from 0 and 1, see `smoothed`.
     """
 
     kind: str

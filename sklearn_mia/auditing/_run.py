@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_mia import _compat
 from sklearn_mia import attacks as known_attacks
 from sklearn_mia._choices import EFFORT, SHADOWS
+from sklearn_mia._views import visible
 from sklearn_mia.attacks import (
     RMIA,
     BaggingAttack,
@@ -30,7 +31,6 @@ from sklearn_mia.attacks import (
 from sklearn_mia.auditing._access import FILE_ATTACK, check_release
 from sklearn_mia.auditing._case import half_of_units
 from sklearn_mia.auditing._settings import check_effort
-from sklearn_mia.auditing._writing import visible
 from sklearn_mia.base import BaseAttack, BaseShadowAttack
 from sklearn_mia.black_box import asks_a_service, black_box_of
 from sklearn_mia.groups import centred_scores

@@ -3,8 +3,8 @@
 from contextlib import contextmanager
 from functools import wraps
 
+from sklearn_mia._views import visible
 from sklearn_mia.attacks import TrajectoryAttack
-from sklearn_mia.auditing._writing import visible
 from sklearn_mia.base import BaseShadowAttack
 from sklearn_mia.checks import check_count
 from sklearn_mia.memory import keeping

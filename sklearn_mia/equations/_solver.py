@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.special import ndtr
 
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.equations._damped import damped_lsqr
 from sklearn_mia.memory import kept
 
@@ -69,7 +70,7 @@ def auc_ceiling(n_equations, n_records):
 
 
 @dataclass(frozen=True, repr=False)
-class Solution:
+class Solution(TableViewMixin):
     """Estimated membership of a pool.
 
     Attributes

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import scipy.sparse as sp
 
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.tables import as_dense
 
 _ROUNDING_OF_FLOATS = 1e-6
 
 
 @dataclass(frozen=True, repr=False)
-class Equations:
+class Equations(TableViewMixin):
     r"""Statistics of one kind that one fitted estimator stores.
 
     .. math:: \sum_i A_{ki} m_i = b_k + \text{noise}
@@ -139,7 +140,7 @@ class Equations:
         return sp.csr_array((found.data, places), shape=(len(self.b), n_records))
 
 
-class Products:
+class Products(TableViewMixin):
     r"""The matrix of all products of a column of F and a column of R.
 
     .. math:: A_{(jk), i} = F_{ij} R_{ik}
@@ -207,7 +208,7 @@ class _TransposedProducts:
 
 
 @dataclass(frozen=True)
-class EquationKind:
+class EquationKind(TableViewMixin):
     """One line of the table of what a model stores.
 
     Attributes
@@ -232,7 +233,7 @@ class EquationKind:
 
 
 @dataclass(frozen=True, repr=False)
-class LinearSystem:
+class LinearSystem(TableViewMixin):
     """All equations of a model in the membership of a pool.
 
     A pickle of them holds the features of the pool where coefficients are made of it.
@@ -261,6 +262,12 @@ class LinearSystem:
             parts = [getattr(block, name) for block in self.blocks]
             joined = np.concatenate(parts) if parts else np.zeros(0)
             object.__setattr__(self, name, joined)
+
+    def _shown(self):
+        kinds = [(f"{k.step} {k.kind}".strip(), k.n_equations) for k in self.table()]
+        unread = [(f"not read: {name}", count) for name, count in self.unread]
+        head = [("records of the pool", self.n_records), ("members", self.n_members)]
+        return [*head, *kinds, *unread]
 
     @property
     def n_members(self):
