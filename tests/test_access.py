@@ -85,9 +85,9 @@ def test_by_default_there_is_a_verdict_on_each(both):
     assert both.verdict is both.verdicts["file"]
     content = both.to_dict()["report"]
     assert content["headline"]["attack"] == "LinearReconstructionAttack"
-    assert content["headline"]["n_attacks"] == 4
+    assert content["headline"]["n_attacks"] == 3
     beside = content["beside"]
-    assert beside["headline"]["n_attacks"] == 3
+    assert beside["headline"]["n_attacks"] == 2
     assert "LinearReconstructionAttack" not in json.dumps(beside)
     assert both.verdict["level"] == "above_limits"
     assert "the file of the model" in both.verdict["sentences"][-1]
@@ -96,7 +96,7 @@ def test_by_default_there_is_a_verdict_on_each(both):
 
 def test_the_numbers_of_one_access_are_those_of_its_attacks_alone(both, asked):
     assert list(asked.verdicts) == ["interface"]
-    for name in ("ThresholdAttack", "RMIA", "BaggingAttack"):
+    for name in ("ThresholdAttack", "BaggingAttack"):
         # The attack on the file changes no score of the others, and no estimate.
         score = f"score_{name}"
         assert_array_equal(both.records[score], asked.records[score])

@@ -32,6 +32,7 @@ from sklearn_mia.auditing._access import FILE_ATTACK, check_release
 from sklearn_mia.auditing._case import half_of_units
 from sklearn_mia.auditing._settings import check_effort
 from sklearn_mia.base import BaseAttack, BaseShadowAttack
+from sklearn_mia.base._shadow_recipe import check_pairs
 from sklearn_mia.black_box import asks_a_service, black_box_of
 from sklearn_mia.groups import centred_scores
 from sklearn_mia.hooks import shown
@@ -151,6 +152,9 @@ def default_attacks(
         # Thin shadows of averaging ensembles would be no shadows of LiRA.
         rmia = RMIA(model, trees_per_shadow=None, **shadows)
         return attacks | {"RMIA": rmia, "LiRA": LiRA(model, **shadows)} | on_file
+    # In the words of the attacks on other models.
+    RMIA(**shadows)._validate_params()
+    check_pairs(n_shadows)
     n_fits = min(max(n_shadows - _LESS_OF_BAGGING, 1), _MOST_BAGGING)
     n_trees = open_model(model).classifier.n_estimators
     bagging = BaggingAttack(

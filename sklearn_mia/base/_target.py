@@ -18,7 +18,6 @@ from sklearn_mia.records import Records, check_as_records, check_is_no_items
 from sklearn_mia.regression import is_regressor_model
 from sklearn_mia.response import (
     RESPONSE_METHODS,
-    ask_target,
     check_target,
     encode_labels,
 )
