@@ -12,6 +12,7 @@ _HOMES = {
         "ReportChanges",
         "compare_reports",
     ),
+    "_defaults": ("default_attacks",),
     "_display": (
         "MembershipRocDisplay",
         "RecordRiskDisplay",
@@ -21,7 +22,6 @@ _HOMES = {
     "_recipe": ("audit_recipe",),
     "_recipe_report": ("RecipeReport",),
     "_report": ("AuditReport",),
-    "_run": ("default_attacks",),
 }
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sklearn_mia.auditing._audit import audit  # noqa: F401
     from sklearn_mia.auditing._baseline import compare_with_baseline  # noqa: F401
     from sklearn_mia.auditing._changes import ReportChanges, compare_reports  # noqa: F401
+    from sklearn_mia.auditing._defaults import default_attacks  # noqa: F401
     from sklearn_mia.auditing._display import (  # noqa: F401
         MembershipRocDisplay,
         RecordRiskDisplay,
@@ -38,6 +39,5 @@ if TYPE_CHECKING:
     from sklearn_mia.auditing._recipe import audit_recipe  # noqa: F401
     from sklearn_mia.auditing._recipe_report import RecipeReport  # noqa: F401
     from sklearn_mia.auditing._report import AuditReport  # noqa: F401
-    from sklearn_mia.auditing._run import default_attacks  # noqa: F401
 else:
     __all__, __getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -16,6 +16,7 @@ from sklearn_mia.auditing._case import (
     one_table,
     side_table,
 )
+from sklearn_mia.auditing._defaults import attacks_by_name, default_attacks
 from sklearn_mia.auditing._evaluation import mean_interval, tpr_row
 from sklearn_mia.auditing._json import made_now
 from sklearn_mia.auditing._nouns import RECORDS, nouns_of
@@ -27,9 +28,7 @@ from sklearn_mia.auditing._recipe_report import (
     RecipeReport,
 )
 from sklearn_mia.auditing._run import (
-    attacks_by_name,
     check_attacks,
-    default_attacks,
     description_of,
     record_rows,
     run_attacks,
