@@ -10,13 +10,12 @@ from sklearn_mia.auditing import _circumstances
 from sklearn_mia.auditing._access import FILE_ATTACK, accesses_told
 from sklearn_mia.auditing._build import build_report
 from sklearn_mia.auditing._case import make_case
+from sklearn_mia.auditing._defaults import attacks_by_name, default_attacks
 from sklearn_mia.auditing._known import check_known_values, spread
 from sklearn_mia.auditing._partitions import check_slices
 from sklearn_mia.auditing._quality import ask_model, quality_of
 from sklearn_mia.auditing._run import (
-    attacks_by_name,
     check_attacks,
-    default_attacks,
     most_shadows,
     run_attacks,
 )
