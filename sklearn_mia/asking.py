@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _num_samples
 
+from sklearn_mia._links import DocLinkMixin
 from sklearn_mia._warn import warn
 from sklearn_mia.hooks import callable_name, cause_of, shown
 from sklearn_mia.identity import find_ids, record_ids
@@ -49,7 +50,7 @@ class _Answered:
         return answers
 
 
-class BaseBlackBox(BaseEstimator):
+class BaseBlackBox(DocLinkMixin, BaseEstimator):
     """A fitted model whose answers come from a function.
 
     A subclass names its functions, how many columns an answer has, and checks it.

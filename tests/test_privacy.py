@@ -235,7 +235,7 @@ def instances(table, tmp_path_factory):
     system = linear_equations(slopes, X, y)
     roots += [system, system.blocks[-1].matrix.T, *parts_of(slopes, X, y)]
     ones = np.ones(len(system.b)), 0.5, np.ones(system.n_records)
-    damped = _Damped(system, *ones, max_iter=10, tol=1e-6)
+    damped = _Damped(system, *ones, max_iter=10, most_direct=1000, tol=1e-6)
     roots += [damped, _Factors(system, damped.weights, damped.spread)]
     numbers, forest = X[["size", "width"]].to_numpy(), forest[-1]
     report = audit(tree, *sides, attacks=attacks, n_permutations=99, random_state=0)
