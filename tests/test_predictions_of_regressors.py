@@ -118,7 +118,7 @@ def test_from_a_file(path, tmp_path, capsys):
     status = main(
         [
             *("audit", f"--predictions={path}", *options),
-            *("--slice=region", f"--json={written}"),
+            *("--slice=region", "--slice=value", f"--json={written}"),
         ]
     )
     out, err = capsys.readouterr()
@@ -137,6 +137,8 @@ def test_from_a_file(path, tmp_path, capsys):
         (["--label=hours", "--predicted=nowhere"], "--predicted names the column"),
         (["--label=region", "--predicted=guess"], "region"),
         (["--label=hours", "--predicted=region"], "region"),
+        (["--label=hours", "--predicted=hours"], "--label name one column, 'hours'"),
+        (["--label=hours", "--predicted=member"], "--member name one column, 'member'"),
         (
             ["--label=hours", "--predicted=guess", "--proba-prefix=p"],
             "Leave one of both out",
