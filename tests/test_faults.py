@@ -221,11 +221,11 @@ def fails_and_goes_on(case, expected, folder, message, **params):
 
 @pytest.mark.parametrize(("backend", "fault", "message"), list(table()))
 def test_a_fault_is_one_clear_error(
-    case, expected, tmp_path, backend, fault, message, record_property
+    case, expected, tmp_path, backend, fault, message, count
 ):
     with BACKENDS[backend]():
         fails_and_goes_on(case, expected, tmp_path, message, fault=fault)
-    record_property("counts", "a result" if message is None else "one clear error")
+    count(**{"ended in a result" if message is None else "ended in one clear error": 1})
 
 
 @posix
