@@ -1,4 +1,4 @@
-"""The same audit, however it is made: one JSON, but for when and with which packages."""
+"""The same audit, however it is made: one JSON, but for when and by which versions."""
 
 import json
 import os
