@@ -412,7 +412,7 @@ def train_shadows(
         Shadows trained at a time; None is 1 unless in a `joblib.parallel_config`.
 
     timeout : float or None, default=None
-        Seconds for one shadow, see :func:`check_timeout`.
+        Seconds for one shadow, see :func:`sklearn_mia.workers.check_timeout`.
 
     on_begin, on_end : callable or None, default=None
         Called in this process with the number of each shadow.

@@ -118,9 +118,9 @@ def parameters_of_a_class_are_read_once():
 
 @pytest.fixture(scope="session", autouse=True)
 def blind_checks_of_audits_are_cheap():
-    """Audits look without the model at one split, and at equal records once.
+    """Audits look without the model in one turn, and at equal records once.
 
-    The check is half of a small audit. One split has the level of five, and what it
+    The check is half of a small audit. One turn has the level of two, and what it
     says depends on nothing but its arguments.
     """
     import joblib
@@ -134,7 +134,7 @@ def blind_checks_of_audits_are_cheap():
         key = joblib.hash((args, params))
         if key not in known:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(_blind, "_BLIND_SPLITS", 1)
+                patch.setattr(_blind, "_BLIND_TURNS", 1)
                 known[key] = blind_auc(*args, **params)
         return known[key] and dict(known[key])
 
