@@ -11,6 +11,7 @@ import pytest
 from helpers.damage import header_of, image_bomb, pa, packed, parquet, parts_of
 from scipy import sparse as sp
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
 
 from sklearn_mia.auditing import _item_files
 from sklearn_mia.auditing._item_files import read_archive
@@ -126,8 +127,8 @@ BOMBS = {
     "bytes.parquet": (one_number_often, TOO_LARGE),
     "zeros.npz": (archive_of_zeros, TOO_LARGE),
     "claim.npz": (claims((2**31,)), DAMAGED),
-    "no columns.npz": (claims((2**33, 0)), DAMAGED),
-    "no letters.npz": (claims((2**33,), "<U0"), DAMAGED),
+    "no columns.npz": (claims((2**33, 0)), TOO_LARGE),
+    "no letters.npz": (claims((2**33,), "<U0"), TOO_LARGE),
     "within.skops": (archive_within_a_model, TOO_LARGE),
     "again.skops": (array_again_and_again, TOO_LARGE),
     "claim.npy": (lambda: header_of((2**31,)) + bytes(64), DAMAGED),
@@ -210,6 +211,14 @@ def test_sound_files_of_every_kind_are_read(tmp_path):
         trusted = ["scipy.sparse._csr.csr_matrix"] * sparse
         model, _ = load_model(path, trusted=trusted, max_bytes=2**20)
         assert model.n_samples_fit_ == 60
+    # Numbers of a support vector machine without probabilities are empty arrays.
+    model = SVC().fit([[0.0], [1.0], [2.0]], [0, 1, 1])
+    path.write_bytes(skops.dumps(model))
+    # Of such an array nothing follows the header.
+    assert any(part.endswith(b"\n") for part in parts_of(path.read_bytes()).values())
+    assert load_model(path)[0].predict([[5.0]]) == [1]
+    np.savez(tmp_path / "t.npz", a=np.empty((3, 0)), b=np.arange(3))
+    assert read_archive(tmp_path / "t.npz", 2**20).shape == (3, 2)
     # What is named once counts once.
     path.write_bytes(packed(model_parts(sparse=False).items()))
     size = path.stat().st_size

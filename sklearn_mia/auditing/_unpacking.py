@@ -92,7 +92,7 @@ def _held(path, archive, entry, max_bytes):
         for part in inside.infolist():
             with inside.open(part) as file:
                 if file.peek(len(_ARRAY)).startswith(_ARRAY):
-                    _claimed(file, part.file_size)
+                    held += _claimed(file, part.file_size) - part.file_size
     return entry.file_size + held
 
 
@@ -103,11 +103,11 @@ def _claimed(file, n_bytes):
     if major > 1:  # 3.0 differs in the names of fields alone
         read = np.lib.format.read_array_header_2_0
     shape, _, dtype = read(file)
-    # Rows without columns take memory, too, once they are counted.
-    claimed = math.prod(max(1, n) for n in shape) * max(1, dtype.itemsize)
-    if claimed > max(1, n_bytes - file.tell()):
+    claimed = math.prod(shape) * dtype.itemsize
+    if claimed > n_bytes - file.tell():
         raise ValueError("an array is larger than what is there of it")
-    return n_bytes
+    # Rows without columns, or text without letters, take memory once they are counted.
+    return n_bytes + (0 if claimed else 8 * max(shape, default=0))
 
 
 def check_parquet(path, parquet, max_bytes):
