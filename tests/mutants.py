@@ -224,6 +224,7 @@ class Trials:
         if child:
             status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             return {0: "survived", 1: "killed", 9: "left out"}.get(status, "killed")
+        session.config.pluginmanager.unregister(name="terminalreporter")
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
