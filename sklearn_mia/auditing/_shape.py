@@ -310,7 +310,7 @@ _FINDING = Ruled(
 _TEXTS_OF_MODEL = dict.fromkeys(("name", "family", "description"), TEXT)
 _COUNTED = ("n_queries", "n_unasked", "n_members_unasked", "n_nonmembers_unasked")
 _QUERIES = {**dict.fromkeys(_COUNTED, COUNT), "max_queries": Maybe(COUNT)}
-_FILE = {
+FILE = {
     "name": TEXT,
     "sha256": Maybe(TEXT),
     "n_bytes": Maybe(COUNT),
@@ -318,7 +318,7 @@ _FILE = {
 }
 
 
-PROVENANCE = {"files": Each(_FILE), "command": Maybe(TEXT), "notes": Each(TEXT)}
+PROVENANCE = {"files": Each(FILE), "command": Maybe(TEXT), "notes": Each(TEXT)}
 
 
 def table_of(*names):
