@@ -38,7 +38,7 @@ _HOMES = {
         "default_attacks",
         "make_canaries",
     ),
-    "black_box": ("BlackBoxClassifier",),
+    "black_box": ("BlackBoxClassifier", "BlackBoxRegressor"),
     "equations": (
         "round_values",
         "strip_counts",
@@ -64,6 +64,7 @@ _HOMES = {
 }
 _MODULES = (
     "answers",
+    "asking",
     "attacks",
     "auditing",
     "base",
@@ -128,7 +129,10 @@ if TYPE_CHECKING:
         default_attacks,
         make_canaries,
     )
-    from sklearn_mia.black_box import BlackBoxClassifier  # noqa: F401
+    from sklearn_mia.black_box import (  # noqa: F401
+        BlackBoxClassifier,
+        BlackBoxRegressor,
+    )
     from sklearn_mia.equations import round_values, strip_counts  # noqa: F401
     from sklearn_mia.model_selection import (  # noqa: F401
         AuditableClassifier,

@@ -10,7 +10,7 @@ RESPONSE_METHODS = ("auto", "predict_proba", "decision_function", "predict")
 ACCESSES = ("interface", "file")
 
 # Shadow models by effort: what they cost and see is in benchmarks/bench_effort.py.
-SHADOWS = {"quick": 4, "standard": 16, "thorough": 64}
+SHADOWS = {"quick": 2, "standard": 6, "thorough": 64}
 EFFORTS = tuple(SHADOWS)
 EFFORT = "standard"
 

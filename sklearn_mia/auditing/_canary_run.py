@@ -8,12 +8,12 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils.validation import _num_samples
 
 from sklearn_mia._choices import ADJACENCIES, CANARIES
-from sklearn_mia.auditing._beside import TrainedBeside
 from sklearn_mia.auditing._canaries import make_of_kinds
 from sklearn_mia.auditing._case import one_table, side_table
 from sklearn_mia.auditing._evaluation import plain_interval
 from sklearn_mia.auditing._recipe_target import attacked
 from sklearn_mia.auditing._run import judged_rows
+from sklearn_mia.auditing._trained_beside import TrainedBeside
 from sklearn_mia.checks import check_count, check_fraction
 from sklearn_mia.identity import count_duplicates, record_ids
 from sklearn_mia.items import one_shape

@@ -151,11 +151,11 @@ def _audit_of_model(arguments, limits):
 
 def _audit_of_predictions(arguments, limits):
     path = arguments.predictions
-    case, log_proba = read_predictions(path, arguments)
+    case, answer = read_predictions(path, arguments)
     arguments.tables = [np.reshape(v, (-1, 1)) for v in case.aside.values()]
     return predictions_report(
         case,
-        log_proba,
+        answer,
         _settings(arguments, limits, (Settings.slices, *arguments.slice)),
         model_name=f"the model behind {Path(path).name}",
         provenance=provenance_told(arguments, predictions=len(case.labels)),

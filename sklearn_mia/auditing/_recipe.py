@@ -40,7 +40,7 @@ from sklearn_mia.checks import check_count
 from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import shown
 from sklearn_mia.identity import merged_identities, record_ids
-from sklearn_mia.items import one_shape
+from sklearn_mia.items import kind_of, one_shape
 from sklearn_mia.memory import described, kept, memory_at_work, table_key
 from sklearn_mia.models import model_name
 from sklearn_mia.progress import Stage, expect, stage
@@ -50,7 +50,7 @@ from sklearn_mia.shadows import (
     prepare_recipe,
     root_seed,
 )
-from sklearn_mia.tables import take
+from sklearn_mia.tables import is_table, take
 from sklearn_mia.workers import check_timeout, temporary_folder
 
 
@@ -230,9 +230,10 @@ def audit_recipe(
         group_name=group_name,
         seed=root_seed(random_state) % 2**31,
     )
-    nouns = nouns_of(None if groups is None else settings.group_name)
     fprs, confidence, seed = settings.fprs, settings.confidence, settings.seed
     X, labels = side_table(X, "X"), as_labels(y)
+    kind = None if is_table(X) else kind_of(X)
+    nouns = nouns_of(None if groups is None else settings.group_name, kind)
     if len(labels) != _num_samples(X):
         raise ValueError(f"y has {len(labels)} labels for {_num_samples(X)} records.")
     how = {

@@ -6,12 +6,13 @@ from functools import partial
 from sklearn.utils._optional_dependencies import check_pandas_support
 
 from sklearn_mia._choices import VARIED
+from sklearn_mia._views import visible
 from sklearn_mia.auditing._html import in_notebook, render_recipe
 from sklearn_mia.auditing._json import plain, read_content, text_of
 from sklearn_mia.auditing._recipe_shape import RECIPE
 from sklearn_mia.auditing._recipe_words import short_lines, text_lines
 from sklearn_mia.auditing._shape import check_shape
-from sklearn_mia.auditing._writing import visible, written
+from sklearn_mia.auditing._writing import written
 
 SCHEMA = "sklearn_mia.recipe"
 SCHEMA_VERSION = 4
