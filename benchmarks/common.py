@@ -15,10 +15,12 @@ import numpy as np
 import pandas as pd
 import scipy
 import sklearn
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_info
 
 import sklearn_mia
@@ -66,6 +68,25 @@ MODELS = {
         StandardScaler(), LogisticRegression(max_iter=1000)
     ),
 }
+NETWORK = make_pipeline(
+    StandardScaler(), MLPClassifier((64,), max_iter=100, random_state=0)
+)
+# Trained on the columns as they are, text among them.
+WITH_ENCODER = "forest behind an encoder"
+FAMILIES = {
+    **MODELS,
+    "neural network": NETWORK,
+    WITH_ENCODER: make_pipeline(
+        make_column_transformer(
+            (
+                OneHotEncoder(handle_unknown="ignore"),
+                make_column_selector(dtype_exclude="number"),
+            ),
+            remainder="passthrough",
+        ),
+        RandomForestClassifier(100, random_state=0),
+    ),
+}
 
 
 def data_folder():
@@ -93,11 +114,29 @@ def load_table(name, n_records=8000, seed=0, dtype=np.float64):
     return pd.get_dummies(frame).fillna(0).to_numpy(dtype), labels
 
 
-def load_values(name, n_records=8000, seed=0):
-    """Shuffled records of a table: one-hot features, and the value to predict."""
+def load_for(model_name, table, n_records):
+    """Records of a table as one of `FAMILIES` takes them."""
+    if model_name == WITH_ENCODER:
+        return load_frame(table, n_records)
+    return load_table(table, n_records)
+
+
+def select(X, rows):
+    """Rows of an array or of a frame."""
+    return X[rows] if isinstance(X, np.ndarray) else X.loc[rows]
+
+
+def load_values(name, n_records=8000, seed=0, coding="one-hot"):
+    """Shuffled records of a table: features, and the value to predict.
+
+    Categories are one-hot, or numbered in alphabetical order (coding "ordinal").
+    """
     frame = pd.read_parquet(data_folder() / f"{name}.parquet")
     frame = frame.sample(min(n_records, len(frame)), random_state=seed)
     values = frame.pop(VALUES[name]).to_numpy(np.float64)
+    if coding == "ordinal":
+        for column in frame.select_dtypes(exclude="number"):
+            frame[column] = pd.factorize(frame[column], sort=True)[0]
     return pd.get_dummies(frame).fillna(0).to_numpy(np.float64), values
 
 

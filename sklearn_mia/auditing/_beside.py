@@ -10,7 +10,7 @@ import numpy as np
 from sklearn_mia._warn import warn
 from sklearn_mia.auditing._files import MOST_BYTES, check_size
 from sklearn_mia.auditing._json import expected, plain
-from sklearn_mia.auditing._reading import check_pyarrow, damaged, unpacked_size
+from sklearn_mia.auditing._reading import check_pyarrow, check_unpacked, damaged
 from sklearn_mia.auditing._shape import FILE, TEXT, Each, Kind, Ruled, fault
 from sklearn_mia.auditing._writing import (
     STDOUT,
@@ -170,7 +170,7 @@ def _columns_of(place, about, name, max_bytes):
             "another SHA-256. Put the right one there, or take it away to read the "
             "report without it."
         )
-    check_size(place, unpacked_size(place), max_bytes)
+    check_unpacked(place, max_bytes)
     try:
         table = check_pyarrow().read_table(io.BytesIO(data))
         return {

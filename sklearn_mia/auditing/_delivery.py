@@ -3,6 +3,7 @@
 import sys
 from functools import partial
 
+from sklearn_mia._views import visible
 from sklearn_mia.auditing import _reading, _writing
 from sklearn_mia.auditing._options import notes_once
 from sklearn_mia.progress import clear, stage
@@ -132,7 +133,7 @@ def _print(report, stream):
 
 
 def _write(write, path):
-    stage(f"writing {_writing.visible(str(path))}")
+    stage(f"writing {visible(str(path))}")
     write(path)
 
 

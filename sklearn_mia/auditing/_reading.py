@@ -5,7 +5,13 @@ import gzip
 import zlib
 from pathlib import Path
 
-from sklearn_mia.auditing._files import MOST_BYTES, check_size, check_table_file
+from sklearn_mia.auditing._files import (
+    MOST_BYTES,
+    TooLarge,
+    check_size,
+    check_table_file,
+)
+from sklearn_mia.auditing._unpacking import check_parquet
 
 _MOST_CELL = 2**20
 _MOST_LINE = 2**24
@@ -70,30 +76,26 @@ def check_pyarrow():
     return parquet
 
 
-def unpacked_size(path):
-    """Bytes that a Parquet file may hold once it is unpacked.
+def check_unpacked(path, max_bytes):
+    """Raise an error for a Parquet file that is damaged, or too large unpacked.
 
     Parameters
     ----------
     path : Path
 
-    Returns
-    -------
-    n_bytes : int
+    max_bytes : int
     """
+    parquet = check_pyarrow()
     try:
-        about = check_pyarrow().read_metadata(path)
-        groups = map(about.row_group, range(about.num_row_groups))
-        n_bytes = sum(group.total_byte_size for group in groups)
+        check_parquet(path, parquet, max_bytes)
+    except TooLarge:
+        raise
     except Exception as error:
         raise damaged(path, "Parquet", error) from None
-    # A column of one value takes no room in the file.
-    return max(n_bytes, 8 * about.num_rows * about.num_columns)
 
 
 def _read_parquet(pd, path, max_bytes):
-    check_pyarrow()
-    check_size(path, unpacked_size(path), max_bytes)
+    check_unpacked(path, max_bytes)
     try:
         frame = pd.read_parquet(path, engine="pyarrow")
     except Exception as error:

@@ -10,17 +10,19 @@ from sklearn.utils._optional_dependencies import (
     check_pandas_support,
 )
 
+from sklearn_mia._links import finding_url
+from sklearn_mia._views import visible
 from sklearn_mia.auditing import _beside
 from sklearn_mia.auditing._appendix import appendix_of
 from sklearn_mia.auditing._findings import Finding
 from sklearn_mia.auditing._html import in_notebook, render_page
 from sklearn_mia.auditing._json import THE_TEXT, plain, read_content, text_of
-from sklearn_mia.auditing._judging import parts_of
+from sklearn_mia.auditing._judging import parts_of, passes
 from sklearn_mia.auditing._migration import from_version_1
 from sklearn_mia.auditing._ranking import most_exposed
 from sklearn_mia.auditing._shape import check_shape
 from sklearn_mia.auditing._text import render_text
-from sklearn_mia.auditing._writing import visible, written
+from sklearn_mia.auditing._writing import written
 from sklearn_mia.metrics import exposed_members
 
 SCHEMA = "sklearn_mia.audit"
@@ -57,6 +59,10 @@ class AuditReport:
     verdicts : dict
         ``"interface"``, who may ask the model, and ``"file"``, who has its file, each
         mapped to a verdict; one of them if the report is about one alone.
+
+    passes : bool
+        Whether the model was shown to be within all limits, for each of `verdicts`.
+        What is undecided, or was not looked at, does not pass.
 
     attacks : list of dict
         The numbers of each attack, strongest first.
@@ -146,7 +152,8 @@ class AuditReport:
                         the rest
     sizes               rates by number of records of a group; null without groups
     exposed             how many members can be named with few of them wrong
-    findings            code, severity, title, message, advice, numbers
+    findings            code, severity, title, message, advice, numbers; url of the
+                        page on the code
     baseline            changes since an earlier model; null without one
     nouns               what those are called whom the report is about
     ==================  ==========================================================
@@ -179,6 +186,11 @@ class AuditReport:
     def verdicts(self):
         """The verdict on each access: "file", "interface" or both."""
         return {part["access"]: part["verdict"] for part in parts_of(self._content)}
+
+    @property
+    def passes(self):
+        """Whether the model was shown to be within all limits."""
+        return passes(self._content) == "yes"
 
     @property
     def attacks(self):
@@ -250,6 +262,9 @@ class AuditReport:
     @property
     def records(self):
         """One row a record, in input order, as a pandas frame.
+
+        Records that `drop_shared` left out, and those that a service was never asked
+        about (MIA029), have none.
 
         Columns: "id" (the caller's), "member", "class", or "value" where the model is
         a regressor; for each attack its score and
@@ -348,11 +363,14 @@ class AuditReport:
         """
         named = self._check_names(name_records)
         tables = {"records": self._records, "groups": self._groups}
+        report = deepcopy(self._content)
+        for row in report["findings"]:
+            row["url"] = finding_url(row["code"])
         return {
             "schema": SCHEMA,
             "schema_version": SCHEMA_VERSION,
             "warning": NAMES_MEMBERS if named else None,
-            "report": deepcopy(self._content),
+            "report": report,
             **{
                 name: {key: plain(np.asarray(column)) for key, column in table.items()}
                 if named and table is not None
@@ -449,6 +467,8 @@ class AuditReport:
             name, folder, content.get("tables") or {}, cls.__name__, **limits
         )
         check_shape(name, content, cls.__name__)
+        for row in content["report"]["findings"]:
+            row.pop("url", None)
         tables = [content[name] for name in ("records", "groups")]
         return cls(
             content["report"],

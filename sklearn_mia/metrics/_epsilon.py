@@ -7,6 +7,7 @@ import numpy as np
 from scipy import special, stats
 
 from sklearn_mia import checks
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.metrics._intervals import clopper_pearson
 
 # Shares of the records guessed by `epsilon_lower_bound`, fixed before any data is seen.
@@ -14,7 +15,7 @@ _GUESSED_SHARES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.10, 0.25, 0.50)
 
 
 @dataclass(frozen=True)
-class EpsilonBound:
+class EpsilonBound(TableViewMixin):
     """A lower confidence bound on epsilon and what it rests on.
 
     Attributes
