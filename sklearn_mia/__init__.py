@@ -24,6 +24,7 @@ _HOMES = {
     "auditing": (
         "AuditReport",
         "Finding",
+        "MembershipCheck",
         "MembershipRocDisplay",
         "RecipeReport",
         "RecordRiskDisplay",
@@ -35,8 +36,9 @@ _HOMES = {
         "compare_reports",
         "compare_with_baseline",
         "default_attacks",
+        "make_canaries",
     ),
-    "black_box": ("BlackBoxClassifier",),
+    "black_box": ("BlackBoxClassifier", "BlackBoxRegressor"),
     "equations": (
         "round_values",
         "strip_counts",
@@ -62,6 +64,7 @@ _HOMES = {
 }
 _MODULES = (
     "answers",
+    "asking",
     "attacks",
     "auditing",
     "base",
@@ -112,6 +115,7 @@ if TYPE_CHECKING:
     from sklearn_mia.auditing import (  # noqa: F401
         AuditReport,
         Finding,
+        MembershipCheck,
         MembershipRocDisplay,
         RecipeReport,
         RecordRiskDisplay,
@@ -123,8 +127,12 @@ if TYPE_CHECKING:
         compare_reports,
         compare_with_baseline,
         default_attacks,
+        make_canaries,
     )
-    from sklearn_mia.black_box import BlackBoxClassifier  # noqa: F401
+    from sklearn_mia.black_box import (  # noqa: F401
+        BlackBoxClassifier,
+        BlackBoxRegressor,
+    )
     from sklearn_mia.equations import round_values, strip_counts  # noqa: F401
     from sklearn_mia.model_selection import (  # noqa: F401
         AuditableClassifier,

@@ -211,6 +211,14 @@ def _add_output_options(command):
         "it they name nobody",
     )
     group.add_argument(
+        "--json-records",
+        choices=("json", "parquet"),
+        default="json",
+        help="where --name-records puts the records: into the --json file, or, smaller "
+        "and faster, into a Parquet file beside it, of report.json "
+        "report.records.parquet; --baseline reads either; default: %(default)s",
+    )
+    group.add_argument(
         "--no-records",
         action="store_true",
         help="compute nothing about single records either",
@@ -292,13 +300,19 @@ def _add_audit_options(command):
         "--predictions",
         type=Path,
         metavar="FILE",
-        help="instead of a classifier and two tables: one CSV or Parquet with a column "
-        "proba_<class> for each class, the label and --member; weaker attacks",
+        help="instead of a model and two tables: one CSV or Parquet with a column "
+        "proba_<class> for each class (of a regressor --predicted), the label and "
+        "--member; weaker attacks",
     )
     group.add_argument(
         "--member", metavar="COLUMN", help="with --predictions: 1 for members, else 0"
     )
     group.add_argument("--proba-prefix", default="proba_", metavar="TEXT")
+    group.add_argument(
+        "--predicted",
+        metavar="COLUMN",
+        help="with --predictions, of a regressor: the column of what it predicts",
+    )
 
 
 def _options_of(given):
@@ -314,6 +328,8 @@ def _options_of(given):
 def _told(error, arguments):
     """An error in one line, without cells of the tables."""
     line = in_options(" ".join(str(error).split())) or type(error).__name__
+    if isinstance(error, SystemExit):
+        line = f"the model, or what it needs, asked to end the program ({line})"
     if tables := getattr(arguments, "tables", ()):
         # Not even what the model quotes when it fails.
         from sklearn_mia.redaction import without_values
@@ -353,7 +369,7 @@ def main(arguments=None):
     except KeyboardInterrupt as stop:
         _writing.say(interrupted(arguments), sys.stderr)
         return 128 + stop.number if isinstance(stop, Stopped) else EXIT_INTERRUPTED
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if arguments.debug:
             traceback.print_exc()
         else:

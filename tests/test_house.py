@@ -37,6 +37,7 @@ ORDER = (
     "schema",
     "regression",
     "response",
+    "asking",
     "black_box",
     "signals",
     "equations",

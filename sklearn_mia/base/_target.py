@@ -18,9 +18,9 @@ from sklearn_mia.records import Records, check_as_records, check_is_no_items
 from sklearn_mia.regression import is_regressor_model
 from sklearn_mia.response import (
     RESPONSE_METHODS,
+    ask_target,
     check_target,
     encode_labels,
-    make_responder,
 )
 from sklearn_mia.schema import make_schema
 from sklearn_mia.signals import residual, signals_for
@@ -131,7 +131,7 @@ class TargetMixin(DocLinkMixin):
                 "value, as_records(X, y)."
             )
         codes = None if labels is None else encode_labels(labels, classes)
-        self._responder, answer = make_responder(
+        self._responder, answer = ask_target(
             self.target_estimator, features, classes, self.response_method
         )
         # By class, not by its name: renamed labels draw the same shadows.

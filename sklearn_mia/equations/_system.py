@@ -96,7 +96,7 @@ class Equations(TableViewMixin):
         if isinstance(self.matrix, Products):
             return self.matrix.squared() @ v
         if sp.issparse(self.matrix):
-            return self.matrix.multiply(self.matrix) @ v
+            return squared(self.matrix) @ v
         return np.square(self.matrix) @ v
 
     def _add_transposed(self, z, total):
@@ -111,7 +111,7 @@ class Equations(TableViewMixin):
         if isinstance(self.matrix, Products):
             squares = self.matrix.squared().T @ w
         elif sp.issparse(self.matrix):
-            squares = self.matrix.multiply(self.matrix).T @ w
+            squares = squared(self.matrix).T @ w
         else:
             squares = np.square(self.matrix).T @ w
         if self.records is None:
@@ -181,7 +181,7 @@ class Products(TableViewMixin):
         squared : Products
             Of the squared factors.
         """
-        F = self.F.multiply(self.F) if sp.issparse(self.F) else np.square(self.F)
+        F = squared(self.F) if sp.issparse(self.F) else np.square(self.F)
         return Products(F, np.square(self.R))
 
     def toarray(self):
@@ -499,6 +499,14 @@ def grouped(groups, n_groups, values=None):
         pointers = np.concatenate([[0], np.cumsum(inside.sum(axis=1))])
     shape = int(starts[-1]), n_records
     return sp.csc_array((np.ravel(data), np.ravel(rows), pointers), shape=shape)
+
+
+def squared(matrix):
+    """A sparse matrix of the squared coefficients."""
+    if not getattr(matrix, "has_canonical_format", False):
+        return matrix.multiply(matrix)
+    parts = np.square(matrix.data), matrix.indices, matrix.indptr
+    return type(matrix)(parts, shape=matrix.shape)
 
 
 def with_values(matrix, values):
