@@ -131,13 +131,16 @@ for step in after.next_steps:
 
 from sklearn_mia import MembershipRocDisplay
 
+asked = {
+    "forest": before.records["score_BaggingAttack"],
+    "linear, speaker alone": after.records["score_RMIA"],
+}
 fig, ax = plt.subplots()
-for name, report in {"forest": before, "linear, speaker alone": after}.items():
-    records = report.records
+for (name, scores), report in zip(asked.items(), (before, after), strict=True):
     MembershipRocDisplay.from_predictions(
-        records["member"], records["score_RMIA"], name=name, ax=ax
+        report.records["member"], scores, name=name, ax=ax
     )
-ax.set_title("Asked: what RMIA recognises")
+ax.set_title("Asked: what the attacks recognise")
 plt.show()
 
 # %%
