@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -184,6 +185,50 @@ def smaller_of_five(function):
         function()
         times.append(time.perf_counter() - start)
     return min(times)
+
+
+def family(pid):
+    """Process ids of a process and all below it."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [pid, *(p for child in children for p in family(int(child)))]
+
+
+def used(pid):
+    """Proportional set size of a process, in bytes."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+class Peak(threading.Thread):
+    """Watches the memory of this process and its workers, inside a with statement."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.highest, self.running = 0, True
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.running = False
+        self.join()
+
+    def run(self):
+        while self.running:
+            self.highest = max(self.highest, self.now())
+            time.sleep(0.05)
+
+    @staticmethod
+    def now():
+        """Bytes in use now."""
+        return sum(used(pid) for pid in family(os.getpid()))
 
 
 def write_results(name, rows, **settings):

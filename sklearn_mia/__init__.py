@@ -24,6 +24,7 @@ _HOMES = {
     "auditing": (
         "AuditReport",
         "Finding",
+        "MembershipCheck",
         "MembershipRocDisplay",
         "RecipeReport",
         "RecordRiskDisplay",
@@ -35,6 +36,7 @@ _HOMES = {
         "compare_reports",
         "compare_with_baseline",
         "default_attacks",
+        "make_canaries",
     ),
     "black_box": ("BlackBoxClassifier", "BlackBoxRegressor"),
     "equations": (
@@ -113,6 +115,7 @@ if TYPE_CHECKING:
     from sklearn_mia.auditing import (  # noqa: F401
         AuditReport,
         Finding,
+        MembershipCheck,
         MembershipRocDisplay,
         RecipeReport,
         RecordRiskDisplay,
@@ -124,6 +127,7 @@ if TYPE_CHECKING:
         compare_reports,
         compare_with_baseline,
         default_attacks,
+        make_canaries,
     )
     from sklearn_mia.black_box import (  # noqa: F401
         BlackBoxClassifier,

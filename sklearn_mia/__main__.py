@@ -211,6 +211,14 @@ def _add_output_options(command):
         "it they name nobody",
     )
     group.add_argument(
+        "--json-records",
+        choices=("json", "parquet"),
+        default="json",
+        help="where --name-records puts the records: into the --json file, or, smaller "
+        "and faster, into a Parquet file beside it, of report.json "
+        "report.records.parquet; --baseline reads either; default: %(default)s",
+    )
+    group.add_argument(
         "--no-records",
         action="store_true",
         help="compute nothing about single records either",

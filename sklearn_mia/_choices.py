@@ -23,3 +23,10 @@ PRIOR = 0.5
 
 N_TARGETS = 5
 RECIPE_FPRS = (0.01, 0.1)
+# What differs between the models of a procedure.
+VARIED = ("data", "seed")
+
+# What the records are like that are put into training to be found again.
+CANARIES = ("flipped", "rare", "far")
+# Neighbours of differential privacy: a record is there or not, or another is.
+ADJACENCIES = ("add", "replace")

@@ -41,6 +41,10 @@ EXAMPLES = {
     "html": ([], "--html=page.html"),
     "id": ([], "--id=person"),
     "json": ([], "--json=report.json"),
+    "json_records": (
+        ["--json=report.json", "--name-records"],
+        "--json-records=parquet",
+    ),
     "label": ([], "--label=nowhere"),
     "max_size": ([], "--max-size=0.0000001"),
     "member": ([], "--member=kind"),

@@ -6,7 +6,7 @@ from importlib import import_module, resources
 
 from sklearn_mia._links import finding_url
 from sklearn_mia._views import visible
-from sklearn_mia.auditing import _recipe_words
+from sklearn_mia.auditing import _canary_words, _recipe_words
 from sklearn_mia.auditing._access import WHO, heading_of
 from sklearn_mia.auditing._appendix import appendix_of
 from sklearn_mia.auditing._charts import (
@@ -132,10 +132,15 @@ def render_recipe(content, *, title=None):
     check_jinja2()
     content = visible(content)
     markup = import_module("markupsafe").Markup
+    title = visible(title) or f"Membership audit of the procedure {content['name']}"
+    if content["canaries"] is not None:
+        return template("canaries.html").render(
+            title=title, c=content, words=_canary_words
+        )
     names = dict.fromkeys(row["attack"] for row in content["summary"])
     attacks = [_over_models(content, name) for name in names]
     return template("recipe.html").render(
-        title=visible(title) or f"Membership audit of the procedure {content['name']}",
+        title=title,
         c=content,
         words=_recipe_words,
         attacks=attacks,

@@ -48,7 +48,7 @@ def read_table(path, *, separator=",", max_bytes=MOST_BYTES):
     return _read_csv(pd, path, separator, max_bytes)
 
 
-def _damaged(path, kind, error):
+def damaged(path, kind, error):
     """One error for whatever the reader of a damaged file raises, without its text."""
     return ValueError(
         f"The table {str(path)!r} could not be read as {kind} "
@@ -76,18 +76,30 @@ def check_pyarrow():
     return parquet
 
 
-def _read_parquet(pd, path, max_bytes):
+def check_unpacked(path, max_bytes):
+    """Raise an error for a Parquet file that is damaged, or too large unpacked.
+
+    Parameters
+    ----------
+    path : Path
+
+    max_bytes : int
+    """
     parquet = check_pyarrow()
     try:
         check_parquet(path, parquet, max_bytes)
     except TooLarge:
         raise
     except Exception as error:
-        raise _damaged(path, "Parquet", error) from None
+        raise damaged(path, "Parquet", error) from None
+
+
+def _read_parquet(pd, path, max_bytes):
+    check_unpacked(path, max_bytes)
     try:
         frame = pd.read_parquet(path, engine="pyarrow")
     except Exception as error:
-        raise _damaged(path, "Parquet", error) from None
+        raise damaged(path, "Parquet", error) from None
     for name in frame.columns:
         if frame[name].dtype.kind == "O":
             sizes = (len(v) for v in frame[name] if isinstance(v, (str, bytes)))
@@ -118,7 +130,7 @@ def _read_csv(pd, path, separator, max_bytes):
             raise ValueError(
                 f"The table {str(path)!r} has a quote that is never closed."
             ) from None
-        raise _damaged(path, "CSV", error) from None
+        raise damaged(path, "CSV", error) from None
     if frame.shape != (n_rows, n_columns):
         raise ValueError(
             f"The table {str(path)!r} can be read in two ways: as {n_rows} rows of "
@@ -163,7 +175,7 @@ def _checked_shape(path, separator, max_bytes, is_packed):
             f"{where} is not UTF-8 text after line {line}. Save it as CSV UTF-8."
         ) from None
     except (OSError, EOFError, zlib.error) as error:
-        raise _damaged(path, "gzip" if is_packed else "CSV", error) from None
+        raise damaged(path, "gzip" if is_packed else "CSV", error) from None
     finally:
         csv.field_size_limit(most_before)
     if n_columns is None:

@@ -1,6 +1,8 @@
 """The report of an audit: one tree of plain values, and its renderings."""
 
 from copy import deepcopy
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from sklearn.utils._optional_dependencies import (
@@ -10,10 +12,11 @@ from sklearn.utils._optional_dependencies import (
 
 from sklearn_mia._links import finding_url
 from sklearn_mia._views import visible
+from sklearn_mia.auditing import _beside
 from sklearn_mia.auditing._appendix import appendix_of
 from sklearn_mia.auditing._findings import Finding
 from sklearn_mia.auditing._html import in_notebook, render_page
-from sklearn_mia.auditing._json import plain, read_content, text_of
+from sklearn_mia.auditing._json import THE_TEXT, plain, read_content, text_of
 from sklearn_mia.auditing._judging import parts_of, passes
 from sklearn_mia.auditing._migration import from_version_1
 from sklearn_mia.auditing._ranking import most_exposed
@@ -113,7 +116,8 @@ class AuditReport:
     The JSON file has "schema" (``"sklearn_mia.audit"``), "schema_version" (a whole
     number), "report", and "records" and "groups": one list a column, a row a record in
     input order, or a group. These two are null unless they were asked for; then
-    "warning" says that the file names members.
+    "warning" says that the file names members. If they went to Parquet files, "tables"
+    has name, SHA-256, size and number of rows of each.
 
     The report has these keys. An interval is a dictionary of "estimate", "low", "high",
     "confidence", "method" and "note", which says why ends are null.
@@ -375,7 +379,7 @@ class AuditReport:
             },
         }
 
-    def to_json(self, path=None, *, name_records=False):
+    def to_json(self, path=None, *, name_records=False, records="json"):
         """Write the report as strict JSON.
 
         Undefined numbers are ``null``, with a note beside them that says why; keys are
@@ -392,17 +396,41 @@ class AuditReport:
             Whether it holds the ids, membership and scores of the records, too. A new
             file is then for its owner alone.
 
+        records : {"json", "parquet"}, default="json"
+            Where these are: in the file itself, or in a Parquet file beside it, for
+            ``report.json`` in ``report.records.parquet`` (with groups also
+            ``report.groups.parquet``), which is smaller and faster. The file itself
+            then names nobody, and :meth:`from_json` reads both while they lie side by
+            side.
+
         Returns
         -------
         text : str or None
             None if it was written to `path`.
+
+        Raises
+        ------
+        ValueError
+            If there are no records to write, or Parquet was asked for without
+            `name_records`, or without a file to lie beside.
         """
-        return written(
-            path,
-            lambda: text_of(self.to_dict(name_records=name_records)),
-            end="\n",
-            private=name_records,
-        )
+        if records not in _beside.PLACES:
+            raise ValueError(f"records={records!r}; expected 'json' or 'parquet'.")
+        content = partial(self.to_dict, name_records=name_records)
+        if records == "parquet":
+            if not self._check_names(name_records):
+                raise ValueError(
+                    "records='parquet' writes ids, membership and scores of the "
+                    "records: pass name_records=True, too, or leave it out."
+                )
+            _beside.check_beside(path)
+            tables = {"records": self._records, "groups": self._groups}
+            content = partial(self._beside, _beside.write_tables(path, tables))
+        return written(path, lambda: text_of(content()), end="\n", private=name_records)
+
+    def _beside(self, tables):
+        """Content of the JSON file whose records are in others."""
+        return self.to_dict() | {"warning": _beside.NAMES_BESIDE, "tables": tables}
 
     @classmethod
     def from_json(cls, source):
@@ -411,7 +439,9 @@ class AuditReport:
         Parameters
         ----------
         source : str or Path
-            A file written by :meth:`to_json`, or its text.
+            A file written by :meth:`to_json`, or its text. If its records went to a
+            file beside it and that is not there, a warning says so, and the report
+            holds nothing per record.
 
         Returns
         -------
@@ -422,11 +452,20 @@ class AuditReport:
         ------
         TypeError, ValueError
             If it is no report, one of a newer schema, or one in which something is
-            missing or wrong, and what that is.
+            missing or wrong, and what that is; or if a file beside it is not the one
+            that was written with it.
         """
+        return cls._read(source)
+
+    @classmethod
+    def _read(cls, source, **limits):
         name, content = read_content(source, SCHEMA, SCHEMA_VERSION, cls.__name__)
         if content.get("schema_version") == 1:
             content = _upgraded(content)
+        folder = None if name == THE_TEXT else Path(source).parent
+        content |= _beside.read_tables(
+            name, folder, content.get("tables") or {}, cls.__name__, **limits
+        )
         check_shape(name, content, cls.__name__)
         for row in content["report"]["findings"]:
             row.pop("url", None)
