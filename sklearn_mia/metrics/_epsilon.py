@@ -81,15 +81,15 @@ def _check_delta(delta, n_records, probability, error):
         return
     more = range(n_records + 1, n_records + _MOST_TO_LOOK_AT)
     enough = next((n for n in more if _could_show(n, probability, delta, error)), None)
-    needed = (
-        f"a delta below the error of {error:.2g}, and well below where there are many "
-        "records: pass a smaller delta"
+    expected = (
+        f"less than {error:.2g}, the error allowed, whatever the number of records: "
+        "pass a smaller delta"
         if enough is None
         else f"at least {enough!r} records: pass more, or a smaller delta"
     )
     raise ValueError(
         f"delta={delta!r} is too large for {n_records!r} records: even if every guess "
-        f"were right, no epsilon above 0 would follow; expected {needed}."
+        f"were right, no epsilon above 0 would follow; expected {expected}."
     )
 
 
@@ -163,8 +163,10 @@ def drawn_by_coins(y_true, y_score, inclusion_probability, random_state, pos_lab
     checks.check_same_length(is_member.size, scores.size)
     probability = _probability_of_each(inclusion_probability, is_member.size)
     _check_coins(is_member, probability)
-    generator = checks.generator_of(random_state)
-    order = np.lexsort((generator.random(scores.size), scores))
+    # Numbers of its own: those of the generator itself may have been the coins.
+    seed = checks.generator_of(random_state).integers(2**63)
+    lots = np.random.default_rng([seed, is_member.size]).random(is_member.size)
+    order = np.lexsort((lots, scores))
     return is_member, order, probability
 
 

@@ -15,11 +15,11 @@ import numpy as np
 from scipy import signal, special, stats
 
 # Shares of the error of guesses on both sides, "in" alone and "out" alone; and what the
-# largest set of pairs weighs beside each smaller one. By simulation: most of what is
+# set of all records weighs beside each smaller one. By simulation: most of what is
 # possible where all records leak alike, and no less than before where few do.
-_SHARE_OF_PAIRS, _SHARE_OF_IN, _SHARE_OF_OUT = 0.60, 0.27, 0.13
+_SHARE_OF_BOTH, _SHARE_OF_IN, _SHARE_OF_OUT = 0.60, 0.27, 0.13
 _WEIGHT_OF_ALL = 3.0
-_FEWEST_PAIRS = 15
+_FEWEST_OF_BOTH_SIDES = 30
 _LARGEST_OF_ONE_SIDE, _RATIO_OF_ONE_SIDE, _FEWEST_OF_ONE_SIDE = 0.16, 0.63, 10
 # Of the error, what delta may take before smaller sets are given up.
 _SHARE_OF_DELTA = 0.25
@@ -78,8 +78,8 @@ class Guesses:
 def families_of(order, log_odds, delta, error):
     """Return the sets of guesses about records in ascending order of their scores.
 
-    Pairs of one of the highest, said to be in, and one of the lowest, said to be out;
-    the highest alone; the lowest alone.
+    The highest, said to be in, and the lowest, said to be out; the highest alone; the
+    lowest alone.
 
     Parameters
     ----------
@@ -100,29 +100,31 @@ def families_of(order, log_odds, delta, error):
     """
     expected_in = float(special.expit(log_odds).sum())
     of_delta = {True: delta * expected_in, False: delta * (order.size - expected_in)}
-    families = []
-    for sides, sizes, share in (
-        ((True, False), _sizes_of_pairs(order.size), _SHARE_OF_PAIRS),
-        ((True,), _sizes_of_one_side(order.size), _SHARE_OF_IN),
-        ((False,), _sizes_of_one_side(order.size), _SHARE_OF_OUT),
-    ):
-        level = error * share
-        losses = _losses_to_delta(sizes, sides, of_delta)
-        kept = int(np.count_nonzero(losses <= _SHARE_OF_DELTA * level))
-        if len(sides) == 2:
-            kept = max(kept, 1)
-        if kept:
-            families.append(
-                _nested(order, log_odds, sides, sizes[:kept], level, of_delta)
-            )
+    both, one_side = _sizes_of_both_sides(order.size), _sizes_of_one_side(order.size)
+    families = [
+        _nested(order, log_odds, sides, sizes[:kept], error * share, of_delta)
+        for sides, sizes, share in (
+            ((True, False), both, _SHARE_OF_BOTH),
+            ((True,), one_side, _SHARE_OF_IN),
+            ((False,), one_side, _SHARE_OF_OUT),
+        )
+        if (kept := _n_affordable(sizes, sides, of_delta, error * share))
+    ]
+    if not families:
+        # A single set can do with a larger delta, if the guesses have the same odds.
+        alone = ((True, False),) if not np.any(log_odds) else ((True,), (False,))
+        families = [
+            _nested(order, log_odds, sides, [order.size // len(alone)], error, of_delta)
+            for sides in alone
+        ]
     used = sum(family.level for family in families)
     return [replace(f, level=f.level * error / used) for f in families]
 
 
-def _sizes_of_pairs(n_records):
-    """Return half of the records, a quarter, and so on."""
-    sizes = [max(1, n_records // 2)]
-    while sizes[-1] // 2 >= _FEWEST_PAIRS:
+def _sizes_of_both_sides(n_records):
+    """Return the number of records, half of it, and so on."""
+    sizes = [n_records]
+    while sizes[-1] // 2 >= _FEWEST_OF_BOTH_SIDES:
         sizes.append(sizes[-1] // 2)
     return sizes
 
@@ -136,17 +138,30 @@ def _sizes_of_one_side(n_records):
     return sizes
 
 
-def _losses_to_delta(sizes, sides, of_delta):
-    """Return about how much of the error delta takes: n delta / (2 sqrt(r)) a set."""
-    n_guesses = np.multiply(sizes, len(sides))
-    return np.cumsum(sum(of_delta[side] for side in sides) / (2 * np.sqrt(n_guesses)))
+def _n_affordable(sizes, sides, of_delta, level):
+    """Return of how many sizes, descending, delta leaves enough of the error.
+
+    It takes about ``n delta / (2 sqrt(r))`` for a set of r guesses.
+    """
+    losses = np.cumsum(sum(of_delta[side] for side in sides) / (2 * np.sqrt(sizes)))
+    return int(np.count_nonzero(losses <= _SHARE_OF_DELTA * level))
 
 
 def _nested(order, log_odds, sides, sizes, level, of_delta):
-    """Return the sets of guesses on `sides`, of each size, descending, a side."""
-    columns = [(order[::-1] if side else order)[: sizes[0]] for side in sides]
-    records = np.column_stack(columns).ravel()
-    says_in = np.tile(sides, sizes[0])
+    """Return the sets of guesses on `sides`, of each size, descending."""
+    # As many "in" as are likely to look so if members are rare or frequent.
+    share_in = (0.5 + special.expit(log_odds).mean()) / 2 if len(sides) == 2 else 1.0
+    n_first = round(share_in * sizes[0])
+    ranked = [(order[::-1] if side else order) for side in sides]
+    records = np.concatenate([ranked[0][:n_first], ranked[-1][: sizes[0] - n_first]])
+    says_in = np.repeat([sides[0], sides[-1]], [n_first, sizes[0] - n_first])
+    # Both sides from the outermost on, each set with its share of both.
+    place = [
+        (np.arange(n_first) + 0.5) / n_first,
+        (np.arange(sizes[0] - n_first) + 0.5) / max(1, sizes[0] - n_first),
+    ]
+    turn = np.argsort(np.concatenate(place), kind="stable")
+    records, says_in = records[turn], says_in[turn]
     weights = [1.0] * len(sizes)
     if len(sides) == 2:
         weights[-1] = _WEIGHT_OF_ALL
@@ -154,7 +169,7 @@ def _nested(order, log_odds, sides, sizes, level, of_delta):
         records,
         says_in,
         np.where(says_in, log_odds[records], -log_odds[records]),
-        tuple(n * len(sides) for n in reversed(sizes)),
+        tuple(reversed(sizes)),
         tuple(weights),
         level,
         {side: of_delta[side] for side in sides},
