@@ -41,6 +41,10 @@ _HOMES = {
         "round_values",
         "strip_counts",
     ),
+    "label_privacy": (
+        "LabelCanaries",
+        "make_label_canaries",
+    ),
     "model_selection": (
         "AuditableClassifier",
         "CoarsenedClassifier",
@@ -76,6 +80,7 @@ _MODULES = (
     "identity",
     "items",
     "label_free",
+    "label_privacy",
     "memory",
     "metrics",
     "model_selection",
@@ -126,6 +131,7 @@ if TYPE_CHECKING:
     )
     from sklearn_mia.black_box import BlackBoxClassifier  # noqa: F401
     from sklearn_mia.equations import round_values, strip_counts  # noqa: F401
+    from sklearn_mia.label_privacy import LabelCanaries, make_label_canaries  # noqa: F401
     from sklearn_mia.model_selection import (  # noqa: F401
         AuditableClassifier,
         CoarsenedClassifier,

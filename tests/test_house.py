@@ -36,6 +36,7 @@ ORDER = (
     "regression",
     "response",
     "black_box",
+    "label_privacy",
     "signals",
     "equations",
     "metrics",

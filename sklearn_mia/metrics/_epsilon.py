@@ -137,7 +137,8 @@ def _probability_of_each(inclusion_probability, n_records):
     name = "inclusion_probability"
     if np.ndim(inclusion_probability) == 0:
         return np.full(n_records, checks.check_fraction(inclusion_probability, name))
-    probability = np.array(checks.check_fractions(inclusion_probability, name))
+    values = np.ravel(inclusion_probability).tolist()
+    probability = np.array(checks.check_fractions(values, name))
     if probability.size != n_records:
         raise ValueError(
             f"{name} has {probability.size!r} values and y_true {n_records!r}; "
@@ -277,7 +278,7 @@ def epsilon_lower_bound(
     >>> is_member = rng.random(2000) < 0.5
     >>> score = rng.normal(size=2000) + is_member
     >>> round(epsilon_lower_bound(is_member, score).epsilon, 2)
-    2.08
+    2.24
     """
     delta = checks.check_fraction(delta, "delta", zero=True)
     confidence = checks.check_fraction(confidence, "confidence")

@@ -9,7 +9,7 @@ from scipy import optimize, special
 from sklearn_mia import checks
 from sklearn_mia.metrics._epsilon import drawn_by_coins
 
-# Of the records, guessed in pairs: by simulation nearly the best for mu of .5, 1 and 2.
+# Of the records: by simulation nearly the best for mu of .5, 1 and 2.
 _GUESSED_SHARE = 0.25
 _LARGEST_MU = 40.0
 _N_TRIED, _N_ROUNDS = 40, 4
@@ -68,30 +68,18 @@ def gaussian_epsilon(mu, delta):
     return float(optimize.brentq(excess, 0.0, high))
 
 
-def _least_wrong(right, mu, log_odds):
-    r"""Return how many guesses are wrong at least, for so many right: both by record.
+def _least_wrong(right, mu, sides):
+    """Return how many guesses by record are wrong at least, for so many right.
 
-    Of an event :math:`E` about a record and the others, a share :math:`p \Phi(u)` may
-    be in it, in and guessed so, for :math:`(1 - p) \Phi(u - \mu)` that are out; and
-    likewise of guesses "out", with the :math:`u` that divides the right ones best.
+    No event is likelier than ``Phi(PhiInv(a) + mu)`` for a record on the side that is
+    guessed, if a is its probability for one on the other side.
     """
-    if log_odds == 0:
-        return special.ndtr(special.ndtri(right) - mu)
-    p, shift = special.expit(log_odds), -2 * log_odds / mu
-
-    def right_at(u):
-        return p * special.ndtr(u) + (1 - p) * special.ndtr(u + shift)
-
-    low = special.ndtri(right) - np.maximum(0.0, shift)
-    high = special.ndtri(right) + np.maximum(0.0, -shift)
-    for _ in range(40):
-        middle = (low + high) / 2
-        is_low = right_at(middle) <= right
-        low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
-    return (1 - p) * special.ndtr(low - mu) + p * special.ndtr(low + shift - mu)
+    guessed, other = sides
+    share = np.minimum(right / guessed, 1.0)
+    return other * special.ndtr(special.ndtri(share) - mu)
 
 
-def contradicts_gaussian(mu, n_right, n_guesses, n_records, level, log_odds=0.0):
+def contradicts_gaussian(mu, n_right, n_guesses, n_records, level, sides=(1.0, 1.0)):
     r"""Tell for each mu whether so many guesses are right too often for it.
 
     With :math:`p_i` the probability of i right guesses of r, every K gives
@@ -111,8 +99,9 @@ def contradicts_gaussian(mu, n_right, n_guesses, n_records, level, log_odds=0.0)
 
     level : float
 
-    log_odds : float, default=0.0
-        Prior log-odds of inclusion.
+    sides : (float, float), default=(1.0, 1.0)
+        Of guesses on one side alone, the probabilities of that side and of the other;
+        1 and 1 for fair coins and guesses on both sides.
 
     Returns
     -------
@@ -124,7 +113,7 @@ def contradicts_gaussian(mu, n_right, n_guesses, n_records, level, log_odds=0.0)
     # Numbers far below those expected add nothing, and to stop early claims less.
     last = max(0, math.floor(n_right - 12 * math.sqrt(n_guesses) - 12))
     for i in range(n_right - 1, last - 1, -1):
-        more = np.maximum(wrong, _least_wrong(np.minimum(right, most), mu, log_odds))
+        more = np.maximum(wrong, _least_wrong(right, mu, sides))
         right = right + i / (n_guesses - i) * (more - wrong)
         wrong = more
         if np.all(right + wrong > most):
@@ -132,13 +121,13 @@ def contradicts_gaussian(mu, n_right, n_guesses, n_records, level, log_odds=0.0)
     return right + wrong > most
 
 
-def _lower_mu(n_right, n_guesses, n_records, level, log_odds):
+def _lower_mu(n_right, n_guesses, n_records, level, sides):
     """Return the mu from which on so many right guesses are possible, from below."""
     low, high = 0.0, _LARGEST_MU
     for _ in range(_N_ROUNDS):
         tried = np.linspace(low, high, _N_TRIED + 1)
         contradicted = contradicts_gaussian(
-            tried[1:], n_right, n_guesses, n_records, level, log_odds
+            tried[1:], n_right, n_guesses, n_records, level, sides
         )
         n_below = int(np.cumprod(contradicted).sum())
         low, high = tried[n_below], tried[min(n_below + 1, _N_TRIED)]
@@ -162,9 +151,11 @@ def gaussian_dp_lower_bound(
     bounded terms is, and nearly so is stochastic gradient descent with noise. Each of
     ``m`` records is included by its own coin, one model is trained, and of the records
     sorted by score, ties by random numbers, an eighth is guessed "in" from the top and
-    an eighth "out" from the bottom. The bound is the least mu at which so many may be
-    right with probability ``1 - confidence``, by the recursion of [1]_. **It is false
-    of other mechanisms**: of randomised response of epsilon .5 it says more than .5.
+    an eighth "out" from the bottom; of coins that are not fair, a quarter of the number
+    expected on the rarer side is guessed to be there. The bound is the least mu at
+    which so many may be right with probability ``1 - confidence``, by the recursion of
+    [1]_. **It is false of other mechanisms**: of randomised response of epsilon .5 it
+    says more than .5.
 
     Parameters
     ----------
@@ -218,7 +209,7 @@ def gaussian_dp_lower_bound(
     >>> score = rng.normal(size=2000) + is_member
     >>> bound = gaussian_dp_lower_bound(is_member, score)
     >>> round(bound.mu, 2), round(bound.epsilon, 2)
-    (0.63, 2.58)
+    (0.65, 2.68)
     """
     delta = checks.check_fraction(delta, "delta")
     confidence = checks.check_fraction(confidence, "confidence")
@@ -226,21 +217,25 @@ def gaussian_dp_lower_bound(
     is_member, order, _ = drawn_by_coins(
         y_true, y_score, probability, random_state, pos_label
     )
-    n_pairs = max(1, round(order.size * _GUESSED_SHARE / 2))
-    right = is_member[order[-n_pairs:]].sum() + (~is_member[order[:n_pairs]]).sum()
+    is_fair = probability == 0.5
+    rarer = min(probability, 1 - probability)
+    n_guesses = max(2, round(order.size * (1 if is_fair else rarer) * _GUESSED_SHARE))
+    n_top = n_guesses // 2 if is_fair else n_guesses * (probability < 0.5)
+    n_bottom = n_guesses - n_top
+    right = is_member[order[::-1][:n_top]].sum() + (~is_member[order[:n_bottom]]).sum()
     mu = _lower_mu(
         int(right),
-        2 * n_pairs,
+        n_guesses,
         order.size,
         1 - confidence,
-        float(special.logit(probability)),
+        (1.0, 1.0) if is_fair else (rarer, 1 - rarer),
     )
     return GaussianBound(
         mu,
         gaussian_epsilon(mu, delta),
         delta,
         confidence,
-        f"{2 * n_pairs} guesses on one training run, their number fixed beforehand",
+        f"{n_guesses} guesses on one training run, their number fixed beforehand",
         "If the mechanism is Gaussian, then neither its mu nor its epsilon at "
         f"delta={delta:.3g} is smaller, with {confidence:.3g} confidence, if each "
         f"record was included by its own coin of probability {probability:.3g} and "
