@@ -1,7 +1,7 @@
 """The bounds on epsilon: how often they are false, and how much they find.
 
     python benchmarks/bench_epsilon.py --parts validity --name epsilon_validity
-    python benchmarks/bench_epsilon.py --parts tightness jax --name epsilon_tightness
+    python benchmarks/bench_epsilon.py --parts mu tightness jax --name epsilon_tightness
 
 Every record is included by its own coin. "validity": how often the bound exceeds the
 epsilon that a mechanism has exactly, which 5 % may. Randomised response tells the coin
@@ -39,6 +39,7 @@ EPSILONS = (0.5, 1.0, 2.0)
 MUS = (0.5, 1.0, 2.0)
 EXPOSED = (0.02, 0.05, 0.1, 0.2)
 N_CHECKED = 20
+PARTS = ("validity", "mu", "tightness", "jax")
 
 
 def randomised_response(rng, is_member, epsilon):
@@ -154,7 +155,7 @@ def validity(name, law, n_records, probability, epsilon, delta, n_draws, seed):
     }
 
 
-def validity_rows(n_draws):
+def validity_rows(n_draws, sizes, probabilities):
     seed = 0
     for n_records in SIZES:
         for probability in PROBABILITIES:
@@ -172,10 +173,12 @@ def validity_rows(n_draws):
                     if probability == 0.5
                 ),
             ]:
+                # Each line has its seed, whatever other lines are asked for.
                 seed += 1
-                yield validity(
-                    name, law, n_records, probability, epsilon, delta, n_draws, seed
-                )
+                if n_records in sizes and probability in probabilities:
+                    yield validity(
+                        name, law, n_records, probability, epsilon, delta, n_draws, seed
+                    )
 
 
 def gaussian_validity_rows(n_draws):
@@ -328,15 +331,17 @@ def jax_rows(n_draws):
 def main():
     parser = command_line(__doc__, "epsilon")
     parser.add_argument("--draws", type=int, default=4000, help="of validity")
-    parser.add_argument("--parts", nargs="+", default=["validity", "tightness", "jax"])
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
+    parser.add_argument("--records", nargs="+", type=int, default=SIZES)
+    parser.add_argument("--inclusion", nargs="+", type=float, default=PROBABILITIES)
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
     for part, makers in {
         "validity": [
-            lambda: validity_rows(asked.draws),
-            lambda: gaussian_validity_rows(asked.draws // 10),
+            lambda: validity_rows(asked.draws, asked.records, asked.inclusion)
         ],
+        "mu": [lambda: gaussian_validity_rows(asked.draws // 4)],
         "tightness": [lambda: tightness_rows(200)],
         "jax": [lambda: jax_rows(asked.draws // 2)],
     }.items():
