@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 from common import MODELS as SHARED_MODELS
 from common import (
+    NETWORK,
     TABLES,
     command_line,
     draw_members,
@@ -35,7 +36,6 @@ from common import (
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -48,9 +48,7 @@ from sklearn_mia.metrics import roc_auc_interval, tpr_at_fpr_interval
 
 MODELS = {
     **SHARED_MODELS,
-    "neural network": make_pipeline(
-        StandardScaler(), MLPClassifier((64,), max_iter=100, random_state=0)
-    ),
+    "neural network": NETWORK,
     "tree": DecisionTreeClassifier(random_state=0),
     "nearest neighbours": make_pipeline(StandardScaler(), KNeighborsClassifier()),
 }

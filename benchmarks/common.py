@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,10 +15,12 @@ import numpy as np
 import pandas as pd
 import scipy
 import sklearn
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_info
 
 import sklearn_mia
@@ -65,6 +68,25 @@ MODELS = {
         StandardScaler(), LogisticRegression(max_iter=1000)
     ),
 }
+NETWORK = make_pipeline(
+    StandardScaler(), MLPClassifier((64,), max_iter=100, random_state=0)
+)
+# Trained on the columns as they are, text among them.
+WITH_ENCODER = "forest behind an encoder"
+FAMILIES = {
+    **MODELS,
+    "neural network": NETWORK,
+    WITH_ENCODER: make_pipeline(
+        make_column_transformer(
+            (
+                OneHotEncoder(handle_unknown="ignore"),
+                make_column_selector(dtype_exclude="number"),
+            ),
+            remainder="passthrough",
+        ),
+        RandomForestClassifier(100, random_state=0),
+    ),
+}
 
 
 def data_folder():
@@ -92,11 +114,29 @@ def load_table(name, n_records=8000, seed=0, dtype=np.float64):
     return pd.get_dummies(frame).fillna(0).to_numpy(dtype), labels
 
 
-def load_values(name, n_records=8000, seed=0):
-    """Shuffled records of a table: one-hot features, and the value to predict."""
+def load_for(model_name, table, n_records):
+    """Records of a table as one of `FAMILIES` takes them."""
+    if model_name == WITH_ENCODER:
+        return load_frame(table, n_records)
+    return load_table(table, n_records)
+
+
+def select(X, rows):
+    """Rows of an array or of a frame."""
+    return X[rows] if isinstance(X, np.ndarray) else X.loc[rows]
+
+
+def load_values(name, n_records=8000, seed=0, coding="one-hot"):
+    """Shuffled records of a table: features, and the value to predict.
+
+    Categories are one-hot, or numbered in alphabetical order (coding "ordinal").
+    """
     frame = pd.read_parquet(data_folder() / f"{name}.parquet")
     frame = frame.sample(min(n_records, len(frame)), random_state=seed)
     values = frame.pop(VALUES[name]).to_numpy(np.float64)
+    if coding == "ordinal":
+        for column in frame.select_dtypes(exclude="number"):
+            frame[column] = pd.factorize(frame[column], sort=True)[0]
     return pd.get_dummies(frame).fillna(0).to_numpy(np.float64), values
 
 
@@ -145,6 +185,50 @@ def smaller_of_five(function):
         function()
         times.append(time.perf_counter() - start)
     return min(times)
+
+
+def family(pid):
+    """Process ids of a process and all below it."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [pid, *(p for child in children for p in family(int(child)))]
+
+
+def used(pid):
+    """Proportional set size of a process, in bytes."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+class Peak(threading.Thread):
+    """Watches the memory of this process and its workers, inside a with statement."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.highest, self.running = 0, True
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.running = False
+        self.join()
+
+    def run(self):
+        while self.running:
+            self.highest = max(self.highest, self.now())
+            time.sleep(0.05)
+
+    @staticmethod
+    def now():
+        """Bytes in use now."""
+        return sum(used(pid) for pid in family(os.getpid()))
 
 
 def write_results(name, rows, **settings):

@@ -24,6 +24,7 @@ _HOMES = {
     "auditing": (
         "AuditReport",
         "Finding",
+        "MembershipCheck",
         "MembershipRocDisplay",
         "RecipeReport",
         "RecordRiskDisplay",
@@ -35,8 +36,9 @@ _HOMES = {
         "compare_reports",
         "compare_with_baseline",
         "default_attacks",
+        "make_canaries",
     ),
-    "black_box": ("BlackBoxClassifier",),
+    "black_box": ("BlackBoxClassifier", "BlackBoxRegressor"),
     "equations": (
         "round_values",
         "strip_counts",
@@ -66,6 +68,7 @@ _HOMES = {
 }
 _MODULES = (
     "answers",
+    "asking",
     "attacks",
     "auditing",
     "base",
@@ -117,6 +120,7 @@ if TYPE_CHECKING:
     from sklearn_mia.auditing import (  # noqa: F401
         AuditReport,
         Finding,
+        MembershipCheck,
         MembershipRocDisplay,
         RecipeReport,
         RecordRiskDisplay,
@@ -128,8 +132,12 @@ if TYPE_CHECKING:
         compare_reports,
         compare_with_baseline,
         default_attacks,
+        make_canaries,
     )
-    from sklearn_mia.black_box import BlackBoxClassifier  # noqa: F401
+    from sklearn_mia.black_box import (  # noqa: F401
+        BlackBoxClassifier,
+        BlackBoxRegressor,
+    )
     from sklearn_mia.equations import round_values, strip_counts  # noqa: F401
     from sklearn_mia.label_privacy import LabelCanaries, make_label_canaries  # noqa: F401
     from sklearn_mia.model_selection import (  # noqa: F401

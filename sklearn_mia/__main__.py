@@ -16,6 +16,8 @@ from sklearn_mia._choices import (
     RESPONSE_METHODS,
 )
 from sklearn_mia._interrupt import Stopped, stopped_by_signals
+from sklearn_mia._links import FINDINGS_URL
+from sklearn_mia._views import visible
 from sklearn_mia.auditing import _writing
 from sklearn_mia.auditing._exits import (
     EXIT_FAILED,
@@ -98,7 +100,7 @@ def _do(arguments):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
-        message = _writing.visible(message[:_MOST_OF_AN_ERROR])
+        message = visible(message[:_MOST_OF_AN_ERROR])
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
@@ -150,7 +152,7 @@ def _parser():
         description="Audit a trained model on a table of its training records and "
         "a table of records of the same kind that it was not trained on. The report "
         "goes to stdout. Rates are fractions (0.01), or percent with the sign (1%).",
-        epilog=_EXIT_CODES,
+        epilog=f"{_EXIT_CODES}\nA page on each finding of a report: {FINDINGS_URL}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("model", type=Path, nargs="?", help=MODEL_FILES)
@@ -207,6 +209,14 @@ def _add_output_options(command):
         help="put ids, membership and scores of the records in the --json file, and "
         "the members most exposed on the page: then neither is to be released. Without "
         "it they name nobody",
+    )
+    group.add_argument(
+        "--json-records",
+        choices=("json", "parquet"),
+        default="json",
+        help="where --name-records puts the records: into the --json file, or, smaller "
+        "and faster, into a Parquet file beside it, of report.json "
+        "report.records.parquet; --baseline reads either; default: %(default)s",
     )
     group.add_argument(
         "--no-records",
@@ -290,13 +300,19 @@ def _add_audit_options(command):
         "--predictions",
         type=Path,
         metavar="FILE",
-        help="instead of a classifier and two tables: one CSV or Parquet with a column "
-        "proba_<class> for each class, the label and --member; weaker attacks",
+        help="instead of a model and two tables: one CSV or Parquet with a column "
+        "proba_<class> for each class (of a regressor --predicted), the label and "
+        "--member; weaker attacks",
     )
     group.add_argument(
         "--member", metavar="COLUMN", help="with --predictions: 1 for members, else 0"
     )
     group.add_argument("--proba-prefix", default="proba_", metavar="TEXT")
+    group.add_argument(
+        "--predicted",
+        metavar="COLUMN",
+        help="with --predictions, of a regressor: the column of what it predicts",
+    )
 
 
 def _options_of(given):
@@ -312,6 +328,8 @@ def _options_of(given):
 def _told(error, arguments):
     """An error in one line, without cells of the tables."""
     line = in_options(" ".join(str(error).split())) or type(error).__name__
+    if isinstance(error, SystemExit):
+        line = f"the model, or what it needs, asked to end the program ({line})"
     if tables := getattr(arguments, "tables", ()):
         # Not even what the model quotes when it fails.
         from sklearn_mia.redaction import without_values
@@ -319,7 +337,7 @@ def _told(error, arguments):
         line = without_values(line, *tables, most=_MOST_OF_AN_ERROR)
     elif len(line) > _MOST_OF_AN_ERROR:
         line = f"{line[:_MOST_OF_AN_ERROR]}\N{HORIZONTAL ELLIPSIS}"
-    return _writing.visible(line)
+    return visible(line)
 
 
 def main(arguments=None):
@@ -351,7 +369,7 @@ def main(arguments=None):
     except KeyboardInterrupt as stop:
         _writing.say(interrupted(arguments), sys.stderr)
         return 128 + stop.number if isinstance(stop, Stopped) else EXIT_INTERRUPTED
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if arguments.debug:
             traceback.print_exc()
         else:

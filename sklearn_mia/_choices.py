@@ -10,7 +10,7 @@ RESPONSE_METHODS = ("auto", "predict_proba", "decision_function", "predict")
 ACCESSES = ("interface", "file")
 
 # Shadow models by effort: what they cost and see is in benchmarks/bench_effort.py.
-SHADOWS = {"quick": 4, "standard": 16, "thorough": 64}
+SHADOWS = {"quick": 2, "standard": 6, "thorough": 64}
 EFFORTS = tuple(SHADOWS)
 EFFORT = "standard"
 
@@ -23,3 +23,10 @@ PRIOR = 0.5
 
 N_TARGETS = 5
 RECIPE_FPRS = (0.01, 0.1)
+# What differs between the models of a procedure.
+VARIED = ("data", "seed")
+
+# What the records are like that are put into training to be found again.
+CANARIES = ("flipped", "rare", "far")
+# Neighbours of differential privacy: a record is there or not, or another is.
+ADJACENCIES = ("add", "replace")

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 
+from sklearn_mia._views import visible
 from sklearn_mia.auditing import _writing, audit
 from sklearn_mia.auditing._access import WHO
 from sklearn_mia.auditing._html import render_page
@@ -26,6 +27,10 @@ def run_demo(*, html=None, seed=0, n_jobs=None, timed=False):
 
     timed : bool, default=False
         Whether to tell in the end, on stderr, how long it took.
+
+    Returns
+    -------
+    reports : list of AuditReport
     """
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import RandomForestClassifier
@@ -87,10 +92,11 @@ def run_demo(*, html=None, seed=0, n_jobs=None, timed=False):
     if html:
         page = render_page(reports, title="Membership audit: German credit")
         _writing.write_whole(html, page, private=True)
-        shown = _writing.visible(str(html))
+        shown = visible(str(html))
         _writing.say(f"\nThe page with pictures is {shown}", stream)
     if timed:
         _writing.say(f"Took {time.monotonic() - started:.0f} s.", sys.stderr)
+    return reports
 
 
 def _in_plain_words(report):

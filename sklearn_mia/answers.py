@@ -1,13 +1,19 @@
 """Ask a model, and turn its accidents into errors that name it."""
 
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
-from sklearn_mia.hooks import in_one_order
+from sklearn_mia.hooks import FAILURES, in_one_order
 from sklearn_mia.items import oddities_of
 from sklearn_mia.tables import own_copy
 
-__all__ = ["ModelError", "asked"]
+__all__ = ["ModelError", "answers_remembered", "asked", "asked_once"]
+
+# What models have answered within `answers_remembered`.
+_REMEMBERED = ContextVar("answers", default=None)
 
 
 class ModelError(ValueError):
@@ -37,7 +43,7 @@ def asked(model, method, features):
             answer = getattr(model, method)(_to_write_to(features))
     except (OSError, ImportError, MemoryError):
         raise
-    except Exception as error:
+    except FAILURES as error:
         advice = oddities_of(features)
         if isinstance(error, (ValueError, TypeError)) and not advice:
             raise
@@ -49,6 +55,58 @@ def asked(model, method, features):
         ) from error
     _check_rows(answer, features, f"{type(model).__name__}.{method}")
     return answer
+
+
+@contextmanager
+def answers_remembered():
+    """Context in which models are asked once about equal tables.
+
+    The attacks of an audit all ask the same.
+    """
+    token = _REMEMBERED.set([])
+    try:
+        yield
+    finally:
+        _REMEMBERED.reset(token)
+
+
+def asked_once(model, how, features, ask):
+    """What a model answered before within the context above, or answers now.
+
+    Parameters
+    ----------
+    model : fitted estimator
+
+    how : object
+        Whatever else the answer depends on.
+
+    features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+    ask : callable
+
+    Returns
+    -------
+    answer : object
+        Not to be written to.
+    """
+    remembered = _REMEMBERED.get()
+    for other, of_other, about, answer in remembered or ():
+        if other is model and of_other == how and _are_equal(about, features):
+            return answer
+    answer = ask()
+    if remembered is not None:
+        remembered.append((model, how, features, answer))
+    return answer
+
+
+def _are_equal(X, Y):
+    """Whether two arrays or two frames hold the same, in cells and types."""
+    if type(X) is not type(Y) or getattr(X, "shape", None) != getattr(Y, "shape", ()):
+        return False
+    if isinstance(X, np.ndarray):
+        known = X.dtype == Y.dtype and X.dtype.kind in "biuf"
+        return known and np.array_equal(X, Y, equal_nan=X.dtype.kind == "f")
+    return hasattr(X, "iloc") and X.equals(Y)
 
 
 def _to_write_to(features):

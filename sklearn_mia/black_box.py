@@ -1,69 +1,24 @@
 """A model that can only be asked: a service, say, behind a function."""
 
-import os
-import threading
-import time
-from numbers import Integral, Real
-from types import MethodType
-
-import joblib
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _num_samples
 
-from sklearn_mia._warn import warn
+from sklearn_mia.asking import BaseBlackBox
 from sklearn_mia.checks import check_probabilities
-from sklearn_mia.hooks import callable_name, cause_of, shown
-from sklearn_mia.identity import find_ids, record_ids
-from sklearn_mia.memory import batch_of_service, described, kept_batches, open_memory
-from sklearn_mia.memory import remembered as remembered_in
 from sklearn_mia.models import open_model
-from sklearn_mia.records import as_features
 from sklearn_mia.response import encode_labels
-from sklearn_mia.tables import take
 
-__all__ = ["BlackBoxClassifier", "asks_a_service", "black_box_of"]
+__all__ = ["BlackBoxClassifier", "BlackBoxRegressor", "asks_a_service", "black_box_of"]
 
 # The finest rounding that is told from none.
 _MOST_DECIMALS = 6
 _SAME_SUM = 1e-3
 # How far an answer in single precision may be outside of 0 and 1.
 _SINGLE_PRECISION = 1e-6
-# Where what is given in their name stands: both are methods, too.
-_FUNCTIONS = {"predict_proba": "_given_proba", "predict": "_given_labels"}
 
 
-class _Answered:
-    """Answers so far, by the identity of the record."""
-
-    def __init__(self):
-        self.ids = np.empty(0, dtype=np.uint64)
-        self.values = None
-        self.unasked = np.empty(0, dtype=np.uint64)
-        self.n_calls = 0
-        self.is_open = False
-        self.n_kept = 0
-
-    def add(self, ids, values):
-        """Take in answers; of a record that has one already it stays."""
-        ids = np.concatenate([self.ids, ids])
-        values = values if self.values is None else np.vstack([self.values, values])
-        self.ids, first = np.unique(ids, return_index=True)
-        self.values = values[first]
-        self.unasked = np.setdiff1d(self.unasked, self.ids)
-
-    def of(self, ids, n_columns):
-        """Answer for each record, NaN where there is none."""
-        answers = np.full((len(ids), n_columns), np.nan)
-        if len(self.ids):
-            place = find_ids(self.ids, ids)
-            answers[place >= 0] = self.values[place[place >= 0]]
-        return answers
-
-
-class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
+class BlackBoxClassifier(ClassifierMixin, BaseBlackBox):
     """Attack and audit a model that can only be asked, through a function of yours.
 
     It is a fitted classifier whose answers come from the function, a request to a
@@ -160,19 +115,12 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
     (400, 4)
     """
 
-    # What a responder asks of a model: some rows may be NaN, some labels None.
-    may_not_answer = True
-
+    _functions: dict = {"predict_proba": "_given_proba", "predict": "_given_labels"}
     _parameter_constraints: dict = {
+        **BaseBlackBox._parameter_constraints,
         "predict_proba": [callable, None],
         "predict": [callable, None],
         "classes": ["array-like"],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "retries": [Interval(Integral, 0, None, closed="left")],
-        "backoff": [Interval(Real, 0, None, closed="left")],
-        "max_queries": [Interval(Integral, 1, None, closed="left"), None],
-        "memory": [str, os.PathLike, HasMethods(["cache"]), None],
-        "name": [str, None],
     }
 
     def __init__(
@@ -188,84 +136,17 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
         memory=None,
         name=None,
     ):
+        super().__init__(
+            batch_size=batch_size,
+            retries=retries,
+            backoff=backoff,
+            max_queries=max_queries,
+            memory=memory,
+            name=name,
+        )
         self._given_proba = predict_proba
         self._given_labels = predict
         self.classes = classes
-        self.batch_size = batch_size
-        self.retries = retries
-        self.backoff = backoff
-        self.max_queries = max_queries
-        self.memory = memory
-        self.name = name
-        self._answered, self._home = _Answered(), os.getpid()
-        self._lock = threading.RLock()
-
-    def get_params(self, deep=True):
-        """Get the parameters.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Not used: there is no estimator inside.
-
-        Returns
-        -------
-        params : dict
-            Parameter names mapped to their values.
-        """
-        names = self._get_param_names()
-        return {name: getattr(self, _FUNCTIONS.get(name, name)) for name in names}
-
-    def set_params(self, **params):
-        """Set parameters; another service or another memory starts without answers.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameter names mapped to their values.
-
-        Returns
-        -------
-        self : estimator instance
-            This classifier.
-        """
-        if {*_FUNCTIONS, "classes", "memory", "name"} & set(params):
-            self._answered = _Answered()
-        for name in _FUNCTIONS.keys() & params.keys():
-            setattr(self, _FUNCTIONS[name], params.pop(name))
-        return super().set_params(**params)
-
-    def __repr__(self, N_CHAR_MAX=700):
-        # What a function is bound to may hold the key of a service.
-        told = {
-            name: callable_name(value) if name in _FUNCTIONS else shown(value)
-            for name, value in self.get_params().items()
-            if value is not None and name != "memory"
-        }
-        text = ", ".join(f"{name}={value}" for name, value in told.items())
-        return f"{type(self).__name__}({text})"
-
-    def __getstate__(self):
-        state = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_lock"}
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        self._lock = threading.RLock()
-
-    def __sklearn_clone__(self):
-        # One service has one budget, and nobody asks it twice.
-        return self
-
-    def __sklearn_is_fitted__(self):
-        return True
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = tags.input_tags.allow_nan = True
-        tags.input_tags.string = tags.input_tags.categorical = True
-        tags.target_tags.required = False
-        return tags
 
     @property
     def classes_(self):
@@ -273,43 +154,6 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
         self._check_parameters()
         # As of any classifier: the order of a service's columns tells nothing.
         return np.unique(np.asarray(self.classes))
-
-    @property
-    def n_queries_(self):
-        """Different records that were answered, in an earlier run too."""
-        return len(self._answered.ids)
-
-    @property
-    def n_calls_(self):
-        """Calls of the function, those that failed included."""
-        return self._answered.n_calls
-
-    @property
-    def n_unasked_(self):
-        """Different records without an answer, since the budget was used up."""
-        return len(self._answered.unasked)
-
-    def fit(self, X, y=None):
-        """Refuse: the model is trained already, elsewhere.
-
-        Parameters
-        ----------
-        X : object
-            Not used.
-
-        y : object, default=None
-            Not used.
-
-        Raises
-        ------
-        TypeError
-            Always. Nothing like the model can be trained here.
-        """
-        raise TypeError(
-            "A model behind a service cannot be trained. Give what trains models a "
-            "recipe of its own, such as shadow_estimator=..., or put the service into "
-            "FrozenEstimator where a fitted classifier is wrapped."
-        )
 
     @available_if(lambda self: self._given_proba is not None)
     def predict_proba(self, X):
@@ -370,9 +214,19 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
             labels[lacking] = None
         return labels
 
+    @property
+    def _n_columns(self):
+        return len(self.classes) if self._given_proba is not None else 1
+
+    @property
+    def _told_apart(self):
+        return [repr(c) for c in np.asarray(self.classes).tolist()]
+
     def _check_parameters(self):
         self._validate_params()
-        given = [name for name in _FUNCTIONS if self.get_params()[name] is not None]
+        given = [
+            name for name in self._functions if self.get_params()[name] is not None
+        ]
         if len(given) != 1:
             raise ValueError(
                 f"BlackBoxClassifier got {' and '.join(given) or 'no function'}; "
@@ -387,127 +241,10 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
                 "columns."
             )
 
-    def _answers(self, X):
-        X = as_features(X)
-        ids = record_ids(X)
-        with self._lock:
-            self._check_parameters()
-            answered = self._opened()
-            new, first = np.unique(ids, return_index=True)
-            lacking = ~np.isin(new, answered.ids, assume_unique=True)
-            new, first = new[lacking], first[lacking]
-            n_left = len(new)
-            if self.max_queries is not None:
-                n_left = min(n_left, max(self.max_queries - len(answered.ids), 0))
-            # Those of the smallest hashes, in the order in which they came.
-            self._ask_all(X, ids, np.sort(first[:n_left]))
-            if n_left < len(new):
-                self._tell_unasked(new[n_left:], len(ids))
-            n_columns = len(self.classes) if self._given_proba is not None else 1
-            return answered.of(ids, n_columns)
-
-    def _tell_unasked(self, ids, n_records):
-        answered = self._answered
-        is_first = not len(answered.unasked)
-        answered.unasked = np.union1d(answered.unasked, ids)
-        if is_first:
-            warn(
-                f"{len(ids)} of {n_records} records were not asked about, since "
-                f"max_queries={self.max_queries!r} is used up. They have no answer "
-                "and are not scored. Pass a larger max_queries; this is said once."
-            )
-
-    def _opened(self):
-        """Answers so far, those of earlier runs included."""
-        answered = self._answered
-        if self.memory is not None and not answered.is_open:
-            for number, batch in kept_batches(*self._cache()):
-                answered.add(*batch)
-                answered.n_kept = number + 1
-        answered.is_open = True
-        return answered
-
-    def _cache(self):
-        """The cache, and the key of this service in it."""
-        kind = next(k for k, v in _FUNCTIONS.items() if getattr(self, v) is not None)
-        function = getattr(self, _FUNCTIONS[kind])
-        what = self.name
-        try:
-            if what is None:
-                what = described(function)
-                if isinstance(function, MethodType):
-                    what = what, function.__self__
-            classes = [repr(c) for c in np.asarray(self.classes).tolist()]
-            key = joblib.hash((kind, what, classes))
-        except Exception as error:  # whatever a user's object does when it is pickled
-            raise ValueError(
-                f"memory is set, but {kind}={callable_name(function)} cannot be told "
-                f"from another function ({type(error).__name__}). Pass name=, a text "
-                "for the service and its version."
-            ) from None
-        return open_memory(self.memory), key
-
-    def _ask_all(self, X, ids, rows):
-        """Ask about records, batch by batch; what is answered is kept."""
-        if not len(rows):
-            return
-        if os.getpid() != self._home and os.getppid() == self._home:
-            raise ValueError(
-                f"BlackBoxClassifier was asked about {len(rows)} new records in a "
-                "worker process, from where neither answers nor counts come back. Ask "
-                "about them first, model.predict_proba(X) or model.predict(X), or pass "
-                "n_jobs=1."
-            )
-        found = []
-        try:
-            for start in range(0, len(rows), self.batch_size):
-                some = rows[start : start + self.batch_size]
-                values = self._ask(take(X, some), len(rows) - start)
-                found.append((ids[some], values))
-                self._keep(ids[some], values)
-        finally:
-            if found:
-                self._answered.add(*map(np.concatenate, zip(*found, strict=True)))
-
-    def _keep(self, ids, values):
-        if self.memory is None:
-            return
-        memory, key = self._cache()
-        answered, own = self._answered, False
-        while not own:
-            (kept_ids, kept), _ = remembered_in(
-                memory, batch_of_service, key, answered.n_kept, lambda: (ids, values)
-            )
-            answered.n_kept += 1
-            own = kept_ids is ids
-            if not own:  # of another run at the same time
-                answered.add(kept_ids, kept)
-
-    def _ask(self, batch, n_left):
-        kind = "predict" if self._given_proba is None else "predict_proba"
-        function = getattr(self, _FUNCTIONS[kind])
-        cause = ""
-        for number in range(self.retries + 1):
-            if number:
-                time.sleep(self.backoff * 2 ** (number - 1))
-            self._answered.n_calls += 1
-            try:
-                answer = function(batch)
-                break
-            except Exception as error:
-                cause = cause_of(error, batch)
-        else:
-            times = "time" if self.retries == 0 else "times, one after the other,"
-            # The chain of causes would quote cells in a traceback.
-            raise ConnectionError(
-                f"{kind}={callable_name(function)} failed {self.retries + 1} {times} "
-                f"for a batch of {_num_samples(batch)} records, at last with {cause} "
-                f"{n_left} records are still to be asked about; the answers so far are "
-                f"kept{'' if self.memory is None else ' in memory'}. Run it again, or "
-                "pass more retries, a longer backoff or a smaller batch_size."
-            )
-        check = self._probabilities if kind == "predict_proba" else self._codes
-        return check(answer, _num_samples(batch))
+    def _checked(self, answer, n_records):
+        if self._given_proba is not None:
+            return self._probabilities(answer, n_records)
+        return self._codes(answer, n_records)
 
     def _probabilities(self, answer, n_records):
         """Check an answer; a copy, in which rounded rows sum to 1."""
@@ -550,6 +287,157 @@ class BlackBoxClassifier(ClassifierMixin, BaseEstimator):
         return codes[:, None].astype(np.float64)
 
 
+class BlackBoxRegressor(RegressorMixin, BaseBlackBox):
+    """Attack and audit a regressor that can only be asked, through a function of yours.
+
+    It is a fitted regressor whose predictions come from the function, a request to a
+    service say: the counterpart of `BlackBoxClassifier`, which asks in the same way, in
+    batches and about no record twice. Nothing is trained: a shadow attack needs a
+    recipe of its own, ``shadow_estimator=``.
+
+    Parameters
+    ----------
+    predict : callable, default=None
+        ``predict(X)`` gets a batch of records without their value, in the container
+        that the attack has, and returns a number for each; it has to be given.
+
+    batch_size : int, default=1000
+        Most records a call of the function.
+
+    retries : int, default=4
+        How often a batch is sent again if the function raises an error.
+
+    backoff : float, default=0.5
+        Seconds to wait before a batch is sent again, twice as long each time.
+
+    max_queries : int or None, default=None
+        Most records that are asked about, those that `memory` holds included. The
+        others have no answer: NaN or None. Where a call is too large for what is
+        left, a hash of their content chooses the records, neither their order nor
+        their membership.
+
+    memory : str, Path, object with the joblib.Memory interface or None, default=None
+        Folder or cache that keeps each batch of answers as soon as it is there: after
+        a stop the same work asks about what is missing. It holds answers for records,
+        and its files are for their owner alone.
+
+    name : str or None, default=None
+        Tells the service and its version from others in the same `memory`. None takes
+        the code of the function and the object that it belongs to; an address that the
+        function reads elsewhere is not tracked.
+
+    Attributes
+    ----------
+    n_queries_ : int
+        Different records that were answered, by an earlier run with the same `memory`
+        too.
+
+    n_calls_ : int
+        Calls of the function, those that failed included.
+
+    n_unasked_ : int
+        Different records without an answer, since `max_queries` was reached.
+
+    See Also
+    --------
+    BlackBoxClassifier : For a service that answers with classes.
+    audit : Has `shadow_estimator`, and tells how much was asked.
+
+    Notes
+    -----
+    A clone is the regressor itself, as of a frozen estimator, with its answers. In a
+    worker process of joblib a copy gives the answers that it has and refuses to ask.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_friedman1
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> from sklearn_mia import BlackBoxRegressor, ThresholdAttack, as_records
+    >>> X, y = make_friedman1(400, noise=3, random_state=0)
+    >>> model = RandomForestRegressor(random_state=0).fit(X[:200], y[:200])
+    >>> def ask(X):  # in real life a request
+    ...     return model.predict(X).tolist()
+    >>> service = BlackBoxRegressor(predict=ask, batch_size=100)
+    >>> records, is_member = as_records(X, y), [True] * 200 + [False] * 200
+    >>> attack = ThresholdAttack(service).fit(records)
+    >>> attack.score(records, is_member) > 0.8
+    True
+    >>> service.n_queries_, service.n_calls_
+    (400, 4)
+    """
+
+    _functions: dict = {"predict": "_given_predict"}
+    _parameter_constraints: dict = {
+        **BaseBlackBox._parameter_constraints,
+        "predict": [callable],
+    }
+
+    def __init__(
+        self,
+        *,
+        predict=None,
+        batch_size=1000,
+        retries=4,
+        backoff=0.5,
+        max_queries=None,
+        memory=None,
+        name=None,
+    ):
+        super().__init__(
+            batch_size=batch_size,
+            retries=retries,
+            backoff=backoff,
+            max_queries=max_queries,
+            memory=memory,
+            name=name,
+        )
+        self._given_predict = predict
+
+    def predict(self, X):
+        """Prediction for each record, asked for records that were not asked before.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_features)
+            Records without their value.
+
+        Returns
+        -------
+        prediction : ndarray of shape (n_records,)
+            NaN for a record beyond `max_queries`.
+
+        Raises
+        ------
+        ConnectionError
+            If the function failed for a batch as often as `retries` allow.
+
+        ValueError
+            If it returned no finite numbers.
+        """
+        return self._answers(X)[:, 0]
+
+    def _checked(self, answer, n_records):
+        try:
+            values = np.array(answer, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"predict returned {type(answer).__name__}, which is no list of "
+                f"numbers; expected shape ({n_records},), a prediction for each record."
+            ) from None
+        if values.shape not in ((n_records,), (n_records, 1)):
+            raise ValueError(
+                f"predict returned shape {values.shape}; expected ({n_records},), a "
+                "prediction for each record."
+            )
+        n_bad = int(np.sum(~np.isfinite(values)))
+        if n_bad:
+            raise ValueError(
+                f"predict returned {n_bad} values of {n_records} that are missing or "
+                "infinite; expected a finite number for each record."
+            )
+        return values.reshape(n_records, 1)
+
+
 def _rounding(proba):
     """How far the sum of each row may be off, by its number of decimals."""
     most = np.full(len(proba), _SAME_SUM)
@@ -561,20 +449,20 @@ def _rounding(proba):
 
 
 def black_box_of(model):
-    """The classifier inside a model that can only be asked.
+    """The black box inside a model that can only be asked.
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or regressor
         In any wrappers.
 
     Returns
     -------
-    black_box : BlackBoxClassifier or None
+    black_box : BlackBoxClassifier, BlackBoxRegressor or None
         None for a model that is at hand.
     """
     inside = open_model(model).classifier
-    return inside if isinstance(inside, BlackBoxClassifier) else None
+    return inside if isinstance(inside, BaseBlackBox) else None
 
 
 def asks_a_service(recipe):
@@ -592,4 +480,4 @@ def asks_a_service(recipe):
     parts = [recipe, open_model(recipe).classifier]
     if hasattr(recipe, "get_params") and not isinstance(recipe, type):
         parts += recipe.get_params(deep=True).values()
-    return any(isinstance(part, BlackBoxClassifier) for part in parts)
+    return any(isinstance(part, BaseBlackBox) for part in parts)

@@ -17,6 +17,9 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]*")
 # Their texts name what code lacks, in quotes.
 _ABOUT_CODE = (AttributeError, ImportError, NameError)
 _MOST_OF_A_TEXT = 500
+# What code of others may raise where it fails: one that ends the program, as after a
+# wrong option, must not end an audit as if it were done.
+FAILURES = (Exception, SystemExit)
 
 
 def in_one_order():

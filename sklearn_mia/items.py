@@ -121,6 +121,44 @@ def take_items(X, rows):
     return type(X)([X[i] for i in rows])
 
 
+def items_like(X, values):
+    """Items in a container like another.
+
+    Parameters
+    ----------
+    X : list, tuple, series or ndarray
+        The container to be like.
+
+    values : list
+        Items of its kind.
+
+    Returns
+    -------
+    items : same container
+        An array of numbers keeps its type, a series its name and type.
+    """
+    if isinstance(X, (list, tuple)):
+        return type(X)(values)
+    if isinstance(X, np.ndarray):
+        if X.dtype.kind in "USO":
+            items = np.empty(len(values), dtype=object)
+            items[:] = values
+            return items if X.dtype.kind == "O" else items.astype(X.dtype.kind)
+        return np.array(values, dtype=X.dtype)
+    if hasattr(X, "to_pylist"):
+        import pyarrow as pa
+
+        return pa.array(values, type=X.type)
+    if hasattr(X.dtype, "categories"):
+        raise ValueError(
+            f"The records are a {type(X).__name__} of categories, which holds no other "
+            "texts. Pass text."
+        )
+    if hasattr(X, "iloc"):
+        return type(X)(values, name=X.name, dtype=X.dtype)
+    return type(X)(X.name, values, dtype=X.dtype)
+
+
 def stack_items(first, second, names):
     """Put two containers of items together; see `tables.stack_tables`."""
     if isinstance(first, np.ndarray):

@@ -4,8 +4,10 @@ Such steps may be fitted once, on records whose membership nobody knows: what th
 is the same whoever the members are.
 """
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -93,3 +95,29 @@ def split_label_free(recipe):
         return None, recipe
     # Of scikit-learn's own class: other pipelines resample, which these steps do not.
     return clone(Pipeline(recipe.steps[:n_free])), clone(recipe[n_free:])
+
+
+def as_forests_take(recipe, features):
+    """Round an array as the forest that gets it would, which then need not.
+
+    Parameters
+    ----------
+    recipe : estimator instance
+        A forest, or a pipeline of nothing but a forest.
+
+    features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
+
+    Returns
+    -------
+    features : {ndarray, sparse matrix, DataFrame}
+        As they are where the recipe is anything else, or would refuse them.
+    """
+    if type(recipe) is Pipeline and len(recipe.steps) == 1:
+        recipe = recipe.steps[0][1]
+    is_forest = type(recipe) in (RandomForestClassifier, ExtraTreesClassifier)
+    is_array = isinstance(features, np.ndarray) and features.dtype == np.float64
+    if not is_forest or not is_array:
+        return features
+    with np.errstate(over="ignore"):
+        rounded = features.astype(np.float32)
+    return features if np.isinf(rounded).any() else rounded

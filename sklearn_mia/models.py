@@ -571,14 +571,14 @@ def may_not_answer(model):
 
     Parameters
     ----------
-    model : fitted classifier
+    model : fitted classifier or regressor
         In any wrappers.
 
     Returns
     -------
     may_not : bool
-        Then a row of its probabilities may be NaN, and a label None: of
-        :class:`~sklearn_mia.BlackBoxClassifier`.
+        Then a row of its probabilities or a prediction may be NaN, and a label None:
+        of :class:`~sklearn_mia.BlackBoxClassifier` and `BlackBoxRegressor`.
     """
     return bool(getattr(open_model(model).classifier, "may_not_answer", False))
 

@@ -13,6 +13,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
 from sklearn_mia import items, tables
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia._warn import warn
 from sklearn_mia.identity import count_duplicates, record_ids
 
@@ -97,7 +98,7 @@ def as_features(X, name="X"):
     return found
 
 
-class Records:
+class Records(TableViewMixin):
     """Documents, images, recordings or dictionaries, each with its class label.
 
     What scikit-learn can index by rows is a record. The features stay in the very
@@ -210,6 +211,15 @@ class Records:
             "take them; pass their features or labels where one of the two is meant."
         )
 
+    def _shown(self):
+        labels = "without" if self.labels is None else "with"
+        return [
+            ("records", len(self)),
+            ("held in", type(self.features).__name__),
+            ("kind", kind_of_records(self)),
+            ("labels", labels),
+        ]
+
     def __repr__(self):
         """Describe the records without showing one."""
         held = f"{type(self.features).__name__} of {len(self)} {kind_of_records(self)}"
@@ -255,7 +265,7 @@ def as_records(X, y, *, label_name=None):
     See Also
     --------
     Records : Items and their labels, whatever the items are.
-    record_ids : The identity of each record, by content.
+    sklearn_mia.records.record_ids : The identity of each record, by content.
 
     Notes
     -----

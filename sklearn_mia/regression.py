@@ -8,6 +8,7 @@ from sklearn.base import is_regressor
 from sklearn.utils import get_tags
 
 from sklearn_mia.answers import asked
+from sklearn_mia.models import may_not_answer
 
 __all__ = ["ValueResponder", "as_values", "is_regressor_model"]
 
@@ -136,16 +137,20 @@ class ValueResponder:
         Returns
         -------
         prediction : ndarray of shape (n_records,), dtype float64
+            NaN where it gave none, see :func:`~sklearn_mia.models.may_not_answer`.
         """
         name = type(model).__name__
         prediction = np.asarray(asked(model, "predict", features), dtype=np.float64)
         if prediction.ndim == 2 and prediction.shape[1] > 1:
             raise ValueError(_several(name, prediction.shape[1]))
         prediction = prediction.reshape(-1)
-        if not np.all(np.isfinite(prediction)):
+        usable = np.isfinite(prediction)
+        if may_not_answer(model):
+            usable |= np.isnan(prediction)
+        if not usable.all():
             raise ValueError(
-                f"{name}.predict returned {int(np.sum(~np.isfinite(prediction)))} "
-                "values that are not finite. Clean the records or the model first."
+                f"{name}.predict returned {int(np.sum(~usable))} values that are not "
+                "finite. Clean the records or the model first."
             )
         n_large = int(np.sum(np.abs(prediction) > _LARGEST))
         if n_large:
@@ -162,10 +167,11 @@ def check_varied(prediction, model):
     Parameters
     ----------
     prediction : ndarray of shape (n_records,)
-        For the pool.
+        For the pool, NaN where it gave none.
 
     model : fitted regressor
     """
+    prediction = prediction[~np.isnan(prediction)]
     if len(prediction) > 1 and np.all(prediction == prediction[0]):
         raise ValueError(
             f"{type(model).__name__} predicts one value for all {len(prediction)} "

@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.special import logsumexp
@@ -10,7 +11,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia._choices import RESPONSE_METHODS
-from sklearn_mia.answers import ModelError, asked
+from sklearn_mia._views import TableViewMixin
+from sklearn_mia.answers import ModelError, asked, asked_once
 from sklearn_mia.models import is_one_against_rest, may_not_answer, open_model
 from sklearn_mia.regression import (
     ValueResponder,
@@ -23,6 +25,7 @@ from sklearn_mia.regression import (
 __all__ = [
     "ModelError",
     "Responder",
+    "ask_target",
     "check_target",
     "encode_labels",
     "make_responder",
@@ -265,7 +268,7 @@ def smoothed(proba, floor):
 
 
 @dataclass(frozen=True)
-class Responder:
+class Responder(TableViewMixin):
     """One way to ask the target and every shadow, fixed when an attack is fitted.
 
     Attributes
@@ -278,7 +281,7 @@ class Responder:
         Classes of the target, the columns of every answer.
 
     floor : float
-        Distance that probabilities keep from 0 and 1, see :func:`smoothed`.
+        Distance that probabilities keep from 0 and 1, see `smoothed`.
     """
 
     kind: str
@@ -343,6 +346,13 @@ class Responder:
     def answer(self, model, features):
         """Class-aligned log-probabilities of a model that knows every class."""
         return self.align(self.ask(model, features))
+
+
+def ask_target(target, features, classes, response_method="auto"):
+    """What `make_responder` gives, asked once within `answers_remembered`."""
+    how = "responder", response_method, None if classes is None else tuple(classes)
+    given = target, features, classes, response_method
+    return asked_once(target, how, features, partial(make_responder, *given))
 
 
 def make_responder(target, features, classes, response_method="auto"):

@@ -65,7 +65,7 @@ class ItemSchema:
     Attributes
     ----------
     label_column : {"labels"} or None
-        The attribute of :class:`Records` that holds them.
+        The attribute of :class:`sklearn_mia.Records` that holds them.
 
     item_shape : tuple of int or None
         The shape of all items, if it is one, for their identity.

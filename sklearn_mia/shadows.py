@@ -5,11 +5,9 @@ so that each record is IN exactly half of them. All results depend on
 ``(random_state, number of the shadow)`` alone, never on the number of workers.
 """
 
-import time
 import warnings
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
@@ -20,7 +18,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_mia._compat import set_random_states
 from sklearn_mia._warn import warn
-from sklearn_mia.hooks import cause_of, frozen, in_one_order
+from sklearn_mia.hooks import FAILURES, cause_of, frozen, in_one_order
 from sklearn_mia.identity import mix
 from sklearn_mia.memory import answer_of_shadow, found, model_of_shadow, remembered
 from sklearn_mia.progress import advance, steps
@@ -31,12 +29,14 @@ from sklearn_mia.workers import (
     IN_WORKER,
     end_with,
     is_lost,
+    listed,
     sending_once,
     share_files,
     single_threads,
     this_process,
     watch,
     watched,
+    why_lost,
 )
 
 __all__ = [
@@ -262,7 +262,7 @@ def fit_shadow(work, shadow, members):
 
     try:
         model = fitted(codes if classes is None else classes[codes])
-    except Exception as error:
+    except FAILURES as error:
         if classes is None:
             raise _not_trained(work, shadow, error, len(rows), ".") from None
         trained = np.unique(codes)
@@ -308,7 +308,7 @@ def _ask(work, shadow, model, seen, features, codes, members=None):
     given = map(frozen, (features, codes, members))
     try:
         return work.reader.ask(model, frozen(seen), *given)
-    except Exception as error:
+    except FAILURES as error:
         hint = _hint(
             error,
             "it met a category that it was not trained on, let the recipe ignore it",
@@ -384,30 +384,12 @@ def _shadow_task(shadow, work, members, home, place=None, done=None):
     return shadow, read, trained if work.keep_models else None, any(damaged), made
 
 
-def _broken_pool(place, running):
-    """What to say when a worker process is gone."""
-    late = []
-    if place is not None:
-        now = time.time()
-        marks = {int(m.name): m.stat().st_mtime for m in Path(place[0]).iterdir()}
-        late = {s for s, since in marks.items() if now - since >= place[1]}
-        running = set(marks) or running
-    if late:
-        return ShadowFitError(
-            f"Shadow {_listed(late)} took longer than timeout={place[1]!r} seconds and "
-            "was stopped with all workers. Pass a longer timeout, or a recipe that "
-            "ends by itself. With memory= the shadows trained so far are found again."
-        )
+def _not_sent(error):
     return ShadowFitError(
-        "A worker process was killed from outside while it trained shadow "
-        f"{' or '.join(map(str, sorted(running)))}. Most often the memory of the "
-        "machine is full: pass a smaller n_jobs. With memory= the shadows trained so "
-        "far are found again."
+        "A shadow was trained, but its worker process could not send it: "
+        f"{cause_of(error)} Pass keep_models=False, n_jobs=1, or a recipe whose "
+        "fitted models can be pickled."
     )
-
-
-def _listed(numbers):
-    return ", ".join(map(str, sorted(numbers)))
 
 
 def train_shadows(
@@ -430,7 +412,7 @@ def train_shadows(
         Shadows trained at a time; None is 1 unless in a `joblib.parallel_config`.
 
     timeout : float or None, default=None
-        Seconds for one shadow, see :func:`check_timeout`.
+        Seconds for one shadow, see :func:`sklearn_mia.workers.check_timeout`.
 
     on_begin, on_end : callable or None, default=None
         Called in this process with the number of each shadow.
@@ -495,11 +477,13 @@ def train_shadows(
                     advance(made=made)
         except Exception as error:
             if is_lost(error):
-                raise _broken_pool(place, running) from None
+                raise ShadowFitError(why_lost(place, running)) from None
+            if "pickle" in str(error) and not isinstance(error, ShadowFitError):
+                raise _not_sent(error) from None
             raise
     if damaged:
         warn(
-            f"What memory held of shadow {_listed(damaged)} was damaged or belonged "
+            f"What memory held of shadow {listed(damaged)} was damaged or belonged "
             "elsewhere; trained again."
         )
     signals, log_proba = tables

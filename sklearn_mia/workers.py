@@ -180,6 +180,47 @@ def watched(shadow, place):
             mark.unlink()
 
 
+def why_lost(place, running):
+    """What to say when a worker process is gone.
+
+    Parameters
+    ----------
+    place : tuple of str and float or None
+        From :func:`watch`.
+
+    running : collection of int
+        Shadows that were begun, where no mark tells it.
+
+    Returns
+    -------
+    text : str
+        Names the shadows, and what to do.
+    """
+    late = []
+    if place is not None:
+        now = time.time()
+        marks = {int(m.name): m.stat().st_mtime for m in Path(place[0]).iterdir()}
+        late = {s for s, since in marks.items() if now - since >= place[1]}
+        running = set(marks) or running
+    if late:
+        return (
+            f"Shadow {listed(late)} took longer than timeout={place[1]!r} seconds and "
+            "was stopped with all workers. Pass a longer timeout, or a recipe that "
+            "ends by itself. With memory= the shadows trained so far are found again."
+        )
+    return (
+        "A worker process was killed from outside while it trained shadow "
+        f"{' or '.join(map(str, sorted(running)))}. Most often the memory of the "
+        "machine is full: pass a smaller n_jobs. With memory= the shadows trained so "
+        "far are found again."
+    )
+
+
+def listed(numbers):
+    """Numbers in their order, as text."""
+    return ", ".join(map(str, sorted(numbers)))
+
+
 def single_threads(user_api=None):
     """Context in which native libraries work in one thread.
 

@@ -26,7 +26,10 @@ def pytest_collection():
 
 
 # Their variants are few already, cheap, or each of another thing.
-WHOLE = {"test_common", "test_compatibility", "test_docstrings", "test_house"}
+WHOLE = {
+    *("test_common", "test_compatibility", "test_docstrings", "test_house"),
+    "test_unpacking",
+}
 FEWEST_QUICK = 3
 
 
@@ -68,6 +71,16 @@ def pytest_xdist_make_scheduler(config, log):
     return None
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Print what tests counted, such as the inputs that were tried."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            told = dict(getattr(report, "user_properties", ()))
+            if "counts" in told and getattr(report, "when", "") == "call":
+                name = report.nodeid.rpartition("::")[2]
+                terminalreporter.write_line(f"{name}: {told['counts']}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def parameters_of_a_class_are_read_once():
     """The names that `get_params`, `clone` and many a check read from the signature."""
@@ -82,9 +95,9 @@ def parameters_of_a_class_are_read_once():
 
 @pytest.fixture(scope="session", autouse=True)
 def blind_checks_of_audits_are_cheap():
-    """Audits look without the model at one split, and at equal records once.
+    """Audits look without the model in one turn, and at equal records once.
 
-    The check is half of a small audit. One split has the level of five, and what it
+    The check is half of a small audit. One turn has the level of two, and what it
     says depends on nothing but its arguments.
     """
     import joblib
@@ -98,7 +111,7 @@ def blind_checks_of_audits_are_cheap():
         key = joblib.hash((args, params))
         if key not in known:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(_blind, "_BLIND_SPLITS", 1)
+                patch.setattr(_blind, "_BLIND_TURNS", 1)
                 known[key] = blind_auc(*args, **params)
         return known[key] and dict(known[key])
 

@@ -81,7 +81,7 @@ def test_images_have_the_audit_of_the_table_of_their_cells():
     assert told["data"]["kind"] == "arrays of shape (8, 8)"
     assert expected["data"]["kind"] is None
     for content in (told, expected):
-        del content["created"], content["provenance"]
+        del content["created"], content["provenance"], content["nouns"]
         content["data"] = {
             k: v for k, v in content["data"].items() if k not in ("kind", "n_features")
         }
@@ -363,3 +363,16 @@ def test_a_recipe_of_documents_is_audited():
         random_state=0,
     )
     assert report.rows[0]["mean"] > 0.55
+
+
+@pytest.mark.parametrize(
+    ("kind", "many"), [("documents", "documents"), ("images", "records")]
+)
+def test_who_is_accused_wrongly_are_the_items(kind, many):
+    model, sides = model_and_sides(kind)
+    report = audit(model, *sides, attacks="ThresholdAttack", **QUICK)
+    nouns = report.to_dict()["report"]["nouns"]
+    assert nouns["people"] == f"{many} that were not in the data"
+    assert nouns["many"] == many
+    assert "people" not in str(report)
+    assert "who was" not in str(report)

@@ -1,7 +1,9 @@
-"""Shadows trained by workers of Dask and Ray, through joblib."""
+"""Shadows trained by workers of Dask, Ray and Spark, through joblib."""
 
 import os
+import shutil
 import signal
+import sys
 from pathlib import Path
 
 import joblib
@@ -195,7 +197,7 @@ def test_ray_gives_the_scores_of_this_process(model, records):
     ray = pytest.importorskip("ray")
     joblib_of_ray = pytest.importorskip("ray.util.joblib")
     joblib_of_ray.register_ray()
-    paths = os.pathsep.join([str(Path(__file__).parent), *os.sys.path])
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     environment = {"env_vars": {"PYTHONPATH": paths}}
     ray.init(num_cpus=2, include_dashboard=False, runtime_env=environment)
     try:
@@ -205,3 +207,25 @@ def test_ray_gives_the_scores_of_this_process(model, records):
         ray.shutdown()
     with joblib.parallel_config(backend="sequential"):
         assert np.array_equal(by_ray, scores_of(model, records))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Joblib-spark 0.6 warns of itself (2026-11-27)
+def test_spark_gives_the_scores_of_this_process(model, records, monkeypatch):
+    sql = pytest.importorskip("pyspark.sql")
+    joblib_of_spark = pytest.importorskip("joblibspark")
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java")
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    monkeypatch.setenv("PYTHONPATH", paths)
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    joblib_of_spark.register_spark()
+    session = sql.SparkSession.builder.master("local[2]")
+    spark = session.config("spark.ui.enabled", "false").getOrCreate()
+    try:
+        with joblib.parallel_config(backend="spark", n_jobs=2):
+            by_spark = scores_of(model, records)
+    finally:
+        spark.stop()
+    with joblib.parallel_config(backend="sequential"):
+        assert np.array_equal(by_spark, scores_of(model, records))

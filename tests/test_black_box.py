@@ -3,15 +3,13 @@
 import json
 import pickle
 import threading
-from collections import Counter
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import permutations
-from urllib.request import Request, urlopen
 
 import joblib
 import numpy as np
 import pytest
+from helpers.service import Service, ask
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
@@ -33,9 +31,9 @@ from sklearn_mia import (
     SupervisedAttack,
     ThresholdAttack,
     as_records,
+    asking,
     audit,
     audit_predictions,
-    black_box,
     default_attacks,
 )
 from sklearn_mia.response import predicted_codes
@@ -44,52 +42,6 @@ from sklearn_mia.signals import SIGNALS
 RECIPE = DecisionTreeClassifier(max_depth=4)
 SHADOWS = {"shadow_estimator": RECIPE, "n_shadows": 4, "random_state": 0}
 IS_MEMBER = np.arange(400) < 200
-
-
-class Service:
-    """Serves probabilities as JSON; every third request fails, each time otherwise."""
-
-    def __init__(self, model):
-        self.model, self.seen = model, Counter()
-        self.n_requests, self.fails_from = 0, np.inf
-        self.fails_often = False
-        handler = type("Handler", (_Handler,), {"service": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
-        serve = partial(self.server.serve_forever, poll_interval=0.01)
-        threading.Thread(target=serve, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        service = self.service
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        service.n_requests += 1
-        number = service.n_requests
-        if number >= service.fails_from or (service.fails_often and number % 3 == 0):
-            if number % 2:
-                self.send_error(503)
-            else:
-                self.close_connection = True  # without a word
-            return
-        service.seen.update(map(tuple, body))
-        answer = json.dumps(service.model.predict_proba(np.array(body)).tolist())
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(answer.encode())
-
-    def log_message(self, *args):
-        pass
-
-
-def ask(url, X):
-    """What a user would write."""
-    with urlopen(Request(url, json.dumps(X.tolist()).encode())) as answer:
-        return json.loads(answer.read())
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +193,7 @@ def test_a_service_that_stays_away_is_told_with_what_was_got(asked, service, rec
 
 def test_waits_double(monkeypatch):
     waits = []
-    monkeypatch.setattr(black_box.time, "sleep", waits.append)
+    monkeypatch.setattr(asking.time, "sleep", waits.append)
     target = BlackBoxClassifier(predict=lambda X: 1 / 0, classes=[0, 1], retries=3)
     with pytest.raises(ConnectionError, match="ZeroDivisionError"):
         target.predict([[1.0]])
@@ -512,8 +464,8 @@ def test_a_worker_process_does_not_ask(asked, service, records, monkeypatch):
     target.predict_proba(X[:200])
     copied = pickle.loads(pickle.dumps(target))
     home = copied._home
-    monkeypatch.setattr(black_box.os, "getpid", lambda: home + 1)
-    monkeypatch.setattr(black_box.os, "getppid", lambda: home)
+    monkeypatch.setattr(asking.os, "getpid", lambda: home + 1)
+    monkeypatch.setattr(asking.os, "getppid", lambda: home)
     assert np.isfinite(copied.predict_proba(X[:200])).all()
     with pytest.raises(ValueError, match="200 new records in a worker process"):
         copied.predict_proba(X)
@@ -618,6 +570,8 @@ def test_what_was_not_tried_is_not_shown_to_be_safe(asked, half):
     assert report.verdict["level"] in ("at_limits", "nothing_found")
     assert "not shown to be within all limits" in " ".join(str(report).split())
     assert "No attack trained models like this one" in str(report)
+    assert "but trains no models like it" in " ".join(str(report).split())
+    assert "and train models like it" not in " ".join(str(report).split())
     assert "MIA030" in " ".join(report.appendix["Not tested"])
 
 

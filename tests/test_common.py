@@ -15,6 +15,7 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.validation import check_array
 
 import sklearn_mia
+from sklearn_mia._links import DOC_URL
 from sklearn_mia.equations import register_equations
 from sklearn_mia.equations._trees import equations_of_a_forest
 
@@ -140,8 +141,16 @@ def test_estimators_are_exported(cls):
 
 @pytest.mark.parametrize("inside", [None, LogisticRegression()], ids=str)
 @pytest.mark.parametrize("cls", all_estimators())
-def test_the_html_view_links_to_no_page_that_does_not_exist(cls, inside):
+def test_the_html_view_links_to_the_page_of_the_class(cls, inside):
     estimator = cls(inside)
-    assert estimator._get_doc_link() == ""
+    page = f"{DOC_URL}api/generated/sklearn_mia.{cls.__name__}.html"
     links = set(re.findall(r'href="([^"#]*)', estimator._repr_html_()))
-    assert links <= {LogisticRegression()._get_doc_link()}
+    assert page in links
+    assert links <= {page, LogisticRegression()._get_doc_link()}
+
+
+def test_the_html_view_of_an_attack_of_ones_own_links_to_no_page():
+    class OwnAttack(sklearn_mia.ThresholdAttack):
+        pass
+
+    assert OwnAttack()._get_doc_link() == ""

@@ -30,7 +30,7 @@ NO_DEFAULT_TOLD = "target_estimator"
 # Names whose text is not the same everywhere: the reason, then the families of objects
 # with a text of their own. All others that share the name share one text.
 ESTIMATORS = {
-    "batch_size": ("calls of a function", "BlackBoxClassifier"),
+    "batch_size": ("calls of a function", "BlackBoxClassifier BlackBoxRegressor"),
     "classes_": (
         "of a model, not of membership",
         "AuditableClassifier",
@@ -52,11 +52,12 @@ ESTIMATORS = {
         "LinearReconstructionAttack QuantileRegressionAttack ThresholdAttack",
         "SupervisedAttack",
     ),
-    "memory": ("answers, not shadows", "BlackBoxClassifier"),
+    "memory": ("answers, not shadows", "BlackBoxClassifier BlackBoxRegressor"),
     "mode": ("the offline formula", "RMIA"),
     "n_jobs": ("folds, not shadows", "QuantileRegressionAttack"),
     "n_shadows": ("they can do without", "LabelOnlyAttack TrajectoryAttack"),
     "per_class": ("attack models, not thresholds", "ShadowModelAttack"),
+    "predict": ("labels, or numbers", "BlackBoxRegressor"),
     "random_state": (
         "other things are random",
         "LabelOnlyAttack",
@@ -94,6 +95,7 @@ FUNCTIONS = {
         "audit_recipe",
         "cross_validate_leakage",
         "leave_one_out_risk",
+        "make_canaries",
     ),
     "attack": ("another cost", "make_leakage_scorer"),
     "attacks": ("targets that do not exist yet", "audit_recipe"),
@@ -122,7 +124,7 @@ FUNCTIONS = {
         "audit_recipe",
         "cross_validate_leakage",
         "default_attacks",
-        "make_label_canaries",
+        "make_canaries make_label_canaries",
     ),
     "release": ("no verdict", "default_attacks"),
     "slices": ("no columns to slice by", "audit_predictions"),

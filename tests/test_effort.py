@@ -11,8 +11,8 @@ from sklearn_mia.auditing._settings import EFFORTS, Settings
 def test_effort_is_a_number_of_shadow_models_and_nothing_that_a_level_depends_on():
     found = {effort: Settings(effort=effort) for effort in EFFORTS}
     assert {k: v.n_shadows for k, v in found.items()} == {
-        "quick": 4,
-        "standard": 16,
+        "quick": 2,
+        "standard": 6,
         "thorough": 64,
     }
     others = [vars(v) | {"effort": "", "n_shadows": 0} for v in found.values()]
@@ -40,9 +40,9 @@ def test_a_report_tells_its_effort_and_its_shadow_models():
         ]
         return settings["effort"], settings["n_shadows"]
 
-    assert told(effort="quick") == ("quick", 4)
-    assert told(attacks=["RMIA"], effort="quick", n_shadows=2) == ("quick", 2)
-    assert told(attacks=RMIA(n_shadows=6)) == ("standard", 6)
+    assert told(effort="quick") == ("quick", 2)
+    assert told(attacks=["RMIA"], effort="quick", n_shadows=4) == ("quick", 4)
+    assert told(attacks=RMIA(n_shadows=8)) == ("standard", 8)
     assert told(attacks="ThresholdAttack") == ("standard", None)
     alone = audit_predictions(model.predict_proba(X), y, [True] * 60 + [False] * 60)
     assert alone.to_dict()["report"]["settings"]["n_shadows"] is None
@@ -53,6 +53,6 @@ def test_the_first_shadow_models_are_those_of_a_smaller_effort(tmp_path):
     model = DecisionTreeClassifier(max_depth=3, random_state=0).fit(X[:60], y[:60])
     sides = X[:60], y[:60], X[60:], y[60:]
     options = {"attacks": "RMIA", "slices": (), "n_permutations": 99}
-    for effort, n_shadows in (("quick", 4), ("standard", 16)):
+    for effort, n_shadows in (("quick", 2), ("standard", 6)):
         audit(model, *sides, effort=effort, memory=tmp_path, random_state=0, **options)
         assert len(list(tmp_path.rglob("answer_of_shadow/*/output.pkl"))) == n_shadows

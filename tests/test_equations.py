@@ -53,6 +53,7 @@ from sklearn_mia.equations import (
     linear_equations,
     solve,
 )
+from sklearn_mia.equations._ranks import shown_by_neighbours
 
 
 def draw(n_classes=2, n=600, seed=3, n_redundant=2):
@@ -345,9 +346,24 @@ def test_quantiles_hold_and_tell_the_number_of_records():
     X[:, 0], X[:, 1] = np.round(X[:, 0] * 20), np.round(X[:, 1])
     for n_quantiles in (100, 37, 1000):
         step = QuantileTransformer(n_quantiles=n_quantiles)
-        system = assert_holds(step, X, None, m, ["rank"])
+        system = assert_holds(step, X, None, m, ["rank", "stored value"])
         assert system.n_members == 450
     assert roc_auc_score(m, solve(system).estimate) > 0.999
+
+
+def test_a_quantile_between_two_records_tells_both_and_those_between_them():
+    x = np.array([0.0, 1.1, 2.3, 3.6, 5.0, 6.5, 8.1, 9.8, 11.6, 13.5])
+    m = np.array([1, 0, 1, 1, 0, 0, 1, 0, 0, 1])
+    # Of five training records, the quantile .4 is at rank 1.6: 2.3 + .6 (3.6 - 2.3).
+    fractions = np.array([0.0, 0.6, 0.5, 0.0])
+    quantiles = np.array([0.0, 3.08, 5.85, 13.5])
+    told = shown_by_neighbours(x, quantiles, fractions)
+    assert_array_equal(told, [1, np.nan, 1, 1, 0, 0, 1, np.nan, np.nan, 1])
+    assert np.all((told == m) | np.isnan(told))
+    # Nobody is alone at a value that two records have, and two pairs tell nothing.
+    twice = shown_by_neighbours(np.repeat(x, 2), quantiles, fractions)
+    assert_array_equal(np.flatnonzero(~np.isnan(twice)), [8, 9, 10, 11])
+    assert np.isnan(shown_by_neighbours(np.arange(8.0), [3.5], [0.5])).all()
 
 
 def test_bins_hold():

@@ -267,7 +267,7 @@ def test_damped_least_squares_are_those_of_scipy(n_rows, max_iter):
 
 def test_no_right_side_has_no_solution_but_0():
     nothing = np.zeros(3)
-    x, n_iterations = damped_lsqr(
+    x, n_iterations, is_falling = damped_lsqr(
         lambda v: v,
         lambda u: u,
         nothing,
@@ -278,6 +278,7 @@ def test_no_right_side_has_no_solution_but_0():
     )
     assert_array_equal(x, nothing)
     assert n_iterations == 0
+    assert not is_falling
 
 
 def test_a_long_solution_goes_on_where_it_was(tmp_path, monkeypatch):
@@ -296,7 +297,7 @@ def test_a_long_solution_goes_on_where_it_was(tmp_path, monkeypatch):
             dot, B.T.__matmul__, aim, 80, max_iter=40, tol=0.0, content=lambda: B
         )
 
-    x, n_iterations = solved()
+    x, n_iterations, _ = solved()
     assert n_iterations == len(done) == 40
     done.clear()
     with keeping(tmp_path), pytest.raises(KeyboardInterrupt):

@@ -447,5 +447,6 @@ def test_031_nothing_is_shown_to_be_safe_beside_such_values(rng):
     assert "MIA031" in [finding.code for finding in spoiled.findings]
     assert [report.limits[0]["outcome"] for report in reports] == ["kept", "kept"]
     assert [passes(report._content) for report in reports] == ["yes", "not shown"]
+    assert [report.passes for report in reports] == [True, False]
     assert spoiled.verdict["title"].startswith("A leak larger than the limits could")
     assert spoiled.verdict["sentences"][0].endswith("no limit is shown to be kept.")

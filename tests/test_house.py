@@ -15,6 +15,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A module imports from those before it, and from its own room.
 ORDER = (
     "_lazy",
+    "_links",
+    "_views",
     "_choices",
     "_compat",
     "_warn",
@@ -35,6 +37,7 @@ ORDER = (
     "schema",
     "regression",
     "response",
+    "asking",
     "black_box",
     "label_privacy",
     "signals",

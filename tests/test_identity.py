@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from helpers.tables import TABLE, pandas_frame, polars_frame
 from numpy.testing import assert_array_equal
 
-from sklearn_mia.identity import count_duplicates, record_ids
+from sklearn_mia.identity import count_different, count_duplicates, record_ids
 
 
 def with_explicit_zeros(table):
@@ -198,6 +198,12 @@ def test_duplicates_are_counted_beyond_the_first():
     assert count_duplicates(record_ids(TABLE)) == 1
     assert count_duplicates(record_ids(TABLE, [0, 1, 0, 0, 0, 0])) == 0
     assert count_duplicates(record_ids(np.ones((7, 2)))) == 6
+
+
+@pytest.mark.parametrize("n_records", [0, 1, 2, 50])
+def test_different_ids_are_counted_as_by_unique(n_records):
+    ids = np.random.default_rng(0).integers(0, 20, n_records).astype(np.uint64)
+    assert count_different(ids) == len(np.unique(ids))
 
 
 def test_text_that_is_no_valid_unicode_is_a_value_too():

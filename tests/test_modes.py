@@ -41,6 +41,10 @@ EXAMPLES = {
     "html": ([], "--html=page.html"),
     "id": ([], "--id=person"),
     "json": ([], "--json=report.json"),
+    "json_records": (
+        ["--json=report.json", "--name-records"],
+        "--json-records=parquet",
+    ),
     "label": ([], "--label=nowhere"),
     "max_size": ([], "--max-size=0.0000001"),
     "member": ([], "--member=kind"),
@@ -52,6 +56,7 @@ EXAMPLES = {
     "name_records": (["--json=report.json"], "--name-records"),
     "no_records": ([], "--no-records"),
     "note": ([], "--note=project=heart"),
+    "predicted": ([], "--predicted=size"),
     "predictions": ([], "--predictions=none.csv"),
     "prior": ([], "--prior=0.1"),
     "proba_prefix": ([], "--proba-prefix=p_"),
@@ -67,7 +72,7 @@ EXAMPLES = {
     "trust_pickle": ([], "--trust-pickle"),
 }
 REFUSED = {
-    "model": {"member", "predictions", "proba_prefix"},
+    "model": {"member", "predicted", "predictions", "proba_prefix"},
     "predictions": {
         *("drop", "drop_shared", "effort", "features", "files", "n_jobs", "n_shadows"),
         *("response_method", "timeout", "trust", "trust_pickle"),

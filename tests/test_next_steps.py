@@ -161,6 +161,12 @@ def test_what_cannot_be_read_is_made_readable_first():
             "Audit with about 2.3 times as many records",
         ),
         (
+            part("interface", "undecided", "at_limits", row={"times": None}),
+            [],
+            "More records would not decide where a value is so close to its limit, "
+            "since it takes more than 20 times as many",
+        ),
+        (
             part("interface", "unresolvable", "nothing_found", row={"note": "few"}),
             [],
             "Audit with more non-members, or a model whose answers tie less: few.",
@@ -176,7 +182,10 @@ def test_what_cannot_be_read_is_made_readable_first():
             "Audit the model itself",
         ),
         (
-            part("interface", "undecided", "nothing_found"),
+            part(
+                *("interface", "kept", "nothing_found"),
+                slices=[{"outcome": "undecided"}],
+            ),
             [],
             "Audit with more records on both sides",
         ),
@@ -191,3 +200,12 @@ def test_an_open_question_is_told_what_decides_it(main, findings, expected):
 def test_a_group_at_a_risk_of_its_own_is_looked_at():
     told = texts(part("interface", *ABOVE), findings=[finding("MIA022")])
     assert any("risk of its own (MIA022)" in text for text in told)
+
+
+@pytest.mark.parametrize(
+    ("classes", "has"), [([0, 1], "such models"), ([], "linear regression")]
+)
+def test_differential_privacy_is_named_with_what_there_is_of_it(classes, has):
+    data = {"accuracy_members": None, "accuracy_nonmembers": None, "classes": classes}
+    told = texts(part("interface", *ABOVE), data=data)
+    assert any(f"diffprivlib has {has})" in text for text in told)

@@ -23,7 +23,8 @@ import sklearn_mia
 from sklearn_mia import LiRA, Records, as_records, audit, audit_recipe
 from sklearn_mia.__main__ import _parser
 from sklearn_mia.auditing._baseline import _audited
-from sklearn_mia.auditing._case import _Answers, make_case
+from sklearn_mia.auditing._case import make_case
+from sklearn_mia.auditing._case_of_answers import _Answers
 from sklearn_mia.auditing._circumstances import Checks
 from sklearn_mia.auditing._inputs import read_sides
 from sklearn_mia.auditing._known import known_columns
@@ -187,6 +188,10 @@ def instances(table, tmp_path_factory):
                 others = X[50:], y[50:], None, None, 0
                 roots.append(model._membership_sides(*others))
             continue
+        if name == "BlackBoxRegressor":
+            roots.append(cls(predict=tree.predict))
+            roots[-1].predict(X)
+            continue
         if name == "BlackBoxClassifier":
             roots.append(cls(predict_proba=tree.predict_proba, classes=[0, 1]))
             roots[-1].predict_proba(X)
@@ -230,7 +235,7 @@ def instances(table, tmp_path_factory):
     system = linear_equations(slopes, X, y)
     roots += [system, system.blocks[-1].matrix.T, *parts_of(slopes, X, y)]
     ones = np.ones(len(system.b)), 0.5, np.ones(system.n_records)
-    damped = _Damped(system, *ones, max_iter=10, tol=1e-6)
+    damped = _Damped(system, *ones, max_iter=10, most_direct=1000, tol=1e-6)
     roots += [damped, _Factors(system, damped.weights, damped.spread)]
     numbers, forest = X[["size", "width"]].to_numpy(), forest[-1]
     report = audit(tree, *sides, attacks=attacks, n_permutations=99, random_state=0)

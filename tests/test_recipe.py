@@ -133,7 +133,7 @@ def test_a_report_on_a_recipe_speaks_of_those_whom_it_counts(table):
     assert text.count("\n  loss") == 6
     assert text.partition("Record by record, beside it")[2].count("\n  loss") == 3
     content = json.loads(report.to_json())
-    assert content["schema_version"] == 3
+    assert content["schema_version"] == 4
     assert content["unit"] == report.unit == "group"
     assert content["nouns"]["many"] == "children"
     assert set(report.rows[1]["of_records"]) == {"mean", "low", "high", "note"}
@@ -275,8 +275,8 @@ def test_a_damaged_recipe_report_is_refused_with_what_is_wrong(made):
         with pytest.raises(ValueError, match=re.escape(message)) as caught:
             RecipeReport.from_json(damaged(*path, value=value))
         assert str(caught.value).endswith(end)
-    with pytest.raises(ValueError, match="has schema version 4; this package reads up"):
-        RecipeReport.from_json(damaged("schema_version", value=4))
+    with pytest.raises(ValueError, match="has schema version 5; this package reads up"):
+        RecipeReport.from_json(damaged("schema_version", value=5))
 
 
 def test_the_short_form_has_the_main_facts(made):

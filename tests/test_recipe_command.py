@@ -119,6 +119,37 @@ def test_the_report_is_that_of_audit_recipe(
     assert ("clients in the data" in page) == grouped
 
 
+@pytest.mark.parametrize(
+    ("options", "params"),
+    [
+        (
+            ["--canaries=60", "--epsilon=0.5", "--delta=1e-6", "--adjacency=replace"],
+            {"canaries": 60, "epsilon": 0.5, "delta": 1e-6, "adjacency": "replace"},
+        ),
+        (["--vary=seed", "--n-targets=2"], {"vary": "seed", "n_targets": 2}),
+    ],
+    ids=["canaries", "seeds"],
+)
+def test_canaries_and_seeds_are_those_of_audit_recipe(
+    folder, credit, model, options, params, capsys
+):
+    path = folder / "report.json"
+    options = [*options, "--n-shadows=2", "--id=person", "--seed=3", f"--json={path}"]
+    assert run(folder, *options) == 0
+    out, _ = capsys.readouterr()
+    report = RecipeReport.from_json(path)
+    expected = audit_recipe(
+        clone(model),
+        credit[FEATURES],
+        credit["credit_risk"],
+        n_shadows=2,
+        random_state=3,
+        **params,
+    )
+    assert without_files(report) == without_files(expected)
+    assert out == f"{report}\n"
+
+
 def test_a_search_is_not_repeated_but_its_choice_is_taken(folder, credit, capsys):
     grid = {"logisticregression__C": [0.1, 10.0]}
     recipe = pipeline(LogisticRegression(max_iter=500), handle_unknown="ignore")
@@ -206,6 +237,19 @@ def the_error(capsys, status):
         (
             ["--group=housing", "--drop=person"],
             "The column of --group has 3 groups",
+        ),
+        (
+            ["--id=person", "--canaries=9"],
+            "--canaries 9 is not a count; expected an integer >= ",
+        ),
+        (
+            ["--id=person", "--epsilon=1"],
+            "--epsilon 1.0 is of a claim that only canaries can contradict; pass "
+            "--canaries 1000 with it.",
+        ),
+        (
+            ["--id=person", "--canaries=60", "--n-targets=3"],
+            "canaries are found in a single model, each by itself; --n-targets is for ",
         ),
         (["--json={table}"], "--json '{table}' is the file of table, which it would"),
         (["--html=page.txt"], "--html page.txt does not end in .html or .htm"),

@@ -234,11 +234,6 @@ def test_what_is_for_classifiers_says_so():
         LiRA(model, shadow_estimator=LogisticRegression()).fit(RECORDS)
 
 
-def test_lira_shrinks_no_gap_of_either_sign():
-    with pytest.raises(ValueError, match="gap='shrunk', but the target is a regressor"):
-        scores(LiRA, train(TREE), gap="shrunk")
-
-
 @pytest.mark.parametrize("cls", [ThresholdAttack, DifficultyCalibrationAttack])
 def test_a_signal_of_classes_is_none_of_a_regressor(cls):
     message = "signal='logit' is for classifiers, and the target is a regressor; expec"
@@ -264,20 +259,45 @@ def test_difficulty_calibration_takes_off_the_error_of_out_shadows():
     assert_allclose(attack.score_samples(RECORDS), target - np.nanmean(outside, axis=0))
 
 
-def test_lira_compares_two_normal_distributions_of_the_residual():
-    attack = make(LiRA, train(TREE), n_shadows=8).fit(RECORDS)
+@pytest.mark.parametrize("gap", ["shrunk", "per_record"])
+def test_lira_compares_two_normal_distributions_of_the_residual(gap):
+    attack = make(LiRA, train(TREE), n_shadows=8, gap=gap).fit(RECORDS)
     inside, outside, target = sides(attack, lambda f: Y - f)
+    means = [np.nanmean(values, axis=0) for values in (inside, outside)]
+    shift = np.zeros(len(Y))
+    if gap == "shrunk":
+        # The share that training takes off residuals of about that size.
+        size, towards = np.abs(means[1]), np.sign(means[1]) * (means[0] - means[1])
+        bins = np.array_split(np.argsort(size), 2 * N // 50)
+        share = [towards[b].sum() / size[b].sum() for b in bins]
+        at = [size[b].mean() for b in bins]
+        shift = (np.interp(size, at, share) * means[1] - (means[0] - means[1])) / 2
     log_densities = []
-    for values in (inside, outside):
-        mean = np.nanmean(values, axis=0)
+    for values, mean, moved in zip((inside, outside), means, (1, -1), strict=True):
         squares = np.nansum((values - mean) ** 2, axis=0)
         pooled = squares.sum() / (len(Y) * 3)
         variance = (4 * pooled + squares) / (4 + 3)
-        log_densities.append(
-            -0.5 * np.log(variance) - (target - mean) ** 2 / (2 * variance)
-        )
+        distance = (target - mean - moved * shift) ** 2
+        log_densities.append(-0.5 * np.log(variance) - distance / (2 * variance))
     expected = log_densities[0] - log_densities[1]
     assert_allclose(attack.score_samples(RECORDS), expected)
+
+
+@pytest.mark.parametrize(
+    "model", [HistGradientBoostingRegressor(max_iter=30, random_state=0), Ridge()]
+)
+def test_the_shrunk_gap_of_residuals_finds_more_in_the_pool_and_outside(model):
+    X, y = make_friedman1(1800, n_features=20, noise=3.0, random_state=0)
+    target = clone(model).fit(X[:300], y[:300])
+    records, is_member = as_records(X[:600], y[:600]), np.arange(600) < 300
+    pools = {"pool": records, "outside": as_records(X[600:], y[600:])}
+    found = {}
+    for name, pool in pools.items():
+        for gap in ("shrunk", "per_record"):
+            attack = make(LiRA, target, n_shadows=8, gap=gap).fit(pool)
+            found[name, gap] = roc_auc_score(is_member, attack.score_samples(records))
+    for name in pools:
+        assert found[name, "shrunk"] > found[name, "per_record"] + 0.02
 
 
 def pooled_by_hand(cells):

@@ -89,6 +89,9 @@ def test_json_is_strict_and_reads_back(report, tmp_path):
     assert str(back) == str(report)
     assert repr(back) == repr(report)
     assert back.findings == report.findings
+    told = json.loads(report.to_json())["report"]["findings"]
+    assert [row["url"] for row in told] == [found.url for found in back.findings]
+    assert back.findings[0].url.endswith(f"/findings/{back.findings[0].code}.html")
     for column, values in report.records.items():
         np.testing.assert_array_equal(back.records[column], values)
     assert AuditReport.from_json(report.to_json()).to_json() == report.to_json()
@@ -435,7 +438,10 @@ def test_page_is_self_contained(report, tmp_path):
     report.to_html(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page
-    assert not re.search(r"https?://", page)
+    # What it points to is asked for by a click alone.
+    links = re.findall(r'<a href="(https?://[^"]*)" rel="noreferrer">', page)
+    assert links == [finding.url for finding in report.findings]
+    assert page.count("://") == len(links)
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page
     assert page.index(report.verdict["title"]) < page.index("<svg")

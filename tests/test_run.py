@@ -125,7 +125,6 @@ def test_default_attacks_fit_the_model(half):
     assert list(others) == ["ThresholdAttack", "RMIA", "LiRA", on_file]
     assert list(default_attacks(forest)) == [
         "ThresholdAttack",
-        "RMIA",
         "BaggingAttack",
         on_file,
     ]
@@ -133,19 +132,17 @@ def test_default_attacks_fit_the_model(half):
 
 @pytest.mark.parametrize(
     ("n_trees", "n_shadows", "expected"),
-    [(100, 16, 400), (100, 8, 200), (300, 16, 1200), (20, 16, 100), (60, 8, 120)],
+    [(100, 6, 400), (100, 2, 100), (300, 6, 1200), (20, 6, 100), (50, 64, 800)],
 )
-def test_bagging_costs_a_quarter_of_the_trees_of_the_shadows_but_100(
+def test_bagging_costs_two_shadows_less_but_100_trees_and_at_most_16_fits(
     n_trees, n_shadows, expected, whole_bagging
 ):
     X, y = make_classification(40, 5, random_state=0)
     forest = RandomForestClassifier(n_trees, max_depth=1, random_state=0)
     attacks = default_attacks(forest.fit(X, y), n_shadows=n_shadows, random_state=3)
     assert attacks["BaggingAttack"].n_trees == expected
-    assert attacks["RMIA"].n_shadows == n_shadows
-    for name in ("RMIA", "BaggingAttack"):
-        assert attacks[name].random_state == 3
-        assert not attacks[name].keep_models
+    assert attacks["BaggingAttack"].random_state == 3
+    assert not attacks["BaggingAttack"].keep_models
 
 
 def test_attacks_with_shadows_share_them():
@@ -160,7 +157,21 @@ def test_attacks_with_shadows_share_them():
         for name in ("RMIA", "LiRA")
     ]
     assert shared[0] == shared[1]
-    assert shared[0]["n_shadows"] == 16
+    assert shared[0]["n_shadows"] == 6
+    # Of a forest of values, too: thin shadows would be no shadows of LiRA.
+    assert attacks["RMIA"].trees_per_shadow is None
+
+
+@pytest.mark.parametrize(
+    ("effort", "max_iter", "exact"),
+    [("quick", 30, False), ("standard", 100, False), ("thorough", 1000, True)],
+)
+def test_effort_is_a_number_of_iterations_on_the_file(half, effort, max_iter, exact):
+    model = LogisticRegression().fit(*half[:2])
+    on_file = default_attacks(model, effort=effort)["LinearReconstructionAttack"]
+    assert (on_file.max_iter, on_file.exact) == (max_iter, exact)
+    with pytest.raises(ValueError, match="effort='fast'; expected one of 'quick'"):
+        default_attacks(model, effort="fast")
 
 
 def test_callbacks_without_scikit_learn_1_9_are_refused(monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_mia.base._sides import MeanGap, side_mean, side_sum
+from sklearn_mia.base._sides import MeanGap, MeanShare, side_mean, side_sum
 
 
 def test_a_missing_cell_neither_adds_nor_counts():
@@ -75,3 +75,36 @@ def test_each_record_gets_both_sides():
     # An IN mean of .7 is an OUT mean of .4 and the gap; outside the pool it is OUT.
     assert_allclose(found_out, [0.2, 0.4, 0.4, 0.4, 0.4, 0.7], atol=0.01)
     assert found_out[5] == 0.7
+
+
+def test_what_residuals_lose_is_a_share_of_them_that_goes_on_beyond_the_largest():
+    rng = np.random.default_rng(0)
+    mean_out = rng.normal(size=1000)
+    mean_in = 0.6 * mean_out + rng.normal(scale=0.01, size=1000)
+    share = MeanShare(mean_in, mean_out)
+    bins = np.array_split(np.argsort(np.abs(mean_out)), 20)
+    taken = [
+        (np.sign(mean_out) * (mean_in - mean_out))[b].sum() / np.abs(mean_out[b]).sum()
+        for b in bins
+    ]
+    at = np.array([np.abs(mean_out[b]).mean() for b in bins])
+    assert_allclose(share.above(at), taken * at)
+    assert_allclose(share.above(-at), taken * -at)
+    assert_allclose(
+        share.above(np.array([-50.0, 50.0])), taken[-1] * np.array([-50.0, 50.0])
+    )
+    # The other way round, for a record that no OUT shadow has.
+    found_in, found_out = share.complete(
+        np.array([0.6, np.nan]), np.array([np.nan, -1.0]), np.array([True, True])
+    )
+    assert_allclose(found_in, [0.6, -0.6], atol=0.01)
+    assert_allclose(found_out, [1.0, -1.0], atol=0.02)
+
+
+def test_residuals_that_no_model_fits_better_have_no_gap():
+    residuals = np.linspace(-1, 1, 200)
+    assert_array_equal(MeanShare(2 * residuals, residuals).above(residuals), 0)
+    assert_array_equal(MeanShare(residuals, 0 * residuals).above(residuals), 0)
+    # All fitted exactly.
+    found = MeanShare(0 * residuals, residuals).above(residuals)
+    assert_allclose(found, -residuals)

@@ -119,6 +119,9 @@ def test_a_hidden_rate_does_not_stand_against_one_that_can_be_seen(
         (interval(0.65, 0.55, 0.75), 4.0),
         (interval(0.6, 0.55, 0.65), None),
         (interval(0.599, 0.5, 0.7), None),
+        # At most 20 times as many.
+        (interval(0.5, 0.02, 0.94), 0.44**2 / 0.1**2),
+        (interval(0.5, 0.02, 0.95), None),
     ],
 )
 def test_how_many_more_records_would_decide(found, times):

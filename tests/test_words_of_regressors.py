@@ -29,10 +29,6 @@ Y = X[:, 0] + RNG.normal(size=2 * N)
 MODEL = DecisionTreeRegressor(max_depth=4, random_state=0).fit(X[:N], Y[:N])
 OF_FRAMES = DecisionTreeRegressor(max_depth=4, random_state=0).fit(FRAME[:N], Y[:N])
 CLASSIFIER = DecisionTreeClassifier(max_depth=4).fit(X[:N], Y[:N] > 0)
-WITHOUT_THE_MODEL = (
-    "Predictions of a regressor cannot be audited without the model: audit the model "
-    "with its records."
-)
 
 
 def exactly(message):
@@ -135,7 +131,8 @@ def test_predictions_of_a_regressor_are_refused(tmp_path, capsys):
         message = (
             "proba must be a table of shape (n_records, n_classes), one column a class,"
             f" got shape {answers.shape}. Of two classes with p the probability of the "
-            f"second, pass np.column_stack([1 - p, p]). {WITHOUT_THE_MODEL}"
+            f"second, pass np.column_stack([1 - p, p]). Of a regressor pass its "
+            "predictions with regression=True."
         )
         with pytest.raises(ValueError, match=exactly(message)):
             audit_predictions(answers, Y, is_member)
@@ -147,7 +144,8 @@ def test_predictions_of_a_regressor_are_refused(tmp_path, capsys):
         2,
         f"error: {path} has 0 columns that begin with 'proba_'; expected "
         "one a class, named proba_<class>, or another --proba-prefix. "
-        f"{WITHOUT_THE_MODEL}\n",
+        "Of a regressor pass --predicted COLUMN, the column that holds its "
+        "predictions.\n",
     )
 
 

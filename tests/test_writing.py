@@ -18,8 +18,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import ThresholdAttack
 from sklearn_mia.__main__ import main
+from sklearn_mia._views import visible
 from sklearn_mia.auditing import AuditReport, _writing, audit, audit_recipe
-from sklearn_mia.auditing._writing import check_outputs, say, visible, write_whole
+from sklearn_mia.auditing._writing import check_outputs, say, write_whole
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and devices of POSIX")
 as_user = pytest.mark.skipif(

@@ -16,7 +16,7 @@ from sklearn_mia.shadows import root_seed
 from sklearn_mia.tables import own_copy, take
 
 _FEWEST_TREES, _MOST_TREES = 4, 12
-_REFERENCES = 50
+_REFERENCES = 40
 _LEAF_PURE = 0.99
 _SMALLEST_EXCLUSION = 1e-3
 _SMALLEST_CHOSEN_SHARE = 0.01
@@ -101,7 +101,7 @@ def exclusion_log_ratio(n_wrong, n_trees, q, alpha, beta):
 
 
 def trees_per_reference(n_trees):
-    """Trees of a reference forest, so that there are about 50 of them.
+    """Trees of a reference forest, so that there are about 40 of them.
 
     Parameters
     ----------
@@ -211,8 +211,8 @@ class BaggingAttack(BaseShadowAttack):
 
     trees_per_shadow : int or "auto", default="auto"
         Trees of a reference forest, whatever `shadow_estimator` says. Few trees give
-        more references, and so more data sets, which counts up to about 50 of them;
-        "auto" is ``n_trees / 50``, at least 4 and at most 12.
+        more references, and so more data sets, which counts up to about 40 of them;
+        "auto" is ``n_trees / 40``, at least 4 and at most 12.
 
     refit_preprocessing : bool, default=False
         Whether each thin shadow fits the steps of a pipeline before its classifier

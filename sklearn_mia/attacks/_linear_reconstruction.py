@@ -76,6 +76,11 @@ class LinearReconstructionAttack(BaseAttack):
     max_iter : int, default=1000
         Most iterations of the solver, for more than 10,000 records and equations.
 
+    exact : bool, default=True
+        Whether a system of up to 10,000 records or equations is solved exactly where
+        150 iterations do not do: on histogram boosting with 8,000 records half a minute
+        of one core. False takes `max_iter` iterations for any of more than 1,000.
+
     label_column : {"auto"}, int, str or None, default="auto"
         Which column of a record is the class label (of a regressor the value). "auto":
         in a frame the one column that the target was not trained on, else the last.
@@ -136,6 +141,11 @@ class LinearReconstructionAttack(BaseAttack):
     n_iter_ : int
         Iterations of the solver.
 
+    stopped_early_ : bool
+        Whether it stopped at `max_iter` while what the equations leave was still
+        falling fast: more iterations would find more, and training records outside the
+        pool are not seen.
+
     See Also
     --------
     RMIA : By the answers of the model alone.
@@ -180,6 +190,7 @@ class LinearReconstructionAttack(BaseAttack):
         "prior": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
         "equations": [StrOptions({"file", "outputs"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "exact": ["boolean"],
     }
     has_regression = True
 
@@ -190,6 +201,7 @@ class LinearReconstructionAttack(BaseAttack):
         prior="auto",
         equations="file",
         max_iter=1000,
+        exact=True,
         label_column="auto",
         member_label=None,
         response_method="auto",
@@ -199,6 +211,7 @@ class LinearReconstructionAttack(BaseAttack):
         self.prior = prior
         self.equations = equations
         self.max_iter = max_iter
+        self.exact = exact
         self.label_column = label_column
         self.member_label = member_label
         self.response_method = response_method
@@ -254,6 +267,7 @@ class LinearReconstructionAttack(BaseAttack):
         solution = self._solve(system, copies)
         self._pool_ids, self._scores = ids, solution.score
         self.n_iter_ = max(solution.n_iterations, 1)
+        self.stopped_early_ = solution.is_falling
         own = ~system.of_pool
         self._residual, self._precision = (
             solution.residual[own],
@@ -267,7 +281,7 @@ class LinearReconstructionAttack(BaseAttack):
 
     def _solve(self, system, copies):
         n_pool, n_members = copies.sum(), self.n_members_
-        settings = {"copies": copies, "max_iter": self.max_iter}
+        settings = {"copies": copies, "max_iter": self.max_iter, "exact": self.exact}
         self.prior_ = self.prior
         if isinstance(self.prior, str):
             whole = 0.5 if n_members is None else n_members / n_pool

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from sklearn_mia.base import BaseShadowAttack, MeanGap, side_mean, side_sum
+from sklearn_mia.base import BaseShadowAttack, MeanGap, MeanShare, side_mean, side_sum
 
 _PER_RECORD_FROM = 64
 # A record whose shadows all agree would decide its score by rounding errors.
@@ -95,6 +95,37 @@ def ratio_of_equal_variances(target, mean_in, mean_out, gap, variance):
         Higher = more likely a member.
     """
     return gap * (target - (mean_in + mean_out) / 2) / variance
+
+
+def ratio_around_the_middle(target, mean_in, var_in, mean_out, var_out, gap):
+    r"""Log-likelihood ratio of two normal distributions, a known gap apart.
+
+    .. math:: \log N\big(\varphi; m + \tfrac{d}{2}, \sigma_{in}^2\big)
+              - \log N\big(\varphi; m - \tfrac{d}{2}, \sigma_{out}^2\big), \quad
+              m = \tfrac12 (\mu_{in} + \mu_{out})
+
+    Parameters
+    ----------
+    target : ndarray of shape (n_records,)
+        Signal of the target :math:`\varphi`.
+
+    mean_in, mean_out : ndarray of shape (n_records,)
+        Of the shadows; their middle is known better than their distance.
+
+    var_in, var_out : float or ndarray of shape (n_records,)
+
+    gap : ndarray of shape (n_records,)
+        Distance :math:`d` of the two distributions.
+
+    Returns
+    -------
+    ratio : ndarray of shape (n_records,)
+        Higher = more likely a member.
+    """
+    middle = (mean_in + mean_out) / 2
+    return log_likelihood_ratio(
+        target, middle + gap / 2, var_in, middle - gap / 2, var_out
+    )
 
 
 def squares_around(mean, signals, members, inside):
@@ -192,9 +223,17 @@ class LiRA(BaseShadowAttack):
     :math:`s = (\varphi - \mu_{out}) / \sigma_{out}`: an answer far *below* that of
     models without the record is no sign of membership.
 
-    Of a regressor :math:`\varphi` is the residual, value less prediction. Models with
-    the record have one nearer to 0, from either side; offline the score is how far the
-    target's is from :math:`\mu_{out}` towards 0.
+    Of a regressor :math:`\varphi` is the residual, value less prediction, and models
+    with the record have one nearer to 0, from either side. There :math:`d'` is the
+    share of :math:`\mu_{out}` that training takes off it, on average over records with
+    about as large a one, and the two distributions lie around the middle of both means:
+
+    .. math:: s = \log N\big(\varphi; m + \tfrac{d'}{2}, \sigma_{in}^2\big)
+                - \log N\big(\varphi; m - \tfrac{d'}{2}, \sigma_{out}^2\big), \quad
+              m = \tfrac12 (\mu_{in} + \mu_{out})
+
+    Offline the score is how far the target's residual is from :math:`\mu_{out}` towards
+    0.
 
     Parameters
     ----------
@@ -219,9 +258,9 @@ class LiRA(BaseShadowAttack):
         that of the record drawn to the pooled one, which counts as 4 shadows. "auto"
         is pooled below 64 shadows (shrunk of a regressor), else per record.
 
-    gap : {"auto", "per_record", "shrunk"}, default="auto"
-        "shrunk" is the second formula; "per_record" is the first, that of the paper.
-        "auto" is shrunk, but per record of a regressor. Without effect offline.
+    gap : {"shrunk", "per_record"}, default="shrunk"
+        "shrunk" is the second formula, of a regressor the third; "per_record" is the
+        first, that of the paper. Without effect offline.
 
     n_shadows : int, default=16
         Shadow models to train, the cost in fits of the target; even, since they come
@@ -334,7 +373,7 @@ class LiRA(BaseShadowAttack):
         **BaseShadowAttack._parameter_constraints,
         "mode": [StrOptions({"auto", "online", "offline"})],
         "variance": [StrOptions({"auto", "pooled", "per_record", "shrunk"})],
-        "gap": [StrOptions({"auto", "per_record", "shrunk"})],
+        "gap": [StrOptions({"shrunk", "per_record"})],
     }
     has_regression = True
 
@@ -345,7 +384,7 @@ class LiRA(BaseShadowAttack):
         shadow_estimator=None,
         mode="auto",
         variance="auto",
-        gap="auto",
+        gap="shrunk",
         n_shadows=16,
         keep_models=True,
         memory=None,
@@ -378,16 +417,11 @@ class LiRA(BaseShadowAttack):
         return self.mode != "offline"
 
     def _signal(self):
-        if self.gap == "shrunk" and self._of_values:
-            raise ValueError(
-                "gap='shrunk', but the target is a regressor: the gap of its residuals "
-                "may have either sign. Pass gap='per_record' or leave it 'auto'."
-            )
         return self._signals.compared
 
     def _calibrate(self, pool, signals, members):
         means = [side_mean(signals, members, inside) for inside in (True, False)]
-        self._gap = MeanGap(*means)
+        self._gap = (MeanShare if self._of_values else MeanGap)(*means)
         # With one cell a side a record shows no variance: take what the gap leaves.
         gap = means[0] - means[1]
         known = gap[np.isfinite(gap)]
@@ -410,7 +444,9 @@ class LiRA(BaseShadowAttack):
                 for mean, inside in zip(means, (True, False), strict=True)
             )
         )
-
+        if self._of_values:
+            self._var_in = max(self._var_in, _LEAST_SHARE_OF_OUT * self._var_out)
+            return
         # Of the gaps around that of their like, what sampling does not explain.
         around = gap - self._gap.above(means[1])
         seen = np.isfinite(around)
@@ -418,9 +454,6 @@ class LiRA(BaseShadowAttack):
         if seen.any():
             sampling = self._variance_of_gap(signals, members)[seen].mean()
             self._spread_of_gap = max(np.var(around[seen]) - sampling, 0.0)
-
-        if self._of_values:
-            self._var_in = max(self._var_in, _LEAST_SHARE_OF_OUT * self._var_out)
 
     def _score(self, target, signals, members, in_pool):
         if self.mode == "offline":
@@ -435,21 +468,16 @@ class LiRA(BaseShadowAttack):
         mean_out = side_mean(signals, members, False)
         var_in = self._variance(self._var_in, mean_in, signals, members, True)
         var_out = self._variance(self._var_out, mean_out, signals, members, False)
-        sampling = self._variance_of_gap(signals, members)
         mean_in, mean_out = self._gap.complete(mean_in, mean_out, in_pool)
-        if not self._shrinks:
-            return log_likelihood_ratio(target, mean_in, var_in, mean_out, var_out)
-        gap = shrunk_gap(
-            mean_in - mean_out, self._gap.above(mean_out), sampling, self._spread_of_gap
-        )
+        sides, like = (mean_in, var_in, mean_out, var_out), self._gap.above(mean_out)
+        if self.gap == "per_record":
+            return log_likelihood_ratio(target, *sides)
+        if self._of_values:
+            return ratio_around_the_middle(target, *sides, like)
+        sampling = self._variance_of_gap(signals, members)
+        gap = shrunk_gap(mean_in - mean_out, like, sampling, self._spread_of_gap)
         variance = (var_in + var_out) / 2
         return ratio_of_equal_variances(target, mean_in, mean_out, gap, variance)
-
-    @property
-    def _shrinks(self):
-        if self.gap == "auto":
-            return not self._of_values
-        return self.gap == "shrunk"
 
     def _variance_of_gap(self, signals, members):
         """Sampling variance of IN mean less OUT mean, infinite without a side."""

@@ -11,6 +11,7 @@ from sklearn_mia._compat import set_random_states
 from sklearn_mia.attacks._signal_table import check_signals, signal_table
 from sklearn_mia.base import BaseAttack
 from sklearn_mia.base._target import target_tag
+from sklearn_mia.identity import count_different
 from sklearn_mia.signals import residual, signal_name
 
 
@@ -240,7 +241,7 @@ class SupervisedAttack(BaseAttack):
         # By models that did not see the record.
         rows = np.flatnonzero(~pool.unanswered)
         ids, is_member = pool.units[rows], is_member[rows]
-        n_folds = min(5, np.sum(is_member), np.sum(~is_member), len(np.unique(ids)))
+        n_folds = min(5, np.sum(is_member), np.sum(~is_member), count_different(ids))
         if n_folds < 2:
             return [(rows[~is_member], scores[rows][~is_member])]
         folds = _Folds(n_folds, shuffle=True, random_state=self._seed_of_folds)

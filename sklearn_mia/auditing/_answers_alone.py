@@ -2,14 +2,14 @@
 
 from sklearn_mia.auditing import _circumstances
 from sklearn_mia.auditing._build import build_report
-from sklearn_mia.auditing._case import case_of_predictions
+from sklearn_mia.auditing._case_of_answers import case_of_predictions, case_of_values
 from sklearn_mia.auditing._partitions import check_slices
 from sklearn_mia.auditing._quality import quality_of
 from sklearn_mia.auditing._run import Scored
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.groups import centred_scores
 from sklearn_mia.shadows import root_seed
-from sklearn_mia.signals import SIGNALS
+from sklearn_mia.signals import SIGNALS, VALUE_SIGNALS
 
 
 def audit_predictions(
@@ -18,6 +18,7 @@ def audit_predictions(
     is_member,
     *,
     classes=None,
+    regression=False,
     model_name="the model",
     fprs=Settings.fprs,
     confidence=Settings.confidence,
@@ -34,26 +35,31 @@ def audit_predictions(
     per_record=Settings.per_record,
     random_state=0,
 ):
-    """Audit a classifier of which only the predictions are known.
+    """Audit a model of which only the predictions are known.
 
     For an auditor who holds a file of probabilities, labels and membership, but neither
     the model nor the records. Only attacks that need nothing else can be run, by the
     loss, the entropy and, for more than two classes, the modified entropy and the
-    margin; a value that is small is no proof of safety.
+    margin, of a regressor by the absolute error; a value that is small is no proof of
+    safety.
 
     Parameters
     ----------
-    proba : array-like of shape (n_records, n_classes)
-        What the model answered for each record.
+    proba : array-like of shape (n_records, n_classes) or (n_records,)
+        What the model answered for each record: probabilities, or with `regression`
+        its prediction.
 
     y : array-like of shape (n_records,)
-        The class of each record.
+        The class of each record, with `regression` the value to predict.
 
     is_member : array-like of shape (n_records,)
         True or 1 for the records that the model was trained on.
 
     classes : array-like of shape (n_classes,) or None, default=None
         The class of each column, in any order; None takes the sorted labels.
+
+    regression : bool, default=False
+        Whether the model is a regressor.
 
     model_name : str, default="the model"
         What the report calls the model.
@@ -76,8 +82,8 @@ def audit_predictions(
         another is given here; a TPR has a limit in groups only if it is given here.
 
     slices : str or tuple, default="auto"
-        ``"class"``, ``"loss"`` and, with groups, ``"size"``; "auto" is the first and
-        the last.
+        ``"class"`` (of a regressor ``"value"``), ``"loss"`` and, with groups,
+        ``"size"``; "auto" is the first and the last.
 
     min_slice_size : int, default=30
         Members, and non-members, below which a slice is not evaluated.
@@ -131,9 +137,18 @@ def audit_predictions(
     >>> report.verdict["level"]
     'above_limits'
     """
-    case, log_proba = case_of_predictions(
-        proba, y, is_member, classes=classes, groups=groups, ids=ids
-    )
+    given = {"groups": groups, "ids": ids}
+    if regression:
+        if classes is not None:
+            raise ValueError(
+                "classes is given, but with regression=True the model has none. Leave "
+                "one of both out."
+            )
+        case, answer = case_of_values(proba, y, is_member, **given)
+    else:
+        case, answer = case_of_predictions(
+            proba, y, is_member, classes=classes, **given
+        )
     settings = Settings(
         fprs=fprs,
         confidence=confidence,
@@ -147,17 +162,18 @@ def audit_predictions(
         per_record=per_record,
         seed=root_seed(random_state) % 2**31,
     )
-    return predictions_report(case, log_proba, settings, model_name=model_name)
+    return predictions_report(case, answer, settings, model_name=model_name)
 
 
-def predictions_report(case, log_proba, settings, *, model_name, provenance=None):
+def predictions_report(case, answer, settings, *, model_name, provenance=None):
     """Report on predictions already checked.
 
     Parameters
     ----------
     case : Case
 
-    log_proba : ndarray of shape (n_records, n_classes)
+    answer : ndarray of shape (n_records, n_classes) or (n_records,)
+        Log-probabilities, or predictions of a regressor.
 
     settings : Settings
 
@@ -171,12 +187,16 @@ def predictions_report(case, log_proba, settings, *, model_name, provenance=None
     report : AuditReport
     """
     check_slices(settings.slices, case)
-    names = ["loss", "entropy"]
-    if log_proba.shape[1] > 2:
-        names += ["modified_entropy", "margin"]
+    names, right = ["absolute_error"], None
+    if case.classes is not None:
+        names = ["loss", "entropy"]
+        if len(case.classes) > 2:
+            names += ["modified_entropy", "margin"]
+        right = answer.argmax(axis=1) == case.codes
+    signals = VALUE_SIGNALS if case.classes is None else SIGNALS
     scored = {}
     for name in names:
-        values = SIGNALS[name](log_proba, case.codes)
+        values = signals[name](answer, case.codes)
         ratios = None if case.groups is None else centred_scores(values)
         scored[name] = Scored(values, None, f"{name} of the model", ratios=ratios)
     return build_report(
@@ -191,7 +211,7 @@ def predictions_report(case, log_proba, settings, *, model_name, provenance=None
             "response": "predictions",
             "queries": None,
         },
-        quality=quality_of(case, log_proba, log_proba.argmax(axis=1) == case.codes),
+        quality=quality_of(case, answer, right),
         extra_findings=[_circumstances.only_predictions()],
         provenance=provenance,
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from sklearn_mia import models
+from sklearn_mia.answers import answers_remembered
 from sklearn_mia.auditing import _circumstances
 from sklearn_mia.auditing._access import FILE_ATTACK, accesses_told
 from sklearn_mia.auditing._build import build_report
@@ -99,8 +100,8 @@ def audit(
     attacks : attack, str, list or dict, default=None
         The attacks, each with `target_estimator` the model or None, or its name, as
         "RMIA", for one with the settings of the default; a dict names them.
-        None takes :class:`~sklearn_mia.ThresholdAttack`, :class:`~sklearn_mia.RMIA`
-        and, on a bagged forest, :class:`~sklearn_mia.BaggingAttack`, else
+        None takes :class:`~sklearn_mia.ThresholdAttack` and, on a bagged forest,
+        :class:`~sklearn_mia.BaggingAttack`, else :class:`~sklearn_mia.RMIA` and
         :class:`~sklearn_mia.LiRA`; and, on the file of the model,
         :class:`~sklearn_mia.LinearReconstructionAttack` where it has equations. An
         attack that learns from known membership (or a
@@ -108,7 +109,8 @@ def audit(
         on the other.
 
     n_shadows : int or None, default=None
-        Cost of the default attacks, in fits of the model; even. None is by `effort`.
+        Cost of the default attacks, in fits of the model and its answers for all
+        records; even. None is by `effort`.
 
     shadow_estimator : estimator or None, default=None
         The recipe of the shadow models, of attacks by default or by name. None takes
@@ -315,6 +317,7 @@ def audit(
     )
 
 
+@answers_remembered()
 def audit_case(
     model,
     case,
@@ -372,6 +375,7 @@ def audit_case(
             )
         case = case.without(shared)
     asked = {
+        "effort": settings.effort,
         "n_shadows": settings.n_shadows,
         "response_method": settings.response_method,
         "random_state": settings.seed,
@@ -415,7 +419,7 @@ def audit_case(
     if not answered.all():
         scored = of_answered(scored, answered)
         case, answer = case.without(~answered), answer[answered]
-        right = right[answered]
+        right = None if right is None else right[answered]
     unanswered = [name for name in chosen if name not in scored]
     of_service = check_queries(queries, most_shadows(scored), unanswered)
     alike = check_constant(model, answer, responder.kind)

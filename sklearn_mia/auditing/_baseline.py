@@ -98,7 +98,7 @@ def read_baseline(path, *, max_bytes):
         Names the file, and what is wrong.
     """
     check_report_file(path, max_bytes=max_bytes)
-    return AuditReport.from_json(Path(path))
+    return AuditReport._read(Path(path), max_bytes=max_bytes)
 
 
 def check_baseline(old, limits, *, of_predictions, unit="record", attacks=None):

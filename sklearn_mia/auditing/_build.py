@@ -125,7 +125,7 @@ def build_report(
     report : AuditReport
     """
     seed = settings.seed
-    nouns = nouns_of(None if case.groups is None else settings.group_name)
+    nouns = nouns_of(None if case.groups is None else settings.group_name, case.kind)
     confidence = confidence_of(HEADLINE_SHARE, settings.confidence)
     with_rates = any(fpr is not None for _, fpr, _ in settings.slice_limits)
     slice_confidence = confidence_of(
@@ -423,6 +423,8 @@ def _is_read(attack):
     """Whether an attack on the file has read all of it, with all training records."""
     if attack is None or getattr(attack, "unread_", []):
         return False
+    if getattr(attack, "stopped_early_", False):
+        return False
     return not getattr(attack, "n_outside_", 0.0)
 
 
@@ -433,8 +435,11 @@ def _of_file(attack, case, model, why):
     told = getattr(attack, "n_members_", None)
     n_outside = getattr(attack, "n_outside_", 0.0)
     given = int(case.is_member.sum())
-    other = _circumstances.check_members_in_file(told, given, n_outside)
-    return found if other is None else [*found, other]
+    others = (
+        _circumstances.check_stopped(attack),
+        _circumstances.check_members_in_file(told, given, n_outside),
+    )
+    return found + [other for other in others if other is not None]
 
 
 def _stored(model, attack, case, settings):

@@ -9,12 +9,11 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
-from sklearn_mia.checks import check_membership, check_probabilities
 from sklearn_mia.groups import group_codes, group_members
 from sklearn_mia.identity import check_cells, merged_identities, record_ids
 from sklearn_mia.items import as_items, kind_of, one_shape
 from sklearn_mia.records import as_features, as_labels, as_records, free_name
-from sklearn_mia.response import check_target, encode_labels, make_responder
+from sklearn_mia.response import check_target, encode_labels
 from sklearn_mia.schema import make_schema
 from sklearn_mia.tables import (
     columns_of,
@@ -29,10 +28,6 @@ FEWEST_GROUPS = 2
 _ORDER = (
     "X_train, y_train, X_test, y_test look like X_train, X_test, y_train, y_test, the "
     "order of train_test_split. Pass X_train, y_train, X_test, y_test."
-)
-ONLY_CLASSIFIERS = (
-    "Predictions of a regressor cannot be audited without the model: audit the model "
-    "with its records."
 )
 _WHOLE = re.compile(r"\d+", re.ASCII)
 
@@ -202,15 +197,7 @@ def _stacked_labels(train, test):
     return np.concatenate([train, test])
 
 
-def _ascending(classes):
-    """Places of the classes in ascending order, of numbers by value."""
-    try:
-        return np.argsort(classes.astype(float), kind="stable")
-    except (TypeError, ValueError):
-        return np.argsort(classes.astype(str), kind="stable")
-
-
-def _one_column(values, n, name):
+def one_column(values, n, name):
     """Values of one column as an object array of shape (n,)."""
     if is_frame(values) and len(values.columns) == 1:
         values = next(columns_of(values))
@@ -234,8 +221,8 @@ def _one_column(values, n, name):
 
 def _record_names(X, ids, name):
     if ids is not None:
-        return _one_column(ids, _num_samples(X), name)
-    return _one_column(row_names(X), _num_samples(X), name)
+        return one_column(ids, _num_samples(X), name)
+    return one_column(row_names(X), _num_samples(X), name)
 
 
 def _order_of(ids):
@@ -265,7 +252,7 @@ def _are_row_numbers(names, n_first):
     return bool(np.all(np.diff(np.concatenate([first, second])) == 1))
 
 
-def _keys_and_codes(groups, is_member):
+def keys_and_codes(groups, is_member):
     """Keys of the groups, and the place among them of each record's."""
     if groups is None:
         return None, None
@@ -351,7 +338,7 @@ def one_table(
     records = as_records(features, labels, label_name=column)
     schema = make_schema(model, records, "auto" if column is None else column)
     asked, _ = schema.split(records)
-    keys, groups = _keys_and_codes(groups, is_member)
+    keys, groups = keys_and_codes(groups, is_member)
     ids = _record_names(features, ids, "ids")
     return Case(
         features=features,
@@ -429,8 +416,8 @@ def make_case(
     if groups[0] is not None:
         groups = np.concatenate(
             [
-                _one_column(groups[0], sizes[0], "groups_train"),
-                _one_column(groups[1], sizes[1], "groups_test"),
+                one_column(groups[0], sizes[0], "groups_train"),
+                one_column(groups[1], sizes[1], "groups_test"),
             ]
         )
     else:
@@ -445,7 +432,7 @@ def make_case(
     if aside is None and ids[0] is not None and ids[1] is not None:
         aside = {"ids": names}
     aside = {
-        name: _one_column(column, sum(sizes), str(name))
+        name: one_column(column, sum(sizes), str(name))
         for name, column in (aside or {}).items()
     }
     return one_table(
@@ -480,93 +467,3 @@ def name_of_labels(y):
     """Name of a series, or of the one column of a frame; None if it has none."""
     name = y.columns[0] if is_frame(y) else getattr(y, "name", None)
     return None if isinstance(name, str) and not name else name
-
-
-class _Answers:
-    """A model of which only the answers are known. A pickle of it holds them."""
-
-    def __init__(self, proba, classes):
-        self.classes_ = classes
-        self._proba = proba
-
-    def predict_proba(self, X):
-        return self._proba
-
-
-def case_of_predictions(
-    proba,
-    y,
-    is_member,
-    *,
-    classes=None,
-    groups=None,
-    ids=None,
-    aside=None,
-    name="proba",
-):
-    """Check probabilities, labels and membership, without any records.
-
-    Parameters
-    ----------
-    proba : array-like of shape (n_records, n_classes)
-
-    y, is_member : array-like of shape (n_records,)
-
-    classes : array-like of shape (n_classes,) or None, default=None
-
-    groups, ids : array-like of shape (n_records,) or None, default=None
-
-    aside : dict or None, default=None
-        Columns by name, to tell groups of records apart.
-
-    name : str, default="proba"
-        What messages call the probabilities.
-
-    Returns
-    -------
-    case : Case
-        With `features`, `records` and `asked` None.
-
-    log_proba : ndarray of shape (n_records, n_classes)
-    """
-    proba = np.asarray(proba, dtype=float)
-    check_probabilities(proba, name, of_one_column=f" {ONLY_CLASSIFIERS}")
-    labels, label_name = as_labels(y), name_of_labels(y)
-    sides = as_labels(is_member, "is_member")
-    for name, values in (("y", labels), ("is_member", sides)):
-        if len(values) != len(proba):
-            raise ValueError(
-                f"{name} has {len(values)} values for {len(proba)} rows of proba."
-            )
-    classes = np.unique(labels) if classes is None else as_labels(classes, "classes")
-    if len(classes) != proba.shape[1]:
-        raise ValueError(
-            f"proba has {proba.shape[1]} columns for {len(classes)} classes; pass "
-            "classes, the class of each column."
-        )
-    # The order in which a file or a service has its columns tells nothing.
-    order = _ascending(classes)
-    classes, proba = classes[order], proba[:, order]
-    sides = check_membership(sides, None, "is_member")
-    codes = encode_labels(labels, classes)
-    _, log_proba = make_responder(
-        _Answers(proba, classes), None, classes, "predict_proba"
-    )
-    keys, groups = _keys_and_codes(groups, sides)
-    case = Case(
-        features=None,
-        records=None,
-        asked=None,
-        labels=labels,
-        codes=codes,
-        classes=classes,
-        is_member=sides,
-        ids=_one_column(range(len(proba)) if ids is None else ids, len(proba), "ids"),
-        content_ids=np.arange(len(proba), dtype=np.uint64),
-        groups=groups,
-        group_keys=keys,
-        order=None,
-        label_name="y" if label_name is None else str(label_name),
-        aside=aside or {},
-    )
-    return case, log_proba

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from sklearn.utils._optional_dependencies import check_pandas_support
 
+from sklearn_mia._views import visible
 from sklearn_mia.auditing._baseline import changes_since
 from sklearn_mia.auditing._baseline_words import counts_sentence
 from sklearn_mia.auditing._report import AuditReport
 from sklearn_mia.auditing._text import wrapped
-from sklearn_mia.auditing._writing import visible
 from sklearn_mia.checks import check_fraction
 
 

@@ -356,6 +356,29 @@ def check_file_attack(unread, why=""):
     )
 
 
+def check_stopped(attack):
+    """MIA033: the equations of the file were not solved to the end.
+
+    Parameters
+    ----------
+    attack : LinearReconstructionAttack, another attack or None
+    """
+    if not getattr(attack, "stopped_early_", False):
+        return None
+    return Finding(
+        "MIA033",
+        "note",
+        "The file was not read to the end",
+        f"The solver of its equations was stopped after {attack.n_iter_} iterations, "
+        "while more of them would have found more: histogram boosting on 5,000 records "
+        "of Adult is read with a TPR of .77 at an FPR of .01 after 50 iterations, .90 "
+        "after 100 and .96 after 200. What is said of someone who has the file is the "
+        "least, and no limit is shown to be kept.",
+        "Audit with effort='thorough' (--effort thorough), which goes on.",
+        {"n_iterations": attack.n_iter_},
+    )
+
+
 def check_members_in_file(told, given, n_outside=0.0):
     """MIA028: the file tells of other training records than were given.
 

@@ -151,11 +151,11 @@ def _audit_of_model(arguments, limits):
 
 def _audit_of_predictions(arguments, limits):
     path = arguments.predictions
-    case, log_proba = read_predictions(path, arguments)
+    case, answer = read_predictions(path, arguments)
     arguments.tables = [np.reshape(v, (-1, 1)) for v in case.aside.values()]
     return predictions_report(
         case,
-        log_proba,
+        answer,
         _settings(arguments, limits, (Settings.slices, *arguments.slice)),
         model_name=f"the model behind {Path(path).name}",
         provenance=provenance_told(arguments, predictions=len(case.labels)),
@@ -196,6 +196,11 @@ def _report_on_recipe(arguments):
             inputs.features[0],
             inputs.labels[0],
             n_targets=arguments.n_targets,
+            vary=arguments.vary,
+            canaries=arguments.canaries,
+            epsilon=arguments.epsilon,
+            delta=arguments.delta,
+            adjacency=arguments.adjacency,
             n_shadows=arguments.n_shadows,
             fprs=arguments.fpr or RECIPE_FPRS,
             confidence=arguments.confidence,

@@ -3,6 +3,7 @@
 import sys
 from functools import partial
 
+from sklearn_mia._views import visible
 from sklearn_mia.auditing import _reading, _writing
 from sklearn_mia.auditing._options import notes_once
 from sklearn_mia.progress import clear, stage
@@ -22,7 +23,8 @@ def check_destinations(arguments):
     """
     given = vars(arguments)
     inputs = [(_INPUTS[name], given[name]) for name in _INPUTS if name in given]
-    _writing.check_outputs([(f"--{n}", p) for n, p in _outputs(arguments)], inputs)
+    outputs = [(f"--{n}", p) for n, p in (*_outputs(arguments), *_beside(arguments))]
+    _writing.check_outputs(outputs, inputs)
     _check_suffix(arguments.html, (".html", ".htm"), "--html")
     if arguments.html is not None:
         _writing.check_jinja2()
@@ -33,6 +35,8 @@ def check_destinations(arguments):
             "--name-records is about the page and the JSON file, and neither is "
             "written: pass -o FILE or --json FILE, or leave it out."
         )
+    if given.get("json_records") == "parquet":
+        _check_beside(arguments)
     notes_once(arguments.note)
     if given.get("groups") is not None and arguments.group is None:
         raise ValueError("--groups FILE needs --group COLUMN, the person of a record.")
@@ -55,6 +59,31 @@ def _outputs(arguments):
     """What the options of the command say of files to write, also where they do not."""
     given = vars(arguments)
     return [(name, given[name]) for name in (*_PAGES, *_TABLES) if name in given]
+
+
+def _beside(arguments):
+    """What files are written beside the JSON file, and for which option."""
+    given = vars(arguments)
+    if given.get("json_records") != "parquet" or arguments.json is None:
+        return []
+    tables = _TABLES if given.get("group") is not None else _TABLES[:1]
+    return [
+        ("json-records", _writing.place_beside(arguments.json, name)) for name in tables
+    ]
+
+
+def _check_beside(arguments):
+    if arguments.json is None or not arguments.name_records:
+        raise ValueError(
+            "--json-records parquet is about the records of --json FILE with "
+            "--name-records: pass both, or leave it out."
+        )
+    if not _writing.is_file(arguments.json):
+        raise ValueError(
+            f"--json-records parquet writes a file beside that of --json, and --json "
+            f"{arguments.json} is no file; expected the name of one."
+        )
+    _reading.check_pyarrow()
 
 
 def _check_suffix(path, known, option):
@@ -84,12 +113,18 @@ def deliver(report, arguments):
     named = {"name_records": True} if vars(arguments).get("name_records") else {}
     write = {
         "html": partial(report.to_html, **named),
-        "json": partial(report.to_json, **named),
+        "json": partial(report.to_json, **named, **_place_of_records(arguments)),
     } | {name: partial(_write_table, report, name) for name in _TABLES}
     steps += [
         (f"--{n} {path}", partial(_write, write[n], path)) for n, path in wanted.items()
     ]
     _writing.run_all(steps)
+
+
+def _place_of_records(arguments):
+    # A report on a procedure has none.
+    place = vars(arguments).get("json_records", "json")
+    return {} if place == "json" else {"records": place}
 
 
 def _print(report, stream):
@@ -98,7 +133,7 @@ def _print(report, stream):
 
 
 def _write(write, path):
-    stage(f"writing {_writing.visible(str(path))}")
+    stage(f"writing {visible(str(path))}")
     write(path)
 
 

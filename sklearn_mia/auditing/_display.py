@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.auditing._evaluation import roc_points
 from sklearn_mia.checks import check_fraction, check_membership, check_scores
 
@@ -82,7 +83,7 @@ def _guessing(ax):
     return None if "guessing" in ax.get_legend_handles_labels()[1] else "guessing"
 
 
-class MembershipRocDisplay(_FromAttackMixin):
+class MembershipRocDisplay(_FromAttackMixin, TableViewMixin):
     """ROC curve on logarithmic axes, with a confidence band.
 
     The left side is what counts: what an attacker recognises who accepts few false
@@ -272,7 +273,7 @@ class MembershipRocDisplay(_FromAttackMixin):
         return self
 
 
-class ScoreDistributionDisplay(_FromAttackMixin):
+class ScoreDistributionDisplay(_FromAttackMixin, TableViewMixin):
     """Scores of members and of non-members, as two histograms.
 
     It is recommended to use :meth:`from_estimator` or :meth:`from_predictions`.
@@ -389,7 +390,7 @@ class ScoreDistributionDisplay(_FromAttackMixin):
         return self
 
 
-class RecordRiskDisplay(_FromAttackMixin):
+class RecordRiskDisplay(_FromAttackMixin, TableViewMixin):
     """For each member, the false-positive rate at which it is recognised.
 
     Members are sorted by exposure. A point at (0.1, 0.001) says that a tenth of the

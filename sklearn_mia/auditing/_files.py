@@ -12,8 +12,12 @@ _TEXT = (".csv", ".csv.gz", ".txt")
 _TABS = ".tsv"
 
 
+class TooLarge(ValueError):
+    """A file that holds more than it may, whether it is damaged or not."""
+
+
 def check_size(path, n_bytes, max_bytes):
-    """Raise ValueError for a file that holds more than it may.
+    """Raise `TooLarge` for a file that holds more than it may.
 
     Parameters
     ----------
@@ -23,7 +27,7 @@ def check_size(path, n_bytes, max_bytes):
         What it holds, unpacked if it is packed, and what it may.
     """
     if n_bytes > max_bytes:
-        raise ValueError(
+        raise TooLarge(
             f"{str(path)!r} holds {n_bytes / 2**30:.3g} GiB or more once it is "
             f"unpacked, and {max_bytes / 2**30:.3g} are allowed. If you trust it, pass "
             "a larger --max-size."

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.stats import rankdata
 
+from sklearn_mia._links import finding_url
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.auditing._multiplicity import MeanGapStatistic, max_statistic_test
 from sklearn_mia.auditing._nouns import RECORDS
 from sklearn_mia.auditing._percent import in_percent
@@ -33,7 +35,7 @@ _TWO_REASONS = (
 
 
 @dataclass(frozen=True)
-class Finding:
+class Finding(TableViewMixin):
     """Something that a reader of an audit has to know.
 
     ======  ==================================================  =================
@@ -71,6 +73,7 @@ class Finding:
     MIA030  a model that can only be asked, no shadow models    warning
     MIA031  values to predict far outside all others            warning
     MIA032  all records are answered alike                      critical, warning
+    MIA033  the file of the model was not read to the end       note
     ======  ==================================================  =================
 
     Attributes
@@ -92,6 +95,10 @@ class Finding:
 
     numbers : dict
         The numbers behind the message.
+
+    url : str
+        Page of the documentation on the code: why it matters, how it is computed and
+        what to do.
 
     See Also
     --------
@@ -116,6 +123,11 @@ class Finding:
     message: str
     advice: str
     numbers: dict = field(default_factory=dict)
+
+    @property
+    def url(self):
+        """Page of the documentation on the code."""
+        return finding_url(self.code)
 
     def __str__(self):
         """Return one line for a terminal."""

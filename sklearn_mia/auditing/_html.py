@@ -4,7 +4,9 @@ import functools
 from html import escape
 from importlib import import_module, resources
 
-from sklearn_mia.auditing import _recipe_words
+from sklearn_mia._links import finding_url
+from sklearn_mia._views import visible
+from sklearn_mia.auditing import _canary_words, _recipe_words
 from sklearn_mia.auditing._access import WHO, heading_of
 from sklearn_mia.auditing._appendix import appendix_of
 from sklearn_mia.auditing._charts import (
@@ -32,7 +34,7 @@ from sklearn_mia.auditing._slice_words import (
 )
 from sklearn_mia.auditing._stored import kind_told, stored_told
 from sklearn_mia.auditing._text import PASSES, records_of
-from sklearn_mia.auditing._writing import check_jinja2, visible
+from sklearn_mia.auditing._writing import check_jinja2
 
 _SEVERITY_WORDS = {"critical": "Critical", "warning": "Warning", "note": "Note"}
 _LEVEL_WORDS = {
@@ -101,6 +103,7 @@ def template(name):
         "records_of": records_of,
         "file_told": file_told,
         "who": WHO.get,
+        "finding_url": finding_url,
         "limit_told": lambda limit, nouns: limit_in_words(limit, Nouns(**nouns)),
         "rate_in_slice": rate_in_slice,
         "slicing_told": lambda slicing, nouns: slicing_told(slicing, Nouns(**nouns)),
@@ -129,10 +132,15 @@ def render_recipe(content, *, title=None):
     check_jinja2()
     content = visible(content)
     markup = import_module("markupsafe").Markup
+    title = visible(title) or f"Membership audit of the procedure {content['name']}"
+    if content["canaries"] is not None:
+        return template("canaries.html").render(
+            title=title, c=content, words=_canary_words
+        )
     names = dict.fromkeys(row["attack"] for row in content["summary"])
     attacks = [_over_models(content, name) for name in names]
     return template("recipe.html").render(
-        title=visible(title) or f"Membership audit of the procedure {content['name']}",
+        title=title,
         c=content,
         words=_recipe_words,
         attacks=attacks,

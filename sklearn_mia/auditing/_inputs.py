@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -128,8 +129,8 @@ def _check_separator(path, separator):
     try:
         with opened(path, "rt", encoding="utf-8", errors="replace") as file:
             header = file.readline(100_000)
-    except (OSError, EOFError):
-        return
+    except (OSError, EOFError, zlib.error):
+        return  # told when the table is read
     other = next((s for s in (";", "\t", "|", ",") if s in header), None)
     if separator not in header and other is not None:
         shown = "$'\\t'" if other == "\t" else f"'{other}'"

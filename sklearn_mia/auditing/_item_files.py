@@ -1,12 +1,14 @@
 """Records that are no rows of numbers, from files: text, images, recordings."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 from sklearn.utils._optional_dependencies import check_pandas_support
 
-from sklearn_mia.auditing._files import ARCHIVE, check_size, has_types
+from sklearn_mia.auditing._files import ARCHIVE, TooLarge, check_size, has_types
 from sklearn_mia.auditing._typing import NUMBER
+from sklearn_mia.auditing._unpacking import check_archive, check_array_file
 from sklearn_mia.items import is_missing
 
 # What `read_archive` tells of the arrays that are no column.
@@ -14,7 +16,8 @@ SEVERAL = "several values a record"
 _IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _FILES = (*_IMAGES, ".npy", ".wav", ".txt")
 _PANDAS_NEEDED = "Reading tables (pip install 'sklearn-mia[report]')"
-_PLAIN_MODES = ("L", "RGB", "RGBA", "I;16", "I", "F")
+# Of a pixel, in the modes that are taken as they are.
+_BYTES = {"L": 1, "RGB": 3, "RGBA": 4, "I;16": 2, "I": 4, "F": 4}
 
 
 def in_one_kind(items):
@@ -43,16 +46,14 @@ def read_archive(path, max_bytes):
     if not path.is_file():
         raise OSError(f"There is no file {str(path)!r}.")
     check_size(path, path.stat().st_size, max_bytes)
-    arrays, n_bytes = {}, 0
     try:
         with np.load(path, allow_pickle=False) as archive:
-            # The sizes are told by the directory, before anything is unpacked.
-            n_bytes = sum(entry.file_size for entry in archive.zip.infolist())
-            if n_bytes <= max_bytes:
-                arrays = {name: archive[name] for name in archive.files}
+            check_archive(path, archive.zip, max_bytes)
+            arrays = {name: _sound(archive[name]) for name in archive.files}
+    except TooLarge:
+        raise
     except Exception as error:
         raise _damaged(path, "an archive of arrays", error) from None
-    check_size(path, n_bytes, max_bytes)
     sizes = [str(len(a)) if a.ndim else "no" for a in arrays.values()] or ["no"]
     if len(set(sizes)) > 1 or "no" in sizes:
         raise ValueError(
@@ -66,6 +67,18 @@ def read_archive(path, max_bytes):
     shapes = {name: a.shape[1:] for name, a in arrays.items() if a.ndim > 1}
     frame.attrs[SEVERAL] = shapes
     return frame
+
+
+def _sound(array):
+    """An array as it is, unless it is none, or holds text that no letters stand for."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError("an entry that is no array")
+    if array.dtype.kind == "U":
+        codes = np.ascontiguousarray(array).view(array.dtype.str[0] + "u4")
+        halves = (codes >= 0xD800) & (codes < 0xE000)
+        if (halves | (codes > sys.maxunicode)).any():
+            raise ValueError("text that is no Unicode")
+    return array
 
 
 def _damaged(path, kind, error):
@@ -152,7 +165,7 @@ def _of_files(names, folder, path, max_bytes):
     n_bytes, items = 0, []
     for number, file in enumerate(files, start=1):
         where = f"The file of record {number} of {path}"
-        item = _read_item(file, where, max_bytes)
+        item = _read_item(file, where, max_bytes - n_bytes)
         n_bytes += item.nbytes if isinstance(item, np.ndarray) else len(item)
         check_size(path, n_bytes, max_bytes)
         items.append(item)
@@ -179,7 +192,9 @@ def _read_item(file, where, max_bytes):
             f"({', '.join(_IMAGES)}), .npy, .wav or .txt."
         )
     try:
-        return read(file)
+        return read(file, where, max_bytes)
+    except TooLarge:
+        raise
     except Exception as error:
         raise ValueError(
             f"{where} could not be read as {what} ({type(error).__name__}): it is "
@@ -187,15 +202,16 @@ def _read_item(file, where, max_bytes):
         ) from None
 
 
-def _read_text(file):
+def _read_text(file, where, max_bytes):
     return file.read_text(encoding="utf-8")
 
 
-def _read_array(file):
+def _read_array(file, where, max_bytes):
+    check_array_file(file, max_bytes)
     return np.load(file, allow_pickle=False)
 
 
-def _read_recording(file):
+def _read_recording(file, where, max_bytes):
     from scipy.io import wavfile
 
     return wavfile.read(file)[1]
@@ -210,9 +226,11 @@ def _image_reader():
             "as .npy arrays."
         ) from None
 
-    def read(file):
+    def read(file, where, max_bytes):
         with Image.open(file) as image:
-            plain = image if image.mode in _PLAIN_MODES else image.convert("RGB")
+            pixel = _BYTES.get(image.mode, _BYTES["RGB"])
+            check_size(where, pixel * image.width * image.height, max_bytes)
+            plain = image if image.mode in _BYTES else image.convert("RGB")
             return np.asarray(plain)
 
     return read

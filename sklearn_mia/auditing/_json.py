@@ -10,6 +10,8 @@ import numpy as np
 
 from sklearn_mia.memory import package_versions
 
+THE_TEXT = "The text"
+
 
 def plain(value):
     """A value as JSON knows it: numbers plain, keys text, NaN and infinity None."""
@@ -90,7 +92,7 @@ def read_content(source, schema, newest, writer):
     is_text = isinstance(source, str) and (
         not source.strip() or source.lstrip()[0] in "{[" or "\n" in source
     )
-    name = "The text" if is_text else repr(str(source))
+    name = THE_TEXT if is_text else repr(str(source))
     try:
         content = _parsed(source if is_text else Path(source).read_bytes())
     except (ValueError, RecursionError) as error:

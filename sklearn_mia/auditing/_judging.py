@@ -31,15 +31,17 @@ _PASSES = 0.985
 # How far the upper end of a rate reaches hangs on more than the threshold: at this
 # quantile of the members found, .97 to .998 of slices of many sizes passed.
 _PASSES_BY_RATE = 0.997
-_MOST_TIMES = 1000
+# As many times as many records can be had, if any.
+MOST_TIMES = 20
 _ROUNDING = 1e-9
 # What keeps limits from being shown: a check that failed, a part not tried, or records
 # that spoil the shadow models.
 _NOT_CHECKED = "MIA020"
+NO_SHADOWS = "MIA030"
 NOT_TRIED = {
     "MIA029": "Not all that attacks ask about was asked (MIA029): what was not is not "
     "shown to be safe.",
-    "MIA030": "No attack trained models like this one (MIA030): who does can tell at "
+    NO_SHADOWS: "No attack trained models like this one (MIA030): who does can tell at "
     "least this.",
     "MIA031": "A few values to predict are far outside all others (MIA031), and may "
     "spoil the models that attacks compare with: no limit is shown to be kept.",
@@ -309,14 +311,14 @@ def times_to_decide(interval, limit):
     Returns
     -------
     times : float or None
-        None where no audit of a usual size would decide, or the width is not known.
+        None where it takes more than 20 times as many, or the width is not known.
     """
     if interval["low"] is None:
         return None
     gap = abs(limit - interval["estimate"])
     end = interval["high"] if interval["estimate"] <= limit else interval["low"]
     reach = abs(end - interval["estimate"])
-    if gap == 0 or reach / gap > _MOST_TIMES**0.5:
+    if gap == 0 or reach / gap > MOST_TIMES**0.5:
         return None
     return float((reach / gap) ** 2)
 

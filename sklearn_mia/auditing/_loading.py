@@ -16,11 +16,12 @@ from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn_mia.auditing._files import (
     MOST_BYTES,
     PICKLES,
+    TooLarge,
     check_model_file,
-    check_size,
 )
 from sklearn_mia.auditing._soundness import make_sound
 from sklearn_mia.auditing._trusted import TRUSTED, is_hostile
+from sklearn_mia.auditing._unpacking import check_archive
 from sklearn_mia.hooks import cause_of
 
 # As joblib compresses.
@@ -174,10 +175,11 @@ def _load_skops(path, trusted, max_bytes):
         ) from None
     try:
         with zipfile.ZipFile(path) as archive:
-            n_bytes = sum(entry.file_size for entry in archive.infolist())
+            check_archive(path, archive, max_bytes)
+    except TooLarge:
+        raise
     except Exception as error:
         raise _damaged(path, "skops file", error) from None
-    check_size(path, n_bytes, max_bytes)
     try:
         asked = set(skops.io.get_untrusted_types(file=path))
     except Exception as error:

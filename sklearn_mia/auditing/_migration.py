@@ -27,7 +27,8 @@ def from_version_1(content):
     content : dict
     """
     data = content["data"]
-    data |= {"unit": "record", "n_mixed": 0}
+    data |= {"unit": "record", "n_mixed": 0, "kind": None}
+    data |= {"r2_members": None, "r2_nonmembers": None}
     data |= {f"n_{s}_records": data[f"n_{s}s"] for s in ("member", "nonmember")}
     content |= {
         "nouns": RECORDS._asdict(),

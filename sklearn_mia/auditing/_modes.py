@@ -32,6 +32,7 @@ NOT_WITH_PREDICTIONS = {
 }
 NOT_WITH_MODEL = {
     "member": "of two tables, the first has the members",
+    "predicted": "a model is asked for its predictions",
     "proba_prefix": "a model is asked for its probabilities",
 }
 
@@ -108,6 +109,11 @@ def _check_predictions(arguments):
         raise ValueError(
             "--predictions needs --member COLUMN, the column that says which records "
             "the model was trained on."
+        )
+    if arguments.predicted is not None and _given(arguments, ["proba_prefix"]):
+        raise ValueError(
+            "--proba-prefix names columns of probabilities, and --predicted the one "
+            "column of a regressor. Leave one of both out."
         )
     refused = [
         (_shown(name, *([arguments.effort] if name == "effort" else [])), why)

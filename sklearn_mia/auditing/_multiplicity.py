@@ -74,14 +74,68 @@ class AucStatistic:
 
     def __call__(self, members):
         """Value for each row of a boolean (n_permutations, n_records) table."""
-        if self._rows is not None:
-            members = members[:, self._rows]
-        n1 = members.sum(axis=1).astype(float)
-        n0 = members.shape[1] - n1
-        above = members @ self._ranks - n1 * (n1 + 1) / 2
-        return np.divide(
-            above, n1 * n0, out=np.full(len(n1), self.chance), where=n1 * n0 > 0
-        )
+        return _aucs([self], np.ascontiguousarray(members.T, dtype=np.float64))[0]
+
+    def _key(self):
+        return b"" if self._rows is None else self._rows.tobytes()
+
+
+def _aucs(statistics, members):
+    """AUCs that count the same records.
+
+    Parameters
+    ----------
+    statistics : list of AucStatistic
+
+    members : ndarray of shape (n_records, n_permutations)
+        Of numbers: a record is a row, which is copied faster than a column.
+
+    Returns
+    -------
+    values : ndarray of shape (n_statistics, n_permutations)
+    """
+    rows = statistics[0]._rows
+    members = members if rows is None else members[rows]
+    # Sums of halves, which are exact in any order.
+    ranks = np.array([np.ones(len(members)), *(s._ranks for s in statistics)])
+    n1, *sums = ranks @ members
+    n0 = len(members) - n1
+    above = np.array(sums) - n1 * (n1 + 1) / 2
+    chance = np.full(above.shape, AucStatistic.chance)
+    return np.divide(above, n1 * n0, out=chance, where=n1 * n0 > 0)
+
+
+def _evaluator(statistics):
+    """Function that evaluates statistics, the AUCs of equal records together.
+
+    Parameters
+    ----------
+    statistics : list of callable
+
+    Returns
+    -------
+    values_of : callable
+        Maps a table to an array with the rows of each statistic, in their order.
+    """
+    together = {}
+    for place, statistic in enumerate(statistics):
+        if isinstance(statistic, AucStatistic):
+            together.setdefault(statistic._key(), []).append(place)
+
+    def values_of(table):
+        values = [
+            None if isinstance(s, AucStatistic) else np.atleast_2d(s(table))
+            for s in statistics
+        ]
+        if together:
+            members = np.ascontiguousarray(table.T, dtype=np.float64)
+            for places in together.values():
+                found = _aucs([statistics[p] for p in places], members)
+                for place, row in zip(places, found, strict=True):
+                    values[place] = row[None]
+        return np.vstack(values)
+
+    return values_of
 
 
 class MeanGapStatistic:
@@ -133,22 +187,22 @@ class TprStatistic:
         n1 = (members[:, self._rows] if self._is_part else members).sum(axis=1)
         n0 = self._n - n1
         permitted = np.floor(self._max_fpr * n0 + _ROUNDING).astype(int)
-        found = np.full(len(members), self.chance)
-        reach = min(
-            self._n, int(4 * np.max(permitted + 1) * self._n / max(n0.min(), 1))
-        )
+        most = int(permitted.max()) + 1
+        reach = int(most * self._n / max(n0.min(), 1) + 4 * math.sqrt(most)) + 8
         while True:
+            reach = min(self._n, reach)
             at_top = members[:, self._rows[:reach]]
-            spared = np.cumsum(~at_top, axis=1)
+            spared = np.cumsum(~at_top, axis=1, dtype=np.int32)
             if reach == self._n or np.all(spared[:, -1] > permitted):
                 break
-            reach = min(self._n, 2 * reach)
-        seen = np.cumsum(at_top, axis=1)
-        for i, row in enumerate(spared):
-            if n1[i] == 0 or n0[i] == 0:
-                continue
-            block = self._block[np.searchsorted(row, permitted[i] + 1)]
-            found[i] = (seen[i, block - 1] if block else 0) / n1[i]
+            reach *= 2
+        found = np.full(len(members), self.chance)
+        usable = np.flatnonzero((n1 > 0) & (n0 > 0))
+        # The first that would be one alarm too many, and all that are tied with it.
+        first = (spared <= permitted[:, None]).sum(axis=1)[usable]
+        block = self._block[first]
+        seen = block - np.where(block > 0, spared[usable, block - 1], 0)
+        found[usable] = seen / n1[usable]
         return found
 
 
@@ -182,18 +236,29 @@ class SliceDifferences:
             [np.searchsorted(others, own, side=end) for end in ("left", "right")]
             for own, others in zip(ranked, ranked[::-1], strict=True)
         ]
+        if all(np.array_equal(*ends) for ends in self._ends):
+            self._ends = [[low, low] for low, _ in self._ends]
         self._below = [(low + high) / 2 for low, high in self._ends]
         self._spread = [
             np.var(below / len(others), ddof=1)
             for below, others in zip(self._below, ranked[::-1], strict=True)
         ]
+        # Where those begin that are tied with each record, on its own side.
+        self._starts = [np.searchsorted(own, own) for own in ranked]
+        self._above = [self._sum_above(side) for side in (0, 1)]
+
+    def _sum_above(self, side):
+        """Sum of `_below` over the records above each of the others, ties by half."""
+        total = np.append(0.0, np.cumsum(self._below[side]))
+        low, high = self._ends[1 - side]
+        return total[-1] - (total[low] + total[high]) / 2
 
     def __call__(self, orders):
         """Values upwards of all slices, then downwards, for each row of a table.
 
         A row of `orders` tells whose slices each record gets, see `SlicePermuter`.
         """
-        rows = [orders[:, side] for side in self._rows]
+        rows = [np.take(orders, side, axis=1) for side in self._rows]
         upwards = np.array([self._studentised(inside, rows) for inside in self._inside])
         return np.concatenate([upwards, -upwards])
 
@@ -208,24 +273,32 @@ class SliceDifferences:
         return np.divide(difference, sd, out=np.zeros_like(sd), where=sd > _ROUNDING)
 
     def _compared(self, inside, rows):
-        chosen = [inside[of_side] for of_side in rows]
-        n = [np.count_nonzero(of_side[0]) for of_side in chosen]
+        chosen = [np.take(inside, of_side) for of_side in rows]
+        places = [_places(of_side) for of_side in chosen]
+        counts = [_counts_before(of_side) for of_side in chosen]
+        n = [of_side.shape[1] for of_side in places]
         n_rest = [of_side.shape[1] - k for of_side, k in zip(chosen, n, strict=True)]
         aucs, variance = [], 0.0
         for side in (0, 1):
-            own = chosen[side].astype(np.float64)
+            own, others = places[side], places[1 - side]
             # Of the slice's records of the other side, how many lie below.
-            below = self._slice_below(chosen[1 - side], *self._ends[side])
+            low, high = self._ends[side]
+            below = _taken(counts[1 - side], low[own])
+            if low is not high:
+                below = (below + _taken(counts[1 - side], high[own])) / 2
             of_all = self._below[side]
-            both = own * below
-            first = both.sum(axis=1)
-            second = np.einsum("ij,ij->i", both, below)
+            first = below.sum(axis=1)
+            second = np.einsum("ij,ij->i", below, below)
+            # The same over all records of the side, by those that lie below them.
+            of_side, squares_of_side = self._of_whole_side(side, others, counts)
             # The rest has those below that the slice has not.
-            first_rest = of_all.sum() - own @ of_all - below.sum(axis=1) + first
+            gap = of_all[own] - below
+            first_rest = of_all.sum() - of_side - gap.sum(axis=1)
             second_rest = (
-                (of_all @ of_all - own @ of_all**2 + 2 * (both @ of_all) - second)
-                + np.einsum("ij,ij->i", below, below)
-                - 2 * (below @ of_all)
+                of_all @ of_all
+                - 2 * self._above[side][others].sum(axis=1)
+                + squares_of_side
+                - np.einsum("ij,ij->i", gap, gap)
             )
             for total, squares, k, k_others in (
                 (first, second, n[side], n[1 - side]),
@@ -237,13 +310,38 @@ class SliceDifferences:
                 aucs.append(total / k / k_others)
         return aucs[0], aucs[1], np.sqrt(variance)
 
-    @staticmethod
-    def _slice_below(chosen, low, high):
-        below = np.zeros((len(chosen), chosen.shape[1] + 1))
-        np.cumsum(chosen, axis=1, out=below[:, 1:])
-        if np.array_equal(low, high):
-            return below[:, low]
-        return (below[:, low] + below[:, high]) / 2
+    def _of_whole_side(self, side, others, counts):
+        """Sum, and sum of squares, of how many of some others each record is above."""
+        ends, n_own = self._ends[1 - side], float(len(self._rows[side]))
+        # Of two of the others the higher tells which records are above both.
+        pairs = 2.0 * np.arange(others.shape[1]) + 1
+        high = n_own - ends[1][others]
+        above = high @ pairs
+        if ends[0] is ends[1]:
+            return high.sum(axis=1), above
+        low = n_own - ends[0][others]
+        lower = _taken(counts[1 - side], self._starts[1 - side][others])
+        tied = np.einsum("ij,ij->i", low - high, lower)
+        return (low + high).sum(axis=1) / 2, (3 * above + 2 * tied + low @ pairs) / 4
+
+
+def _places(chosen):
+    """Columns of the true cells of each row, of which all have as many."""
+    flat = np.flatnonzero(chosen).reshape(len(chosen), -1)
+    return flat - np.arange(len(chosen))[:, None] * chosen.shape[1]
+
+
+def _taken(counts, columns):
+    """Cells of each row in as many columns, as numbers whose squares are summed."""
+    starts = np.arange(len(counts))[:, None] * counts.shape[1]
+    return np.take(counts.ravel(), columns + starts).astype(np.float64)
+
+
+def _counts_before(chosen):
+    """How many true cells are before each column, and after the last."""
+    counts = np.zeros((len(chosen), chosen.shape[1] + 1), dtype=np.int32)
+    np.cumsum(chosen, axis=1, out=counts[:, 1:])
+    return counts
 
 
 class SlicePermuter:
@@ -320,13 +418,30 @@ class MembershipPermuter:
         labels = self._labels.copy()
         for row in members:
             for stratum in self._strata:
-                labels[stratum] = generator.permutation(self._labels[stratum])
+                n_in = np.count_nonzero(self._labels[stratum])
+                labels[stratum] = _subset(len(stratum), n_in, generator)
             row[:] = labels[self._units]
             if len(self._mixed):
                 noise = generator.random(len(self._mixed))
                 order = np.lexsort((noise, self._mixed_units))
                 row[self._mixed[order]] = self._chosen
         return members
+
+
+def _subset(n, size, generator):
+    """Draw a subset of n things, all of one size alike, as an array of booleans.
+
+    A coin for each thing, and as many turned again, at random, as are too many or too
+    few: several times faster than a permutation.
+    """
+    share = min(round(size / n * 2**16), 2**16 - 1)
+    drawn = generator.integers(2**16, size=n, dtype=np.uint16) < share
+    excess = np.count_nonzero(drawn) - size
+    if excess:
+        sided = np.flatnonzero(drawn if excess > 0 else ~drawn)
+        turned = generator.choice(sided, abs(excess), replace=False, shuffle=False)
+        drawn[turned] = excess < 0
+    return drawn
 
 
 def max_statistic_test(
@@ -362,7 +477,7 @@ def max_statistic_test(
     -------
     correction : Correction
     """
-    tables = [np.vstack([s(is_member[None]) for s in statistics])]
+    tables = [_evaluator(statistics)(is_member[None])]
     steps(n_permutations, "permutations")
     tables += _drawn(statistics, permuter, len(is_member), n_permutations, seed)
     values = np.concatenate(tables, axis=1)
@@ -399,14 +514,14 @@ def _drawn(statistics, permuter, n_records, n_permutations, seed):
     generator = np.random.default_rng(seed)
     chunk = int(np.clip(_CHUNK_CELLS // n_records, 1, _MOST_AT_ONCE))
     content = cache(lambda: joblib.hash((statistics, permuter, seed)))
+    values_of = _evaluator(statistics)
     for start in range(0, n_permutations, chunk):
         size, made = min(chunk, n_permutations - start), []
 
         def make(size=size, made=made):
             made.append(size)
             members = permuter.draw(size, generator)
-            values = np.vstack([s(members) for s in statistics])
-            return values, generator.bit_generator.state
+            return values_of(members), generator.bit_generator.state
 
         def inputs(start=start, size=size):
             return content(), start, size

@@ -1,6 +1,7 @@
 """What can be done about what an audit found."""
 
 from sklearn_mia.auditing._judging import (
+    MOST_TIMES,
     NOT_WHOLE,
     ONLY_PREDICTIONS,
     parts_of,
@@ -93,6 +94,13 @@ def _decide(content, passing):
             f"Audit with about {times_as_many(max(times))} times as many {nouns.many} "
             "on both sides: that would decide, if it gives the same values."
         )
+    is_close = any(r["outcome"] == "undecided" and r["times"] is None for r in rows)
+    if is_close:
+        yield _step(
+            f"More {nouns.many} would not decide where a value is so close to its "
+            f"limit, since it takes more than {MOST_TIMES} times as many: make the "
+            "model tell less, or take the upper end of the interval for what it tells."
+        )
     unseen = {row["note"] for row in rows if row["outcome"] == "unresolvable"}
     for note in sorted(unseen - {""}):
         yield _step(
@@ -103,7 +111,7 @@ def _decide(content, passing):
         yield _step(
             f"Do not hand over the file on this report: {NOT_WHOLE}", access="file"
         )
-    if not (times or unseen) and ONLY_PREDICTIONS not in codes:
+    if not (times or unseen or is_close) and ONLY_PREDICTIONS not in codes:
         yield _step(
             f"Audit with more {nouns.many} on both sides, in the groups that could "
             "not be told, too."
@@ -155,10 +163,11 @@ def _lower(content, passing):
         yield _step(
             f"Train on more {nouns.many}: each may then count for less.", measured
         )
+    has = "linear regression" if is_of_values(content["data"]) else "such models"
     yield _step(
         "For a promise instead of a measurement, train with differential privacy (the "
-        "package diffprivlib has such models): it bounds what any attack can "
-        "tell, at a price in accuracy to be measured."
+        f"package diffprivlib has {has}): it bounds what any attack can tell, at a "
+        "price in accuracy to be measured."
     )
 
 

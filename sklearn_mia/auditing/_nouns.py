@@ -13,7 +13,7 @@ class Nouns(NamedTuple):
         One of them, several.
 
     people : str
-        Those who may be accused wrongly.
+        Those that may be accused wrongly.
 
     members, nonmembers : str
         Those who were in the training data, and the others.
@@ -32,10 +32,12 @@ class Nouns(NamedTuple):
 
 
 RECORDS = Nouns()
+# A word of items that is told of each; others, as "arrays", say no more than records.
+_DOCUMENTS = "documents"
 
 
-def nouns_of(group_name):
-    """Words for groups of records.
+def nouns_of(group_name, kind=None):
+    """Words for groups of records, or for single ones.
 
     Parameters
     ----------
@@ -43,12 +45,19 @@ def nouns_of(group_name):
         One of them, as "patient"; with its plural, as ``("child", "children")``, where
         an s does not make it. None is for single records.
 
+    kind : str or None, default=None
+        What single records are called that are no rows of a table, as "documents".
+
     Returns
     -------
     nouns : Nouns
     """
-    if group_name is None:
+    if group_name is None and kind is None:
         return RECORDS
+    if group_name is None:
+        one = "document" if kind == _DOCUMENTS else RECORDS.one
+        people = f"{one}s that were not in the data"
+        return RECORDS._replace(one=one, many=f"{one}s", people=people)
     one, many = check_group_name(group_name)
     return Nouns(
         one,

@@ -278,9 +278,10 @@ def check_slices(slices, case):
                     "are no groups. Pass groups, or leave it out."
                 )
         elif case.features is None and (_is(name, "rarity") or name not in case.aside):
+            first = "value" if case.classes is None else "class"
             raise ValueError(
-                f"slices holds {name!r}; without records only 'class' and 'loss', and "
-                "with groups 'size', are possible."
+                f"slices holds {name!r}; without records only {first!r} and 'loss', "
+                "and with groups 'size', are possible."
             )
         elif _is(name, "rarity"):
             if sp.issparse(case.features) or not case.has_columns:

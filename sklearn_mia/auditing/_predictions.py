@@ -4,14 +4,14 @@ import numpy as np
 
 from sklearn_mia._choices import SLICINGS
 from sklearn_mia.auditing import _typing
-from sklearn_mia.auditing._case import ONLY_CLASSIFIERS, case_of_predictions
+from sklearn_mia.auditing._case_of_answers import case_of_predictions, case_of_values
 from sklearn_mia.auditing._files import has_types
 from sklearn_mia.auditing._inputs import keys_of_groups, read_named, untyped
 from sklearn_mia.auditing._labels import membership, typed_labels
 
 
 def read_predictions(path, arguments):
-    """Read probabilities, labels and membership.
+    """Read probabilities, or predictions of a regressor, labels and membership.
 
     Parameters
     ----------
@@ -23,15 +23,32 @@ def read_predictions(path, arguments):
     -------
     case : Case
 
-    log_proba : ndarray of shape (n_records, n_classes)
+    answer : ndarray of shape (n_records, n_classes) or (n_records,)
+        Log-probabilities, or predictions.
     """
-    frame = read_named(path, arguments, ("label", "member", "id", "group", "slice"))
+    named = ("label", "member", "predicted", "id", "group", "slice")
+    frame = read_named(path, arguments, named)
+    known = {
+        "groups": keys_of_groups(frame, arguments.group, path),
+        "ids": untyped(frame, arguments.id, path),
+        "aside": _slices(frame, arguments, path),
+        "name": str(path),
+    }
+    sides = membership(frame[arguments.member], path)
+    if arguments.predicted is not None:
+        columns = (frame[c] for c in (arguments.predicted, arguments.label))
+        prediction, values = (
+            typed_labels(c, None, na_values=arguments.na_values, table=str(path))
+            for c in columns
+        )
+        return case_of_values(prediction, values, sides, **known)
     prefix = arguments.proba_prefix
     columns = [c for c in frame.columns if str(c).startswith(prefix)]
     if not columns:
         raise ValueError(
             f"{path} has 0 columns that begin with {prefix!r}; expected one a class, "
-            f"named {prefix}<class>, or another --proba-prefix. {ONLY_CLASSIFIERS}"
+            f"named {prefix}<class>, or another --proba-prefix. Of a regressor pass "
+            "--predicted COLUMN, the column that holds its predictions."
         )
     classes = np.array([str(c)[len(prefix) :] for c in columns])
     proba = _probabilities(frame[columns], path, arguments.na_values)
@@ -42,17 +59,8 @@ def read_predictions(path, arguments):
     labels = typed_labels(
         labels, classes, na_values=arguments.na_values, table=str(path)
     )
-    ids = untyped(frame, arguments.id, path)
-    groups = keys_of_groups(frame, arguments.group, path)
     return case_of_predictions(
-        proba,
-        labels.astype(str),
-        membership(frame[arguments.member], path),
-        classes=classes,
-        groups=groups,
-        ids=ids,
-        aside=_slices(frame, arguments, path),
-        name=str(path),
+        proba, labels.astype(str), sides, classes=classes, **known
     )
 
 

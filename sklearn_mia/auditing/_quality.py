@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import r2_score
 
 from sklearn_mia.auditing._percent import percent
-from sklearn_mia.response import make_responder, predicted_codes
+from sklearn_mia.response import ask_target, predicted_codes
 from sklearn_mia.signals import absolute_error, signals_for
 
 _MEASURES = ("accuracy", "r2")
@@ -93,7 +93,7 @@ def ask_model(model, case, response_method="auto"):
     right = None
     if case.classes is not None:
         right = predicted_codes(model, case.asked, case.classes) == case.codes
-    asked = make_responder(model, case.asked, case.classes, response_method)
+    asked = ask_target(model, case.asked, case.classes, response_method)
     return (*asked, right)
 
 

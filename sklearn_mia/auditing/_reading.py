@@ -5,7 +5,13 @@ import gzip
 import zlib
 from pathlib import Path
 
-from sklearn_mia.auditing._files import MOST_BYTES, check_size, check_table_file
+from sklearn_mia.auditing._files import (
+    MOST_BYTES,
+    TooLarge,
+    check_size,
+    check_table_file,
+)
+from sklearn_mia.auditing._unpacking import check_parquet
 
 _MOST_CELL = 2**20
 _MOST_LINE = 2**24
@@ -42,7 +48,7 @@ def read_table(path, *, separator=",", max_bytes=MOST_BYTES):
     return _read_csv(pd, path, separator, max_bytes)
 
 
-def _damaged(path, kind, error):
+def damaged(path, kind, error):
     """One error for whatever the reader of a damaged file raises, without its text."""
     return ValueError(
         f"The table {str(path)!r} could not be read as {kind} "
@@ -70,20 +76,30 @@ def check_pyarrow():
     return parquet
 
 
-def _read_parquet(pd, path, max_bytes):
+def check_unpacked(path, max_bytes):
+    """Raise an error for a Parquet file that is damaged, or too large unpacked.
+
+    Parameters
+    ----------
+    path : Path
+
+    max_bytes : int
+    """
     parquet = check_pyarrow()
     try:
-        about = parquet.read_metadata(path)
-        groups = map(about.row_group, range(about.num_row_groups))
-        n_bytes = sum(group.total_byte_size for group in groups)
+        check_parquet(path, parquet, max_bytes)
+    except TooLarge:
+        raise
     except Exception as error:
-        raise _damaged(path, "Parquet", error) from None
-    # A column of one value takes no room in the file.
-    check_size(path, max(n_bytes, 8 * about.num_rows * about.num_columns), max_bytes)
+        raise damaged(path, "Parquet", error) from None
+
+
+def _read_parquet(pd, path, max_bytes):
+    check_unpacked(path, max_bytes)
     try:
         frame = pd.read_parquet(path, engine="pyarrow")
     except Exception as error:
-        raise _damaged(path, "Parquet", error) from None
+        raise damaged(path, "Parquet", error) from None
     for name in frame.columns:
         if frame[name].dtype.kind == "O":
             sizes = (len(v) for v in frame[name] if isinstance(v, (str, bytes)))
@@ -114,7 +130,7 @@ def _read_csv(pd, path, separator, max_bytes):
             raise ValueError(
                 f"The table {str(path)!r} has a quote that is never closed."
             ) from None
-        raise _damaged(path, "CSV", error) from None
+        raise damaged(path, "CSV", error) from None
     if frame.shape != (n_rows, n_columns):
         raise ValueError(
             f"The table {str(path)!r} can be read in two ways: as {n_rows} rows of "
@@ -159,7 +175,7 @@ def _checked_shape(path, separator, max_bytes, is_packed):
             f"{where} is not UTF-8 text after line {line}. Save it as CSV UTF-8."
         ) from None
     except (OSError, EOFError, zlib.error) as error:
-        raise _damaged(path, "gzip" if is_packed else "CSV", error) from None
+        raise damaged(path, "gzip" if is_packed else "CSV", error) from None
     finally:
         csv.field_size_limit(most_before)
     if n_columns is None:

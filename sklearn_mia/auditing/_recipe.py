@@ -1,5 +1,6 @@
 """Auditing a training procedure: several models, one statement."""
 
+from contextlib import contextmanager
 from functools import partial
 
 import joblib
@@ -7,8 +8,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import _num_samples
 
-from sklearn_mia._choices import N_TARGETS, RECIPE_FPRS, SHADOWS
-from sklearn_mia.auditing._access import access_of
+from sklearn_mia._choices import N_TARGETS, RECIPE_FPRS, SHADOWS, VARIED
+from sklearn_mia.auditing._canary_run import audit_canaries, check_claim
 from sklearn_mia.auditing._case import (
     FEWEST_GROUPS,
     half_of_units,
@@ -16,9 +17,8 @@ from sklearn_mia.auditing._case import (
     one_table,
     side_table,
 )
-from sklearn_mia.auditing._evaluation import mean_interval, tpr_row
 from sklearn_mia.auditing._json import made_now
-from sklearn_mia.auditing._nouns import RECORDS, nouns_of
+from sklearn_mia.auditing._nouns import nouns_of
 from sklearn_mia.auditing._provenance import provenance_of
 from sklearn_mia.auditing._quality import ask_model, quality_of
 from sklearn_mia.auditing._recipe_report import (
@@ -26,24 +26,22 @@ from sklearn_mia.auditing._recipe_report import (
     SCHEMA_VERSION,
     RecipeReport,
 )
-from sklearn_mia.auditing._run import (
-    attacks_by_name,
-    check_attacks,
-    default_attacks,
-    description_of,
-    record_rows,
-    run_attacks,
+from sklearn_mia.auditing._recipe_summary import (
+    metrics_of,
+    of_these_records,
+    summary_of,
 )
+from sklearn_mia.auditing._recipe_target import attacked
+from sklearn_mia.auditing._run import record_rows
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._subjects import subjects_of
-from sklearn_mia.auditing._work import long_work, stages_of_attacks
+from sklearn_mia.auditing._work import long_work
 from sklearn_mia.checks import check_count
 from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import shown
 from sklearn_mia.identity import merged_identities, record_ids
-from sklearn_mia.items import one_shape
+from sklearn_mia.items import kind_of, one_shape
 from sklearn_mia.memory import described, kept, memory_at_work, table_key
-from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
 from sklearn_mia.models import model_name
 from sklearn_mia.progress import Stage, expect, stage
 from sklearn_mia.records import as_labels
@@ -52,7 +50,7 @@ from sklearn_mia.shadows import (
     prepare_recipe,
     root_seed,
 )
-from sklearn_mia.tables import take
+from sklearn_mia.tables import is_table, take
 from sklearn_mia.workers import check_timeout, temporary_folder
 
 
@@ -62,7 +60,12 @@ def audit_recipe(
     X,
     y,
     *,
-    n_targets=N_TARGETS,
+    n_targets=None,
+    vary=VARIED[0],
+    canaries=None,
+    epsilon=None,
+    delta=0.0,
+    adjacency="add",
     attacks=None,
     n_shadows=SHADOWS["standard"],
     fprs=RECIPE_FPRS,
@@ -76,12 +79,19 @@ def audit_recipe(
     verbose=0,
     random_state=None,
 ):
-    """Audit a training procedure by several models on random halves of one table.
+    """Audit a training procedure: by several models, or by canaries in a single one.
 
     The interval of :func:`audit` is about one trained model; training again moves the
     values by about as much again. Here `n_targets` models are trained, each on its own
     random half, and attacked with the same shadow models. The interval is
     ``mean -+ t(n_targets - 1) * sd / sqrt(n_targets)`` over models.
+
+    With `canaries` a single model counts: trained on all records of X and on those
+    canaries for which a fair coin, tossed here and kept in the report, says so. What an
+    attack finds of the coins bounds the epsilon of differential privacy from below,
+    whatever the procedure does: see :func:`~sklearn_mia.metrics.epsilon_lower_bound`. A
+    promised `epsilon` below the bound is contradicted. The attack is chosen on two
+    rehearsals, models trained with coins of their own.
 
     Parameters
     ----------
@@ -94,8 +104,32 @@ def audit_recipe(
     y : array-like of shape (n_records,)
         Their labels.
 
-    n_targets : int, default=5
-        Models to train and attack; with fewer than 5 the interval is very wide.
+    n_targets : int or None, default=None
+        Models to train and attack; with fewer than 5 the interval is very wide. None is
+        5. From 16 on, with ``vary="data"``, each record is also compared with its own
+        scores in the models without it.
+
+    vary : {"data", "seed"}, default="data"
+        What differs from model to model: the half and the seed, or on one same half the
+        seed alone, for the risk of these very records when the model is trained again.
+        The interval over models then says nothing about other records.
+
+    canaries : int, pair of array-like or None, default=None
+        How many canaries to make, as :func:`make_canaries` does, 1,000 say; or
+        features and labels of your own, 50 at least and all different. There are no
+        rates then, and `fprs` has no meaning.
+
+    epsilon : float or None, default=None
+        What is claimed of the procedure, to be contradicted by canaries or not.
+
+    delta : float, default=0.0
+        The delta of the claim and of the bound.
+
+    adjacency : {"add", "replace"}, default="add"
+        What the claim is about: that a record is there or not; or, with the number of
+        records the same, that a record is there or another in its place, which is a
+        stronger claim at the same epsilon. Each canary is then there, or a record of X
+        that is not trained on otherwise.
 
     attacks : attack, str, list or dict, default=None
         Attacks with ``target_estimator=None``, or their names; None takes
@@ -148,11 +182,23 @@ def audit_recipe(
     Returns
     -------
     report : RecipeReport
-        Print it, or see `summary`, `to_html` and `to_json`.
+        Print it, or see `summary`, `canaries`, `records`, `to_html` and `to_json`.
+
+    Raises
+    ------
+    ValueError
+        If something given cannot be used, before anything is trained: also a `delta`
+        so large for so few canaries that no scores could show anything.
 
     See Also
     --------
     audit : One trained model, in depth.
+    make_canaries : Makes canaries of the kinds that you name.
+
+    References
+    ----------
+    .. [1] T. Steinke, M. Nasr and M. Jagielski (2023). Privacy Auditing with One (1)
+       Training Run. NeurIPS.
 
     Examples
     --------
@@ -165,8 +211,17 @@ def audit_recipe(
     ... )
     >>> bool(report.rows[0]["low"] > 0.5)
     True
+
+    A promise that this tree does not keep:
+
+    >>> report = audit_recipe(
+    ...     DecisionTreeClassifier(), X, y, canaries=200, epsilon=1.0, random_state=0
+    ... )
+    >>> report.epsilon > 1.0
+    True
     """
-    n_targets = check_count(n_targets, "n_targets", 2)
+    n_targets = _check_plan(n_targets, vary, canaries, groups)
+    epsilon, delta = check_claim(epsilon, delta, canaries, adjacency)
     check_timeout(timeout, n_jobs)
     settings = Settings(
         fprs=fprs,
@@ -175,26 +230,62 @@ def audit_recipe(
         group_name=group_name,
         seed=root_seed(random_state) % 2**31,
     )
-    nouns = nouns_of(None if groups is None else settings.group_name)
     fprs, confidence, seed = settings.fprs, settings.confidence, settings.seed
     X, labels = side_table(X, "X"), as_labels(y)
+    kind = None if is_table(X) else kind_of(X)
+    nouns = nouns_of(None if groups is None else settings.group_name, kind)
     if len(labels) != _num_samples(X):
         raise ValueError(f"y has {len(labels)} labels for {_num_samples(X)} records.")
+    how = {
+        "n_jobs": n_jobs,
+        "timeout": timeout,
+        "callbacks": callbacks,
+    }
+    content = {
+        "name": model_name(estimator),
+        "recipe": " ".join(shown(estimator).split()),
+        "vary": vary,
+        "confidence": confidence,
+        "fprs": fprs,
+        "seed": seed,
+        "unit": "record" if groups is None else "group",
+        "nouns": nouns._asdict(),
+        "n_records": len(labels),
+        "provenance": provenance_of(),
+        "remarks": [],
+    }
+    head = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION} | made_now()
+    if canaries is not None:
+        with _one_memory() as memory:
+            found, told = audit_canaries(
+                *(estimator, X, y, canaries),
+                attacks=attacks,
+                epsilon=epsilon,
+                delta=delta,
+                adjacency=adjacency,
+                settings=settings,
+                memory=memory,
+                **how,
+            )
+        none = {"n_targets": 0, "summary": [], "targets": [], "same_records": None}
+        return RecipeReport(
+            head | content | none | {"attacks": told, "canaries": found}
+        )
     units = _units(X, labels, groups)
     halves = [
         half_of_units(units, np.random.default_rng([seed, 2, number]))
-        for number in range(n_targets)
+        for number in range(n_targets if vary == "data" else 1)
     ]
     if not is_regressor_model(estimator):
         _check_classes(labels, halves)
+    halves *= n_targets // len(halves)
     coming = [Stage(f"model {k + 1} of {n_targets}", fits=1) for k in range(n_targets)]
     expect(coming)
-    targets = []
-    with temporary_folder() as folder:
-        memory = memory_at_work() or joblib.Memory(folder, verbose=0)
+    targets, scores = [], []
+    with _one_memory() as memory:
 
         def one_target(number):
-            is_member, of_recipe = halves[number], set()
+            is_member = halves[number]
             rows = np.flatnonzero(is_member)
             model = prepare_recipe(clone(estimator), number, seed + 1)
             model.fit(take(X, rows), take(y, rows))
@@ -206,40 +297,18 @@ def audit_recipe(
                 groups=groups,
                 label_name=name_of_labels(y),
             )
-            chosen, _ = check_attacks(
-                default_attacks(
-                    model,
-                    release="interface",
-                    n_shadows=settings.n_shadows,
-                    random_state=seed,
-                )
-                if attacks is None
-                else attacks_by_name(
-                    attacks, model, n_shadows=settings.n_shadows, random_state=seed
-                ),
+            scored, told = attacked(
                 model,
-            )
-            for name, attack in chosen.items():
-                if getattr(attack, "shadow_estimator", estimator) is None:
-                    # The recipe without the seed of one model: the same shadows.
-                    attack.shadow_estimator = clone(estimator)
-                    of_recipe.add(name)
-            of_attacks = stages_of_attacks(chosen, trained=number > 0)
-            expect([*of_attacks, *coming[number + 1 :]])
-            scored = run_attacks(
-                chosen,
+                estimator,
                 case,
-                seed=seed,
-                n_jobs=n_jobs,
-                timeout=timeout,
-                callbacks=callbacks,
+                attacks,
+                settings,
+                coming=coming[number + 1 :],
+                trained=number > 0,
                 memory=memory,
+                **how,
             )
-            told = [
-                _attack_row(name, attack, name in of_recipe)
-                for name, attack in chosen.items()
-            ]
-            return _target_row(model, case, scored, fprs, confidence), told
+            return *_target_row(model, case, scored, fprs, confidence), told
 
         def inputs():
             return (
@@ -249,30 +318,58 @@ def audit_recipe(
                 str(labels.dtype),
                 None if groups is None else group_codes(groups, len(labels))[1],
                 settings,
+                vary,
             )
 
         for number in range(n_targets):
             stage(coming[number].name)
-            row, told = kept(f"target {number}", inputs, partial(one_target, number))
+            row, said, told = kept(
+                f"target {number}", inputs, partial(one_target, number)
+            )
             targets.append(row)
-    content = {
-        "name": model_name(estimator),
-        "recipe": " ".join(shown(estimator).split()),
+            scores.append(said)
+    summary = summary_of(targets, fprs, confidence, nouns)
+    same_records, table = of_these_records(
+        summary, scores, vary, fprs, confidence, nouns
+    )
+    content |= {
         "n_targets": n_targets,
-        "confidence": confidence,
-        "fprs": fprs,
-        "seed": seed,
-        "unit": "record" if groups is None else "group",
-        "nouns": nouns._asdict(),
-        "n_records": len(labels),
         "attacks": told,
-        "summary": _summary(targets, fprs, confidence, nouns),
+        "summary": summary,
         "targets": targets,
-        "provenance": provenance_of(),
-        "remarks": [],
+        "same_records": same_records,
+        "canaries": None,
     }
-    head = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION} | made_now()
-    return RecipeReport(head | content)
+    return RecipeReport(head | content, table)
+
+
+@contextmanager
+def _one_memory():
+    """The cache in which all models find the same shadow models."""
+    with temporary_folder() as folder:
+        yield memory_at_work() or joblib.Memory(folder, verbose=0)
+
+
+def _check_plan(n_targets, vary, canaries, groups):
+    """Raise ValueError for what does not go together; return how many models."""
+    if vary not in VARIED:
+        raise ValueError(
+            f"vary={vary!r} is nothing that differs from model to model; expected "
+            f"{' or '.join(map(repr, VARIED))}."
+        )
+    if canaries is None:
+        return check_count(
+            N_TARGETS if n_targets is None else n_targets, "n_targets", 2
+        )
+    given = {"n_targets": n_targets is not None, "vary": vary != VARIED[0]}
+    given["groups"] = groups is not None
+    for name, is_given in given.items():
+        if is_given:
+            raise ValueError(
+                f"canaries are found in a single model, each by itself; {name} is for "
+                "several models, or for many records of one person. Leave it out."
+            )
+    return 1
 
 
 def _units(X, labels, groups):
@@ -308,17 +405,6 @@ def _check_classes(labels, halves):
             )
 
 
-def _attack_row(name, attack, of_recipe):
-    if of_recipe:
-        # Told once, as the recipe.
-        attack.shadow_estimator = None
-    return {
-        "name": name,
-        "description": description_of(attack),
-        "access": access_of(attack),
-    }
-
-
 def _target_row(model, case, scored, fprs, confidence):
     _, answer, right = ask_model(model, case)
     quality = quality_of(case, answer, right)
@@ -327,53 +413,20 @@ def _target_row(model, case, scored, fprs, confidence):
     of_records = None
     if case.groups is not None:
         of_records = {
-            name: _metrics(*record_rows(case, result), fprs, confidence)
+            name: metrics_of(*record_rows(case, result), fprs, confidence)
             for name, result in scored.items()
         }
-    return {
+    row = {
         **quality.told,
         "n_members": n_members,
         "n_nonmembers": n_nonmembers,
         "attacks": {
-            name: _metrics(*subjects.rows(name), fprs, confidence) for name in scored
+            name: metrics_of(*subjects.rows(name), fprs, confidence) for name in scored
         },
         "of_records": of_records,
     }
-
-
-def _metrics(is_member, scores, fprs, confidence):
-    values = {"auc": roc_auc_interval(is_member, scores).estimate}
-    for fpr in fprs:
-        rate = tpr_row(is_member, scores, fpr, confidence)
-        values[f"tpr@fpr={fpr:g}"] = (
-            rate["tpr"]["estimate"] if rate["resolvable"] else None
-        )
-    return values
-
-
-def _summary(targets, fprs, confidence, nouns):
-    rows = []
-    aucs = {
-        name: np.mean([target["attacks"][name]["auc"] for target in targets])
-        for name in targets[0]["attacks"]
+    return row, {
+        "is_member": subjects.is_member,
+        "names": case.ids if case.groups is None else subjects.keys,
+        "scores": {name: subjects.judged(name) for name in scored},
     }
-    for name in sorted(aucs, key=aucs.get, reverse=True):
-        for metric in ("auc", *(f"tpr@fpr={fpr:g}" for fpr in fprs)):
-            values = [target["attacks"][name][metric] for target in targets]
-            row = {"attack": name, "metric": metric}
-            row |= _over_models(values, metric, confidence, nouns)
-            row["of_records"] = None
-            if targets[0]["of_records"] is not None:
-                values = [target["of_records"][name][metric] for target in targets]
-                row["of_records"] = _over_models(values, metric, confidence, RECORDS)
-            rows.append(row)
-    return rows
-
-
-def _over_models(values, metric, confidence, nouns):
-    if None in values:
-        needed = min_nonmembers_for_fpr(float(metric.partition("=")[2]))
-        note = f"needs {needed} {nouns.nonmembers}, and scores that do not tie there"
-        return {"mean": None, "low": None, "high": None, "note": note}
-    mean, low, high = mean_interval(values, confidence)
-    return {"mean": mean, "low": low, "high": high, "note": ""}

@@ -3,7 +3,15 @@
 import argparse
 from pathlib import Path
 
-from sklearn_mia._choices import CONFIDENCE, EFFORT, N_TARGETS, RECIPE_FPRS, SHADOWS
+from sklearn_mia._choices import (
+    ADJACENCIES,
+    CONFIDENCE,
+    EFFORT,
+    N_TARGETS,
+    RECIPE_FPRS,
+    SHADOWS,
+    VARIED,
+)
 from sklearn_mia.auditing._option_groups import (
     MODEL_FILES,
     add_column_options,
@@ -46,7 +54,8 @@ def add_recipe_command(commands, common):
         description="Audit the training procedure of a model: train several models "
         "with the settings of the one in the file, each on its own random half of one "
         "table, and attack them. What the model itself has learned is not used but to "
-        "read the table. The report goes to stdout. Rates are fractions (0.01), or "
+        "read the table. With --canaries one model is trained, and the answer is a "
+        "bound on epsilon. The report goes to stdout. Rates are fractions (0.01), or "
         "percent with the sign (1%).",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -68,10 +77,43 @@ def add_recipe_command(commands, common):
     group.add_argument(
         "--n-targets",
         type=int,
-        default=N_TARGETS,
         metavar="N",
-        help="models to train and attack; default: %(default)s. With fewer the "
+        help=f"models to train and attack; default: {N_TARGETS}. With fewer the "
         "intervals are very wide",
+    )
+    group.add_argument(
+        "--vary",
+        choices=VARIED,
+        default=VARIED[0],
+        help="what differs from model to model: the half (and the seed), or on one "
+        "same half the seed alone; default: %(default)s",
+    )
+    group.add_argument(
+        "--canaries",
+        type=int,
+        metavar="N",
+        help="bound the epsilon of differential privacy by N records, made to be "
+        "remembered, that enter training by a fair coin each: one model on the whole "
+        "table in place of several on halves. 1000 is a good number",
+    )
+    group.add_argument(
+        "--epsilon",
+        type=float,
+        metavar="E",
+        help="what is claimed of the procedure, for --canaries to contradict or not",
+    )
+    group.add_argument(
+        "--delta",
+        type=float,
+        default=0.0,
+        help="of the claim and of the bound of --canaries; default: 0",
+    )
+    group.add_argument(
+        "--adjacency",
+        choices=ADJACENCIES,
+        default=ADJACENCIES[0],
+        help="what the claim is about: a record is there or not, or another is in its "
+        "place; default: %(default)s",
     )
     group.add_argument(
         "--fpr",

@@ -5,26 +5,34 @@ from functools import partial
 
 from sklearn.utils._optional_dependencies import check_pandas_support
 
+from sklearn_mia._choices import VARIED
+from sklearn_mia._views import visible
 from sklearn_mia.auditing._html import in_notebook, render_recipe
 from sklearn_mia.auditing._json import plain, read_content, text_of
+from sklearn_mia.auditing._recipe_shape import RECIPE
 from sklearn_mia.auditing._recipe_words import short_lines, text_lines
-from sklearn_mia.auditing._shape import RECIPE, check_shape
-from sklearn_mia.auditing._writing import visible, written
+from sklearn_mia.auditing._shape import check_shape
+from sklearn_mia.auditing._writing import written
 
 SCHEMA = "sklearn_mia.recipe"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+# What a report of an older schema says of what it did not know.
+_BEFORE_CANARIES = {"vary": VARIED[0], "canaries": None, "same_records": None}
 
 
 class RecipeReport:
     """What an audit of a training procedure found, in several forms.
 
-    Made by :func:`audit_recipe`; not to be created directly. It holds nothing of single
-    records.
+    Made by :func:`audit_recipe`; not to be created directly. Its files and its text
+    hold nothing of single records, but for the coin and the score of each canary.
 
     Parameters
     ----------
     content : dict
         The tree of plain values, as in the JSON file.
+
+    records : dict or None, default=None
+        Columns of the table of single records, which no file has.
 
     Attributes
     ----------
@@ -32,7 +40,7 @@ class RecipeReport:
         The estimator.
 
     n_targets : int
-        Models trained.
+        Models trained, each to be attacked by itself; 0 with canaries.
 
     confidence : float
         Confidence level of the intervals over models.
@@ -48,6 +56,16 @@ class RecipeReport:
         number of members and of non-members, and by attack the same metrics, in
         "attacks" and, with groups, record by record in "of_records".
 
+    records : DataFrame of shape (n_records, 5) or None
+        One row a record or group of X: how exposed it is when the model is trained
+        again. Needs pandas; None with canaries and of a report read from a file.
+
+    epsilon : float or None
+        Lower bound from canaries; None without.
+
+    canaries : DataFrame of shape (n_canaries, 3) or None
+        One row a canary: what it is like, its coin and its score. Needs pandas.
+
     unit : str
         "record", or "group" where the numbers count groups, each with all records.
 
@@ -62,8 +80,9 @@ class RecipeReport:
     Notes
     -----
     The JSON file has the attributes under their names, the rows as "summary", and
-    "name" (of the classifier), "fprs", "seed", "n_records", "attacks" (name,
-    description, and what each needs), "provenance" (files,
+    "name" (of the classifier), "vary", "fprs", "seed", "n_records", "attacks" (name,
+    description, and what each needs), "same_records" (how alike the models rank them),
+    "canaries" (the bound, what had to hold for it, and the table), "provenance" (files,
     command and notes), "remarks" (how they were
     read), "created" and "versions".
 
@@ -82,8 +101,9 @@ class RecipeReport:
     5
     """
 
-    def __init__(self, content):
+    def __init__(self, content, records=None):
         self._content = plain(content)
+        self._records = records
 
     @property
     def recipe(self):
@@ -92,7 +112,7 @@ class RecipeReport:
 
     @property
     def n_targets(self):
-        """Models trained."""
+        """Models trained, each to be attacked by itself; 0 with canaries."""
         return self._content["n_targets"]
 
     @property
@@ -130,6 +150,46 @@ class RecipeReport:
     def targets(self):
         """The models one by one."""
         return self._content["targets"]
+
+    @property
+    def records(self):
+        """One row a record of X, or a group, in the order of X or of the keys.
+
+        Columns: "id" (name of its row, or key), "n_models" that were trained on it, and
+        over these the "risk", the mean share of the other records that the strongest
+        attack ranks it above, its standard deviation "spread", and "recognised", the
+        share of the models in which it is found at the false-positive rate of
+        "same_records". It tells who is exposed: not to be released.
+        """
+        return self._frame(self._records, "records")
+
+    @property
+    def epsilon(self):
+        """Lower bound on the epsilon of the procedure, None without canaries."""
+        found = self._content["canaries"]
+        return None if found is None else found["epsilon"]
+
+    @property
+    def canaries(self):
+        """One row a canary, in the order in which they were made or given.
+
+        Columns: "kind", "included" (its coin), and "score" of the attack, missing where
+        that learned from it. :func:`~sklearn_mia.metrics.epsilon_lower_bound` of the
+        last two is the bound.
+        """
+        found = self._content["canaries"]
+        return self._frame(None if found is None else found["table"], "canaries")
+
+    @staticmethod
+    def _frame(table, name):
+        if table is None:
+            return None
+        pd = check_pandas_support(
+            f"RecipeReport.{name} (pip install sklearn-mia[report])"
+        )
+        frame = pd.DataFrame(table)
+        numbers = {"risk", "spread", "recognised", "score"} & {*frame}
+        return frame.astype(dict.fromkeys(numbers, float))
 
     @property
     def unit(self):
@@ -188,6 +248,8 @@ class RecipeReport:
             missing or wrong, and what that is.
         """
         name, content = read_content(source, SCHEMA, SCHEMA_VERSION, cls.__name__)
+        if content["schema_version"] < SCHEMA_VERSION:
+            content = _BEFORE_CANARIES | content
         check_shape(name, content, cls.__name__, RECIPE)
         return cls(content)
 

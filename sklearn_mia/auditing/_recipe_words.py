@@ -1,8 +1,10 @@
 """What a report on a training procedure says, in sentences and as text."""
 
+from sklearn_mia.auditing import _canary_words
 from sklearn_mia.auditing._evaluation import HEADLINE_FPR, mean_interval
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, rate
+from sklearn_mia.auditing._same_records import TOP
 from sklearn_mia.auditing._text import wrapped
 
 # With fewer the quantile of the t distribution is above 3.
@@ -37,7 +39,17 @@ def fpr_of(row):
 
 
 def _all_together(content):
-    """Each attack and the interval of its mean AUC; these hold together."""
+    """Each attack and the interval of its mean AUC; these hold together.
+
+    Where all models have the same half, how many models there are says nothing about
+    chance among records: the interval is that of the mean score.
+    """
+    if content["vary"] == "seed":
+        rows = {r["attack"]: r["auc"] for r in content["same_records"]["together"]}
+        return {
+            name: (row["estimate"], row["low"], row["high"])
+            for name, row in rows.items()
+        }
     names = [attack["name"] for attack in content["attacks"]]
     each = 1 - (1 - content["confidence"]) / len(names)
     return {name: mean_interval(_aucs(content, name), each) for name in names}
@@ -105,6 +117,7 @@ def sentences_of(content):
         f"From model to model its AUC went from {min(aucs):.3f} to {max(aucs):.3f}: "
         "one trained model may give away less or more than the mean."
     )
+    told += _of_same_records(content, nouns)
     told += [
         f"{name} clearly ranks the {nouns.members} below the others: turned round, it "
         f"tells them apart with a mean AUC of {mean:.3f}."
@@ -125,6 +138,42 @@ def sentences_of(content):
     return told
 
 
+def _of_same_records(content, nouns):
+    """How what one model gives away of a record carries over to the next."""
+    same = content["same_records"]
+    if same is None:
+        return []
+    n_models, stable, told = content["n_targets"], same["stability"], []
+    if same["n_equal"] == n_models - 1 and content["vary"] == "seed":
+        told.append(
+            "All models answered alike: the seed changes nothing in this procedure, "
+            "and the intervals over models say nothing."
+        )
+    elif stable["spearman"] is not None:
+        told.append(
+            f"Two models rank the {nouns.members} that they share with a correlation "
+            f"of {stable['spearman']:.2f} (Spearman, mean over pairs; least "
+            f"{stable['least']:.2f}), and {percent(stable['top'])} of the {rate(TOP)} "
+            "most exposed in the one are so in the other."
+        )
+    shares = same["shares"]
+    if shares is not None and shares["n"]:
+        told.append(
+            f"Of the {nouns.members} of several models {percent(shares['every'])} are "
+            f"recognised in every one of theirs, and {percent(shares['any'])} in at "
+            f"least one, at {rate(same['fpr'])} false alarms."
+        )
+    for row in same["together"] or ():
+        if row["attack"] == same["attack"]:
+            auc = row["auc"]
+            told.append(
+                f"Who has all {n_models} models, and takes the mean of the scores, has "
+                f"an AUC of {auc['estimate']:.3f} ({auc['low']:.3f} to "
+                f"{auc['high']:.3f})."
+            )
+    return told
+
+
 def scope_of(content):
     """What the numbers are about, and what they leave out, as a list of sentences."""
     told = [
@@ -132,6 +181,12 @@ def scope_of(content):
         "all of it, or on another table, is another model: audit that one before it is "
         "given away."
     ]
+    if content["vary"] == "seed":
+        told = [
+            "The numbers are about the procedure on this very half of the table, "
+            "trained again and again; the intervals over models leave chance among "
+            "records out. On another half others are at risk."
+        ]
     if all(attack["access"] == "interface" for attack in content["attacks"]):
         told.append(
             "The attacks had the answers of the models alone. Whoever has the file of "
@@ -148,10 +203,14 @@ def how_told(content):
         n_units = first["n_members"] + first["n_nonmembers"]
         records = f"{n_units} {nouns.many} ({records}, those of one together)"
     attacks = "an attack" if n_attacks == 1 else f"{n_attacks} attacks"
+    half = (
+        f"each on its own random half of the {records}"
+        if content["vary"] == "data"
+        else f"all on one random half of the {records}, each with its own seed"
+    )
     return (
-        f"{content['n_targets']} models were trained in the same way, each on its own "
-        f"random half of the {records}, and {attacks} had to tell for each model which "
-        f"{nouns.many} it was trained on."
+        f"{content['n_targets']} models were trained in the same way, {half}, and "
+        f"{attacks} had to tell for each model which {nouns.many} it was trained on."
     )
 
 
@@ -160,8 +219,9 @@ def interval_told(content):
     return (
         "The mean is that over the models trained. With "
         f"{rate(content['confidence'])} confidence the interval around it holds the "
-        "mean of many more models trained in the same way on halves of this table; "
-        "each interval holds by itself."
+        "mean of many more models trained in the same way on "
+        + ("halves of this table; " if content["vary"] == "data" else "this half; ")
+        + "each interval holds by itself."
     )
 
 
@@ -173,6 +233,8 @@ def _ends(values, as_percent=False):
 
 def short_lines(content):
     """The main facts in a few lines, for a prompt."""
+    if content["canaries"] is not None:
+        return _canary_words.short_lines(content)
     auc, found = rows_of_lead(content)
     told = "n/a"
     if found["mean"] is not None:
@@ -190,6 +252,14 @@ def text_lines(content):
     """The report as plain text, in lines."""
     nouns = Nouns(**content["nouns"])
     heading = f"Membership audit of the procedure {content['name']}"
+    if content["canaries"] is not None:
+        return [
+            heading,
+            "=" * len(heading),
+            "",
+            *_canary_words.text_lines(content),
+            *_last_lines(content),
+        ]
     also = []
     if content["unit"] == "group":
         also = ["", "Record by record, beside it", ""]
@@ -216,6 +286,34 @@ def text_lines(content):
         f"  {'attack':<28}{'metric':<18}{'mean':>7}  interval",
         *(_line(row, row) for row in content["summary"]),
         *also,
+        *_calibrated_lines(content),
+        *_last_lines(content),
+    ]
+
+
+def _calibrated_lines(content):
+    same = content["same_records"]
+    if same is None or same["calibrated"] is None:
+        return []
+    return [
+        "",
+        wrapped(calibrated_told(content)),
+        "",
+        *(_line(row, row) for row in same["calibrated"]),
+    ]
+
+
+def calibrated_told(content):
+    """What the rates are of records that are compared with themselves."""
+    nouns = Nouns(**content["nouns"])
+    return (
+        f"Each of the {nouns.many} compared with its own scores in the models without "
+        "it, as someone can who trains as many"
+    )
+
+
+def _last_lines(content):
+    return [
         *_reading_lines(content),
         "",
         wrapped(f"Procedure: {content['recipe']}"),

@@ -1,6 +1,8 @@
 """The report of an audit: one tree of plain values, and its renderings."""
 
 from copy import deepcopy
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from sklearn.utils._optional_dependencies import (
@@ -8,16 +10,19 @@ from sklearn.utils._optional_dependencies import (
     check_pandas_support,
 )
 
+from sklearn_mia._links import finding_url
+from sklearn_mia._views import visible
+from sklearn_mia.auditing import _beside
 from sklearn_mia.auditing._appendix import appendix_of
 from sklearn_mia.auditing._findings import Finding
 from sklearn_mia.auditing._html import in_notebook, render_page
-from sklearn_mia.auditing._json import plain, read_content, text_of
-from sklearn_mia.auditing._judging import parts_of
+from sklearn_mia.auditing._json import THE_TEXT, plain, read_content, text_of
+from sklearn_mia.auditing._judging import parts_of, passes
 from sklearn_mia.auditing._migration import from_version_1
 from sklearn_mia.auditing._ranking import most_exposed
 from sklearn_mia.auditing._shape import check_shape
 from sklearn_mia.auditing._text import render_text
-from sklearn_mia.auditing._writing import visible, written
+from sklearn_mia.auditing._writing import written
 from sklearn_mia.metrics import exposed_members
 
 SCHEMA = "sklearn_mia.audit"
@@ -54,6 +59,10 @@ class AuditReport:
     verdicts : dict
         ``"interface"``, who may ask the model, and ``"file"``, who has its file, each
         mapped to a verdict; one of them if the report is about one alone.
+
+    passes : bool
+        Whether the model was shown to be within all limits, for each of `verdicts`.
+        What is undecided, or was not looked at, does not pass.
 
     attacks : list of dict
         The numbers of each attack, strongest first.
@@ -107,7 +116,8 @@ class AuditReport:
     The JSON file has "schema" (``"sklearn_mia.audit"``), "schema_version" (a whole
     number), "report", and "records" and "groups": one list a column, a row a record in
     input order, or a group. These two are null unless they were asked for; then
-    "warning" says that the file names members.
+    "warning" says that the file names members. If they went to Parquet files, "tables"
+    has name, SHA-256, size and number of rows of each.
 
     The report has these keys. An interval is a dictionary of "estimate", "low", "high",
     "confidence", "method" and "note", which says why ends are null.
@@ -142,7 +152,8 @@ class AuditReport:
                         the rest
     sizes               rates by number of records of a group; null without groups
     exposed             how many members can be named with few of them wrong
-    findings            code, severity, title, message, advice, numbers
+    findings            code, severity, title, message, advice, numbers; url of the
+                        page on the code
     baseline            changes since an earlier model; null without one
     nouns               what those are called whom the report is about
     ==================  ==========================================================
@@ -175,6 +186,11 @@ class AuditReport:
     def verdicts(self):
         """The verdict on each access: "file", "interface" or both."""
         return {part["access"]: part["verdict"] for part in parts_of(self._content)}
+
+    @property
+    def passes(self):
+        """Whether the model was shown to be within all limits."""
+        return passes(self._content) == "yes"
 
     @property
     def attacks(self):
@@ -246,6 +262,9 @@ class AuditReport:
     @property
     def records(self):
         """One row a record, in input order, as a pandas frame.
+
+        Records that `drop_shared` left out, and those that a service was never asked
+        about (MIA029), have none.
 
         Columns: "id" (the caller's), "member", "class", or "value" where the model is
         a regressor; for each attack its score and
@@ -344,11 +363,14 @@ class AuditReport:
         """
         named = self._check_names(name_records)
         tables = {"records": self._records, "groups": self._groups}
+        report = deepcopy(self._content)
+        for row in report["findings"]:
+            row["url"] = finding_url(row["code"])
         return {
             "schema": SCHEMA,
             "schema_version": SCHEMA_VERSION,
             "warning": NAMES_MEMBERS if named else None,
-            "report": deepcopy(self._content),
+            "report": report,
             **{
                 name: {key: plain(np.asarray(column)) for key, column in table.items()}
                 if named and table is not None
@@ -357,7 +379,7 @@ class AuditReport:
             },
         }
 
-    def to_json(self, path=None, *, name_records=False):
+    def to_json(self, path=None, *, name_records=False, records="json"):
         """Write the report as strict JSON.
 
         Undefined numbers are ``null``, with a note beside them that says why; keys are
@@ -374,17 +396,41 @@ class AuditReport:
             Whether it holds the ids, membership and scores of the records, too. A new
             file is then for its owner alone.
 
+        records : {"json", "parquet"}, default="json"
+            Where these are: in the file itself, or in a Parquet file beside it, for
+            ``report.json`` in ``report.records.parquet`` (with groups also
+            ``report.groups.parquet``), which is smaller and faster. The file itself
+            then names nobody, and :meth:`from_json` reads both while they lie side by
+            side.
+
         Returns
         -------
         text : str or None
             None if it was written to `path`.
+
+        Raises
+        ------
+        ValueError
+            If there are no records to write, or Parquet was asked for without
+            `name_records`, or without a file to lie beside.
         """
-        return written(
-            path,
-            lambda: text_of(self.to_dict(name_records=name_records)),
-            end="\n",
-            private=name_records,
-        )
+        if records not in _beside.PLACES:
+            raise ValueError(f"records={records!r}; expected 'json' or 'parquet'.")
+        content = partial(self.to_dict, name_records=name_records)
+        if records == "parquet":
+            if not self._check_names(name_records):
+                raise ValueError(
+                    "records='parquet' writes ids, membership and scores of the "
+                    "records: pass name_records=True, too, or leave it out."
+                )
+            _beside.check_beside(path)
+            tables = {"records": self._records, "groups": self._groups}
+            content = partial(self._beside, _beside.write_tables(path, tables))
+        return written(path, lambda: text_of(content()), end="\n", private=name_records)
+
+    def _beside(self, tables):
+        """Content of the JSON file whose records are in others."""
+        return self.to_dict() | {"warning": _beside.NAMES_BESIDE, "tables": tables}
 
     @classmethod
     def from_json(cls, source):
@@ -393,7 +439,9 @@ class AuditReport:
         Parameters
         ----------
         source : str or Path
-            A file written by :meth:`to_json`, or its text.
+            A file written by :meth:`to_json`, or its text. If its records went to a
+            file beside it and that is not there, a warning says so, and the report
+            holds nothing per record.
 
         Returns
         -------
@@ -404,12 +452,23 @@ class AuditReport:
         ------
         TypeError, ValueError
             If it is no report, one of a newer schema, or one in which something is
-            missing or wrong, and what that is.
+            missing or wrong, and what that is; or if a file beside it is not the one
+            that was written with it.
         """
+        return cls._read(source)
+
+    @classmethod
+    def _read(cls, source, **limits):
         name, content = read_content(source, SCHEMA, SCHEMA_VERSION, cls.__name__)
         if content.get("schema_version") == 1:
             content = _upgraded(content)
+        folder = None if name == THE_TEXT else Path(source).parent
+        content |= _beside.read_tables(
+            name, folder, content.get("tables") or {}, cls.__name__, **limits
+        )
         check_shape(name, content, cls.__name__)
+        for row in content["report"]["findings"]:
+            row.pop("url", None)
         tables = [content[name] for name in ("records", "groups")]
         return cls(
             content["report"],

@@ -17,6 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia import _compat
 from sklearn_mia import attacks as known_attacks
+from sklearn_mia._choices import EFFORT, SHADOWS
+from sklearn_mia._views import visible
 from sklearn_mia.attacks import (
     RMIA,
     BaggingAttack,
@@ -28,7 +30,7 @@ from sklearn_mia.attacks import (
 )
 from sklearn_mia.auditing._access import FILE_ATTACK, check_release
 from sklearn_mia.auditing._case import half_of_units
-from sklearn_mia.auditing._writing import visible
+from sklearn_mia.auditing._settings import check_effort
 from sklearn_mia.base import BaseAttack, BaseShadowAttack
 from sklearn_mia.black_box import asks_a_service, black_box_of
 from sklearn_mia.groups import centred_scores
@@ -40,30 +42,34 @@ from sklearn_mia.response import check_target
 from sklearn_mia.tables import take
 from sklearn_mia.workers import temporary_folder
 
-# Cost 4 of 16: from there on it equals RMIA with 64 shadow models.
-_SHARE_OF_BAGGING = 25
+# Cost 4 of 6: from there on it equals RMIA with 64 shadow models, and beyond 16 it
+# finds no more.
+_LESS_OF_BAGGING, _MOST_BAGGING = 2, 16
 _FEWEST_TREES = 100
-# For measuring many models: 8 shadow models add less than .02 to the AUC, and fewer,
-# thicker reference forests of as many trees in all take half the time on small tables.
-_FEW_SHADOWS = 4
+# Fewer, thicker reference forests take half the time on small tables.
 _TREES_PER_SHADOW = 10
+# For measuring many models: 8 shadow models add less than .02 to the AUC.
+_FEW_SHADOWS = 4
+# Of the equations of a file: "thorough" solves up to 10,000 of them exactly.
+_ITERATIONS = {"quick": 30, "standard": 100, "thorough": 1000}
 
 
 def default_attacks(
     model,
     *,
     release=None,
-    n_shadows=16,
+    effort=EFFORT,
+    n_shadows=None,
     shadow_estimator=None,
     response_method="auto",
     random_state=None,
 ):
     """The attacks of an audit that names none.
 
-    One that needs the model alone, and the strongest for their cost: RMIA and
-    BaggingAttack on a bagged forest, RMIA and LiRA, which share their shadow models,
-    on any other model; and of someone who has the file, LinearReconstructionAttack,
-    where equations are known of what the model stores.
+    One that needs the model alone, and the strongest for their cost: BaggingAttack on a
+    forest of classes, RMIA and LiRA, which share their shadow models, on any other
+    model; and of someone who has the file, LinearReconstructionAttack, where equations
+    are known of what the model stores.
 
     Parameters
     ----------
@@ -74,8 +80,14 @@ def default_attacks(
         What others will have: a way to ask the model, or its file, so that they can
         read what it stores, too. "interface" leaves out the attack on the file.
 
-    n_shadows : int, default=16
-        Cost of the default attacks, in fits of the model; even.
+    effort : {"quick", "standard", "thorough"}, default="standard"
+        Shadow models, 2, 6 or 64, and iterations on the equations of the file, 30, 100
+        or, where it may be, an exact solution.
+
+    n_shadows : int or None, default=None
+        Cost of the attacks that ask the model, in fits of it, the answers for the pool
+        included; even. BaggingAttack takes two fewer, from 1 to 16. None is by
+        `effort`.
 
     shadow_estimator : estimator or None, default=None
         The recipe of the shadow models, of attacks by default or by name. None takes
@@ -110,6 +122,8 @@ def default_attacks(
     ['ThresholdAttack', 'RMIA', 'LiRA', 'LinearReconstructionAttack']
     """
     check_release(release)
+    check_effort(effort)
+    n_shadows = SHADOWS[effort] if n_shadows is None else n_shadows
     shadows = {
         "n_shadows": n_shadows,
         "keep_models": False,
@@ -124,24 +138,26 @@ def default_attacks(
             model, response_method=response_method, random_state=random_state
         )
         return attacks | {"QuantileRegressionAttack": regression}
-    attacks["RMIA"] = RMIA(model, **shadows)
     on_file = {}
     if release != "interface" and LinearReconstructionAttack.handles(model):
-        on_file = {
-            FILE_ATTACK: LinearReconstructionAttack(
-                model, response_method=response_method
-            )
-        }
+        on_file[FILE_ATTACK] = LinearReconstructionAttack(
+            model,
+            max_iter=_ITERATIONS[effort],
+            exact=effort == "thorough",
+            response_method=response_method,
+        )
     by_votes = response_method in ("auto", "predict_proba")
     if not by_votes or not BaggingAttack.handles(model):
-        return attacks | {"LiRA": LiRA(model, **shadows)} | on_file
-    forest = open_model(model).classifier
+        # Thin shadows of averaging ensembles would be no shadows of LiRA.
+        rmia = RMIA(model, trees_per_shadow=None, **shadows)
+        return attacks | {"RMIA": rmia, "LiRA": LiRA(model, **shadows)} | on_file
+    n_fits = min(max(n_shadows - _LESS_OF_BAGGING, 1), _MOST_BAGGING)
+    n_trees = open_model(model).classifier.n_estimators
     bagging = BaggingAttack(
         model,
         shadow_estimator=shadow_estimator,
-        n_trees=max(
-            _SHARE_OF_BAGGING * n_shadows * forest.n_estimators // 100, _FEWEST_TREES
-        ),
+        n_trees=max(n_fits * n_trees, _FEWEST_TREES),
+        trees_per_shadow=_TREES_PER_SHADOW,
         keep_models=False,
         random_state=random_state,
     )
@@ -173,18 +189,21 @@ def strongest_attack(model, *, random_state=None):
     """
     attacks = default_attacks(model, release="interface", random_state=random_state)
     if "BaggingAttack" in attacks:
-        return attacks["BaggingAttack"].set_params(trees_per_shadow=_TREES_PER_SHADOW)
+        return attacks["BaggingAttack"]
     classes = check_target(model)
     many = classes is not None and len(classes) > 2
     name = "LiRA" if many and TrajectoryAttack.handles(model) else "RMIA"
-    return attacks[name].set_params(n_shadows=_FEW_SHADOWS)
+    # No other attack asks its shadows.
+    thin = {"trees_per_shadow": "auto"} if name == "RMIA" else {}
+    return attacks[name].set_params(n_shadows=_FEW_SHADOWS, **thin)
 
 
 def attacks_by_name(
     attacks,
     model,
     *,
-    n_shadows=16,
+    effort=EFFORT,
+    n_shadows=None,
     shadow_estimator=None,
     response_method="auto",
     random_state=None,
@@ -197,7 +216,7 @@ def attacks_by_name(
 
     model : classifier or regressor
 
-    n_shadows, shadow_estimator, response_method, random_state : as in \
+    effort, n_shadows, shadow_estimator, response_method, random_state : as in \
             :func:`default_attacks`
 
     Returns
@@ -205,7 +224,8 @@ def attacks_by_name(
     attacks : attack, list or dict
     """
     settings = {
-        "n_shadows": n_shadows,
+        "effort": effort,
+        "n_shadows": SHADOWS[check_effort(effort)] if n_shadows is None else n_shadows,
         "shadow_estimator": shadow_estimator,
         "response_method": response_method,
         "random_state": random_state,

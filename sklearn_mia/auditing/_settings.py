@@ -84,7 +84,7 @@ class Settings:
             "group_name": check_group_name(self.group_name),
             "response_method": _way_to_ask(self.response_method),
             "release": check_release(self.release),
-            "effort": _check_effort(self.effort),
+            "effort": check_effort(self.effort),
             "min_slice_size": check_count(self.min_slice_size, "min_slice_size", 2),
             "n_permutations": check_count(self.n_permutations, "n_permutations", 99),
         }
@@ -120,7 +120,8 @@ def _way_to_ask(response_method):
     return response_method
 
 
-def _check_effort(effort):
+def check_effort(effort):
+    """Return `effort` if it is one of `EFFORTS`."""
     if not isinstance(effort, str) or effort not in EFFORTS:
         raise ValueError(
             f"effort={effort!r}; expected one of {', '.join(map(repr, EFFORTS))}."

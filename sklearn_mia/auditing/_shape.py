@@ -55,7 +55,7 @@ def _is_limit(value):
         return False
 
 
-def _one_of(*values):
+def one_of(*values):
     return Kind("one of " + ", ".join(map(repr, values)), lambda v: v in values)
 
 
@@ -73,14 +73,14 @@ def _same_length(*names):
     return lambda v: len({len(v[name]) for name in names}) == 1
 
 
-_VERSIONS = {"sklearn_mia": TEXT, "scikit-learn": TEXT, "numpy": TEXT}
+VERSIONS = {"sklearn_mia": TEXT, "scikit-learn": TEXT, "numpy": TEXT}
 
-_NOUNS = Ruled(
+NOUNS = Ruled(
     dict.fromkeys(Nouns._fields, TEXT),
     {"there is another key": lambda v: set(v) == set(Nouns._fields)},
 )
 
-_SIDES = {"n_members": COUNT, "n_nonmembers": COUNT}
+SIDES = {"n_members": COUNT, "n_nonmembers": COUNT}
 
 _INTERVAL = Ruled(
     {
@@ -94,7 +94,7 @@ _INTERVAL = Ruled(
     {"one end is null": lambda v: (v["low"] is None) == (v["high"] is None)},
 )
 
-_PROPORTION = Ruled(
+PROPORTION = Ruled(
     _INTERVAL.shape | {"estimate": SHARE, "low": Maybe(SHARE), "high": Maybe(SHARE)},
     _INTERVAL.rules
     | {"the ends are exchanged": lambda v: v["low"] is None or v["low"] <= v["high"]},
@@ -108,11 +108,11 @@ _RATE = {
     "next_tpr": SHARE,
     "least": Maybe(SHARE),
     "most": Maybe(SHARE),
-    "by_lot": Maybe(_PROPORTION),
-    "tpr": _PROPORTION,
+    "by_lot": Maybe(PROPORTION),
+    "tpr": PROPORTION,
     "n_found": COUNT,
     "n_false_alarms": COUNT,
-    "fpr": _PROPORTION,
+    "fpr": PROPORTION,
 }
 
 _ROC = Ruled(
@@ -148,9 +148,9 @@ _ATTACK = {
     "description": TEXT,
     "explanation": TEXT,
     "note": TEXT,
-    **_SIDES,
+    **SIDES,
     "p_corrected": SHARE,
-    "auc": _PROPORTION,
+    "auc": PROPORTION,
     "advantage": _INTERVAL,
     "tpr_at_fpr": [_RATE | {"ppv": Maybe(SHARE)}],
     "epsilon": {"low": NUMBER, "statement": TEXT},
@@ -158,8 +158,8 @@ _ATTACK = {
     "distribution": _DISTRIBUTION,
     "of_records": Maybe(
         {
-            **_SIDES,
-            "auc": _PROPORTION,
+            **SIDES,
+            "auc": PROPORTION,
             "tpr_at_fpr": [{"max_fpr": SHARE, "tpr": Maybe(SHARE)}],
         }
     ),
@@ -170,7 +170,7 @@ _LIMIT = {
     "value": SHARE,
     "attack": Maybe(TEXT),
     "interval": Maybe(_INTERVAL),
-    "outcome": _one_of(*OUTCOMES),
+    "outcome": one_of(*OUTCOMES),
     "times": Maybe(NUMBER),
     "note": TEXT,
 }
@@ -197,14 +197,14 @@ _SLICE = Ruled(
     {
         "slice": TEXT,
         "value": TEXT,
-        **_SIDES,
+        **SIDES,
         "attack": Maybe(TEXT),
-        "auc": Maybe(_PROPORTION),
+        "auc": Maybe(PROPORTION),
         "p_corrected": Maybe(SHARE),
-        "reversed": Maybe({"attack": TEXT, "auc": _PROPORTION}),
+        "reversed": Maybe({"attack": TEXT, "auc": PROPORTION}),
         "limits": [_LIMIT],
         "difference": Maybe(_DIFFERENCE),
-        "outcome": Maybe(_one_of(*OUTCOMES)),
+        "outcome": Maybe(one_of(*OUTCOMES)),
         "note": TEXT,
     },
     {
@@ -216,14 +216,14 @@ _SLICE = Ruled(
 
 # What is said of an attacker who holds one thing, and what is beside it.
 _PART = {
-    "access": _one_of(*ACCESSES),
+    "access": one_of(*ACCESSES),
     "tested": FLAG,
     "verdict": Ruled(
         {
-            "level": _one_of(*LEVELS),
+            "level": one_of(*LEVELS),
             "title": TEXT,
             "sentences": [TEXT],
-            "kinds": [_one_of(*KINDS)],
+            "kinds": [one_of(*KINDS)],
         },
         {"sentences and kinds differ in length": _same_length("sentences", "kinds")},
     ),
@@ -231,7 +231,7 @@ _PART = {
         "attack": TEXT,
         "n_attacks": COUNT,
         "n_nonmembers": COUNT,
-        "auc": _PROPORTION,
+        "auc": PROPORTION,
         "rate": _RATE,
     },
     "limits": [_LIMIT],
@@ -261,7 +261,7 @@ _STORED = {
     ],
     "structure": [{"name": TEXT, "value": NUMBER, "is_risk": FLAG, "text": TEXT}],
     "refit": Maybe(TEXT),
-    "stripped": Maybe({"auc": _PROPORTION, "rate": _RATE}),
+    "stripped": Maybe({"auc": PROPORTION, "rate": _RATE}),
     "rounded": Maybe(
         [
             {
@@ -269,16 +269,16 @@ _STORED = {
                 "largest_change": SHARE,
                 "accuracy": SHARE,
                 "accuracy_before": SHARE,
-                "auc": _PROPORTION,
+                "auc": PROPORTION,
                 "rate": _RATE,
             }
         ]
     ),
-    "held": Maybe([{"share": SHARE, **_SIDES, "auc": _PROPORTION, "rate": _RATE}]),
+    "held": Maybe([{"share": SHARE, **SIDES, "auc": PROPORTION, "rate": _RATE}]),
 }
 
 _BASELINE = {
-    "outcome": _one_of(*COMPARED),
+    "outcome": one_of(*COMPARED),
     "title": TEXT,
     "sentences": [TEXT],
     "model": TEXT,
@@ -293,23 +293,24 @@ _BASELINE = {
             "now": Maybe(SHARE),
             "then": Maybe(SHARE),
             "difference": Maybe(_INTERVAL),
-            "outcome": _one_of(*CHANGES),
+            "outcome": one_of(*CHANGES),
             "note": TEXT,
         }
     ],
 }
 
+_OF_FINDING = {f.name for f in fields(Finding)}
 _FINDING = Ruled(
-    {f.name: TEXT for f in fields(Finding)}
-    | {"severity": _one_of(*SEVERITIES), "numbers": MAPPING},
+    dict.fromkeys(_OF_FINDING, TEXT)
+    | {"severity": one_of(*SEVERITIES), "numbers": MAPPING},
     {
-        "there is another key": lambda v: set(v) == {f.name for f in fields(Finding)},
+        "there is another key": lambda v: set(v) - {"url"} == _OF_FINDING,
     },
 )
 _TEXTS_OF_MODEL = dict.fromkeys(("name", "family", "description"), TEXT)
 _COUNTED = ("n_queries", "n_unasked", "n_members_unasked", "n_nonmembers_unasked")
 _QUERIES = {**dict.fromkeys(_COUNTED, COUNT), "max_queries": Maybe(COUNT)}
-_FILE = {
+FILE = {
     "name": TEXT,
     "sha256": Maybe(TEXT),
     "n_bytes": Maybe(COUNT),
@@ -317,10 +318,10 @@ _FILE = {
 }
 
 
-_PROVENANCE = {"files": Each(_FILE), "command": Maybe(TEXT), "notes": Each(TEXT)}
+PROVENANCE = {"files": Each(FILE), "command": Maybe(TEXT), "notes": Each(TEXT)}
 
 
-def _table(*names):
+def table_of(*names):
     return Ruled(
         dict.fromkeys(names, LIST),
         {
@@ -330,8 +331,8 @@ def _table(*names):
     )
 
 
-_RECORDS = _table("id", "member", "risk", "risk_rank")
-_GROUPS = _table("key", "member", "n_records", "risk", "risk_rank")
+_RECORDS = table_of("id", "member", "risk", "risk_rank")
+_GROUPS = table_of("key", "member", "n_records", "risk", "risk_rank")
 
 
 def _has_scores(table):
@@ -346,22 +347,25 @@ def _has_scores(table):
 
 _CONTENT = {
     "created": TEXT,
-    "versions": _VERSIONS,
+    "versions": VERSIONS,
     "model": {**_TEXTS_OF_MODEL, "queries": Maybe(_QUERIES)},
-    "provenance": _PROVENANCE,
+    "provenance": PROVENANCE,
     "data": {
-        "unit": _one_of("record", "group"),
-        **_SIDES,
+        "unit": one_of("record", "group"),
+        **SIDES,
         "n_mixed": COUNT,
         "n_member_records": COUNT,
         "n_nonmember_records": COUNT,
+        "kind": Maybe(TEXT),
         "label_column": ANY,
         "classes": [TEXT],
         "accuracy_members": Maybe(SHARE),
         "accuracy_nonmembers": Maybe(SHARE),
+        "r2_members": Maybe(NUMBER),
+        "r2_nonmembers": Maybe(NUMBER),
         "n_dropped": COUNT,
     },
-    "nouns": _NOUNS,
+    "nouns": NOUNS,
     "settings": {"confidence": SHARE, "prior": SHARE, "seed": COUNT},
     **_PART,
     "beside": Maybe(_PART),
@@ -383,9 +387,9 @@ _CONTENT = {
         [
             {
                 "n_records": TEXT,
-                **_SIDES,
-                "tpr": Maybe(_PROPORTION),
-                "fpr": Maybe(_PROPORTION),
+                **SIDES,
+                "tpr": Maybe(PROPORTION),
+                "fpr": Maybe(PROPORTION),
             }
         ]
     ),
@@ -393,9 +397,9 @@ _CONTENT = {
     "risky_settings": [
         {"setting": TEXT, "text": TEXT, "instead": TEXT, "measured": Maybe(TEXT)}
     ],
-    "labels_only": Maybe(_PROPORTION),
+    "labels_only": Maybe(PROPORTION),
     "next_steps": [
-        {"access": Maybe(_one_of(*ACCESSES)), "text": TEXT, "measured": Maybe(TEXT)}
+        {"access": Maybe(one_of(*ACCESSES)), "text": TEXT, "measured": Maybe(TEXT)}
     ],
     "baseline": Maybe(_BASELINE),
 }
@@ -411,111 +415,6 @@ REPORT = Ruled(
     {
         f"scores of an attack are missing from {table}": _has_scores(table)
         for table in ("records", "groups")
-    },
-)
-
-_OVER_MODELS = Ruled(
-    {"mean": Maybe(SHARE), "low": Maybe(SHARE), "high": Maybe(SHARE), "note": TEXT},
-    {
-        "mean and ends are not null together": lambda v: (
-            len({v[name] is None for name in ("mean", "low", "high")}) == 1
-        )
-    },
-)
-
-
-def _metrics_of(content):
-    """Metrics of each attack in a report on a procedure, in order."""
-    return ["auc", *(f"tpr@fpr={fpr:g}" for fpr in content["fprs"])]
-
-
-def _names_of(content):
-    return {attack["name"] for attack in content["attacks"]}
-
-
-def _has_each_row(content):
-    """Whether the summary has each attack once, with all metrics in order."""
-    found = {}
-    for row in content["summary"]:
-        found.setdefault(row["attack"], []).append(row["metric"])
-    return found == dict.fromkeys(_names_of(content), _metrics_of(content))
-
-
-def _has_each_metric(part):
-    """Whether all models have all metrics of each attack, as single numbers."""
-
-    def holds(content):
-        tables = [t[part] for t in content["targets"] if t[part] is not None]
-        rows = [row for table in tables for row in table.values()]
-        return (
-            all(set(table) == _names_of(content) for table in tables)
-            and all(isinstance(row, dict) for row in rows)
-            and all(list(row) == _metrics_of(content) for row in rows)
-            and all(v is None or SHARE.holds(v) for row in rows for v in row.values())
-            and all(row["auc"] is not None for row in rows)
-        )
-
-    return holds
-
-
-def _by_record_if_grouped(content):
-    parts = [*content["summary"], *content["targets"]]
-    grouped = content["unit"] == "group"
-    return all((part["of_records"] is not None) == grouped for part in parts)
-
-
-RECIPE = Ruled(
-    {
-        "schema": TEXT,
-        "schema_version": COUNT,
-        "created": TEXT,
-        "versions": _VERSIONS,
-        "name": TEXT,
-        "recipe": TEXT,
-        "n_targets": COUNT,
-        "confidence": SHARE,
-        "fprs": [SHARE],
-        "seed": COUNT,
-        "unit": _one_of("record", "group"),
-        "nouns": _NOUNS,
-        "n_records": COUNT,
-        "attacks": [{"name": TEXT, "description": TEXT, "access": _one_of(*ACCESSES)}],
-        "summary": [
-            Ruled(
-                _OVER_MODELS.shape
-                | {"attack": TEXT, "metric": TEXT, "of_records": Maybe(_OVER_MODELS)},
-                _OVER_MODELS.rules
-                | {
-                    "the AUC is null": lambda v: (
-                        v["metric"] != "auc" or v["mean"] is not None
-                    )
-                },
-            )
-        ],
-        "targets": [
-            {
-                "accuracy_members": Maybe(SHARE),
-                "accuracy_nonmembers": Maybe(SHARE),
-                **_SIDES,
-                "attacks": MAPPING,
-                "of_records": Maybe(MAPPING),
-            }
-        ],
-        "provenance": _PROVENANCE,
-        "remarks": [TEXT],
-    },
-    {
-        "there is no attack": lambda v: bool(v["attacks"]),
-        "there are fewer than two models": lambda v: len(v["targets"]) > 1,
-        "n_targets is not the number of targets": lambda v: (
-            v["n_targets"] == len(v["targets"])
-        ),
-        "confidence is 0 or 1": lambda v: 0 < v["confidence"] < 1,
-        "fprs is empty": lambda v: bool(v["fprs"]),
-        "summary lacks an attack or metric": _has_each_row,
-        "a model lacks a metric of an attack": _has_each_metric("attacks"),
-        "a model lacks a metric by record": _has_each_metric("of_records"),
-        "what is by record does not go with unit": _by_record_if_grouped,
     },
 )
 

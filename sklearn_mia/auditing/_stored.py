@@ -364,7 +364,11 @@ def _rounded_told(row, nouns):
 def _figures_told(row, nouns):
     auc, found = row["auc"], row["rate"]
     # Of groups, too, each record counts by itself here.
-    whom = nouns.members if nouns == RECORDS else f"records of {nouns.members}"
+    whom = (
+        nouns.members
+        if nouns.members == RECORDS.members
+        else f"records of {nouns.members}"
+    )
     told = f"an AUC of {auc['estimate']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
     if found["resolvable"]:
         told += (

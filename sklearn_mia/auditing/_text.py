@@ -2,6 +2,8 @@
 
 import textwrap
 
+from sklearn_mia._links import FINDINGS_URL
+from sklearn_mia._views import visible
 from sklearn_mia.auditing._access import WHO, heading_of
 from sklearn_mia.auditing._evaluation import HEADLINE_FPR
 from sklearn_mia.auditing._judging import (
@@ -20,7 +22,6 @@ from sklearn_mia.auditing._slice_words import (
     rate_limits,
 )
 from sklearn_mia.auditing._stored import kind_told, stored_told
-from sklearn_mia.auditing._writing import visible
 
 _WIDTH = 88
 _MOST_EQUATIONS = 12
@@ -135,6 +136,8 @@ def render_text(content):
     ]
     if not content["findings"]:
         lines += ["", "  None."]
+    else:
+        lines += ["", f"  A page on each code: {FINDINGS_URL}"]
     for finding in content["findings"]:
         lines += [
             "",

@@ -2,7 +2,14 @@
 
 import re
 
-from sklearn_mia.auditing._judging import NOT_TRIED, outcomes_of, together
+from sklearn_mia.auditing._judging import (
+    MOST_TIMES,
+    NO_SHADOWS,
+    NOT_TRIED,
+    ONLY_PREDICTIONS,
+    outcomes_of,
+    together,
+)
 from sklearn_mia.auditing._nouns import RECORDS
 from sklearn_mia.auditing._percent import (
     percent,
@@ -198,10 +205,13 @@ def state_verdict(
                     "no group is large enough.",
                 )
             )
+    assumed = access if tested else "interface"
+    if assumed == "interface" and {ONLY_PREDICTIONS, NO_SHADOWS} & set(codes):
+        assumed = "answers"
     told.append(
         (
             "scope",
-            f"{_ASSUMED[access if tested else 'interface']} All of this is about "
+            f"{_ASSUMED[assumed]} All of this is about "
             f"{_one_trained(model)}. Another training run would give other values, "
             "which may lie outside these intervals, by about their width; a statement "
             "about the training procedure needs several models (audit_recipe).",
@@ -216,6 +226,8 @@ def state_verdict(
 
 
 _ASSUMED = {
+    "answers": "The attacks assume someone who holds the records in question and "
+    "can ask the model about them, but trains no models like it.",
     "interface": "The attacks assume someone who holds the records in question, can "
     "ask the model about them and train models like it.",
     "file": "The attacks assume someone who holds the records in question and the file "
@@ -251,7 +263,7 @@ _TITLES = {
 
 def _title(title, nouns):
     """Title of a verdict, in the words of those whom it is about."""
-    who = "who was" if nouns == RECORDS else f"which {nouns.many} were"
+    who = "who was" if nouns.people == RECORDS.people else f"which {nouns.many} were"
     return _TITLES[title].format(who=who, many=nouns.many)
 
 
@@ -275,7 +287,10 @@ def _limit_sentence(row, nouns):
 
 def _times_sentence(times, nouns):
     if times is None:
-        return "No audit of a usual size would decide so close a call."
+        return (
+            f"More {nouns.many} would not decide so close a call: it takes more than "
+            f"{MOST_TIMES} times as many."
+        )
     return (
         f"An audit with about {times_as_many(times)} times as many {nouns.many} on "
         "both sides would decide, if it gives the same value."

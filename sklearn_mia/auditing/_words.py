@@ -17,6 +17,9 @@ _OPTIONS = (
         r"--n-shadows \2 is too few; expected \1 or more.",
     ),
     (r"\bn_(shadows|targets)=", r"--n-\1 "),
+    (r"\bn_targets\b", "--n-targets"),
+    (r"\b(adjacency|vary)='(\w+)'", r"--\1 \2"),
+    (r"\b(canaries|epsilon|delta)=", r"--\1 "),
     (
         r"^n_jobs == 0 in Parallel has no meaning$",
         "--n-jobs 0 has no meaning; expected 1 or more, or -1 for all cores.",

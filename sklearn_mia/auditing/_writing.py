@@ -16,16 +16,6 @@ _KINDS = (
     (stat.S_ISBLK, "a block device"),
     (stat.S_ISDIR, "a folder"),
 )
-# Control characters, marks that turn the direction of text, halves of characters.
-_HIDDEN = [
-    *range(0x20),
-    *range(0x7F, 0xA0),
-    *(0x61C, 0x200E, 0x200F, 0x2028, 0x2029, 0xFEFF),
-    *range(0x202A, 0x202F),
-    *range(0x2066, 0x206A),
-    *range(0xD800, 0xE000),
-]
-_SHOWN = {c: chr(c).encode("unicode_escape").decode() for c in _HIDDEN}
 _FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")  # noqa: RUF001
 _SIGNED_NUMBER = re.compile(r"[+-](\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -33,6 +23,12 @@ _SIGNED_NUMBER = re.compile(r"[+-](\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 def destination(text):
     """Where the command line is told to write: a path, or `STDOUT` for a dash."""
     return text if text == STDOUT else Path(text)
+
+
+def place_beside(path, name):
+    """The file of a table of single records or groups, from that of the report."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}.{name}.parquet")
 
 
 def is_parquet(path):
@@ -46,29 +42,6 @@ def has_suffix(path, known):
 
 
 # Text
-
-
-def visible(value):
-    r"""Text, or a tree with text in it, without what a terminal or a page would obey.
-
-    Control characters (tabs and ends of line, too) and marks of direction become
-    escapes such as ``\x1b``.
-
-    Parameters
-    ----------
-    value : str, dict, list or object
-
-    Returns
-    -------
-    value : same
-    """
-    if isinstance(value, str):
-        return value.translate(_SHOWN)
-    if isinstance(value, dict):
-        return {visible(k): visible(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [visible(v) for v in value]
-    return value
 
 
 def say(text, stream=None):

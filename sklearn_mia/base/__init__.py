@@ -6,7 +6,7 @@ the package.
 
 from sklearn_mia.base._contract import BaseAttack
 from sklearn_mia.base._evidence import ShadowEvidence
-from sklearn_mia.base._sides import MeanGap, side_mean, side_sum
+from sklearn_mia.base._sides import MeanGap, MeanShare, side_mean, side_sum
 from sklearn_mia.base._target import Queries
 from sklearn_mia.base._with_shadows import BaseShadowAttack
 from sklearn_mia.readers import LogProbaReader, PredictionReader, Reader
@@ -16,6 +16,7 @@ __all__ = [
     "BaseShadowAttack",
     "LogProbaReader",
     "MeanGap",
+    "MeanShare",
     "PredictionReader",
     "Queries",
     "Reader",

@@ -4,9 +4,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sklearn_mia._views import TableViewMixin
+
 
 @dataclass(frozen=True, repr=False)
-class ShadowEvidence:
+class ShadowEvidence(TableViewMixin):
     """What shadows say of the pool, whatever attack trained them.
 
     Attributes

@@ -8,7 +8,7 @@ from sklearn.utils.validation import _num_samples
 
 from sklearn_mia.black_box import asks_a_service
 from sklearn_mia.hooks import cause_of, frozen
-from sklearn_mia.label_free import split_label_free
+from sklearn_mia.label_free import as_forests_take, split_label_free
 from sklearn_mia.models import final_fit_param, trains_anew, unfitted_recipe
 from sklearn_mia.regression import is_regressor_model
 from sklearn_mia.shadows import ShadowFitError, prepare_recipe
@@ -130,7 +130,8 @@ def shadow_fit_params(attack, recipe, fit_params, n_records):
 def fit_first_steps(work):
     """Fit the first steps of a pipeline that see no label once, for all shadows.
 
-    They learn from the whole pool, whose membership nobody knows, so that they tell
+    To these belongs the rounding of a forest, which every shadow would do again. They
+    learn from the whole pool, whose membership nobody knows, so that they tell
     nothing of it; the shadows then train on the features that these steps return.
 
     Parameters
@@ -152,7 +153,7 @@ def fit_first_steps(work):
     """
     first, rest = split_label_free(work.recipe)
     if first is None:
-        return None, work
+        return None, replace(work, features=as_forests_take(rest, work.features))
     first = prepare_recipe(first, _FIRST_STEPS, work.seed)
     try:
         features = first.fit_transform(own_copy(work.features))
@@ -161,4 +162,5 @@ def fit_first_steps(work):
             "The steps before the classifier could not be fitted on the pool: "
             f"{cause_of(error, work.features)}"
         ) from None
+    features = as_forests_take(rest, features)
     return first, replace(work, recipe=rest, features=frozen(features))

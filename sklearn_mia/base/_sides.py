@@ -5,8 +5,6 @@ import numpy as np
 from sklearn_mia.identity import mix
 
 _RECORDS_PER_BIN = 50
-
-
 _MOST_BINS = 20
 _MOST_REFERENCES = 20_000
 
@@ -89,15 +87,7 @@ class MeanGap:
 
     @staticmethod
     def _binned(known, gap):
-        if len(known) == 0:
-            return np.zeros(1), np.zeros(1)
-        n_bins = int(np.clip(len(known) // _RECORDS_PER_BIN, 1, _MOST_BINS))
-        bins = np.array_split(np.argsort(known, kind="stable"), n_bins)
-        # Bins that share a center, because of ties, become one.
-        centers, group = np.unique([known[b].mean() for b in bins], return_inverse=True)
-        sizes = np.bincount(group, weights=[len(b) for b in bins])
-        totals = np.bincount(group, weights=[gap[b].sum() for b in bins])
-        return centers, totals / sizes
+        return _ratio_in_bins(known, gap, np.ones(len(known)))
 
     def above(self, mean_out):
         """Mean gap at the given OUT means.
@@ -113,6 +103,9 @@ class MeanGap:
             What to add for the IN mean.
         """
         return np.interp(mean_out, *self._from_out)
+
+    def _below(self, mean_in):
+        return np.interp(mean_in, *self._from_in)
 
     def complete(self, mean_in, mean_out, in_pool):
         """Give every record both means.
@@ -134,11 +127,64 @@ class MeanGap:
         played = np.isfinite(mean_in) & np.isfinite(mean_out) & ~in_pool
         raised = np.where(played, mean_in + self.above(mean_out), mean_in)
         from_out = mean_out + self.above(mean_out)
-        from_in = mean_in - np.where(in_pool, np.interp(mean_in, *self._from_in), 0.0)
+        from_in = mean_in - np.where(in_pool, self._below(mean_in), 0.0)
         return (
             np.where(np.isnan(mean_in), from_out, raised),
             np.where(np.isnan(mean_out), from_in, mean_out),
         )
+
+
+class MeanShare(MeanGap):
+    """The mean gap of residuals, as a share of the residual on the known side.
+
+    A model with the record errs less, from either side. The share that training on a
+    record takes off its residual is that of all records with about as large a one, also
+    beyond the largest.
+
+    Parameters
+    ----------
+    mean_in, mean_out : ndarray of shape (n_records,)
+        Mean residuals over the IN and the OUT shadows, NaN where there is none.
+    """
+
+    @staticmethod
+    def _binned(known, gap):
+        size = np.abs(known)
+        centers, shares = _ratio_in_bins(size, np.sign(known) * gap, size)
+        return centers, np.minimum(shares, 0.0)
+
+    def above(self, mean_out):
+        """Mean gap at the given OUT means.
+
+        Parameters
+        ----------
+        mean_out : ndarray of shape (n_records,)
+            Mean residuals over OUT shadows.
+
+        Returns
+        -------
+        gap : ndarray of shape (n_records,)
+            What to add for the IN mean, towards 0.
+        """
+        return mean_out * np.interp(np.abs(mean_out), *self._from_out)
+
+    def _below(self, mean_in):
+        return mean_in * np.interp(np.abs(mean_in), *self._from_in)
+
+
+def _ratio_in_bins(known, gap, weight):
+    """Sum of gaps over sum of weights, in bins of equal counts by what is known."""
+    if len(known) == 0:
+        return np.zeros(1), np.zeros(1)
+    n_bins = int(np.clip(len(known) // _RECORDS_PER_BIN, 1, _MOST_BINS))
+    bins = np.array_split(np.argsort(known, kind="stable"), n_bins)
+    # Bins that share a center, because of ties, become one.
+    centers, group = np.unique([known[b].mean() for b in bins], return_inverse=True)
+    totals, weights = (
+        np.bincount(group, weights=[values[b].sum() for b in bins])
+        for values in (gap, weight)
+    )
+    return centers, np.divide(totals, weights, out=0 * totals, where=weights > 0)
 
 
 def played_members(ids, n_shadows):

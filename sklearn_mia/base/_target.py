@@ -10,15 +10,17 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _num_samples, validate_data
 
+from sklearn_mia._links import DocLinkMixin
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.hooks import frozen
 from sklearn_mia.identity import merged_identities, record_ids
 from sklearn_mia.records import Records, check_as_records, check_is_no_items
 from sklearn_mia.regression import is_regressor_model
 from sklearn_mia.response import (
     RESPONSE_METHODS,
+    ask_target,
     check_target,
     encode_labels,
-    make_responder,
 )
 from sklearn_mia.schema import make_schema
 from sklearn_mia.signals import residual, signals_for
@@ -26,7 +28,7 @@ from sklearn_mia.tables import check_container, is_frame
 
 
 @dataclass(frozen=True, repr=False)
-class Queries:
+class Queries(TableViewMixin):
     """Records taken apart, as the formulas of an attack need them.
 
     Every formula gets the same ones: arrays cannot be written to, and a frame is copied
@@ -104,7 +106,7 @@ class Queries:
             object.__setattr__(self, name, frozen(value))
 
 
-class TargetMixin:
+class TargetMixin(DocLinkMixin):
     """What attacks and signals share: a target by identity, and records."""
 
     _parameter_constraints: dict = {
@@ -129,7 +131,7 @@ class TargetMixin:
                 "value, as_records(X, y)."
             )
         codes = None if labels is None else encode_labels(labels, classes)
-        self._responder, answer = make_responder(
+        self._responder, answer = ask_target(
             self.target_estimator, features, classes, self.response_method
         )
         # By class, not by its name: renamed labels draw the same shadows.

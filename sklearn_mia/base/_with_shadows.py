@@ -27,7 +27,7 @@ from sklearn_mia.base._shadow_recipe import (
 from sklearn_mia.base._sides import played_members, some_rows
 from sklearn_mia.base._target import Queries
 from sklearn_mia.hooks import frozen
-from sklearn_mia.identity import cell_values, find_ids
+from sklearn_mia.identity import cell_values, count_different, find_ids
 from sklearn_mia.memory import cache_key, open_memory
 from sklearn_mia.readers import (
     BLOCK,
@@ -284,7 +284,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         fit_params = shadow_fit_params(self, recipe, fit_params or {}, len(pool.ids))
         seed = root_seed(self.random_state)
         identities = pool.units
-        if len(np.unique(identities)) < 2:
+        if count_different(identities) < 2:
             raise ValueError(
                 f"The pool holds {len(pool.ids)} records, all equal or of one group; "
                 "shadows need at least 2 different ones."

@@ -8,6 +8,7 @@ from sklearn_mia.memory import kept
 
 # Seconds, where there are tens of thousands of records.
 _ROUND = 50
+_FALLING = 0.5
 _EPS = np.finfo(np.float64).eps
 
 
@@ -41,6 +42,10 @@ def damped_lsqr(dot, transposed_dot, aim, n_unknowns, *, max_iter, tol, content)
 
     n_iterations : int
 
+    is_falling : bool
+        Whether the last half of the iterations at `max_iter` took away more than half
+        of what is minimised: more of them would take away more.
+
     References
     ----------
     .. [1] C. Paige and M. Saunders, 1982, "LSQR: an algorithm for sparse linear
@@ -57,7 +62,10 @@ def damped_lsqr(dot, transposed_dot, aim, n_unknowns, *, max_iter, tol, content)
             return content(), end
 
         state = kept("the solution of the equations", inputs, go_on)
-    return state["x"], state["n"]
+    rests = state["rests"]
+    stopped = not state["ended"] and len(rests) > 1
+    is_falling = stopped and rests[-1] < _FALLING * rests[len(rests) // 2]
+    return state["x"], state["n"], is_falling
 
 
 def _begin(transposed_dot, aim, n_unknowns):
@@ -86,6 +94,7 @@ def _begin(transposed_dot, aim, n_unknowns):
         "cs2": -1,
         "sn2": 0,
         "n": 0,
+        "rests": (),
         "ended": alpha * norm == 0,
     }
 
@@ -124,6 +133,7 @@ def _iterate(dot, transposed_dot, s, end, tol):
         s["norm_of_x"] += s["z"] ** 2
         s["damped"] += psi**2
         rest = sqrt(s["phi_bar"] ** 2 + s["damped"])
+        s["rests"] = (*s["rests"], rest**2)
         fits = rest / s["norm"]
         size = s["norm_of_b"] * norm_of_x / s["norm"]
         slope = s["alpha"] * abs(tau) / (s["norm_of_b"] * rest + _EPS)

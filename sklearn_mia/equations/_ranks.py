@@ -7,6 +7,7 @@ import scipy.sparse as sp
 from sklearn.preprocessing import KBinsDiscretizer, QuantileTransformer
 
 from sklearn_mia.equations._registry import register_equations
+from sklearn_mia.equations._stored import looked_up
 from sklearn_mia.equations._system import Equations, grouped
 from sklearn_mia.tables import as_array, as_dense
 
@@ -14,6 +15,8 @@ _SAME = 1e-9
 _SAME_FRACTION = 1e-6
 _FEWEST_FRACTIONS = 5
 _MOST_FRACTIONS = 2000
+# Distinct values of the pool on each side of a quantile among which its two are sought.
+_NEIGHBOURS = 50
 
 
 @register_equations(QuantileTransformer)
@@ -28,7 +31,12 @@ def equations_of_quantiles(estimator, X, y):
     that. N is not stored; but a quantile between two records is at the fraction of
     :math:`r (N - 1)` between them, and many quantiles of a column tell N but for
     multiples of the number of quantiles less one. The N is taken that is nearest to
-    half the pool.
+    half the pool. With N, a quantile tells the two training records itself,
+
+    .. math:: v_j = a + f_j (b - a), \qquad f_j = r_j (N - 1) \bmod 1
+
+    where a single pair of values of the pool fulfils that: whoever is alone at a or b
+    was trained on, and nobody between them.
 
     Parameters
     ----------
@@ -42,7 +50,7 @@ def equations_of_quantiles(estimator, X, y):
     Returns
     -------
     equations : list of Equations
-        "rank".
+        "rank" and "stored value".
     """
     if sp.issparse(X) and estimator.ignore_implicit_zeros:
         return []
@@ -57,16 +65,74 @@ def equations_of_quantiles(estimator, X, y):
     ranks = references * (n_members - 1)
     low = np.floor(ranks + _SAME) + 1
     high = np.append(np.ceil(ranks[1:] - _SAME), n_members)
-    found = []
+    fractions = ranks - np.floor(ranks + _SAME)
+    found, shown = [], []
     for x, own in zip(X.T, quantiles.T, strict=True):
         if np.isnan(x).any() or np.isnan(own).any():
             continue
+        shown.append(shown_by_neighbours(x, own, fractions))
         rounding = _SAME * np.abs(x).max()
         last = np.append(np.flatnonzero(np.diff(own) > rounding), len(own) - 1)
         rows = between(x, own[last], rounding, low[last], high[last], n_members)
         # The number of records follows from the pool.
         found.append(replace(rows, of_pool=True))
+    if shown:
+        m = _agreed(np.stack(shown))
+        known = np.flatnonzero(~np.isnan(m))
+        found.append(replace(looked_up(known, m[known], None), kind="stored value"))
     return found
+
+
+def shown_by_neighbours(x, quantiles, fractions):
+    """Membership of the records that single quantiles tell.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_records,)
+        The column in the pool.
+
+    quantiles : ndarray of shape (n_quantiles,)
+
+    fractions : ndarray of shape (n_quantiles,)
+        Where each quantile is between two consecutive training records, from 0, the
+        lower of them, up to 1.
+
+    Returns
+    -------
+    m : ndarray of shape (n_records,)
+        1 and 0 where it is told; NaN where it is not.
+    """
+    values, places, counts = np.unique(x, return_inverse=True, return_counts=True)
+    told = np.full(len(values), np.nan)
+    rounding = 8 * np.finfo(x.dtype).eps * np.abs(values).max(initial=0.0)
+    for v, f in zip(quantiles, fractions, strict=True):
+        first = np.searchsorted(values, v - rounding)
+        last = np.searchsorted(values, v + rounding, side="right")
+        if f < _SAME or f > 1 - _SAME:
+            # The quantile is a training record.
+            if last - first == 1 and counts[first] == 1:
+                told[first] = 1
+            continue
+        if last > first:
+            continue
+        low, high = max(0, first - _NEIGHBOURS), last + _NEIGHBOURS
+        a, b = values[low:first], values[last:high]
+        off = np.abs(a[:, None] * (1 - f) + b * f - v)
+        lower, upper = np.nonzero(off <= rounding)
+        if len(lower) != 1:
+            continue
+        pair = [low + lower[0], last + upper[0]]
+        told[pair[0] + 1 : pair[1]] = 0
+        for place in pair:
+            if counts[place] == 1:
+                told[place] = 1
+    return told[places]
+
+
+def _agreed(shown):
+    """What the columns say of each record, NaN where they contradict each other."""
+    said_in, said_out = (shown == 1).any(axis=0), (shown == 0).any(axis=0)
+    return np.where(said_in == said_out, np.nan, said_in.astype(float))
 
 
 def between(x, edges, rounding, low, high, n_members, kind="rank"):

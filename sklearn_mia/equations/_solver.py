@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.special import ndtr
 
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.equations._damped import damped_lsqr
 from sklearn_mia.memory import kept
 
@@ -26,6 +27,8 @@ _MOST_DENSE = 60_000_000
 _ALWAYS_DIRECT = 1000
 _FEW_ITERATIONS = 150
 _N_REFINEMENTS = 2
+# Accuracy of iterations that only have to rank the records.
+_COARSE = 1e-4
 # Operations that the leverages may take: about a minute of one core.
 _MOST_OPERATIONS = 1e12
 # A record of which less is open is certain.
@@ -67,7 +70,7 @@ def auc_ceiling(n_equations, n_records):
 
 
 @dataclass(frozen=True, repr=False)
-class Solution:
+class Solution(TableViewMixin):
     """Estimated membership of a pool.
 
     Attributes
@@ -93,6 +96,9 @@ class Solution:
     score : ndarray of shape (n_records,)
         Linear in the log odds of the membership of each record, on the scale of
         `estimate`.
+
+    is_falling : bool, default=False
+        Whether iterations were stopped while the misfit was still falling fast.
     """
 
     estimate: np.ndarray
@@ -101,15 +107,27 @@ class Solution:
     misfit: float
     n_iterations: int
     score: np.ndarray
+    is_falling: bool = False
 
     @property
     def fits(self):
         """Whether the pool may have all training records."""
+        if self.is_falling:
+            return True
         n_used = np.count_nonzero(self.precision)
         return self.misfit <= _MOST_MISFIT + _MISFIT_OF_FEW / np.sqrt(max(n_used, 1))
 
 
-def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1e-9):
+def solve(
+    system,
+    *,
+    prior=0.5,
+    copies=None,
+    n_outside=0.0,
+    max_iter=1000,
+    exact=True,
+    tol=1e-9,
+):
     r"""Linear estimate of least mean squared error of the membership of each record.
 
     .. math:: \hat m = \pi + v A^\top (v A A^\top + S)^{-1} (b - \pi A 1),
@@ -158,8 +176,13 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1
     max_iter : int, default=1000
         Most iterations for a large system.
 
+    exact : bool, default=True
+        Whether a system of more than 1,000 records and equations is solved exactly
+        where it may be. False takes the iterations for it, and stops them where the
+        ranks of the records hardly change.
+
     tol : float, default=1e-9
-        Relative accuracy at which they stop.
+        Relative accuracy at which they stop; 1e-4 at the least without `exact`.
 
     Returns
     -------
@@ -186,17 +209,20 @@ def solve(system, *, prior=0.5, copies=None, n_outside=0.0, max_iter=1000, tol=1
         flat = np.full(n_records, float(prior))
         return Solution(flat, nothing, nothing, 0.0, 0, flat)
 
+    tol = tol if exact else max(tol, _COARSE)
+    most_direct = _MOST_DIRECT if exact else min(_ALWAYS_DIRECT, _MOST_DIRECT)
+
     def prepared(floor, more=0.0):
         total = np.where(known, variance + floor**2 * squares + more, np.inf)
-        return _Damped(system, total, prior, copies, max_iter, tol)
+        return _Damped(system, total, prior, copies, max_iter, most_direct, tol)
 
     if n_outside <= 0:
-        exact = prepared(_EXACT_FLOOR)
-        if exact.side <= _MOST_DIRECT:
-            found = exact.solve(rest)
+        damped = prepared(_EXACT_FLOOR)
+        if damped.side <= most_direct:
+            found = damped.solve(rest)
             if found.fits:
-                return exact.scored(found)
-        del exact
+                return damped.scored(found)
+        del damped
         damped = prepared(_FLOOR)
         return damped.scored(damped.solve(rest))
     n_pool = copies.sum()
@@ -220,9 +246,9 @@ class _Damped:
     A pickle of it holds the coefficients of the pool.
     """
 
-    def __init__(self, system, variance, prior, copies, max_iter, tol):
+    def __init__(self, system, variance, prior, copies, max_iter, most_direct, tol):
         self.system, self.prior, self.copies = system, prior, copies
-        self.max_iter, self.tol = max_iter, tol
+        self.max_iter, self.most_direct, self.tol = max_iter, most_direct, tol
         self.weights = 1 / np.sqrt(variance)
         self.spread = np.sqrt(prior * (1 - prior) * copies)
         # The unknowns of a direct solution.
@@ -236,12 +262,13 @@ class _Damped:
     def solve(self, rest):
         """Solve for what the prior leaves of the equations."""
         aim = self.weights * rest
-        x, n_iterations = self._find(aim)
+        x, n_iterations, is_falling = self._find(aim)
         left = aim - self._dot(x)
         misfit = float((left @ left + x @ x) / np.count_nonzero(self.weights))
         estimate = self.prior + self.spread * x / self.copies
         residual, precision = left * self.weights, self.weights**2
-        return Solution(estimate, residual, precision, misfit, n_iterations, estimate)
+        found = estimate, residual, precision, misfit, n_iterations, estimate
+        return Solution(*found, is_falling)
 
     def scored(self, found):
         """The solution, its records ranked by their log odds."""
@@ -272,18 +299,19 @@ class _Damped:
         return n_records * min(n_rows, n_records) ** 2
 
     def _find(self, aim):
-        if self.side > _MOST_DIRECT:
+        if self.side > self.most_direct:
             return self._iterate(aim, self.max_iter)
         if not self.is_direct:
-            x, n_iterations = self._iterate(aim, _FEW_ITERATIONS)
+            x, n_iterations, _ = self._iterate(aim, _FEW_ITERATIONS)
             if n_iterations < _FEW_ITERATIONS:
-                return x, n_iterations
+                return x, n_iterations, False
             self.is_direct = True
-        return kept(
+        x = kept(
             "the solution of the equations",
             lambda: ("direct", *self._inputs(aim)),
             partial(self._solve_directly, aim),
-        ), 0
+        )
+        return x, 0, False
 
     def _solve_directly(self, aim):
         return self._factored().solve(aim)

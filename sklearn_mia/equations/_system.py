@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import scipy.sparse as sp
 
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.tables import as_dense
 
 _ROUNDING_OF_FLOATS = 1e-6
 
 
 @dataclass(frozen=True, repr=False)
-class Equations:
+class Equations(TableViewMixin):
     r"""Statistics of one kind that one fitted estimator stores.
 
     .. math:: \sum_i A_{ki} m_i = b_k + \text{noise}
@@ -95,7 +96,7 @@ class Equations:
         if isinstance(self.matrix, Products):
             return self.matrix.squared() @ v
         if sp.issparse(self.matrix):
-            return self.matrix.multiply(self.matrix) @ v
+            return squared(self.matrix) @ v
         return np.square(self.matrix) @ v
 
     def _add_transposed(self, z, total):
@@ -110,7 +111,7 @@ class Equations:
         if isinstance(self.matrix, Products):
             squares = self.matrix.squared().T @ w
         elif sp.issparse(self.matrix):
-            squares = self.matrix.multiply(self.matrix).T @ w
+            squares = squared(self.matrix).T @ w
         else:
             squares = np.square(self.matrix).T @ w
         if self.records is None:
@@ -139,7 +140,7 @@ class Equations:
         return sp.csr_array((found.data, places), shape=(len(self.b), n_records))
 
 
-class Products:
+class Products(TableViewMixin):
     r"""The matrix of all products of a column of F and a column of R.
 
     .. math:: A_{(jk), i} = F_{ij} R_{ik}
@@ -180,7 +181,7 @@ class Products:
         squared : Products
             Of the squared factors.
         """
-        F = self.F.multiply(self.F) if sp.issparse(self.F) else np.square(self.F)
+        F = squared(self.F) if sp.issparse(self.F) else np.square(self.F)
         return Products(F, np.square(self.R))
 
     def toarray(self):
@@ -207,7 +208,7 @@ class _TransposedProducts:
 
 
 @dataclass(frozen=True)
-class EquationKind:
+class EquationKind(TableViewMixin):
     """One line of the table of what a model stores.
 
     Attributes
@@ -232,7 +233,7 @@ class EquationKind:
 
 
 @dataclass(frozen=True, repr=False)
-class LinearSystem:
+class LinearSystem(TableViewMixin):
     """All equations of a model in the membership of a pool.
 
     A pickle of them holds the features of the pool where coefficients are made of it.
@@ -261,6 +262,12 @@ class LinearSystem:
             parts = [getattr(block, name) for block in self.blocks]
             joined = np.concatenate(parts) if parts else np.zeros(0)
             object.__setattr__(self, name, joined)
+
+    def _shown(self):
+        kinds = [(f"{k.step} {k.kind}".strip(), k.n_equations) for k in self.table()]
+        unread = [(f"not read: {name}", count) for name, count in self.unread]
+        head = [("records of the pool", self.n_records), ("members", self.n_members)]
+        return [*head, *kinds, *unread]
 
     @property
     def n_members(self):
@@ -492,6 +499,14 @@ def grouped(groups, n_groups, values=None):
         pointers = np.concatenate([[0], np.cumsum(inside.sum(axis=1))])
     shape = int(starts[-1]), n_records
     return sp.csc_array((np.ravel(data), np.ravel(rows), pointers), shape=shape)
+
+
+def squared(matrix):
+    """A sparse matrix of the squared coefficients."""
+    if not getattr(matrix, "has_canonical_format", False):
+        return matrix.multiply(matrix)
+    parts = np.square(matrix.data), matrix.indices, matrix.indptr
+    return type(matrix)(parts, shape=matrix.shape)
 
 
 def with_values(matrix, values):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_mia import checks
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.metrics import Interval, rate_interval, threshold_at_fpr
 from sklearn_mia.metrics._rates import check_permitted, n_permitted
 
@@ -13,7 +14,7 @@ _SMALLEST = np.array([1, 2, 3, 6])
 
 
 @dataclass(frozen=True)
-class SizeRates:
+class SizeRates(TableViewMixin):
     """How many groups of about one number of records are named.
 
     Attributes
@@ -119,7 +120,7 @@ def rates_by_size(scores, is_member, n_records, threshold, *, confidence=0.95):
 
 
 @dataclass(frozen=True)
-class SizeThresholds:
+class SizeThresholds(TableViewMixin):
     """Thresholds that accuse groups of any number of records equally rarely.
 
     Attributes

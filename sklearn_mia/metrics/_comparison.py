@@ -7,13 +7,14 @@ import numpy as np
 from scipy import special
 
 from sklearn_mia import checks
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.metrics._auc import delong_variance, placements
 from sklearn_mia.metrics._intervals import Interval
 from sklearn_mia.metrics._rates import check_permitted, share_above, threshold_at_fpr
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(TableViewMixin):
     """The difference between two attacks on the same records.
 
     Attributes

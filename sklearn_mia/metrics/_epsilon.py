@@ -7,6 +7,7 @@ import numpy as np
 from scipy import special, stats
 
 from sklearn_mia import checks
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.metrics._guesses import Claim, families_of, lower_end
 from sklearn_mia.metrics._intervals import clopper_pearson
 
@@ -27,7 +28,7 @@ _SUBJECTS = {
 
 
 @dataclass(frozen=True)
-class EpsilonBound:
+class EpsilonBound(TableViewMixin):
     """A lower confidence bound on epsilon and what it rests on.
 
     Attributes

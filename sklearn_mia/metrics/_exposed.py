@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_mia import checks
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.metrics._power import min_nonmembers_for_fpr
 from sklearn_mia.metrics._rates import (
     expected_fpr,
@@ -18,7 +19,7 @@ _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
-class ExposedMembers:
+class ExposedMembers(TableViewMixin):
     """The members that can be named with few of those named wrong.
 
     Attributes

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import optimize, special
 
 from sklearn_mia import checks
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.metrics._epsilon import drawn_by_coins
 
 # Of the records: by simulation nearly the best for mu of .5, 1 and 2.
@@ -16,7 +17,7 @@ _N_TRIED, _N_ROUNDS = 40, 4
 
 
 @dataclass(frozen=True)
-class GaussianBound:
+class GaussianBound(TableViewMixin):
     """A lower confidence bound on mu, and the epsilon that follows from it.
 
     Attributes

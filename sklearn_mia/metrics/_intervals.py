@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special, stats
 
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia._warn import warn
 from sklearn_mia.checks import check_count, check_fraction
 from sklearn_mia.metrics._power import min_nonmembers_for_fpr
@@ -22,7 +23,7 @@ _RARELY = 0.2
 
 
 @dataclass(frozen=True)
-class Interval:
+class Interval(TableViewMixin):
     """An estimate and its confidence interval.
 
     Attributes

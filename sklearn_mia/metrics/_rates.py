@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_mia import checks
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia._warn import warn
 from sklearn_mia.metrics._power import min_nonmembers_for_fpr
 
@@ -58,7 +59,7 @@ def attained_rates(members, nonmembers):
 
 
 @dataclass(frozen=True)
-class AttainedRate:
+class AttainedRate(TableViewMixin):
     """The false-positive rate that the scores permit where another was asked for.
 
     Attributes

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._plotting import _validate_style_kwargs
 
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.model_selection._refit import mean_scores
 
 _LONGEST_VALUE = 24
@@ -77,7 +78,7 @@ def _short_value(value):
     return text if fits else text[: _LONGEST_VALUE - 1] + "…"
 
 
-class PrivacyUtilityDisplay:
+class PrivacyUtilityDisplay(TableViewMixin):
     """Accuracy against leakage of the candidates of a search.
 
     The frontier joins the candidates that no other beats in both; they carry a number

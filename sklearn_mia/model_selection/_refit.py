@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia._warn import warn
 from sklearn_mia.checks import check_probability
 
@@ -65,7 +66,7 @@ def _first(candidates, *keys):
 
 
 @dataclass(frozen=True)
-class MostAccurateWithin:
+class MostAccurateWithin(TableViewMixin):
     """Take the most accurate candidate that leaks no more than a limit.
 
     For ``refit=`` of a search whose `scoring` has both scorers. A candidate with a NaN
@@ -135,7 +136,7 @@ class MostAccurateWithin:
 
 
 @dataclass(frozen=True)
-class LeastLeakageWithin:
+class LeastLeakageWithin(TableViewMixin):
     """Take the candidate that leaks least among those that are accurate enough.
 
     For ``refit=`` of a search whose `scoring` has both scorers. A candidate with a NaN

@@ -17,6 +17,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia._compat import CallbackSupportMixin
+from sklearn_mia._links import DocLinkMixin
 from sklearn_mia.models import takes_groups
 from sklearn_mia.records import as_labels
 
@@ -51,7 +52,11 @@ def estimator_has(method):
 
 
 class BaseWrapper(
-    CallbackSupportMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
+    DocLinkMixin,
+    CallbackSupportMixin,
+    ClassifierMixin,
+    MetaEstimatorMixin,
+    BaseEstimator,
 ):
     """Base class of the classifiers that wrap one classifier.
 

@@ -22,6 +22,7 @@ from sklearn.utils import check_array, compute_class_weight
 from sklearn.utils.extmath import softmax
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.models import AVERAGING, forest_table, open_model
 from sklearn_mia.records import as_labels
 from sklearn_mia.response import check_classifier, encode_labels
@@ -37,7 +38,7 @@ _NEARLY_ALONE = 1e-8
 
 
 @dataclass(frozen=True, repr=False)
-class LeaveOneOutRisk:
+class LeaveOneOutRisk(TableViewMixin):
     """What each training record adds to its own prediction.
 
     Attributes

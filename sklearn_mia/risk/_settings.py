@@ -32,6 +32,7 @@ from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.models import chosen_by_search
 from sklearn_mia.regression import is_regressor_model
 from sklearn_mia.risk._measured import setting_told
@@ -77,7 +78,7 @@ _MANY_QUANTILES = 100
 
 
 @dataclass(frozen=True)
-class RiskySetting:
+class RiskySetting(TableViewMixin):
     """One setting by which a model can remember single records.
 
     Attributes

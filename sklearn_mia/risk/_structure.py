@@ -20,6 +20,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_array
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.equations._parts import draws_of
 from sklearn_mia.identity import record_ids
 from sklearn_mia.models import open_model
@@ -30,7 +31,7 @@ from sklearn_mia.tables import as_array, check_container, own_copy
 
 
 @dataclass(frozen=True)
-class StructuralFinding:
+class StructuralFinding(TableViewMixin):
     """One thing that a released model gives away.
 
     Attributes
@@ -55,7 +56,7 @@ class StructuralFinding:
 
 
 @dataclass(frozen=True, repr=False)
-class StructuralRisk:
+class StructuralRisk(TableViewMixin):
     """What a released model gives away by its structure.
 
     Attributes
@@ -104,6 +105,10 @@ class StructuralRisk:
         return "\n".join([f"{self.model_name}, {self.n_records} records", *lines])
 
     __repr__ = __str__
+
+    def _shown(self):
+        rows = [("risk" if f.is_risk else "no risk", f.text) for f in self.findings]
+        return [("model", self.model_name), ("records", self.n_records), *rows]
 
 
 def structural_risk(model, X, y, *, min_group=10):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_mia.auditing._case import case_of_predictions
+from sklearn_mia.auditing._case_of_answers import case_of_predictions
 from sklearn_mia.auditing._multiplicity import MembershipPermuter
 from sklearn_mia.auditing._run import Scored
 from sklearn_mia.auditing._subjects import Subjects, subjects_of

@@ -1,18 +1,16 @@
 import contextlib
 import io
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.pages import DOC, blocks_of
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestRegressor
 
-PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
-
-
-CODE = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+PAGE = DOC / "guide" / "write_an_attack.rst"
+CODE = [block.code for block in blocks_of(PAGE) if block.language == "python"]
 
 
 @pytest.fixture(scope="module")

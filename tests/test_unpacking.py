@@ -1,0 +1,216 @@
+"""Files that say little of what they unpack to are refused before memory is taken."""
+
+import io
+import json
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.damage import header_of, image_bomb, pa, packed, parquet, parts_of
+from scipy import sparse as sp
+from sklearn.neighbors import KNeighborsClassifier
+
+from sklearn_mia.auditing import _item_files
+from sklearn_mia.auditing._item_files import read_archive
+from sklearn_mia.auditing._loading import load_model
+from sklearn_mia.auditing._reading import read_table
+
+pd = pytest.importorskip("pandas")
+skops = pytest.importorskip("skops.io")
+pytest.importorskip("PIL")
+
+MOST = 2**24  # bytes that may be unpacked
+
+
+def zeros(write):
+    """An array of 128 MiB, handed on in pieces."""
+    write(header_of((2**27,), "|i1"))
+    for _ in range(8):
+        write(bytes(2**24))
+
+
+def archive_of_zeros():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("data.npy", "w") as file:
+            zeros(file.write)
+        archive.writestr("label.npy", header_of((3,), "|i1") + b"\0\1\0")
+    return buffer.getvalue()
+
+
+def parquet_of(column, **others):
+    buffer = io.BytesIO()
+    table = pa.table({"a": column, **others})
+    parquet.write_table(table, buffer, store_schema=False)
+    return buffer.getvalue()
+
+
+def one_text_often():
+    places = pa.array(np.zeros(20_000, dtype=np.int32))
+    return parquet_of(pa.DictionaryArray.from_arrays(places, ["x" * 50_000]))
+
+
+def one_text_often_in_lists():
+    places = pa.array(np.zeros(20_000, dtype=np.int32))
+    texts = pa.DictionaryArray.from_arrays(places, ["x" * 50_000])
+    ends = pa.array([0, 10_000, 20_000], pa.int32())
+    return parquet_of(pa.ListArray.from_arrays(ends, texts))
+
+
+def one_long_list():
+    n = 2**23
+    values = pa.array(np.zeros(n, dtype=np.int8))
+    return parquet_of(pa.ListArray.from_arrays(pa.array([0, n], pa.int32()), values))
+
+
+def one_number_often():
+    wide = pa.array([b"x" * 2000], pa.binary(2000))
+    places = pa.array(np.zeros(20_000, dtype=np.int32))
+    return parquet_of(pa.DictionaryArray.from_arrays(places, wide))
+
+
+def model_parts(sparse):
+    X = sp.random_array((60, 3), density=0.5, random_state=0)
+    X = sp.csr_matrix(X) if sparse else X.toarray()
+    model = KNeighborsClassifier(algorithm="brute").fit(X, np.arange(60) % 2)
+    return parts_of(skops.dumps(model))
+
+
+def archive_within_a_model():
+    """By the name of its base class a sparse table needs no trust."""
+    parts = model_parts(sparse=True)
+    (name,) = (name for name in parts if name.endswith(".npz"))
+    told = parts["schema.json"].decode()
+    told = told.replace('"scipy.sparse._csr"', '"scipy.sparse._matrix"')
+    parts["schema.json"] = told.replace('"csr_matrix"', '"spmatrix"').encode()
+    inner = {n: v for n, v in parts_of(parts[name]).items() if n != "data.npy"}
+    large = io.BytesIO()
+    with zipfile.ZipFile(large, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for part, content in inner.items():
+            archive.writestr(part, content)
+        with archive.open("data.npy", "w") as file:
+            zeros(file.write)
+    parts[name] = large.getvalue()
+    return packed(parts.items())
+
+
+def array_again_and_again():
+    parts = model_parts(sparse=False)
+    tree = json.loads(parts["schema.json"])
+    content = tree["content"]["content"]
+    array = content["_fit_X"]
+    copies = [{**array, "__id__": 10**9 + i} for i in range(1000)]
+    content["_fit_X"] = {
+        "__class__": "list",
+        "__module__": "builtins",
+        "__loader__": "ListNode",
+        "content": copies,
+    }
+    parts["schema.json"] = json.dumps(tree).encode()
+    parts[array["file"]] = header_of((2**20,), "|i1") + bytes(2**20)
+    return packed(parts.items())
+
+
+def claims(shape, dtype="<f8"):
+    return lambda: packed([("a.npy", header_of(shape, dtype) + bytes(64))])
+
+
+TOO_LARGE = r"holds .* GiB or more once it is unpacked, and 0.0156 are allowed"
+DAMAGED = "could not be read as .*: it is damaged, or something else"
+BOMBS = {
+    "text.parquet": (one_text_often, TOO_LARGE),
+    "texts.parquet": (one_text_often_in_lists, TOO_LARGE),
+    "list.parquet": (one_long_list, TOO_LARGE),
+    "bytes.parquet": (one_number_often, TOO_LARGE),
+    "zeros.npz": (archive_of_zeros, TOO_LARGE),
+    "claim.npz": (claims((2**31,)), DAMAGED),
+    "no columns.npz": (claims((2**33, 0)), DAMAGED),
+    "no letters.npz": (claims((2**33,), "<U0"), DAMAGED),
+    "within.skops": (archive_within_a_model, TOO_LARGE),
+    "again.skops": (array_again_and_again, TOO_LARGE),
+    "claim.npy": (lambda: header_of((2**31,)) + bytes(64), DAMAGED),
+    "many pixels.png": (lambda: image_bomb(None, b"", side=9000), TOO_LARGE),
+    "too many pixels.png": (lambda: image_bomb(None, b"", side=16_000), DAMAGED),
+}
+
+
+def read(path):
+    if path.suffix == ".skops":
+        return load_model(path, max_bytes=MOST)
+    if path.suffix == ".parquet":
+        return read_table(path, max_bytes=MOST)
+    if path.suffix == ".npz":
+        return read_archive(path, MOST)
+    return _item_files._read_item(path, str(path), MOST)
+
+
+@pytest.mark.filterwarnings("ignore:Image size:Warning")
+@pytest.mark.parametrize("name", BOMBS)
+def test_it_is_refused_before_memory_is_taken(tmp_path, name):
+    make, message = BOMBS[name]
+    path = tmp_path / name
+    path.write_bytes(make())
+    assert path.stat().st_size < 3 * 2**20
+    taken_by_arrow = pa.default_memory_pool().bytes_allocated()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=message) as caught:
+            read(path)
+        assert tracemalloc.get_traced_memory()[1] < MOST
+    finally:
+        tracemalloc.stop()
+    assert str(path) in str(caught.value)
+    assert pa.default_memory_pool().bytes_allocated() - taken_by_arrow < MOST
+
+
+def test_text_that_no_letters_stand_for_is_damage(tmp_path):
+    path = tmp_path / "t.npz"
+    header = header_of((1,), "<U2")
+    for letters in (b"\xff" * 8, b"n\0\0\0\xff\xff\xff\xff", b"n\0\0\0\0\xd8\0\0"):
+        path.write_bytes(packed([("a.npy", header + letters)]))
+        with pytest.raises(ValueError, match=DAMAGED):
+            read_archive(path, MOST)
+    path.write_bytes(packed([("a.npy", header + b"n\0\0\0\0\xf6\1\0")]))
+    assert read_archive(path, MOST)["a"].tolist() == ["n\U0001f600"]
+    path.write_bytes(packed([("a.txt", b"no array")]))
+    with pytest.raises(ValueError, match=DAMAGED):
+        read_archive(path, MOST)
+
+
+def test_sound_files_of_every_kind_are_read(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "text": ["a", None, "ab" * 100],
+            "list": [["x"], [], ["y", "z"]],
+            "record": [{"k": "v"}, None, {"k": "w"}],
+            "bytes": [b"1", b"", None],
+            "number": [1.5, np.nan, 2.5],
+            "day": pd.to_datetime(["2020-01-01"] * 3),
+        }
+    )
+    path = tmp_path / "t.parquet"
+    frame.to_parquet(path)
+    # Small enough at once, and by looking at the texts one by one.
+    for most in (2**26, 5000):
+        read_back = read_table(path, max_bytes=most)
+        pd.testing.assert_frame_equal(read_back, pd.read_parquet(path))
+    arrays = {
+        "a": np.arange(3),
+        "b": np.ones((3, 2, 0 + 1)),
+        "c": np.array(["x", "y", "z"]),
+        "d": np.zeros(3, dtype=[("\xe9", "f8")])["\xe9"],
+    }
+    np.savez_compressed(tmp_path / "t.npz", **arrays)
+    assert read_archive(tmp_path / "t.npz", 2**20).shape == (3, 4)
+    for sparse in (False, True):
+        path = Path(tmp_path, "m.skops")
+        path.write_bytes(packed(model_parts(sparse).items()))
+        trusted = ["scipy.sparse._csr.csr_matrix"] * sparse
+        model, _ = load_model(path, trusted=trusted, max_bytes=2**20)
+        assert model.n_samples_fit_ == 60
+    # What is named once counts once.
+    path.write_bytes(packed(model_parts(sparse=False).items()))
+    size = path.stat().st_size
+    assert load_model(path, max_bytes=size)[0].n_samples_fit_ == 60
