@@ -373,7 +373,7 @@ def no_leak(rng, is_member):
 def test_epsilon_exceeds_the_true_one_in_at_most_5_percent(
     mechanism, epsilon, n_records, random_inclusion
 ):
-    """With 5 % exceeded, 4,000 draws are above 5.6 % in 4 runs of 100."""
+    """If it is exceeded in exactly 5 % of draws, a run fails with probability .01."""
     rng = np.random.default_rng(n_records)
     exceeded = 0
     for seed in range(1000):
@@ -386,7 +386,7 @@ def test_epsilon_exceeds_the_true_one_in_at_most_5_percent(
         )
         exceeded += bound.epsilon > epsilon
     print(f"exceeded {mechanism.__name__} {n_records}: {exceeded / 1000}")
-    assert exceeded <= 50
+    assert exceeded <= 66
 
 
 @pytest.mark.slow
