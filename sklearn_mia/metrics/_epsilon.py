@@ -188,24 +188,25 @@ def epsilon_lower_bound(
 
     **Records included at random** (each of the ``m`` records by an independent coin,
     one trained model) [1]_. Guesses are fixed by the scores, ties by random numbers,
-    without the outcome: pairs of one of the highest, guessed "in", and one of the
-    lowest, guessed "out", for half of the records on each side, a quarter, and so on;
-    the highest alone; the lowest alone. Under (epsilon, 0)-DP every guess is right,
-    whatever the others are, with odds of at most ``exp(epsilon)`` times its prior odds
-    ``o``, so the numbers of right guesses :math:`V_1, V_2, ...` in nested sets are at
-    most those of independent trials. With the tails :math:`b_k` of these numbers and
-    fixed weights, the bound is the least epsilon with
+    without the outcome: the highest are guessed "in" and the lowest "out", in nested
+    sets of all records, half of them and so on, half of the guesses on each side if
+    coins are fair; the highest alone; the lowest alone. Under (epsilon, 0)-DP a guess
+    is right, whatever the others are, with odds of at most ``exp(epsilon)`` times its
+    prior odds, so the numbers of right guesses :math:`V_1, V_2, ...` in nested sets are
+    at most those of independent trials. With their tails :math:`b_k` and fixed weights
+    :math:`w_k`, the bound is the least epsilon with
 
     .. math:: P\left(\min_k \frac{b_k(V_k)}{w_k} \le \text{what was seen}\right)
               + n \delta \sum_k \theta_k > share \cdot (1 - confidence)
 
-    The probability is exact, so that guesses that say much the same are not corrected
-    for twice; pairs have .6 of the error, the highest .27, the lowest .13. What delta
-    adds, :math:`\theta = b (1 - b) / (v P(V = v))` at the least contradicting number
-    :math:`v` of right guesses, is the most that it can add to one set: some
-    (epsilon, delta)-DP procedure does so. Here :math:`n` is the number of records
-    expected on the side that is guessed, so that many guesses bear a larger delta than
-    few, and sets that could not bear it are left out beforehand.
+    The probability is exact, so that sets that say much the same are not corrected for
+    twice; guesses on both sides have .6 of the error, the highest .27, the lowest .13.
+    What delta adds, :math:`\theta = b (1 - b) / (v P(V = v))` at the least
+    contradicting number :math:`v` of right guesses, is the most that it can add to one
+    set (less than in [1]_ and [3]_): some (epsilon, delta)-DP procedure does so. Here
+    :math:`n` is the number of records expected on the side that is guessed. Many
+    guesses bear a larger delta than few, and sets that could not bear it are left out
+    beforehand.
 
     **Otherwise** the bound is ``log((TPR - delta) / FPR)``, or its mirror image, over
     16 thresholds at order statistics of fixed rank, Clopper-Pearson and beta ends [2]_,
