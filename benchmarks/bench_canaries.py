@@ -117,7 +117,7 @@ def bounds_by_attack(model, data, kinds, seed):
 PARTS = {
     "broken": (partial(mechanisms, BROKEN), 40),
     "kept": (partial(mechanisms, CORRECT), 40),
-    "exact": (randomised_response, 400),
+    "exact": (randomised_response, 150),
     "signals": (signals, 2),
 }
 
