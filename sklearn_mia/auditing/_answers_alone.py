@@ -101,9 +101,9 @@ def audit_predictions(
         Name of each record.
 
     inclusion_probability : float or None, default=None
-        The probability with which each record entered the training data by its own
-        independent coin, if that is how members were drawn. Then epsilon is a bound of
-        differential privacy, else it describes this one model.
+        The probability with which each record, or each group, entered the training data
+        by its own independent coin, if members were drawn like that. Then epsilon is a
+        bound of differential privacy, else it describes this one model.
 
     prior : float, default=0.5
         Share of members among the people that an attacker would ask about, for the
