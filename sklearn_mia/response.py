@@ -10,7 +10,6 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia._choices import RESPONSE_METHODS
-from sklearn_mia._views import TableViewMixin
 from sklearn_mia.answers import ModelError, asked
 from sklearn_mia.models import is_one_against_rest, may_not_answer, open_model
 from sklearn_mia.regression import (
@@ -266,7 +265,7 @@ def smoothed(proba, floor):
 
 
 @dataclass(frozen=True)
-class Responder(TableViewMixin):
+class Responder:
     """One way to ask the target and every shadow, fixed when an attack is fitted.
 
     Attributes

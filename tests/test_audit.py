@@ -317,6 +317,33 @@ def test_random_inclusion_gives_a_statement_about_privacy(half, forest):
     assert "differentially private" in private.attacks[0]["epsilon"]["statement"]
 
 
+def test_members_chosen_by_no_coin_of_their_own_give_no_such_statement(half, forest):
+    X_in, y_in, X_out, y_out = half
+    X, y = (
+        np.concatenate([X_out[:-1], X_in[:1]]),
+        np.concatenate([y_out[:-1], y_in[:1]]),
+    )
+    with pytest.raises(ValueError, match="drop_shared=True leaves out 1 records beca"):
+        quick_audit(
+            forest, X_in, y_in, X, y, drop_shared=True, inclusion_probability=0.5
+        )
+    groups = {"groups_train": np.arange(200), "groups_test": np.arange(190, 390)}
+    with pytest.raises(ValueError, match="and 10 of 390 groups have records on both"):
+        quick_audit(forest, *half, **groups, inclusion_probability=0.5)
+
+
+def test_a_coin_of_each_group_is_held_against_the_number_of_groups(half, forest):
+    # Half of the records, but a third of the groups.
+    groups = {
+        "groups_train": np.arange(200) // 4,
+        "groups_test": 99 + np.arange(200) // 2,
+    }
+    report = quick_audit(forest, *half, **groups, inclusion_probability=0.33)
+    assert "differentially private" in report.attacks[0]["epsilon"]["statement"]
+    with pytest.raises(ValueError, match="has 50 members among 150 records"):
+        quick_audit(forest, *half, **groups, inclusion_probability=0.6)
+
+
 def test_rate_too_fine_for_the_records(half, forest):
     report = quick_audit(forest, *half, fprs=[0.001])
     row = report.attacks[0]["tpr_at_fpr"][0]
