@@ -38,9 +38,12 @@ MODELS = {
 MORE_MODELS = MODELS | {"tree": "tree", "nearest neighbours": "neighbours"}
 REGRESSORS = {
     "forest": "forest",
+    "forest, leaf 5": "leaf 5",
     "gradient boosting": "boosting",
+    "XGBoost": "XGBoost",
     "ridge": "ridge",
     "5 neighbours": "neighbours",
+    "support vectors": "support vectors",
 }
 # The formula of LiRA that the benchmark was run with.
 PER_RECORD = 'LiRA(gap="per_record")'

@@ -19,8 +19,8 @@ docscrape = pytest.importorskip("numpydoc.docscrape")
 
 # What users meet, and the house's own helpers, where one line may say it all.
 USED = (
-    "attacks auditing base datasets equations groups metrics model_selection records "
-    "risk signals"
+    "attacks auditing base datasets equations groups label_privacy metrics "
+    "model_selection records risk signals"
 )
 HELPERS = "checks hooks identity models response shadows tables"
 
@@ -124,15 +124,17 @@ FUNCTIONS = {
         "audit_recipe",
         "cross_validate_leakage",
         "default_attacks",
-        "make_canaries",
+        "make_canaries make_label_canaries",
     ),
     "release": ("no verdict", "default_attacks"),
     "slices": ("no columns to slice by", "audit_predictions"),
     "verbose": ("folds", "cross_validate_leakage"),
-    "y": ("other data", "as_records", "audit_predictions"),
+    "y": ("other data", "as_records", "audit_predictions", "make_label_canaries"),
 }
 METRICS = {
+    "delta": ("never 0", "gaussian_dp_lower_bound"),
     "fpr": ("another interval", "gaussian_dp_mu"),
+    "inclusion_probability": ("of each record, too", "epsilon_lower_bound"),
     "max_fpr": (
         "0 is allowed or not, for several purposes",
         "compare_attacks",

@@ -14,6 +14,7 @@ from collections import Counter
 import numpy as np
 
 from sklearn_mia.auditing._files import check_size
+from sklearn_mia.auditing._pages import values_in_pages
 
 _ARRAY, _ARCHIVE = b"\x93NUMPY", b"PK\x03\x04"
 _SCHEMA = "schema.json"
@@ -92,7 +93,7 @@ def _held(path, archive, entry, max_bytes):
         for part in inside.infolist():
             with inside.open(part) as file:
                 if file.peek(len(_ARRAY)).startswith(_ARRAY):
-                    _claimed(file, part.file_size)
+                    held += _claimed(file, part.file_size) - part.file_size
     return entry.file_size + held
 
 
@@ -103,11 +104,11 @@ def _claimed(file, n_bytes):
     if major > 1:  # 3.0 differs in the names of fields alone
         read = np.lib.format.read_array_header_2_0
     shape, _, dtype = read(file)
-    # Rows without columns take memory, too, once they are counted.
-    claimed = math.prod(max(1, n) for n in shape) * max(1, dtype.itemsize)
-    if claimed > max(1, n_bytes - file.tell()):
+    claimed = math.prod(shape) * dtype.itemsize
+    if claimed > n_bytes - file.tell():
         raise ValueError("an array is larger than what is there of it")
-    return n_bytes
+    # Rows without columns, or text without letters, take memory once they are counted.
+    return n_bytes + (0 if claimed else 8 * max(shape, default=0))
 
 
 def check_parquet(path, parquet, max_bytes):
@@ -132,6 +133,8 @@ def check_parquet(path, parquet, max_bytes):
         for j in range(about.num_columns)
     ]
     leaves = {c.path: c for c in map(about.schema.column, range(about.num_columns))}
+    lists = [c for c in chunks if leaves[c.path_in_schema].max_repetition_level]
+    _check_pages(path, lists)
     texts = [c for c in chunks if c.physical_type == _TEXT]
     n_bytes = sum(
         c.num_values * _width(leaves[c.path_in_schema])
@@ -150,6 +153,17 @@ def check_parquet(path, parquet, max_bytes):
         for batch in file.iter_batches(columns=[name]):
             n_bytes += sum(map(_length_of_text, batch.columns))
             check_size(path, n_bytes, max_bytes)
+
+
+def _check_pages(path, chunks):
+    """Raise ValueError for a column whose pages hold more values than it says."""
+    with open(path, "rb") as file:
+        for chunk in chunks:
+            starts = chunk.dictionary_page_offset, chunk.data_page_offset
+            start = min(place for place in starts if place)
+            held = values_in_pages(file, start, chunk.total_compressed_size)
+            if held > chunk.num_values:
+                raise ValueError("pages hold more values than their column says")
 
 
 def _width(leaf):
