@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from sklearn_mia._lazy import lazily
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "attacks": (

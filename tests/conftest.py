@@ -1,7 +1,8 @@
 import gc
+import itertools
 import os
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import cache, partial, wraps
 from importlib.machinery import PathFinder
 
@@ -28,7 +29,7 @@ def pytest_collection():
 # Their variants are few already, cheap, or each of another thing.
 WHOLE = {
     *("test_common", "test_compatibility", "test_docstrings", "test_house"),
-    "test_unpacking",
+    *("test_faults", "test_reproduced", "test_unpacking"),
 }
 FEWEST_QUICK = 3
 
@@ -52,7 +53,16 @@ def pytest_collection_modifyitems(items):
 # Their worker processes take seconds to start, and are used again by the next.
 START_WORKERS = {
     f"tests/test_{name}.py"
-    for name in ("audit", "base", "hooks", "privacy", "shadows", "with_shadows")
+    for name in (
+        "audit",
+        "base",
+        "faults",
+        "hooks",
+        "privacy",
+        "reproduced",
+        "shadows",
+        "with_shadows",
+    )
 }
 
 
@@ -71,14 +81,27 @@ def pytest_xdist_make_scheduler(config, log):
     return None
 
 
+@pytest.fixture
+def count(record_property):
+    """Function that adds to what is told of the tests of a file in the end."""
+
+    def add(**counted):
+        record_property("counted", {k.replace("_", " "): n for k, n in counted.items()})
+
+    return add
+
+
 def pytest_terminal_summary(terminalreporter):
     """Print what tests counted, such as the inputs that were tried."""
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            told = dict(getattr(report, "user_properties", ()))
-            if "counts" in told and getattr(report, "when", "") == "call":
-                name = report.nodeid.rpartition("::")[2]
-                terminalreporter.write_line(f"{name}: {told['counts']}")
+    counted = defaultdict(Counter)
+    for report in itertools.chain(*terminalreporter.stats.values()):
+        if getattr(report, "when", "") == "call":
+            for name, value in report.user_properties:
+                if name == "counted":
+                    counted[report.nodeid.partition("::")[0]].update(value)
+    for file, counts in sorted(counted.items()):
+        told = ", ".join(f"{n} {what}" for what, n in sorted(counts.items()))
+        terminalreporter.write_line(f"{file}: {told}")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -123,18 +146,18 @@ def blind_checks_of_audits_are_cheap():
 @pytest.fixture(scope="session", autouse=True)
 def bagging_of_audits_is_cheap():
     """Small forests are attacked with fewer trees than in an audit of one."""
-    from sklearn_mia.auditing import _run
+    from sklearn_mia.auditing import _defaults
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_run, "_FEWEST_TREES", 20)
+        patch.setattr(_defaults, "_FEWEST_TREES", 20)
         yield
 
 
 @pytest.fixture
 def whole_bagging(monkeypatch):
-    from sklearn_mia.auditing import _run
+    from sklearn_mia.auditing import _defaults
 
-    monkeypatch.setattr(_run, "_FEWEST_TREES", 100)
+    monkeypatch.setattr(_defaults, "_FEWEST_TREES", 100)
 
 
 @pytest.fixture

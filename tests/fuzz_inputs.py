@@ -220,7 +220,7 @@ def run(numbers, seed, folder):
     os.chdir(folder)
     for number in (signal.SIGALRM, signal.SIGPROF):
         signal.signal(number, _too_long)
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    used = most_memory()
     warnings.simplefilter("ignore")
     for number in numbers:
         rng = random.Random(f"{seed} {number}")
@@ -244,13 +244,19 @@ def run(numbers, seed, folder):
                 signal.setitimer(clock, 0)
         if Path(CANARY).exists():
             became = "WRONG code of the file was run"
-        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - used
+        grown = most_memory() - used
         if grown > MOST_MEMORY:
             became = f"WRONG {grown / 2**20:.0f} MB were taken"
             used += grown
         os.chdir("..")
         seconds = round(time.monotonic() - began, 3)
         print(json.dumps({"became": became, "seconds": seconds}), flush=True)
+
+
+def most_memory():
+    """Bytes that this process had at most so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _too_long(*_):

@@ -11,10 +11,12 @@ import pytest
 from helpers.damage import header_of, image_bomb, pa, packed, parquet, parts_of
 from scipy import sparse as sp
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
 
 from sklearn_mia.auditing import _item_files
 from sklearn_mia.auditing._item_files import read_archive
 from sklearn_mia.auditing._loading import load_model
+from sklearn_mia.auditing._pages import values_in_pages
 from sklearn_mia.auditing._reading import read_table
 
 pd = pytest.importorskip("pandas")
@@ -63,6 +65,26 @@ def one_long_list():
     n = 2**23
     values = pa.array(np.zeros(n, dtype=np.int8))
     return parquet_of(pa.ListArray.from_arrays(pa.array([0, n], pa.int32()), values))
+
+
+def number_of_bytes(value, length=None):
+    """A number as the end of a file has it, perhaps in more bytes than it needs."""
+    found, value = [], value << 1
+    while value or not found:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    found += [0x80] * ((length or 0) - len(found))
+    return bytes([*found[:-1], found[-1] & 0x7F])
+
+
+def long_list_that_is_said_to_be_short():
+    data = bytearray(one_long_list())
+    end = len(data) - 8
+    start = end - int.from_bytes(data[end : end + 4], "little")
+    told = number_of_bytes(2**23)
+    assert data[start:end].count(told) >= 1
+    said = data[start:end].replace(told, number_of_bytes(1, len(told)))
+    return bytes(data[:start] + said + data[end:])
 
 
 def one_number_often():
@@ -123,11 +145,12 @@ BOMBS = {
     "text.parquet": (one_text_often, TOO_LARGE),
     "texts.parquet": (one_text_often_in_lists, TOO_LARGE),
     "list.parquet": (one_long_list, TOO_LARGE),
+    "short list.parquet": (long_list_that_is_said_to_be_short, DAMAGED),
     "bytes.parquet": (one_number_often, TOO_LARGE),
     "zeros.npz": (archive_of_zeros, TOO_LARGE),
     "claim.npz": (claims((2**31,)), DAMAGED),
-    "no columns.npz": (claims((2**33, 0)), DAMAGED),
-    "no letters.npz": (claims((2**33,), "<U0"), DAMAGED),
+    "no columns.npz": (claims((2**33, 0)), TOO_LARGE),
+    "no letters.npz": (claims((2**33,), "<U0"), TOO_LARGE),
     "within.skops": (archive_within_a_model, TOO_LARGE),
     "again.skops": (array_again_and_again, TOO_LARGE),
     "claim.npy": (lambda: header_of((2**31,)) + bytes(64), DAMAGED),
@@ -179,6 +202,25 @@ def test_text_that_no_letters_stand_for_is_damage(tmp_path):
         read_archive(path, MOST)
 
 
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_pages_are_counted(tmp_path, version):
+    path = tmp_path / "t.parquet"
+    rng = np.random.default_rng(0)
+    rows = [rng.normal(size=n).tolist() for n in rng.integers(0, 9, 2000)]
+    words = [[None, "x" * 300, "a"] if row else None for row in rows]
+    table = pa.table({"numbers": rows, "words": words})
+    parquet.write_table(
+        table, path, data_page_size=500, data_page_version=version, row_group_size=900
+    )
+    about = parquet.read_metadata(path)
+    with open(path, "rb") as file:
+        for chunk in (about.row_group(i).column(j) for i in range(3) for j in range(2)):
+            start = chunk.dictionary_page_offset or chunk.data_page_offset
+            held = values_in_pages(file, start, chunk.total_compressed_size)
+            assert held == chunk.num_values
+    assert read_table(path).shape == (2000, 2)
+
+
 def test_sound_files_of_every_kind_are_read(tmp_path):
     frame = pd.DataFrame(
         {
@@ -210,6 +252,14 @@ def test_sound_files_of_every_kind_are_read(tmp_path):
         trusted = ["scipy.sparse._csr.csr_matrix"] * sparse
         model, _ = load_model(path, trusted=trusted, max_bytes=2**20)
         assert model.n_samples_fit_ == 60
+    # Numbers of a support vector machine without probabilities are empty arrays.
+    model = SVC().fit([[0.0], [1.0], [2.0]], [0, 1, 1])
+    path.write_bytes(skops.dumps(model))
+    # Of such an array nothing follows the header.
+    assert any(part.endswith(b"\n") for part in parts_of(path.read_bytes()).values())
+    assert load_model(path)[0].predict([[5.0]]) == [1]
+    np.savez(tmp_path / "t.npz", a=np.empty((3, 0)), b=np.arange(3))
+    assert read_archive(tmp_path / "t.npz", 2**20).shape == (3, 2)
     # What is named once counts once.
     path.write_bytes(packed(model_parts(sparse=False).items()))
     size = path.stat().st_size

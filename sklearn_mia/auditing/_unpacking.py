@@ -11,9 +11,8 @@ import math
 import zipfile
 from collections import Counter
 
-import numpy as np
-
 from sklearn_mia.auditing._files import check_size
+from sklearn_mia.auditing._pages import values_in_pages
 
 _ARRAY, _ARCHIVE = b"\x93NUMPY", b"PK\x03\x04"
 _SCHEMA = "schema.json"
@@ -92,22 +91,25 @@ def _held(path, archive, entry, max_bytes):
         for part in inside.infolist():
             with inside.open(part) as file:
                 if file.peek(len(_ARRAY)).startswith(_ARRAY):
-                    _claimed(file, part.file_size)
+                    held += _claimed(file, part.file_size) - part.file_size
     return entry.file_size + held
 
 
 def _claimed(file, n_bytes):
     """Bytes of an array and its header, of which no more than `n_bytes` are there."""
-    major, _ = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0
+    # Whoever is told of a wrong option does not wait for it.
+    from numpy.lib import format
+
+    major, _ = format.read_magic(file)
+    read = format.read_array_header_1_0
     if major > 1:  # 3.0 differs in the names of fields alone
-        read = np.lib.format.read_array_header_2_0
+        read = format.read_array_header_2_0
     shape, _, dtype = read(file)
-    # Rows without columns take memory, too, once they are counted.
-    claimed = math.prod(max(1, n) for n in shape) * max(1, dtype.itemsize)
-    if claimed > max(1, n_bytes - file.tell()):
+    claimed = math.prod(shape) * dtype.itemsize
+    if claimed > n_bytes - file.tell():
         raise ValueError("an array is larger than what is there of it")
-    return n_bytes
+    # Rows without columns, or text without letters, take memory once they are counted.
+    return n_bytes + (0 if claimed else 8 * max(shape, default=0))
 
 
 def check_parquet(path, parquet, max_bytes):
@@ -132,6 +134,8 @@ def check_parquet(path, parquet, max_bytes):
         for j in range(about.num_columns)
     ]
     leaves = {c.path: c for c in map(about.schema.column, range(about.num_columns))}
+    lists = [c for c in chunks if leaves[c.path_in_schema].max_repetition_level]
+    _check_pages(path, lists)
     texts = [c for c in chunks if c.physical_type == _TEXT]
     n_bytes = sum(
         c.num_values * _width(leaves[c.path_in_schema])
@@ -152,12 +156,24 @@ def check_parquet(path, parquet, max_bytes):
             check_size(path, n_bytes, max_bytes)
 
 
+def _check_pages(path, chunks):
+    """Raise ValueError for a column whose pages hold more values than it says."""
+    with open(path, "rb") as file:
+        for chunk in chunks:
+            starts = chunk.dictionary_page_offset, chunk.data_page_offset
+            start = min(place for place in starts if place)
+            held = values_in_pages(file, start, chunk.total_compressed_size)
+            if held > chunk.num_values:
+                raise ValueError("pages hold more values than their column says")
+
+
 def _width(leaf):
     return _WIDTHS.get(leaf.physical_type) or max(1, leaf.length)
 
 
 def _length_of_text(array):
     """Bytes of the texts of a column, each as often as it is named."""
+    import numpy as np
     import pyarrow as pa
     from pyarrow import compute
 

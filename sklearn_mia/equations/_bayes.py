@@ -1,5 +1,7 @@
 """What naive Bayes and discriminant analysis store: counts and moments by class."""
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.discriminant_analysis import (
@@ -182,7 +184,8 @@ def equations_of_linear_discriminants(estimator, X, y):
     covariance by the records less the K classes: the right side is then
     :math:`-K (\mu_k - \bar \mu)`. With given shares a record counts by
     :math:`\pi_c / N_c`, which is not known: the means alone are taken, and so they are
-    with shrinkage.
+    with shrinkage. Shares in double precision are fractions of whole numbers, which
+    tell the number of records: then they are counts.
 
     Parameters
     ----------
@@ -195,7 +198,7 @@ def equations_of_linear_discriminants(estimator, X, y):
     Returns
     -------
     equations : list of Equations
-        "class mean", "class share", "covariance" and "coefficient".
+        "class mean", "class count" or "class share", "covariance" and "coefficient".
     """
     if estimator.covariance_estimator is not None:
         return []
@@ -238,7 +241,8 @@ def equations_of_quadratic_discriminants(estimator, X, y):
     with :math:`u = R^\top (x - \mu_c)` for the rotation R of the class and
     :math:`\sigma` its scalings before the regularisation. They are sums divided by the
     number of records of the class, so that k = 0, before scikit-learn 1.9 by one less
-    than that, k = 1.
+    than that, k = 1. Shares tell the number of records, as in
+    :func:`equations_of_linear_discriminants`.
 
     Parameters
     ----------
@@ -252,7 +256,7 @@ def equations_of_quadratic_discriminants(estimator, X, y):
     Returns
     -------
     equations : list of Equations
-        "class mean", "class share" and "class covariance".
+        "class mean", "class count" or "class share", and "class covariance".
     """
     if getattr(estimator, "covariance_estimator", None) is not None:
         return []
@@ -282,9 +286,28 @@ def equations_of_quadratic_discriminants(estimator, X, y):
 
 
 def _class_shares(codes, shares, rounding):
+    n_members = _number_of_shares(shares, len(codes))
+    if n_members is not None:
+        return replace(_class_counts(codes, np.rint(shares * n_members)), of_pool=True)
     own = (codes[:, None] == np.arange(len(shares))).astype(float)
     rounding = rounding * len(codes)
     return Equations("class share", (own - shares).T, np.zeros(len(shares)), rounding)
+
+
+def _number_of_shares(shares, n_records):
+    """The number of records with which all counts are whole, nearest to half the pool.
+
+    None where a third of the pool, or less, would do: then its multiples would, too.
+    """
+    if np.dtype(shares.dtype).itemsize < 8:
+        return None
+    tried = np.arange(1, n_records + 1)
+    counts = shares * tried[:, None]
+    off = np.abs(counts - np.rint(counts)).max(axis=1)
+    whole = tried[off <= 8 * np.finfo(np.float64).eps * tried]
+    if not len(whole) or whole[0] <= n_records / 3:
+        return None
+    return int(whole[np.abs(whole - n_records / 2).argmin()])
 
 
 def _class_means(X, codes, means, rounding):

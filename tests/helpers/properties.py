@@ -17,15 +17,12 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 LONGER = 20
-PROPERTIES = []
 
 
 def holds(n_examples, **drawn):
     """Make a test of a function of what is drawn, and a longer one that is slow."""
 
     def decorate(check):
-        PROPERTIES.append(check.__name__)
-
         @pytest.mark.parametrize(
             "n_examples",
             [
@@ -33,7 +30,7 @@ def holds(n_examples, **drawn):
                 pytest.param(LONGER * n_examples, id="many", marks=pytest.mark.slow),
             ],
         )
-        def test(n_examples):
+        def test(n_examples, count):
             is_long = n_examples >= LONGER
             budget = settings(
                 max_examples=n_examples,
@@ -49,6 +46,7 @@ def holds(n_examples, **drawn):
             if is_long:
                 tried = seed(int(os.environ.get("PROPERTY_SEED", "0")))(tried)
             tried()
+            count(properties=1, inputs=n_examples)
 
         test.__name__, test.__doc__ = check.__name__, check.__doc__
         test.__module__ = check.__module__
