@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_mia import checks
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.response import check_classifier, find_labels, make_responder
 from sklearn_mia.tables import take
 
@@ -19,7 +20,7 @@ _LEAST_LOG_PROBABILITY = -745.0
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class LabelCanaries:
+class LabelCanaries(TableViewMixin):
     """Labels to train with, some of which a coin chose among two candidates.
 
     Attributes
