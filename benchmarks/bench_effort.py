@@ -1,4 +1,4 @@
-"""What an audit sees and costs by its effort: 4, 16 or 64 shadow models.
+"""What an audit sees and costs by its effort: 2, 6 or 64 shadow models.
 
     SKLEARN_MIA_DATA=folder OMP_NUM_THREADS=1 python benchmarks/bench_effort.py
 

@@ -12,6 +12,9 @@ targets, as in the prototype of the formulas:
 
     python benchmarks/bench_regression.py --coding ordinal --targets 3 \\
         --models forest "gradient boosting" ridge "5 neighbours" --name regression_codes
+
+With ``--outside`` the pool are as many other records, and shadow models saw none of
+those that are judged.
 """
 
 import tempfile
@@ -74,13 +77,14 @@ for _name, _module, _class in (
     MODELS[_name] = _made(random_state=0, n_jobs=1, **quiet)
 
 
-def attacks_on(target, memory):
-    few = {"n_shadows": 8, "keep_models": False, "memory": memory, "random_state": 0}
+def attacks_on(target, memory, outside):
+    few = {"n_shadows": 8, "keep_models": outside, "memory": memory, "random_state": 0}
     yield "ThresholdAttack", ThresholdAttack(target)
     yield "SupervisedAttack", SupervisedAttack(target, random_state=0)
     yield "QuantileRegressionAttack", QuantileRegressionAttack(target, random_state=0)
     yield "DifficultyCalibrationAttack", DifficultyCalibrationAttack(target, **few)
     yield "LiRA", LiRA(target, **few)
+    yield "LiRA, gap per record", LiRA(target, gap="per_record", **few)
     yield "LiRA offline", LiRA(target, mode="offline", **few)
     yield "RMIA", RMIA(target, **few)
     yield "RMIA offline", RMIA(target, mode="offline", **few)
@@ -88,8 +92,10 @@ def attacks_on(target, memory):
         yield "LinearReconstructionAttack", LinearReconstructionAttack(target)
 
 
-def scores_of(attack, records, member):
+def scores_of(attack, records, member, pool=None):
     """Membership and scores of the records that an attack may be judged on."""
+    if pool is not None:
+        return member, attack.fit(pool).score_samples(records)
     if not isinstance(attack, SupervisedAttack):
         return member, attack.fit_score(records)
     half = np.random.default_rng(2).random(len(member)) < 0.5
@@ -97,17 +103,20 @@ def scores_of(attack, records, member):
     return member[~half], attack.score_samples(records[~half])
 
 
-def bench(table, name, n_records, n_targets, coding, wanted):
-    X, y = load_values(table, n_records, coding=coding)
+def bench(table, name, n_records, n_targets, coding, outside, wanted):
+    X, y = load_values(table, n_records * (1 + outside), coding=coding)
+    X, y, pool = X[:n_records], y[:n_records], as_records(X, y)[n_records:]
     records, found = as_records(X, y), {}
     with tempfile.TemporaryDirectory() as memory:
         for seed in range(n_targets):
             member = draw_members(len(y), seed)
             target = clone(MODELS[name]).fit(X[member], y[member])
-            for attack_name, attack in attacks_on(target, memory):
+            for attack_name, attack in attacks_on(target, memory, outside):
                 if wanted and attack_name not in wanted:
                     continue
-                judged, scores = scores_of(attack, records, member)
+                judged, scores = scores_of(
+                    attack, records, member, pool if outside else None
+                )
                 found.setdefault(attack_name, []).append(
                     (
                         roc_auc_score(judged, scores),
@@ -130,15 +139,25 @@ def main():
     parser.add_argument("--attacks", nargs="+", help="all by default")
     parser.add_argument("--targets", type=int, default=5)
     parser.add_argument("--coding", default="one-hot", choices=["one-hot", "ordinal"])
+    parser.add_argument("--outside", action="store_true", help="of the pool")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
     for table in options.tables:
         for model in options.models:
-            given = options.records, options.targets, options.coding, options.attacks
+            given = (
+                options.records,
+                options.targets,
+                options.coding,
+                options.outside,
+                options.attacks,
+            )
             rows += bench(table, model, *given)
             print(f"{table}, {model}: done", flush=True)
-    about = {name: getattr(options, name) for name in ("targets", "records", "coding")}
+    about = {
+        name: getattr(options, name)
+        for name in ("targets", "records", "coding", "outside")
+    }
     write_results(options.name, rows, **about)
 
 

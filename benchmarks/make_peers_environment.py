@@ -4,8 +4,8 @@
 
 A virtual environment in FOLDER, with the versions of `peers.txt` and this checkout. On
 Linux the default build of PyTorch brings CUDA, some gigabytes: --index is the address
-of an index with CPU builds, which is asked for PyTorch first. LeakPro and version 2 of
-ML Privacy Meter, which have RMIA, are on no package index: they are not run.
+of an index with CPU builds, which is asked for PyTorch first. LeakPro (an empty package
+on PyPI) and version 2 of ML Privacy Meter (not on it), which have RMIA, are not run.
 """
 
 import argparse

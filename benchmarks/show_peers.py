@@ -302,17 +302,14 @@ def page_of(found, plot):
 
 
 def lines_of_readme(found):
-    """What the README shows: the claims, and the power by model."""
+    """What the README shows: the claims, and on what they were judged."""
     about, rows = found["power"]
     rows = whole_splits(rows)
-    splits = len({row["split"] for row in rows})
-    tables = len({row["table"] for row in rows})
+    cells, splits = by(rows, "table", "model"), by(rows, "split")
     return "\n".join(
         [
-            f"Mean AUC / TPR at FPR = 0.01 over {tables} tables of at most "
-            f"{about['records']:,} records, {splits} split(s):\n",
-            markdown(list(by_model(rows))),
-            "",
+            f"Power: {len(cells)} cells of table and model, {about['records']:,} "
+            f"records, {about['fits']} fits, {len(splits)} of 5 splits.\n",
             markdown(claims(found)),
         ]
     )

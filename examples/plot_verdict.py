@@ -56,10 +56,10 @@ print(aucs.drop(columns="metric").round(3).to_string(index=False))
 # Each point of a curve is a threshold: to the right the share of the non-members that
 # it accuses, upward the share of the members that it recognises. What counts is the
 # left side, few false accusations, which an ordinary picture has no room for. The loss
-# alone (``ThresholdAttack``) is of little use there, as the line of guessing shows;
-# attacks that compare the model with others like it recognise half of the members and
-# accuse hardly anybody. The band is the interval of the strongest; where it reaches
-# down to nothing, 500 non-members are too few to show so low a rate.
+# alone (``ThresholdAttack``) is of little use there, as the line of guessing shows. The
+# attack that compares the votes of the trees with those of other trees recognises half
+# of the members and accuses hardly anybody. The band is the interval of the strongest;
+# where it reaches down to nothing, 500 non-members are too few to show so low a rate.
 
 figure = report.plot()
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from sklearn_mia._lazy import lazily
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "attacks": (
@@ -43,6 +43,10 @@ _HOMES = {
         "round_values",
         "strip_counts",
     ),
+    "label_privacy": (
+        "LabelCanaries",
+        "make_label_canaries",
+    ),
     "model_selection": (
         "AuditableClassifier",
         "CoarsenedClassifier",
@@ -79,6 +83,7 @@ _MODULES = (
     "identity",
     "items",
     "label_free",
+    "label_privacy",
     "memory",
     "metrics",
     "model_selection",
@@ -134,6 +139,7 @@ if TYPE_CHECKING:
         BlackBoxRegressor,
     )
     from sklearn_mia.equations import round_values, strip_counts  # noqa: F401
+    from sklearn_mia.label_privacy import LabelCanaries, make_label_canaries  # noqa: F401
     from sklearn_mia.model_selection import (  # noqa: F401
         AuditableClassifier,
         CoarsenedClassifier,

@@ -71,7 +71,6 @@ def run_demo(*, html=None, seed=0, n_jobs=None, timed=False):
             y_in,
             X_out,
             y_out,
-            n_shadows=8,
             n_jobs=n_jobs or min(2, os.cpu_count() or 1),
             random_state=seed,
         )

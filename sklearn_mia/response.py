@@ -2,7 +2,6 @@
 
 import inspect
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy.special import logsumexp
@@ -11,8 +10,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia._choices import RESPONSE_METHODS
-from sklearn_mia._views import TableViewMixin
-from sklearn_mia.answers import ModelError, asked, asked_once
+from sklearn_mia.answers import ModelError, asked
 from sklearn_mia.models import is_one_against_rest, may_not_answer, open_model
 from sklearn_mia.regression import (
     ValueResponder,
@@ -25,7 +23,6 @@ from sklearn_mia.regression import (
 __all__ = [
     "ModelError",
     "Responder",
-    "ask_target",
     "check_target",
     "encode_labels",
     "make_responder",
@@ -268,7 +265,7 @@ def smoothed(proba, floor):
 
 
 @dataclass(frozen=True)
-class Responder(TableViewMixin):
+class Responder:
     """One way to ask the target and every shadow, fixed when an attack is fitted.
 
     Attributes
@@ -346,13 +343,6 @@ class Responder(TableViewMixin):
     def answer(self, model, features):
         """Class-aligned log-probabilities of a model that knows every class."""
         return self.align(self.ask(model, features))
-
-
-def ask_target(target, features, classes, response_method="auto"):
-    """What `make_responder` gives, asked once within `answers_remembered`."""
-    how = "responder", response_method, None if classes is None else tuple(classes)
-    given = target, features, classes, response_method
-    return asked_once(target, how, features, partial(make_responder, *given))
 
 
 def make_responder(target, features, classes, response_method="auto"):

@@ -146,18 +146,18 @@ def blind_checks_of_audits_are_cheap():
 @pytest.fixture(scope="session", autouse=True)
 def bagging_of_audits_is_cheap():
     """Small forests are attacked with fewer trees than in an audit of one."""
-    from sklearn_mia.auditing import _run
+    from sklearn_mia.auditing import _defaults
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_run, "_FEWEST_TREES", 20)
+        patch.setattr(_defaults, "_FEWEST_TREES", 20)
         yield
 
 
 @pytest.fixture
 def whole_bagging(monkeypatch):
-    from sklearn_mia.auditing import _run
+    from sklearn_mia.auditing import _defaults
 
-    monkeypatch.setattr(_run, "_FEWEST_TREES", 100)
+    monkeypatch.setattr(_defaults, "_FEWEST_TREES", 100)
 
 
 @pytest.fixture

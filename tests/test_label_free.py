@@ -23,7 +23,11 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_mia import RMIA, BaggingAttack, as_records
-from sklearn_mia.label_free import sees_no_label, split_label_free
+from sklearn_mia.label_free import (
+    as_forests_take,
+    sees_no_label,
+    split_label_free,
+)
 from sklearn_mia.shadows import ShadowFitError
 
 X, Y = make_classification(240, 6, flip_y=0.2, random_state=0)
@@ -150,6 +154,31 @@ def test_shadows_that_fit_all_steps_anew(attack):
     assert [name for name, _ in model.steps] == [name for name, _ in PIPELINE.steps]
     members = exact.shadow_members_[0]
     assert_array_equal(model[0].mean_, X[members].mean(axis=0))
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_forest_is_given_what_it_would_round_itself(wrapped):
+    X, y = make_classification(200, random_state=0)
+    X[:, 0] += 1 / 3
+    forest = RandomForestClassifier(8, random_state=0)
+    model = (make_pipeline(forest) if wrapped else forest).fit(X[:100], y[:100])
+    records = as_records(X, y)
+    options = {"n_trees": 40, "random_state": 0}
+    once, anew = (
+        BaggingAttack(model, refit_preprocessing=each, **options).fit(records)
+        for each in (False, True)
+    )
+    assert_array_equal(once.shadow_signals_, anew.shadow_signals_)
+    outside = as_records(X[:50] + 1e-3, y[:50])
+    assert_array_equal(once.score_samples(outside), anew.score_samples(outside))
+
+
+def test_what_a_forest_would_refuse_is_not_rounded():
+    X = np.array([[1e300], [0.1]])
+    forest = RandomForestClassifier()
+    assert as_forests_take(forest, X) is X
+    assert as_forests_take(forest, X[1:]).dtype == np.float32
+    assert as_forests_take(LinearDiscriminantAnalysis(), X[1:]).dtype == np.float64
 
 
 def test_fit_parameters_reach_every_step_of_every_shadow():

@@ -1,3 +1,4 @@
+from itertools import combinations
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +19,8 @@ from sklearn_mia.auditing._multiplicity import (
     MeanGapStatistic,
     MembershipPermuter,
     TprStatistic,
+    _evaluator,
+    _subset,
     max_statistic_test,
 )
 from sklearn_mia.metrics import tpr_at_fpr_score
@@ -208,6 +211,33 @@ def test_rounding_of_the_product_does_not_lose_a_false_alarm():
 def test_a_perfect_attack_finds_all_members_however_many_stand_at_the_top(n_members):
     is_member = np.arange(400) < n_members
     assert_array_equal(TprStatistic(is_member * 1.0, 0.1)(is_member[None]), 1)
+
+
+@pytest.mark.parametrize("size", [2, 5])
+def test_subsets_of_a_size_are_drawn_alike(size):
+    """2,000 draws of each of 15 or 6 subsets of 6 things: a true null fails in 1e-4."""
+    generator = np.random.default_rng(0)
+    drawn = [tuple(np.flatnonzero(_subset(6, size, generator))) for _ in range(12_000)]
+    counts = [drawn.count(s) for s in combinations(range(6), size)]
+    assert sum(counts) == 12_000
+    assert stats.chisquare(counts).pvalue > 1e-4
+
+
+def test_a_subset_of_nothing_and_of_all():
+    generator = np.random.default_rng(0)
+    assert not _subset(50, 0, generator).any()
+    assert _subset(50, 50, generator).all()
+
+
+def test_statistics_together_are_those_by_themselves():
+    rng = np.random.default_rng(0)
+    members = rng.random((30, 200)) < 0.5
+    halves = rng.random((2, 200)) < 0.5
+    scores = rng.integers(9, size=(2, 200)).astype(float)
+    statistics = [AucStatistic(s, used) for used in (None, *halves) for s in scores]
+    statistics.insert(2, TprStatistic(scores[0], 0.1))
+    expected = [statistic(members) for statistic in statistics]
+    assert_array_equal(_evaluator(statistics)(members), expected)
 
 
 def test_within_a_unit_on_both_sides_membership_is_drawn():

@@ -27,7 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_mia import RMIA, BaggingAttack, as_records, default_attacks
-from sklearn_mia.auditing._run import strongest_attack
+from sklearn_mia.auditing._defaults import strongest_attack
 from sklearn_mia.metrics import membership_advantage_score, roc_auc_interval
 from sklearn_mia.model_selection import (
     AuditableClassifier,

@@ -83,6 +83,7 @@ def test_persons_have_their_visits_together():
         ({"y": [1.0, 2.0, np.inf, 3.0]}, "1 of 4 records have a value to predict tha"),
         ({"is_member": [1, 1, 1, 1]}, "4 members and 0 non-members"),
         ({"classes": [0, 1]}, "classes is given, but with regression=True"),
+        ({"regression": "hours"}, "regression='hours' is neither True nor False"),
         ({"slices": ("class",)}, "slices holds 'class', but the model is a regressor"),
         ({"slices": ("age",)}, "only 'value' and 'loss'"),
     ],
@@ -117,7 +118,7 @@ def test_from_a_file(path, tmp_path, capsys):
     status = main(
         [
             *("audit", f"--predictions={path}", *options),
-            *("--slice=region", f"--json={written}"),
+            *("--slice=region", "--slice=value", f"--json={written}"),
         ]
     )
     out, err = capsys.readouterr()
@@ -136,6 +137,8 @@ def test_from_a_file(path, tmp_path, capsys):
         (["--label=hours", "--predicted=nowhere"], "--predicted names the column"),
         (["--label=region", "--predicted=guess"], "region"),
         (["--label=hours", "--predicted=region"], "region"),
+        (["--label=hours", "--predicted=hours"], "--label name one column, 'hours'"),
+        (["--label=hours", "--predicted=member"], "--member name one column, 'member'"),
         (
             ["--label=hours", "--predicted=guess", "--proba-prefix=p"],
             "Leave one of both out",

@@ -29,7 +29,6 @@ from sklearn_mia.metrics import (
 )
 from sklearn_mia.metrics._auc import delong_variance, placements
 from sklearn_mia.metrics._difference import shared_correlation
-from sklearn_mia.metrics._epsilon import _guess_bound
 from sklearn_mia.metrics._intervals import _chosen_threshold_interval, clopper_pearson
 from sklearn_mia.metrics._rates import n_permitted
 
@@ -190,22 +189,6 @@ def test_the_share_of_members_among_the_accused_is_counted(counts, seed):
     n1, n0 = right + missed, wrong + spared
     value = positive_predictive_value(right / n1, wrong / n0, n1 / (n1 + n0))
     assert value == pytest.approx(right / (right + wrong))
-
-
-@holds(30, n=st.integers(1, 40), share=st.floats(0, 1), odds=st.floats(-2, 2))
-def test_epsilon_of_guesses_is_where_so_many_right_ones_become_too_rare(n, share, odds):
-    v, level = round(share * n), 0.003
-    epsilon = _guess_bound(v, n, odds, level, 0.0)
-
-    def too_many(epsilon):
-        q = 1 / (1 + math.exp(-(epsilon + odds)))
-        ways = (math.comb(n, i) * q**i * (1 - q) ** (n - i) for i in range(v, n + 1))
-        return sum(ways)
-
-    if epsilon > 0:
-        assert too_many(epsilon) == pytest.approx(level, rel=1e-6)
-    else:
-        assert v == 0 or too_many(0.0) >= level * (1 - 1e-9)
 
 
 @holds(40, data=scored(fewest=2))

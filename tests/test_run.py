@@ -174,6 +174,20 @@ def test_effort_is_a_number_of_iterations_on_the_file(half, effort, max_iter, ex
         default_attacks(model, effort="fast")
 
 
+def test_all_attacks_of_an_audit_share_one_answer_of_the_model(half, monkeypatch):
+    model = RandomForestClassifier(10, random_state=0).fit(*half[:2])
+    asked, predict_proba = [], RandomForestClassifier.predict_proba
+
+    def counted(self, X):
+        asked.append(self is model and len(X) == 400)
+        return predict_proba(self, X)
+
+    monkeypatch.setattr(RandomForestClassifier, "predict_proba", counted)
+    audit(model, *half, slices=(), n_permutations=99, random_state=0)
+    # Once for its probabilities, and within `predict` for its classes.
+    assert sum(asked) == 2
+
+
 def test_callbacks_without_scikit_learn_1_9_are_refused(monkeypatch):
     X, y = make_classification(60, random_state=0)
     model = LogisticRegression().fit(X[:30], y[:30])

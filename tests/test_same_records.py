@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_mia import RecipeReport, ThresholdAttack, audit_recipe
+from sklearn_mia import RecipeReport, SupervisedAttack, ThresholdAttack, audit_recipe
 from sklearn_mia.auditing._same_records import (
     rank_stability,
     recognised,
@@ -243,6 +243,21 @@ def test_from_16_models_on_each_record_is_compared_with_itself(table):
     assert "compared with its own scores" in report.to_html()
     fewer = audit_recipe(recipe, *table, n_targets=2, **options)
     assert fewer.to_dict()["same_records"]["calibrated"] is None
+
+
+def test_members_that_an_attack_learned_from_do_not_count_as_missed(table):
+    report = audit_recipe(
+        DecisionTreeClassifier(min_samples_leaf=3),
+        *table,
+        vary="seed",
+        n_targets=2,
+        attacks=SupervisedAttack(),
+        fprs=[0.1],
+        random_state=0,
+    )
+    shares = report.to_dict()["same_records"]["shares"]
+    # Of 200 members about half are judged, the same in both models.
+    assert 70 < shares["n"] < 130
 
 
 def test_a_record_in_no_model_has_no_risk():

@@ -261,8 +261,9 @@ class LabelOnlyAttack(BaseOptionalShadowAttack):
         Rows a call of `predict`. It does not change the scores.
 
     n_shadows : int, default=0
-        Shadow models to train, the cost in fits of the target; even, since they come
-        in complementary pairs. 0 does without.
+        Shadow models to train, each at the processor time of a fit of the whole target
+        and its answers for the pool; even, since they come in complementary pairs.
+        0 does without.
 
     keep_models : bool, default=True
         Whether to keep the shadows, needed to score records outside the pool. A pickle

@@ -263,8 +263,8 @@ class LiRA(BaseShadowAttack):
         first, that of the paper. Without effect offline.
 
     n_shadows : int, default=16
-        Shadow models to train, the cost in fits of the target; even, since they come
-        in complementary pairs.
+        Shadow models to train, each at the processor time of a fit of the whole target
+        and its answers for the pool; even, since they come in complementary pairs.
 
     keep_models : bool, default=True
         Whether to keep the shadows, needed to score records outside the pool. A pickle

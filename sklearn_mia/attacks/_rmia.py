@@ -130,8 +130,8 @@ class RMIA(BaseShadowAttack):
         it is a factor of :math:`\sigma^2`.
 
     n_shadows : int, default=16
-        Shadow models to train, the cost in fits of the target; even, since they come
-        in complementary pairs.
+        Shadow models to train, each at the processor time of a fit of the whole target
+        and its answers for the pool; even, since they come in complementary pairs.
 
     trees_per_shadow : int, "auto" or None, default="auto"
         For averaging ensembles (forests, extra trees, bagging, also as the last step

@@ -13,6 +13,7 @@ _HOMES = {
         "ReportChanges",
         "compare_reports",
     ),
+    "_defaults": ("default_attacks",),
     "_display": (
         "MembershipRocDisplay",
         "RecordRiskDisplay",
@@ -22,7 +23,6 @@ _HOMES = {
     "_recipe": ("audit_recipe",),
     "_recipe_report": ("RecipeReport",),
     "_report": ("AuditReport",),
-    "_run": ("default_attacks",),
     "_skore": ("MembershipCheck",),
 }
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sklearn_mia.auditing._baseline import compare_with_baseline  # noqa: F401
     from sklearn_mia.auditing._canaries import make_canaries  # noqa: F401
     from sklearn_mia.auditing._changes import ReportChanges, compare_reports  # noqa: F401
+    from sklearn_mia.auditing._defaults import default_attacks  # noqa: F401
     from sklearn_mia.auditing._display import (  # noqa: F401
         MembershipRocDisplay,
         RecordRiskDisplay,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from sklearn_mia.auditing._recipe import audit_recipe  # noqa: F401
     from sklearn_mia.auditing._recipe_report import RecipeReport  # noqa: F401
     from sklearn_mia.auditing._report import AuditReport  # noqa: F401
-    from sklearn_mia.auditing._run import default_attacks  # noqa: F401
     from sklearn_mia.auditing._skore import MembershipCheck  # noqa: F401
 else:
     __all__, __getattr__, __dir__ = lazily(__name__, _HOMES)

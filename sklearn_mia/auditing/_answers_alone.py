@@ -1,5 +1,7 @@
 """The audit of a model of which only the predictions are known."""
 
+import numpy as np
+
 from sklearn_mia.auditing import _circumstances
 from sklearn_mia.auditing._build import build_report
 from sklearn_mia.auditing._case_of_answers import case_of_predictions, case_of_values
@@ -99,9 +101,9 @@ def audit_predictions(
         Name of each record.
 
     inclusion_probability : float or None, default=None
-        The probability with which each record entered the training data by its own
-        independent coin, if that is how members were drawn. Then epsilon is a bound of
-        differential privacy, else it describes this one model.
+        The probability with which each record, or each group, entered the training data
+        by its own independent coin, if members were drawn like that. Then epsilon is a
+        bound of differential privacy, else it describes this one model.
 
     prior : float, default=0.5
         Share of members among the people that an attacker would ask about, for the
@@ -137,6 +139,11 @@ def audit_predictions(
     >>> report.verdict["level"]
     'above_limits'
     """
+    if not isinstance(regression, (bool, np.bool_)):
+        raise ValueError(
+            f"regression={regression!r} is neither True nor False; expected True for "
+            "the predictions of a regressor."
+        )
     given = {"groups": groups, "ids": ids}
     if regression:
         if classes is not None:

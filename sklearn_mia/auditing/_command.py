@@ -17,6 +17,7 @@ from sklearn_mia.auditing._baseline import (
     read_baseline,
 )
 from sklearn_mia.auditing._case import make_case
+from sklearn_mia.auditing._defaults import default_attacks
 from sklearn_mia.auditing._delivery import deliver
 from sklearn_mia.auditing._exits import EXIT_EXCEEDED, EXIT_OK, EXIT_UNDECIDED
 from sklearn_mia.auditing._inputs import read_sides
@@ -27,7 +28,6 @@ from sklearn_mia.auditing._predictions import read_predictions
 from sklearn_mia.auditing._provenance import provenance_told
 from sklearn_mia.auditing._recipe import audit_recipe
 from sklearn_mia.auditing._recipe_report import RecipeReport
-from sklearn_mia.auditing._run import default_attacks
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._words import words_of_options
 from sklearn_mia.auditing._work import READING

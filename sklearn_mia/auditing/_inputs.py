@@ -116,8 +116,14 @@ def _check_columns(frame, named, path, options):
 def _names(arguments, option):
     value = getattr(arguments, option)
     names = value if isinstance(value, list) else [value]
-    no_columns = SLICINGS if option == "slice" else ()
+    no_columns = slicings_of(arguments) if option == "slice" else ()
     return [name for name in names if name is not None and name not in no_columns]
+
+
+def slicings_of(arguments):
+    """What --slice names that is no column."""
+    of_values = getattr(arguments, "predicted", None) is not None
+    return (*SLICINGS, "value") if of_values else SLICINGS
 
 
 def _check_separator(path, separator):

@@ -149,15 +149,15 @@ def _of_files(names, folder, path, max_bytes):
     if not folder.is_dir():
         raise OSError(f"--files {str(folder)!r} is no folder.")
     root = folder.resolve()
-    files = [(root / name).resolve() for name in names]
+    files = [_file_in(root, name) for name in names]
     for number, file in enumerate(files, start=1):
-        if not file.is_relative_to(root):
+        if file is not None and not file.is_relative_to(root):
             raise ValueError(
                 f"Record {number} of {path} names a file outside of --files "
                 f"{str(folder)!r}; expected names relative to it."
             )
-        if not file.is_file():
-            n_absent = sum(not f.is_file() for f in files)
+        if file is None or not file.is_file():
+            n_absent = sum(f is None or not f.is_file() for f in files)
             raise OSError(
                 f"{n_absent} of {len(files)} records of {path} name a file that "
                 f"--files {str(folder)!r} does not have (the first is record {number})."
@@ -173,6 +173,16 @@ def _of_files(names, folder, path, max_bytes):
         return check_pandas_support(_PANDAS_NEEDED).Series(items)
     shapes = {getattr(item, "shape", None) for item in items}
     return np.stack(items) if len(shapes) == 1 and shapes != {()} else items
+
+
+def _file_in(root, name):
+    """The file of a name, or None for a text that is too long for one, say."""
+    try:
+        file = (root / name).resolve()
+        file.is_file()
+    except (OSError, ValueError):  # the message would quote the text
+        return None
+    return file
 
 
 def _read_item(file, where, max_bytes):

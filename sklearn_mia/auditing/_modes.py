@@ -115,6 +115,13 @@ def _check_predictions(arguments):
             "--proba-prefix names columns of probabilities, and --predicted the one "
             "column of a regressor. Leave one of both out."
         )
+    for name in ("label", "member"):
+        column = getattr(arguments, name)
+        if column is not None and column == arguments.predicted:
+            raise ValueError(
+                f"--predicted and {_shown(name)} name one column, {column!r}; expected "
+                "what the model predicts, and beside it what is true."
+            )
     refused = [
         (_shown(name, *([arguments.effort] if name == "effort" else [])), why)
         for name, why in NOT_WITH_PREDICTIONS.items()

@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from sklearn_mia.memory import kept
 from sklearn_mia.progress import advance, steps
 
-_CHUNK_CELLS = 4_000_000
+_CHUNK_CELLS = 500_000
 _MOST_AT_ONCE = 128
 _ROUNDING = 1e-9
 _PRIOR_RECORDS = 10

@@ -2,11 +2,15 @@
 
 import numpy as np
 
-from sklearn_mia._choices import SLICINGS
 from sklearn_mia.auditing import _typing
 from sklearn_mia.auditing._case_of_answers import case_of_predictions, case_of_values
 from sklearn_mia.auditing._files import has_types
-from sklearn_mia.auditing._inputs import keys_of_groups, read_named, untyped
+from sklearn_mia.auditing._inputs import (
+    keys_of_groups,
+    read_named,
+    slicings_of,
+    untyped,
+)
 from sklearn_mia.auditing._labels import membership, typed_labels
 
 
@@ -66,7 +70,9 @@ def read_predictions(path, arguments):
 
 def _slices(frame, arguments, path):
     """Columns by which records are told apart, by name."""
-    names = [n for n in dict.fromkeys(arguments.slice) if n not in SLICINGS]
+    names = [
+        n for n in dict.fromkeys(arguments.slice) if n not in slicings_of(arguments)
+    ]
     side = _typing.Side(frame[names], str(path), not has_types(path))
     read = _typing.read_columns([side], {}, arguments.na_values)
     return {name: _values(column.series(0)) for name, column in read.items()}

@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.metrics import r2_score
 
 from sklearn_mia.auditing._percent import percent
-from sklearn_mia.response import ask_target, predicted_codes
+from sklearn_mia.base._target import ask_target
+from sklearn_mia.response import predicted_codes
 from sklearn_mia.signals import absolute_error, signals_for
 
 _MEASURES = ("accuracy", "r2")

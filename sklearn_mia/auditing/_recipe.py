@@ -135,7 +135,7 @@ def audit_recipe(
         Attacks with ``target_estimator=None``, or their names; None takes
         :func:`default_attacks`.
 
-    n_shadows : int, default=16
+    n_shadows : int, default=6
         Cost of the default attacks, in fits; once for all models.
 
     fprs : tuple of float, default=(0.01, 0.1)

@@ -124,11 +124,12 @@ def of_these_records(summary, said, vary, fprs, confidence, nouns):
     scores = {name: _table_of(said, name) for name in said[0]["scores"]}
     fpr = min(fprs, key=lambda fpr: abs(fpr - HEADLINE_FPR))
     found = recognised(members, scores[lead], fpr)
+    judged = members & np.isfinite(scores[lead])
     told = {
         "attack": lead,
         "fpr": fpr,
         "stability": rank_stability(members, scores[lead]),
-        "shares": None if found is None else share_found(members, found),
+        "shares": None if found is None else share_found(judged, found),
         "n_equal": sum(_are_equal(row, scores[lead][0]) for row in scores[lead][1:]),
         "calibrated": None,
         "together": None,

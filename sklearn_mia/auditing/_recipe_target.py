@@ -3,10 +3,9 @@
 from sklearn.base import clone
 
 from sklearn_mia.auditing._access import access_of
+from sklearn_mia.auditing._defaults import attacks_by_name, default_attacks
 from sklearn_mia.auditing._run import (
-    attacks_by_name,
     check_attacks,
-    default_attacks,
     description_of,
     run_attacks,
 )

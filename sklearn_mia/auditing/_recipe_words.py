@@ -153,8 +153,8 @@ def _of_same_records(content, nouns):
         told.append(
             f"Two models rank the {nouns.members} that they share with a correlation "
             f"of {stable['spearman']:.2f} (Spearman, mean over pairs; least "
-            f"{stable['least']:.2f}), and {percent(stable['top'])} of the {rate(TOP)} "
-            "most exposed in the one are so in the other."
+            f"{stable['least']:.2f}), and of the {rate(TOP)} most exposed in the one "
+            f"({stable['n_top']}) {percent(stable['top'])} are so in the other."
         )
     shares = same["shares"]
     if shares is not None and shares["n"]:

@@ -201,6 +201,7 @@ def share_found(members, found):
     Parameters
     ----------
     members : ndarray of shape (n_models, n_records), dtype bool
+        Those that were judged.
 
     found : ndarray of shape (n_models, n_records), dtype bool
 

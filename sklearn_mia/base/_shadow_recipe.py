@@ -24,6 +24,16 @@ EARLY_STOPPING = (
 )
 
 
+def check_pairs(n_shadows):
+    """Return a number of shadows if it is even."""
+    if n_shadows % 2:
+        raise ValueError(
+            f"n_shadows={n_shadows!r} is odd, but shadows are trained in complementary "
+            f"pairs. Pass {n_shadows + 1}."
+        )
+    return n_shadows
+
+
 def recipe_of(attack):
     """The recipe of the shadows of an attack, that of its target if it names none."""
     recipe = attack.shadow_estimator

@@ -1,6 +1,7 @@
 """What attacks and signals share: a target by identity, and records."""
 
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -12,15 +13,16 @@ from sklearn.utils.validation import _num_samples, validate_data
 
 from sklearn_mia._links import DocLinkMixin
 from sklearn_mia._views import TableViewMixin
+from sklearn_mia.answers import asked_once
 from sklearn_mia.hooks import frozen
 from sklearn_mia.identity import merged_identities, record_ids
 from sklearn_mia.records import Records, check_as_records, check_is_no_items
 from sklearn_mia.regression import is_regressor_model
 from sklearn_mia.response import (
     RESPONSE_METHODS,
-    ask_target,
     check_target,
     encode_labels,
+    make_responder,
 )
 from sklearn_mia.schema import make_schema
 from sklearn_mia.signals import residual, signals_for
@@ -104,6 +106,18 @@ class Queries(TableViewMixin):
     def __post_init__(self):
         for name, value in list(vars(self).items()):
             object.__setattr__(self, name, frozen(value))
+
+
+def ask_target(target, features, classes, response_method="auto"):
+    """What `make_responder` gives, asked once within `answers_remembered`."""
+    by_default = classes is not None and response_method == "auto"
+    if by_default and not hasattr(target, "decision_function"):
+        # The same for attacks that name it, and those that do not.
+        has_proba = hasattr(target, "predict_proba")
+        response_method = "predict_proba" if has_proba else response_method
+    how = "responder", response_method, None if classes is None else tuple(classes)
+    given = target, features, classes, response_method
+    return asked_once(target, how, features, partial(make_responder, *given))
 
 
 class TargetMixin(DocLinkMixin):

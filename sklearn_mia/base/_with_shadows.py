@@ -19,6 +19,7 @@ from sklearn_mia.base._evidence import ShadowEvidence, shadows_without_class
 from sklearn_mia.base._mixture import check_mixture
 from sklearn_mia.base._shadow_recipe import (
     check_before_asking,
+    check_pairs,
     checked_recipe,
     fit_first_steps,
     recipe_of,
@@ -79,8 +80,8 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         `FrozenEstimator` holds, the `best_estimator_` of a search).
 
     n_shadows : int, default=16
-        Shadow models to train, the cost in fits of the target; even, since they come
-        in complementary pairs.
+        Shadow models to train, each at the processor time of a fit of the whole target
+        and its answers for the pool; even, since they come in complementary pairs.
 
     keep_models : bool, default=True
         Whether to keep the shadows, needed to score records outside the pool. A pickle
@@ -346,12 +347,7 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
 
     def _recipe_and_number(self):
         """Recipe of a shadow, and how many to train."""
-        if self.n_shadows % 2:
-            raise ValueError(
-                f"n_shadows={self.n_shadows!r} is odd, but shadows are trained in "
-                f"complementary pairs. Pass {self.n_shadows + 1}."
-            )
-        return self._recipe(), self.n_shadows
+        return self._recipe(), check_pairs(self.n_shadows)
 
     def _cost(self):
         """What its shadows cost together, in fits of the target."""

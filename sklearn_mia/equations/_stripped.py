@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia.equations._system import Equations, grouped
 from sklearn_mia.models import model_name, open_model
+from sklearn_mia.regression import is_regressor_model
 
 _LARGEST_TERM = 5000
 # Of more records a leaf says little by the terms of its fractions.
@@ -63,7 +64,7 @@ def strip_counts(model):
     Raises
     ------
     TypeError
-        If there are no such trees in it.
+        If there are no such trees in it, or it is a regressor.
     NotFittedError
         If it is not fitted.
 
@@ -97,6 +98,12 @@ def stripped_copy(model, caller):
     opened = open_model(stripped)
     inner = opened.classifier
     trees = trees_of(inner)
+    if is_regressor_model(inner):
+        raise TypeError(
+            f"{caller} is for classifiers, and {model_name(model)} is a regressor: the "
+            "means in its leaves tell of their records without any counts. Keep its "
+            "file, or train it with fewer and larger leaves."
+        )
     if trees is None:
         known = ", ".join(cls.__name__ for cls in _TREES + _FORESTS + _BOOSTED)
         raise TypeError(

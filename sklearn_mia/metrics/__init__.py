@@ -13,12 +13,16 @@ from sklearn_mia.metrics._comparison import Comparison, compare_attacks
 from sklearn_mia.metrics._epsilon import (
     EpsilonBound,
     epsilon_lower_bound,
-    gaussian_dp_mu,
 )
 from sklearn_mia.metrics._exposed import (
     ExposedMembers,
     exposed_members,
     min_nonmembers_to_name,
+)
+from sklearn_mia.metrics._gaussian_dp import (
+    GaussianBound,
+    gaussian_dp_lower_bound,
+    gaussian_dp_mu,
 )
 from sklearn_mia.metrics._intervals import (
     Interval,
@@ -47,6 +51,7 @@ __all__ = [
     "Comparison",
     "EpsilonBound",
     "ExposedMembers",
+    "GaussianBound",
     "Interval",
     "compare_attacks",
     "dataset_usage",
@@ -54,6 +59,7 @@ __all__ = [
     "epsilon_lower_bound",
     "expected_fpr",
     "exposed_members",
+    "gaussian_dp_lower_bound",
     "gaussian_dp_mu",
     "membership_advantage_interval",
     "membership_advantage_score",

@@ -8,10 +8,23 @@ from scipy import special, stats
 
 from sklearn_mia import checks
 from sklearn_mia._views import TableViewMixin
+from sklearn_mia.metrics._guesses import Claim, families_of, lower_end
 from sklearn_mia.metrics._intervals import clopper_pearson
 
-# Shares of the records guessed by `epsilon_lower_bound`, fixed before any data is seen.
-_GUESSED_SHARES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.10, 0.25, 0.50)
+# Shares of the non-members above a threshold, fixed before any data is seen.
+_SHARES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.10, 0.25, 0.50)
+# In which many records a delta is looked at.
+_MOST_TO_LOOK_AT = 200
+_SUBJECTS = {
+    "record": (
+        "differentially private",
+        "each record was included by its own coin",
+    ),
+    "label": (
+        "label-differentially private",
+        "each record had one of two candidate labels by its own coin",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -43,91 +56,41 @@ class EpsilonBound(TableViewMixin):
     statement: str
 
 
-def _delta_term(n_correct, n_guesses, q):
-    """Return P(Bin >= v) and the largest mean of P(Bin = v - i), ..., P(Bin = v - 1).
-
-    Bin has `n_guesses` trials of probability `q`. Means that reach far below the centre
-    of the distribution are never the largest, so only a window is summed.
-    """
-    sd = math.sqrt(n_guesses * q * (1 - q))
-    first = min(n_correct - 1, max(0, math.floor(n_guesses * q - 10 * sd - 10)))
-    below = np.arange(n_correct - 1, first - 1, -1)
-    mass = np.cumsum(stats.binom.pmf(below, n_guesses, q))
-    tail = float(stats.binom.sf(n_correct - 1, n_guesses, q))
-    return tail, float(np.max(mass / np.arange(1, below.size + 1)))
+def _ranks(n_records):
+    """Return the ranks of the thresholds, known from the number of records alone."""
+    return [max(1, round(share * n_records)) for share in _SHARES]
 
 
-def _guess_bound(n_correct, n_guesses, log_odds, level, delta_factor):
-    """Return the lower end of epsilon from guesses whose number was fixed beforehand.
-
-    Under epsilon-DP each guess is right with odds of at most ``exp(epsilon)`` times the
-    prior odds of being right, `log_odds`. With ``delta > 0`` the p-value grows by
-    `delta_factor` times the term `a`, and the end is found by bisection.
-    """
-    if n_correct == 0:
-        return 0.0
-    q = special.betaincinv(n_correct, n_guesses - n_correct + 1, level)
-    epsilon = max(0.0, float(special.logit(q)) - log_odds)
-    if epsilon == 0 or delta_factor == 0:
-        return epsilon
-    low, high = 0.0, epsilon
-    for _ in range(40):
-        middle = (low + high) / 2
-        tail, largest = _delta_term(
-            n_correct, n_guesses, special.expit(middle + log_odds)
-        )
-        if tail + delta_factor * largest <= level:
-            low = middle
-        else:
-            high = middle
-    return low
+def _bound_of(families, is_member):
+    """Return the largest epsilon that some family of guesses contradicts."""
+    epsilon = 0.0
+    for family in families:
+        epsilon = lower_end(Claim(family, family.counts(is_member)), epsilon)
+    return epsilon
 
 
-def _largest_delta(n_records, log_odds, level):
-    """Return the delta from which not even right guesses alone give an epsilon above 0.
-
-    At epsilon 0 the p-value of `r` right guesses of `r` is then above `level` for every
-    `r` of the grid.
-    """
-    factor = n_records * (1 + math.exp(abs(log_odds)))
-    terms = [
-        _delta_term(r, r, special.expit(odds))
-        for r in _guess_sizes(n_records)
-        for odds in (log_odds, -log_odds)
-    ]
-    return max((level - tail) / (factor * largest) for tail, largest in terms)
+def _could_show(n_records, probability, delta, error):
+    """Tell whether right guesses alone would give an epsilon above 0."""
+    log_odds = np.full(n_records, special.logit(probability))
+    families = families_of(np.arange(n_records), log_odds, delta, error)
+    return any(Claim(f, np.asarray(f.ends)).is_contradicted(0.0) for f in families)
 
 
-def _check_delta(delta, n_records, log_odds, level):
+def _check_delta(delta, n_records, probability, error):
     """Raise ValueError if no scores could give an epsilon above 0 at this delta."""
-    if delta == 0:
+    if delta == 0 or _could_show(n_records, probability, delta, error):
         return
-    largest = _largest_delta(n_records, log_odds, level)
-    if largest > 0 and delta >= largest:
-        raise ValueError(
-            f"delta={delta!r} is too large for {n_records!r} records: even if every "
-            "guess were right, no epsilon above 0 would follow; expected less than "
-            f"{largest:.2g}: pass a smaller delta, or more records."
-        )
-
-
-def _guess_sizes(n_records):
-    """Return the grid of numbers of guesses, known from the number of records alone."""
-    return [max(1, round(share * n_records)) for share in _GUESSED_SHARES]
-
-
-def _random_inclusion_bound(is_member, scores, log_odds, delta, level, generator):
-    """Return the largest bound over the grid, "in" from the top, "out" from below."""
-    n_records = scores.size
-    order = np.lexsort((generator.random(n_records), scores))
-    from_bottom = np.cumsum(~is_member[order])
-    from_top = np.cumsum(is_member[order][::-1])
-    # 1 / min(pi, 1 - pi), which is 2 for fair coins.
-    delta_factor = n_records * delta * (1 + math.exp(abs(log_odds)))
-    return max(
-        _guess_bound(int(correct[r - 1]), r, odds, level, delta_factor)
-        for r in _guess_sizes(n_records)
-        for correct, odds in ((from_top, log_odds), (from_bottom, -log_odds))
+    more = range(n_records + 1, n_records + _MOST_TO_LOOK_AT)
+    enough = next((n for n in more if _could_show(n, probability, delta, error)), None)
+    expected = (
+        f"less than {error:.2g}, the error allowed, whatever the number of records: "
+        "pass a smaller delta"
+        if enough is None
+        else f"at least {enough!r} records: pass more, or a smaller delta"
+    )
+    raise ValueError(
+        f"delta={delta!r} is too large for {n_records!r} records: even if every guess "
+        f"were right, no epsilon above 0 would follow; expected {expected}."
     )
 
 
@@ -141,13 +104,72 @@ def _order_statistic_bound(members, nonmembers, delta, level):
     best = 0.0
     for accused, spared in ((members, nonmembers), (-nonmembers, -members)):
         descending = np.sort(spared)[::-1]
-        for k in _guess_sizes(spared.size):
+        for k in _ranks(spared.size):
             found = np.count_nonzero(accused > descending[k - 1])
             wrong = special.betaincinv(k, spared.size + 1 - k, 1 - level / 2)
             right = clopper_pearson(found, accused.size, level / 2)[0] - delta
             if right > wrong:
                 best = max(best, math.log(right / wrong))
     return best
+
+
+def _check_coins(is_member, probability):
+    """Raise ValueError if the coins do not give so many members."""
+    n_members, n_records = int(np.count_nonzero(is_member)), is_member.size
+    expected = probability.sum()
+    spread = math.sqrt((probability * (1 - probability)).sum())
+    if np.ptp(probability) == 0:
+        is_likely = stats.binomtest(n_members, n_records, probability[0]).pvalue >= 1e-6
+        told = repr(float(probability[0]))
+    else:
+        is_likely = abs(n_members - expected) <= 5 * spread + 5
+        told = f"of mean {probability.mean():.3g}"
+    if not is_likely:
+        raise ValueError(
+            f"y_true has {n_members!r} members among {n_records!r} records, which "
+            f"inclusion_probability={told} does not give; expected the "
+            "probability used to draw the training data: pass it, or "
+            "random_inclusion=False."
+        )
+
+
+def _probability_of_each(inclusion_probability, n_records):
+    """Return the probability of the coin of each record."""
+    name = "inclusion_probability"
+    if np.ndim(inclusion_probability) == 0:
+        return np.full(n_records, checks.check_fraction(inclusion_probability, name))
+    values = np.ravel(inclusion_probability).tolist()
+    probability = np.array(checks.check_fractions(values, name))
+    if probability.size != n_records:
+        raise ValueError(
+            f"{name} has {probability.size!r} values and y_true {n_records!r}; "
+            "expected one number, or one for each record in the same order."
+        )
+    return probability
+
+
+def drawn_by_coins(y_true, y_score, inclusion_probability, random_state, pos_label):
+    """Return what was drawn by coins, checked, and the order of the scores.
+
+    Returns
+    -------
+    is_member : ndarray of shape (n_records,), dtype bool
+
+    order : ndarray of shape (n_records,)
+        Positions from the lowest score to the highest, ties by lot.
+
+    probability : ndarray of shape (n_records,)
+    """
+    scores = checks.check_scores(y_score, "y_score")
+    is_member = checks.check_membership(y_true, pos_label)
+    checks.check_same_length(is_member.size, scores.size)
+    probability = _probability_of_each(inclusion_probability, is_member.size)
+    _check_coins(is_member, probability)
+    # Numbers of its own: those of the generator itself may have been the coins.
+    seed = checks.generator_of(random_state).integers(2**63)
+    lots = np.random.default_rng([seed, is_member.size]).random(is_member.size)
+    order = np.lexsort((lots, scores))
+    return is_member, order, probability
 
 
 def epsilon_lower_bound(
@@ -158,26 +180,38 @@ def epsilon_lower_bound(
     confidence=0.95,
     random_inclusion=True,
     inclusion_probability=0.5,
+    neighbours="record",
     random_state=0,
     pos_label=None,
 ):
-    """Lower confidence bound on the epsilon that the scores are compatible with.
+    r"""Lower confidence bound on the epsilon that the scores are compatible with.
 
     **Records included at random** (each of the ``m`` records by an independent coin,
-    one trained model): of the records sorted by score, ties by random numbers, the
-    ``r`` highest are guessed "in" and the ``r`` lowest "out", for ``r`` in
-    {0.2, 0.5, 1, 2, 5, 10, 25, 50 %} of ``m``, fixed before the data is seen. Under
-    (epsilon, 0)-DP a guess is right with odds of at most ``exp(epsilon) * o``, ``o``
-    the prior odds, so with ``v`` right guesses
-    ``epsilon >= logit(BetaInv(beta / 16; v, r - v + 1)) - log(o)``, where
-    ``beta = 1 - confidence``; the largest of the 16 is the bound. ``delta > 0`` adds
-    ``2 m delta a`` to each p-value (at fair coins), ``a`` being the largest mean of the
-    binomial masses just below ``v``.
+    one trained model) [1]_. Guesses are fixed by the scores, ties by random numbers,
+    without the outcome: the highest are guessed "in" and the lowest "out", in nested
+    sets of all records, half of them and so on, half of the guesses on each side if
+    coins are fair; the highest alone; the lowest alone. Under (epsilon, 0)-DP a guess
+    is right, whatever the others are, with odds of at most ``exp(epsilon)`` times its
+    prior odds, so the numbers of right guesses :math:`V_1, V_2, ...` in nested sets are
+    at most those of independent trials. With their tails :math:`b_k` and fixed weights
+    :math:`w_k`, the bound is the least epsilon with
+
+    .. math:: P\left(\min_k \frac{b_k(V_k)}{w_k} \le \text{what was seen}\right)
+              + n \delta \sum_k \theta_k > share \cdot (1 - confidence)
+
+    The probability is exact, so that sets that say much the same are not corrected for
+    twice; guesses on both sides have .6 of the error, the highest .27, the lowest .13.
+    What delta adds, :math:`\theta = b (1 - b) / (v P(V = v))` at the least
+    contradicting number :math:`v` of right guesses, is the most that it can add to one
+    set (less than in [1]_ and [3]_): some (epsilon, delta)-DP procedure does so. Here
+    :math:`n` is the number of records expected on the side that is guessed. Many
+    guesses bear a larger delta than few, and sets that could not bear it are left out
+    beforehand.
 
     **Otherwise** the bound is ``log((TPR - delta) / FPR)``, or its mirror image, over
-    16 thresholds at order statistics of fixed rank, Clopper-Pearson and beta ends, each
-    at ``beta / 32``. It describes this one model and is not a statement about
-    differential privacy.
+    16 thresholds at order statistics of fixed rank, Clopper-Pearson and beta ends [2]_,
+    each at ``(1 - confidence) / 32``. It describes this one model and is not a
+    statement about differential privacy.
 
     Parameters
     ----------
@@ -196,8 +230,14 @@ def epsilon_lower_bound(
         the scores were computed without knowing the outcome. A split into two halves of
         fixed size is not that, though for many records nearly so.
 
-    inclusion_probability : float, default=0.5
-        The probability of that coin, in (0, 1).
+    inclusion_probability : float or array-like of shape (n_records,), default=0.5
+        The probability of that coin, in (0, 1), or that of each record.
+
+    neighbours : {"record", "label"}, default="record"
+        What two neighbouring data sets differ in. "label" is label differential
+        privacy: each record is there with one of two candidate labels, the first by
+        its coin. `y_true` tells whether it was the first, and a score is, for instance,
+        how much likelier the model finds the first than the second.
 
     random_state : int, Generator, RandomState or None, default=0
         Seed of the numbers that break ties. A generator given here is not advanced.
@@ -213,11 +253,14 @@ def epsilon_lower_bound(
     Raises
     ------
     ValueError
-        If the number of members is one that `inclusion_probability` does not give, or
-        `delta` is so large for so many records that no scores could show anything.
+        If the number of members is one that `inclusion_probability` does not give;
+        `delta` is so large that no scores of so many records could show anything (told
+        with the number of records that could); records have coins of their own and
+        `delta` is not 0; or `neighbours` are labels that no coin chose.
 
     See Also
     --------
+    gaussian_dp_lower_bound : A larger bound where the procedure is Gaussian.
     gaussian_dp_mu : A descriptive effect size.
 
     References
@@ -226,6 +269,8 @@ def epsilon_lower_bound(
        Training Run. NeurIPS.
     .. [2] M. Jagielski, J. Ullman and A. Oprea (2020). Auditing Differentially Private
        Machine Learning: How Private is Private SGD? NeurIPS.
+    .. [3] S. Mahloujifar, L. Melis and K. Chaudhuri (2024). Auditing f-Differential
+       Privacy in One Run.
 
     Examples
     --------
@@ -235,16 +280,21 @@ def epsilon_lower_bound(
     >>> is_member = rng.random(2000) < 0.5
     >>> score = rng.normal(size=2000) + is_member
     >>> round(epsilon_lower_bound(is_member, score).epsilon, 2)
-    2.08
+    2.24
     """
     delta = checks.check_fraction(delta, "delta", zero=True)
     confidence = checks.check_fraction(confidence, "confidence")
-    probability = checks.check_fraction(inclusion_probability, "inclusion_probability")
-    scores = checks.check_scores(y_score, "y_score")
-    is_member = checks.check_membership(y_true, pos_label)
-    checks.check_same_length(is_member.size, scores.size)
-    level = (1 - confidence) / (2 * len(_GUESSED_SHARES))
+    if neighbours not in _SUBJECTS or not (random_inclusion or neighbours == "record"):
+        raise ValueError(
+            f"neighbours={neighbours!r} and random_inclusion={random_inclusion!r}; "
+            "expected neighbours='record', or neighbours='label' where a coin chose "
+            "each label, with random_inclusion=True."
+        )
     if not random_inclusion:
+        scores = checks.check_scores(y_score, "y_score")
+        is_member = checks.check_membership(y_true, pos_label)
+        checks.check_same_length(is_member.size, scores.size)
+        level = (1 - confidence) / (2 * len(_SHARES))
         return EpsilonBound(
             _order_statistic_bound(scores[is_member], scores[~is_member], delta, level),
             delta,
@@ -255,64 +305,27 @@ def epsilon_lower_bound(
             "non-members are independent draws; it is no statement about how the "
             "model was trained.",
         )
-    n_members, n_records = int(np.count_nonzero(is_member)), is_member.size
-    if stats.binomtest(n_members, n_records, probability).pvalue < 1e-6:
-        raise ValueError(
-            f"y_true has {n_members!r} members among {n_records!r} records, which "
-            f"inclusion_probability={probability!r} does not give; expected the "
-            "probability used to draw the training data: pass it, or "
-            "random_inclusion=False."
-        )
-    log_odds = float(special.logit(probability))
-    _check_delta(delta, n_records, log_odds, level)
-    epsilon = _random_inclusion_bound(
-        is_member,
-        scores,
-        log_odds,
-        delta,
-        level,
-        checks.generator_of(random_state),
+    is_member, order, probability = drawn_by_coins(
+        y_true, y_score, inclusion_probability, random_state, pos_label
     )
+    coin = f"of probability {probability[0]:.3g}"
+    if np.ptp(probability) > 0:
+        if delta > 0:
+            raise ValueError(
+                f"delta={delta!r} and inclusion_probability with a value for each "
+                "record; expected delta=0, or one probability for all records."
+            )
+        coin = "of known probability"
+    _check_delta(delta, is_member.size, probability[0], 1 - confidence)
+    families = families_of(order, special.logit(probability), delta, 1 - confidence)
+    private, condition = _SUBJECTS[neighbours]
     return EpsilonBound(
-        epsilon,
+        _bound_of(families, is_member),
         delta,
         confidence,
-        "guesses on one training run, 16 numbers of guesses fixed beforehand",
+        f"guesses on one training run, {sum(len(f.ends) for f in families)} sets of "
+        "them fixed beforehand",
         f"With {confidence:.3g} confidence the training procedure is not "
-        f"(epsilon, {delta:.3g})-differentially private for any smaller epsilon, if "
-        f"each record was included by its own coin of probability {probability:.3g} "
-        "and the scores did not use the outcome.",
+        f"(epsilon, {delta:.3g})-{private} for any smaller epsilon, if {condition} "
+        f"{coin} and the scores did not use the outcome.",
     )
-
-
-def gaussian_dp_mu(tpr, fpr):
-    """Distance between two unit normals that gives these rates.
-
-    ``mu = PhiInv(TPR) - PhiInv(FPR)``. A descriptive size that allows attacks at
-    different false-positive rates to be read on one scale; a statement about Gaussian
-    differential privacy only where the training procedure is known to satisfy it.
-
-    Parameters
-    ----------
-    tpr, fpr : float
-        True- and false-positive rate, fractions in (0, 1). For a cautious size pass the
-        lower end of the one and the upper end of the other.
-
-    Returns
-    -------
-    mu : float
-        The distance; 0 without a leak.
-
-    References
-    ----------
-    .. [1] J. Dong, A. Roth and W. J. Su (2022). Gaussian Differential Privacy. Journal
-       of the Royal Statistical Society B 84.
-
-    Examples
-    --------
-    >>> from sklearn_mia.metrics import gaussian_dp_mu
-    >>> round(gaussian_dp_mu(0.2, 0.01), 2)
-    1.48
-    """
-    tpr, fpr = checks.check_fraction(tpr, "tpr"), checks.check_fraction(fpr, "fpr")
-    return float(special.ndtri(tpr) - special.ndtri(fpr))

@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import get_tags
 
 from sklearn_mia._warn import warn
-from sklearn_mia.auditing._run import strongest_attack
+from sklearn_mia.auditing._defaults import strongest_attack
 from sklearn_mia.metrics import membership_advantage_score, roc_auc_interval
 from sklearn_mia.metrics._rates import resolved_tpr_at_fpr_score
 from sklearn_mia.records import as_records, free_name
