@@ -141,11 +141,13 @@ def audit(
         with `attacks` of your own, what these need.
 
     effort : {"quick", "standard", "thorough"}, default="standard"
-        Cost of the attacks that ask the model, in fits: 4, 16 or 64. Fewer see less (of
-        a forest on 2,000 records of Adult a TPR of .30, .32 or .34 at an FPR of .01);
-        what is stated holds at each. "thorough" also measures what the file tells
-        someone who holds 90, 50 and 10 % of its training records, for three more
-        solutions of its equations.
+        Cost of the attacks that ask the model, in fits of it and its answers for all
+        records: 2, 6 or 64, of :class:`~sklearn_mia.BaggingAttack` 1, 4 or 16; and how
+        far the equations of the file are solved. Fewer see less (of a forest on 2,000
+        records of Adult a TPR of .30, .32 or .31 at an FPR of .01, of boosting .08 or
+        .12); what is stated holds at each. "thorough" solves the file exactly where it
+        may be, and measures what it tells someone who holds 90, 50 and 10 % of its
+        training records, for three more solutions.
 
     slices : str or tuple, default="auto"
         Groups of records to look at: ``"class"``, of a regressor ``"value"``, fifths of
