@@ -48,6 +48,10 @@ PARTS = {
         "Scores with ties, of a model without a leak: which of the numbers of a "
         "package change when the records are shuffled.",
     ),
+    "growth": (
+        "Growth",
+        "This package alone, on tables of more and more records.",
+    ),
 }
 
 

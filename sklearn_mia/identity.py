@@ -127,15 +127,17 @@ def count_duplicates(ids):
 
 
 def count_different(ids):
-    """Count different ids, in a hundredth of the time of `numpy.unique` at a million.
+    """Count different ids, by sorting: faster than the hash table of `numpy.unique`.
 
     Parameters
     ----------
     ids : ndarray of shape (n_records,), dtype uint64
+        From :func:`record_ids`, or of groups.
 
     Returns
     -------
     n_different : int
+        How many values there are.
     """
     ordered = np.sort(ids)
     return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + (len(ids) > 0)
