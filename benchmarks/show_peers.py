@@ -205,6 +205,14 @@ def time_ratios(rows):
         yield row | {"SACRO-ML MB": peer["MB"]}
 
 
+def of_processor(rows, name):
+    """The ratios of seconds of the processor, which other work changes less."""
+    ratios = [row[f"{name}, times CPU"] for row in rows if f"{name}, times CPU" in row]
+    if not ratios:
+        return ""
+    return f" (of the processor {min(ratios):.2f} to {max(ratios):.2f})"
+
+
 def claims_of_time(rows):
     one = [row for row in time_ratios(rows) if row["workers"] == 1]
     forests = [row for row in one if row["model"].startswith("forest")]
@@ -223,7 +231,7 @@ def claims_of_time(rows):
             yield claim(
                 f"{text}, one worker each",
                 f"<= {most}",
-                f"{min(ratios):.2f} to {max(ratios):.2f}",
+                f"{min(ratios):.2f} to {max(ratios):.2f}" + of_processor(own, name),
                 max(ratios) <= most,
             )
 
@@ -309,7 +317,8 @@ def lines_of_readme(found):
     return "\n".join(
         [
             f"Power: {len(cells)} cells of table and model, {about['records']:,} "
-            f"records, {about['fits']} fits, {len(splits)} of 5 splits.\n",
+            f"records, {about['fits']} fits, {len(splits)} of 5 splits. Load of the "
+            f"machine: {about['load']:.0f} on {about['cores']} cores.\n",
             markdown(claims(found)),
         ]
     )

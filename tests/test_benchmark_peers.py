@@ -129,8 +129,8 @@ def test_time_alarms_and_growth_are_claimed_with_their_limits(modules):
     )
     told = [(claim["found"], claim["outcome"]) for claim in found]
     assert told == [
-        ("0.60 to 0.60", "FAILS"),
-        ("0.10 to 0.10", "holds"),
+        ("0.60 to 0.60 (of the processor 0.60 to 0.60)", "FAILS"),
+        ("0.10 to 0.10 (of the processor 0.10 to 0.10)", "holds"),
         # What 9 of 100 show is not above .05, what 12 of 100 show is.
         ("0.090 [0.042, 0.164] of 100", "holds"),
         ("0.120 [0.064, 0.200] of 100", "FAILS"),
