@@ -17,6 +17,7 @@ OF_USERS = (
     "records",
     "model_selection",
     "risk",
+    "label_privacy",
     "black_box",
     "metrics",
     "groups",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_mia import checks
+from sklearn_mia._views import TableViewMixin
 from sklearn_mia.response import check_classifier, find_labels, make_responder
 from sklearn_mia.tables import take
 
@@ -19,7 +20,7 @@ _LEAST_LOG_PROBABILITY = -745.0
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class LabelCanaries:
+class LabelCanaries(TableViewMixin):
     """Labels to train with, some of which a coin chose among two candidates.
 
     Attributes
@@ -69,10 +70,10 @@ class LabelCanaries:
         Parameters
         ----------
         model : fitted classifier
-            Trained on `X` and :attr:`y`.
+            Trained on `X` and `y`.
 
         X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_features)
-            The features of all records, in the order of :attr:`y`.
+            The features of all records, in the order of `y`.
 
         response_method : str, default="auto"
             How the target is asked: "predict_proba", "decision_function", "predict", or

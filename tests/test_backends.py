@@ -60,7 +60,7 @@ def scores_of(model, records, **params):
 
 def clustered(**params):
     distributed = pytest.importorskip("distributed")
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with (
         distributed.LocalCluster(**options, **params) as cluster,
         distributed.Client(cluster) as client,

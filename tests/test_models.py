@@ -373,7 +373,7 @@ def test_a_wrapped_model_is_as_good_as_the_bare_one(wrapping, caller):
 
 def test_the_bare_model_is_found_by_everybody():
     assert of_the_bare_model("model_name") == "Forest"
-    names = ["ThresholdAttack", "RMIA", "BaggingAttack"]
+    names = ["ThresholdAttack", "BaggingAttack"]
     assert of_the_bare_model("default_attacks") == names
     assert of_the_bare_model("thin shadows") == (4, 4)
     assert of_the_bare_model("sample_weight") is True

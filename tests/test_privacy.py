@@ -113,15 +113,21 @@ def found_in(value, seen):
 WITHOUT_RECORDS = {
     "AttainedRate",
     "AucStatistic",
+    "Claim",
     "Comparison",
     "Correction",
     "Each",
     "EpsilonBound",
     "ExposedMembers",
     "Finding",
+    "GaussianBound",
+    "Guesses",
     "Interval",
     "Kind",
+    "LabelCanaries",
     "LeastLeakageWithin",
+    "Masses",
+    "MembershipCheck",
     "MembershipPermuter",
     "MembershipRocDisplay",
     "MembershipScorer",
@@ -150,6 +156,7 @@ WITHOUT_RECORDS = {
     "Stopped",
     "StructuralFinding",
     "TprStatistic",
+    "TooLarge",
     "UnknownValuesError",
     "_ChosenByTypeError",
     "_Folds",
@@ -187,6 +194,10 @@ def instances(table, tmp_path_factory):
             if name == "AuditableClassifier":
                 others = X[50:], y[50:], None, None, 0
                 roots.append(model._membership_sides(*others))
+            continue
+        if name == "TrainedBeside":
+            model = cls(numbers_to(DecisionTreeClassifier()), X[:50], y[:50])
+            roots.append(model.fit(X[50:], y[50:]))
             continue
         if name == "BlackBoxRegressor":
             roots.append(cls(predict=tree.predict))

@@ -28,7 +28,7 @@ from sklearn_mia.metrics import (
     tpr_at_fpr_score,
 )
 from sklearn_mia.metrics._auc import delong_variance, placements
-from sklearn_mia.metrics._epsilon import _guess_bound
+from sklearn_mia.metrics._difference import shared_correlation
 from sklearn_mia.metrics._intervals import _chosen_threshold_interval, clopper_pearson
 from sklearn_mia.metrics._rates import n_permitted
 
@@ -191,22 +191,6 @@ def test_the_share_of_members_among_the_accused_is_counted(counts, seed):
     assert value == pytest.approx(right / (right + wrong))
 
 
-@holds(30, n=st.integers(1, 40), share=st.floats(0, 1), odds=st.floats(-2, 2))
-def test_epsilon_of_guesses_is_where_so_many_right_ones_become_too_rare(n, share, odds):
-    v, level = round(share * n), 0.003
-    epsilon = _guess_bound(v, n, odds, level, 0.0)
-
-    def too_many(epsilon):
-        q = 1 / (1 + math.exp(-(epsilon + odds)))
-        ways = (math.comb(n, i) * q**i * (1 - q) ** (n - i) for i in range(v, n + 1))
-        return sum(ways)
-
-    if epsilon > 0:
-        assert too_many(epsilon) == pytest.approx(level, rel=1e-6)
-    else:
-        assert v == 0 or too_many(0.0) >= level * (1 - 1e-9)
-
-
 @holds(40, data=scored(fewest=2))
 def test_delongs_variance_is_that_of_pairs(data):
     is_member, scores = data
@@ -294,6 +278,23 @@ def test_an_attack_compared_with_another_is_the_other_turned_around(data, seed):
     same = compare_attacks(is_member, scores, scores)
     assert same.difference.estimate == 0
     assert same.difference.low <= 0 <= same.difference.high
+
+
+@holds(30, n=st.integers(1, 12), seed=seeds)
+def test_estimates_correlate_by_the_records_that_they_share(n, seed):
+    rng = np.random.default_rng(seed)
+    new, old = rng.normal(size=n), rng.normal(size=n + 3)
+    shared = rng.integers(0, n + 1)
+    rows_new, rows_old = rng.permutation(n)[:shared], rng.permutation(n + 3)[:shared]
+    pairs = zip(rows_new.tolist(), rows_old.tolist(), strict=True)
+    product = sum(new[i] * old[j] for i, j in pairs)
+    expected = product / math.sqrt(sum(v * v for v in new) * sum(v * v for v in old))
+    found = shared_correlation(new, old, rows_new, rows_old)
+    assert found == pytest.approx(expected)
+    rows = np.arange(n)
+    assert shared_correlation(new, new * 3, rows, rows) == pytest.approx(1)
+    assert shared_correlation(new, -new, rows, rows) == pytest.approx(-1)
+    assert shared_correlation(new, new * 0, rows, rows) == 0
 
 
 # Surer is wider

@@ -11,8 +11,9 @@ import pytest
 from helpers.properties import holds, scored, seeds, st
 
 from sklearn_mia import AuditReport, audit_predictions
+from sklearn_mia._views import visible
 from sklearn_mia.auditing._json import plain, text_of
-from sklearn_mia.auditing._writing import table_file, visible
+from sklearn_mia.auditing._writing import table_file
 from sklearn_mia.redaction import without_values
 
 # Ends of line, quotes, brackets, signs of formulas, marks that turn text around.

@@ -17,7 +17,10 @@ from sklearn_mia.auditing import Finding, MembershipRocDisplay
 from sklearn_mia.equations import linear_equations
 from sklearn_mia.records import Records
 
-MODULES = "attacks auditing base equations groups metrics model_selection records risk"
+MODULES = """
+attacks auditing base equations groups label_privacy metrics model_selection records
+risk
+"""
 # Recipes that other code calls, and nobody looks at.
 PARTS = {"LogProbaReader", "MeanGap", "MeanShare", "PredictionReader", "Reader"}
 PARTS |= {"MembershipCheck"}

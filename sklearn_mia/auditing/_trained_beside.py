@@ -14,6 +14,8 @@ _NAMES = "X", "the canaries"
 class TrainedBeside(MetaEstimatorMixin, BaseEstimator):
     """Trains a clone of a recipe on records of its own and on those given to `fit`.
 
+    A pickle of it holds these records.
+
     Parameters
     ----------
     estimator : estimator instance

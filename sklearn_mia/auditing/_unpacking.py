@@ -11,8 +11,6 @@ import math
 import zipfile
 from collections import Counter
 
-import numpy as np
-
 from sklearn_mia.auditing._files import check_size
 from sklearn_mia.auditing._pages import values_in_pages
 
@@ -99,10 +97,13 @@ def _held(path, archive, entry, max_bytes):
 
 def _claimed(file, n_bytes):
     """Bytes of an array and its header, of which no more than `n_bytes` are there."""
-    major, _ = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0
+    # Whoever is told of a wrong option does not wait for it.
+    from numpy.lib import format
+
+    major, _ = format.read_magic(file)
+    read = format.read_array_header_1_0
     if major > 1:  # 3.0 differs in the names of fields alone
-        read = np.lib.format.read_array_header_2_0
+        read = format.read_array_header_2_0
     shape, _, dtype = read(file)
     claimed = math.prod(shape) * dtype.itemsize
     if claimed > n_bytes - file.tell():
@@ -172,6 +173,7 @@ def _width(leaf):
 
 def _length_of_text(array):
     """Bytes of the texts of a column, each as often as it is named."""
+    import numpy as np
     import pyarrow as pa
     from pyarrow import compute
 
