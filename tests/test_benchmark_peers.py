@@ -138,17 +138,3 @@ def test_time_alarms_and_growth_are_claimed_with_their_limits(modules):
         ("2.10 to 2.10", "holds"),
     ]
     assert show.markdown(found).count("FAILS") == 3
-
-
-def test_only_the_marked_lines_of_a_page_are_replaced(modules, tmp_path):
-    _, show = modules
-    page = tmp_path / "page.md"
-    page.write_text("before\n<!-- peers -->\nold\n<!-- /peers -->\nafter\n")
-    show.put_into(page, "| new |")
-    show.put_into(page, "| newer |")
-    assert page.read_text() == (
-        "before\n<!-- peers -->\n| newer |\n<!-- /peers -->\nafter\n"
-    )
-    page.write_text("no marks")
-    with pytest.raises(SystemExit, match="has no lines <!-- peers -->"):
-        show.put_into(page, "| new |")
