@@ -1,16 +1,13 @@
 """Pages, plot and claims from what `bench_peers.py` wrote; no figure is typed.
 
-    python benchmarks/show_peers.py [--name peers] [--readme README.md]
+    python benchmarks/show_peers.py [--name peers]
 
-Writes results/<name>.md and results/<name>_power.svg, and the lines of the README
-between `<!-- peers -->` and `<!-- /peers -->`. Exits with 1 if a claim fails.
+Writes results/<name>.md and results/<name>_power.svg. Exits with 1 if a claim fails.
 """
 
 import argparse
 import json
-import re
 import sys
-from pathlib import Path
 
 import numpy as np
 from common import RESULTS, markdown, told
@@ -19,7 +16,6 @@ from scipy.stats import beta, t
 OURS = "sklearn_mia"
 MEDIAN_RATIO, MOST_TIME, MOST_TIME_FOREST, MOST_ALARMS = 1.5, 0.5, 0.2, 0.05
 PARTS = ("power", "time", "null", "invariance", "growth")
-MARKS = "<!-- peers -->", "<!-- /peers -->"
 
 
 def read(name):
@@ -205,6 +201,14 @@ def time_ratios(rows):
         yield row | {"SACRO-ML MB": peer["MB"]}
 
 
+def of_processor(rows, name):
+    """The ratios of seconds of the processor, which other work changes less."""
+    ratios = [row[f"{name}, times CPU"] for row in rows if f"{name}, times CPU" in row]
+    if not ratios:
+        return ""
+    return f" (of the processor {min(ratios):.2f} to {max(ratios):.2f})"
+
+
 def claims_of_time(rows):
     one = [row for row in time_ratios(rows) if row["workers"] == 1]
     forests = [row for row in one if row["model"].startswith("forest")]
@@ -223,7 +227,7 @@ def claims_of_time(rows):
             yield claim(
                 f"{text}, one worker each",
                 f"<= {most}",
-                f"{min(ratios):.2f} to {max(ratios):.2f}",
+                f"{min(ratios):.2f} to {max(ratios):.2f}" + of_processor(own, name),
                 max(ratios) <= most,
             )
 
@@ -301,29 +305,7 @@ def page_of(found, plot):
     return "\n".join(parts) + "\n"
 
 
-def lines_of_readme(found):
-    """What the README shows: the claims, and on what they were judged."""
-    about, rows = found["power"]
-    rows = whole_splits(rows)
-    cells, splits = by(rows, "table", "model"), by(rows, "split")
-    return "\n".join(
-        [
-            f"Power: {len(cells)} cells of table and model, {about['records']:,} "
-            f"records, {about['fits']} fits, {len(splits)} of 5 splits.\n",
-            markdown(claims(found)),
-        ]
-    )
-
-
-def put_into(path, lines):
-    text = path.read_text()
-    between = re.compile(f"({MARKS[0]}\n).*({MARKS[1]})", flags=re.DOTALL)
-    if not between.search(text):
-        raise SystemExit(f"{path} has no lines {MARKS[0]} and {MARKS[1]}.")
-    path.write_text(between.sub(lambda m: f"{m[1]}{lines}\n{m[2]}", text))
-
-
-def show(name, readme=None):
+def show(name):
     """Write the pages; claims that fail are printed, and counted."""
     found = read(name)
     if not found:
@@ -332,8 +314,6 @@ def show(name, readme=None):
     if "power" in found:
         plot_power(whole_splits(found["power"][1]), plot)
     (RESULTS / f"{name}.md").write_text(page_of(found, plot))
-    if readme is not None:
-        put_into(readme, lines_of_readme(found))
     rows = claims(found)
     for row in rows:
         print(f"{row['outcome']}: {row['claim']}: {row['found']} (goal {row['goal']})")
@@ -343,9 +323,8 @@ def show(name, readme=None):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--name", default="peers")
-    parser.add_argument("--readme", type=Path)
     options = parser.parse_args()
-    return 1 if show(options.name, options.readme) else 0
+    return 1 if show(options.name) else 0
 
 
 if __name__ == "__main__":
