@@ -37,6 +37,9 @@ MODELS = {
 }
 # Rounding that a change of a library may make.
 CLOSE = 1e-6
+# The check of the sides without the model trains boosting, which versions of
+# scikit-learn do not train alike.
+OF_A_VERSION = ".report.blind."
 
 
 def sides():
@@ -109,7 +112,12 @@ def _main(given):
         Path(given[0]).write_text(json.dumps(all_contents(), indent=1) + "\n")
     else:
         one, *others = (json.loads(Path(path).read_text()) for path in given)
-        found = [d for other in others for d in differences(one, other, CLOSE)]
+        found = [
+            d
+            for other in others
+            for d in differences(one, other, CLOSE)
+            if OF_A_VERSION not in d.partition(":")[0]
+        ]
         print("\n".join(found[:20]) or f"{len(given)} files say the same")
         return bool(found)
     return False

@@ -28,6 +28,7 @@ from sklearn_mia.metrics import (
     tpr_at_fpr_score,
 )
 from sklearn_mia.metrics._auc import delong_variance, placements
+from sklearn_mia.metrics._difference import shared_correlation
 from sklearn_mia.metrics._intervals import _chosen_threshold_interval, clopper_pearson
 from sklearn_mia.metrics._rates import n_permitted
 
@@ -277,6 +278,23 @@ def test_an_attack_compared_with_another_is_the_other_turned_around(data, seed):
     same = compare_attacks(is_member, scores, scores)
     assert same.difference.estimate == 0
     assert same.difference.low <= 0 <= same.difference.high
+
+
+@holds(30, n=st.integers(1, 12), seed=seeds)
+def test_estimates_correlate_by_the_records_that_they_share(n, seed):
+    rng = np.random.default_rng(seed)
+    new, old = rng.normal(size=n), rng.normal(size=n + 3)
+    shared = rng.integers(0, n + 1)
+    rows_new, rows_old = rng.permutation(n)[:shared], rng.permutation(n + 3)[:shared]
+    pairs = zip(rows_new.tolist(), rows_old.tolist(), strict=True)
+    product = sum(new[i] * old[j] for i, j in pairs)
+    expected = product / math.sqrt(sum(v * v for v in new) * sum(v * v for v in old))
+    found = shared_correlation(new, old, rows_new, rows_old)
+    assert found == pytest.approx(expected)
+    rows = np.arange(n)
+    assert shared_correlation(new, new * 3, rows, rows) == pytest.approx(1)
+    assert shared_correlation(new, -new, rows, rows) == pytest.approx(-1)
+    assert shared_correlation(new, new * 0, rows, rows) == 0
 
 
 # Surer is wider
