@@ -44,6 +44,7 @@ REGRESSORS = {
     "ridge": "ridge",
     "5 neighbours": "neighbours",
     "support vectors": "support vectors",
+    "network": "network",
 }
 # The formula of LiRA that the benchmark was run with.
 PER_RECORD = 'LiRA(gap="per_record")'

@@ -360,7 +360,7 @@ class BlackBoxRegressor(RegressorMixin, BaseBlackBox):
     >>> service = BlackBoxRegressor(predict=ask, batch_size=100)
     >>> records, is_member = as_records(X, y), [True] * 200 + [False] * 200
     >>> attack = ThresholdAttack(service).fit(records)
-    >>> attack.score(records, is_member) > 0.8
+    >>> attack.score(records, is_member) > 0.7
     True
     >>> service.n_queries_, service.n_calls_
     (400, 4)

@@ -70,10 +70,10 @@ class LabelCanaries(TableViewMixin):
         Parameters
         ----------
         model : fitted classifier
-            Trained on `X` and :attr:`y`.
+            Trained on `X` and `y`.
 
         X : {array-like, sparse matrix, DataFrame} of shape (n_records, n_features)
-            The features of all records, in the order of :attr:`y`.
+            The features of all records, in the order of `y`.
 
         response_method : str, default="auto"
             How the target is asked: "predict_proba", "decision_function", "predict", or
