@@ -7,6 +7,8 @@ import pytest
 from fuzz_inputs import AUDITED, READ, REFUSED, attempt, counts_told, fuzz
 from helpers.corpus import NAMES, cases
 
+from sklearn_mia.__main__ import main
+
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
 
 
@@ -47,3 +49,15 @@ def test_damaged_files_do_no_harm(n_inputs, count):
     assert [line for line in told if "WRONG" in line] == []
     became = {result["became"] for result in results}
     assert became == {REFUSED, READ, AUDITED}
+
+
+def test_a_number_of_more_digits_than_fit_is_infinite(whole, capsys):
+    case = whole(cases()["table.csv"])
+    lines = case.files["members.csv"].decode().split("\n")
+    cells = lines[1].split(",")
+    lines[1] = ",".join(["9" * 400, *cells[1:]])
+    with open("members.csv", "w") as file:
+        file.write("\n".join(lines))
+    assert main(case.arguments) == 2
+    told = "Column 'age' of members.csv holds infinite numbers in 1 of 30 records"
+    assert told in capsys.readouterr().err

@@ -29,7 +29,7 @@ from sklearn_mia.groups import (
     rates_by_size,
     thresholds_by_size,
 )
-from sklearn_mia.signals import SIGNALS, true_log_proba
+from sklearn_mia.signals import SIGNALS, as_signal, true_log_proba
 
 # Signals
 
@@ -51,6 +51,10 @@ BY_HAND = {
 
 def test_every_signal_is_computed_by_hand():
     assert BY_HAND.keys() == SIGNALS.keys()
+    # By its name it is the function itself; one of a user is wrapped once.
+    assert all(as_signal(name) is signal for name, signal in SIGNALS.items())
+    own = as_signal(lambda log_proba, labels: log_proba[:, 0])
+    assert as_signal(own) is own
 
 
 @holds(60, data=probabilities())
@@ -77,6 +81,30 @@ def test_the_order_and_the_names_of_the_classes_do_not_matter(data, seed):
         expected = signal(np.log(proba), labels)
         found = signal(np.log(proba[rows][:, order]), place[labels[rows]])
         assert_allclose(found, expected[rows], rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+def test_a_certain_answer_is_worth_the_most_or_the_least():
+    with np.errstate(divide="ignore"):
+        certain = np.log(np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
+    labels = np.array([0, 1])
+    expected = {
+        **{"logit": [np.inf, -np.inf], "loss": [0, -np.inf], "margin": [1, -1]},
+        **{"modified_entropy": [0, -np.inf], "confidence": [1, 0], "entropy": [0, 0]},
+    }
+    for name, values in expected.items():
+        found = SIGNALS[name](certain, labels)
+        assert_array_equal(found, values, err_msg=name)
+
+
+@holds(30, data=probabilities(most_classes=4))
+def test_a_class_of_no_probability_changes_nothing(data):
+    proba, labels = data
+    with np.errstate(divide="ignore"):
+        wider = np.log(np.column_stack([proba, np.zeros(len(proba))]))
+    for name in SIGNALS.keys() - {"spread"}:
+        expected = SIGNALS[name](np.log(proba), labels)
+        found = SIGNALS[name](wider, labels)
+        assert_allclose(found, expected, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
 @holds(40, data=probabilities(most_classes=2))

@@ -396,7 +396,10 @@ def _as_numbers(column, codes=True):
         elif not NUMBER.fullmatch(cell) or (not codes and _CODE.fullmatch(cell)):
             values.append(None)
         else:
-            values.append(int(cell) if _INTEGER.fullmatch(cell) else float(cell))
+            value = float(cell)
+            # What no double holds is infinite, which is told.
+            whole = _INTEGER.fullmatch(cell) and np.isfinite(value)
+            values.append(int(cell) if whole else value)
     return values
 
 
