@@ -145,8 +145,8 @@ def audit(
         records: 2, 6 or 64, of :class:`~sklearn_mia.BaggingAttack` 1, 4 or 16; and how
         far the equations of the file are solved. Fewer see less (of a forest on 2,000
         records of Adult a TPR of .30, .32 or .31 at an FPR of .01, of boosting .09, .11
-        or .17); what is stated holds at each. "thorough" solves the file exactly where it
-        may be, and measures what it tells someone who holds 90, 50 and 10 % of its
+        or .17); what is stated holds at each. "thorough" solves the file exactly where
+        it may be, and measures what it tells someone who holds 90, 50 and 10 % of its
         training records, for three more solutions.
 
     slices : str or tuple, default="auto"
