@@ -59,7 +59,8 @@ def test_the_readme_is_short_and_leads_to_pages_that_are_there():
     assert len(text.splitlines()) <= 150
     pages = re.findall(rf"\]\({re.escape(DOC_URL)}([^)#]*)", text)
     assert len(pages) > 10
-    for page in pages:
+    # That of peers is written when the pages are built.
+    for page in set(pages) - {"peers.html"}:
         assert (DOC / page).with_suffix(".rst").exists(), page
     guide = {f"guide/{path.stem}" for path in DOC.glob("guide/*.rst")} - {"guide/index"}
     assert guide <= {page.removesuffix(".html") for page in pages}
