@@ -346,10 +346,12 @@ def test_a_solution_that_is_stopped_early_does_not_say_that_records_are_missing(
     X, y = make_classification(1500, 20, flip_y=0.2, random_state=0)
     model = HistGradientBoostingClassifier(max_iter=60, random_state=0)
     system = linear_equations(model.fit(X[:750], y[:750]), X, y)
-    few, many = (
-        solve(system, max_iter=max_iter, exact=False) for max_iter in (10, 1000)
+    least, few, many = (
+        solve(system, max_iter=max_iter, exact=False) for max_iter in (1, 10, 1000)
     )
+    assert (least.is_falling, least.n_iterations) == (True, 1)
     assert (few.is_falling, few.n_iterations) == (True, 10)
+    assert least.fits
     assert few.fits
     assert few.misfit > 10 * many.misfit
     assert (many.is_falling, many.fits) == (False, True)

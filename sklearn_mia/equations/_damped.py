@@ -62,9 +62,8 @@ def damped_lsqr(dot, transposed_dot, aim, n_unknowns, *, max_iter, tol, content)
             return content(), end
 
         state = kept("the solution of the equations", inputs, go_on)
-    rests = state["rests"]
-    stopped = not state["ended"] and len(rests) > 1
-    is_falling = stopped and rests[-1] < _FALLING * rests[len(rests) // 2]
+    rests = (state["norm"] ** 2, *state["rests"])
+    is_falling = not state["ended"] and rests[-1] < _FALLING * rests[state["n"] // 2]
     return state["x"], state["n"], is_falling
 
 
