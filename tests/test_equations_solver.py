@@ -347,9 +347,9 @@ def test_a_solution_that_is_stopped_early_does_not_say_that_records_are_missing(
     model = HistGradientBoostingClassifier(max_iter=60, random_state=0)
     system = linear_equations(model.fit(X[:750], y[:750]), X, y)
     least, few, many = (
-        solve(system, max_iter=max_iter, exact=False) for max_iter in (1, 10, 1000)
+        solve(system, max_iter=max_iter, exact=False) for max_iter in (2, 10, 1000)
     )
-    assert (least.is_falling, least.n_iterations) == (True, 1)
+    assert (least.is_falling, least.n_iterations) == (True, 2)
     assert (few.is_falling, few.n_iterations) == (True, 10)
     assert least.fits
     assert few.fits

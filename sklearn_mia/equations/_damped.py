@@ -63,7 +63,8 @@ def damped_lsqr(dot, transposed_dot, aim, n_unknowns, *, max_iter, tol, content)
 
         state = kept("the solution of the equations", inputs, go_on)
     rests = (state["norm"] ** 2, *state["rests"])
-    is_falling = not state["ended"] and rests[-1] < _FALLING * rests[state["n"] // 2]
+    half = _FALLING * rests[state["n"] // 2]
+    is_falling = bool(not state["ended"] and rests[-1] < half)
     return state["x"], state["n"], is_falling
 
 
