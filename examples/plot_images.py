@@ -64,11 +64,12 @@ fig.suptitle("Training images, as they stand in the file of the model")
 # -----------
 # The audit says so, too, and adds what someone can tell who only asks. On the average
 # that is little. But the average is not the end of it: among the images that models get
-# most wrong the members can be told.
+# most wrong the members can be told. That is seen clearly with 16 shadow models; with
+# the six of a standard audit it would stay undecided.
 
 from sklearn_mia import audit
 
-report = audit(model, X_train, y_train, X_test, y_test, random_state=0)
+report = audit(model, X_train, y_train, X_test, y_test, n_shadows=16, random_state=0)
 for access, verdict in report.verdicts.items():
     print(f"{access}: {verdict['title']}")
 
@@ -112,6 +113,7 @@ after = audit(
     X_test,
     y_test,
     release="interface",
+    n_shadows=16,
     random_state=0,
 )
 print(after.verdict["title"])

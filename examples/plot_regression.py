@@ -71,10 +71,9 @@ for group in report.slices:
 # What it costs to say less
 # -------------------------
 # A leaf that holds many customers says little about each. With leaves of 10 the forest
-# predicts other customers as well as before, and what its answers tell falls to what
-# this audit can no longer call above the limit, or below it. Its file needs larger
-# leaves, and these cost accuracy: that is a decision for the bank, and here are the
-# numbers for it.
+# predicts other customers as well as before, and what its answers tell falls by more
+# than half, but not below the limit. Leaves of 50 hide it, of the answers at least, and
+# cost accuracy: that is a decision for the bank, and here are the numbers for it.
 
 models, reports = {1: model}, {1: report}
 for leaf in (10, 50):
