@@ -906,3 +906,30 @@ def test_persons_are_compared_by_their_keys():
     message = "The baseline counts records and this audit counts groups"
     with pytest.raises(ValueError, match=message):
         compare_with_baseline(audited(0.2), audited(0.2, groups=None))
+
+
+def test_a_model_within_the_limits_does_not_pass_above_its_baseline():
+    X, y = make_classification(1600, flip_y=0.3, random_state=0)
+    sides = X[:800], y[:800], X[800:], y[800:]
+    reports = [
+        audit(
+            model.fit(X[:800], y[:800]),
+            *sides,
+            attacks="ThresholdAttack",
+            release="interface",
+            slices=None,
+            limits={"auc": 0.95},
+            random_state=0,
+        )
+        for model in (
+            LogisticRegression(),
+            RandomForestClassifier(30, max_depth=7, random_state=0),
+        )
+    ]
+    assert [report.passes for report in reports] == [True, True]
+    less, more = (compare_with_baseline(*pair) for pair in (reports, reports[::-1]))
+    assert (less.passes, exit_code(less)) == (True, 0)
+    assert (more.passes, exit_code(more)) == (False, 3)
+    line = "Does not pass: it was shown to give away more than the baseline."
+    assert line in str(more)
+    assert line not in str(less)

@@ -21,7 +21,11 @@ from sklearn_mia.auditing._defaults import default_attacks
 from sklearn_mia.auditing._delivery import deliver
 from sklearn_mia.auditing._exits import EXIT_EXCEEDED, EXIT_OK, EXIT_UNDECIDED
 from sklearn_mia.auditing._inputs import read_sides
-from sklearn_mia.auditing._judging import passes, passes_by_access
+from sklearn_mia.auditing._judging import (
+    gives_away_more,
+    passes,
+    passes_by_access,
+)
 from sklearn_mia.auditing._loading import check_model, load_model
 from sklearn_mia.auditing._options import limits_once
 from sklearn_mia.auditing._predictions import read_predictions
@@ -266,10 +270,9 @@ def exit_code(report, *, gated=True):
     """
     if report.verdict["level"] == "not_interpretable":
         return EXIT_UNDECIDED
-    if report.baseline is not None and report.baseline["outcome"] == "more":
+    if gives_away_more(report._content):
         return EXIT_EXCEEDED
     if not gated:
         return EXIT_OK
-    return {"yes": EXIT_OK, "no": EXIT_EXCEEDED, "not shown": EXIT_UNDECIDED}[
-        passes(report._content)
-    ]
+    found = {"yes": EXIT_OK, "not shown": EXIT_UNDECIDED}
+    return found.get(passes(report._content), EXIT_EXCEEDED)

@@ -405,12 +405,12 @@ def passes(content):
 
     Returns
     -------
-    passes : {"yes", "no", "not shown"}
-        By every access that the report has a verdict on. Predictions can fail a model,
-        not clear it.
+    passes : {"yes", "no", "more", "not shown"}
+        By every access that the report has a verdict on; "more" if it was, but gives
+        away more than the baseline. Predictions can fail a model, not clear it.
     """
     found = set(passes_by_access(content).values())
-    return next(word for word in ("no", "not shown", "yes") if word in found)
+    return next(word for word in ("no", "more", "not shown", "yes") if word in found)
 
 
 def passes_by_access(content):
@@ -424,10 +424,18 @@ def passes_by_access(content):
     Returns
     -------
     passes : dict
-        Access mapped to "yes", "no" or "not shown".
+        Access mapped to "yes", "no", "more" or "not shown".
     """
     codes = {finding["code"] for finding in content["findings"]}
-    return {part["access"]: _passes(part, codes) for part in parts_of(content)}
+    within = "more" if gives_away_more(content) else "yes"
+    found = {part["access"]: _passes(part, codes) for part in parts_of(content)}
+    return {a: within if word == "yes" else word for a, word in found.items()}
+
+
+def gives_away_more(content):
+    """Tell whether a model was shown to give away more than its baseline."""
+    baseline = content.get("baseline")
+    return baseline is not None and baseline["outcome"] == "more"
 
 
 def parts_of(content):

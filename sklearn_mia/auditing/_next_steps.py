@@ -130,9 +130,9 @@ def _lower(content, passing):
     if says_more and passing.get("interface", "yes") != "yes":
         yield _step(
             "Answer with labels alone, CoarsenedClassifier(FrozenEstimator(model), "
-            "label_only=True); probabilities that are rounded (decimals=1) hide less. "
-            "It is of no use where the file is handed over, which has the whole model "
-            "inside.",
+            "label_only=True).fit(X, y), which trains nothing; probabilities that are "
+            "rounded (decimals=1) hide less. It is of no use where the file is handed "
+            "over, which has the whole model inside.",
             _less_detail(content, family),
             "interface",
         )
@@ -195,13 +195,14 @@ def _less_in_the_file(content, nouns):
     if stored["held"] is None and stored["is_of_trees"]:
         yield _step(
             "Try on the file what needs no training, strip_counts(model) and "
-            "round_values(model): effort='thorough' (--effort thorough) measures both.",
+            "round_values(model, 1): effort='thorough' (--effort thorough) measures "
+            "both.",
             access="file",
         )
     elif without_refit_told(content, nouns):
         yield _step(
             "Hand over the file with less in it, by strip_counts(model) or "
-            "round_values(model): what that is worth stands under what the file "
+            "round_values(model, 1): what that is worth stands under what the file "
             "stores.",
             access="file",
         )

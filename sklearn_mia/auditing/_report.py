@@ -189,7 +189,10 @@ class AuditReport:
 
     @property
     def passes(self):
-        """Whether the model was shown to be within all limits."""
+        """Whether the model was shown to be within all limits.
+
+        And not to give away more than the baseline of :func:`compare_with_baseline`.
+        """
         return passes(self._content) == "yes"
 
     @property

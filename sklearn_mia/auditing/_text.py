@@ -31,6 +31,7 @@ _LEAST_OF_A_NAME = 10
 PASSES = {
     "yes": "Passes: it was shown to be within all limits.",
     "no": "Does not pass: it was shown to be above a limit.",
+    "more": "Does not pass: it was shown to give away more than the baseline.",
     "not shown": "Does not pass: it was not shown to be within all limits.",
 }
 _HARD_SPACE = "\N{NO-BREAK SPACE}"
