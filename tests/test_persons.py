@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from helpers.subjects import subjects_of_persons
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -283,6 +284,23 @@ def test_a_model_that_was_trained_on_a_key_is_told(visits):
     report = audited(model, (X, y, person, is_member), attacks=ThresholdAttack())
     finding = next(f for f in report.findings if f.code == "MIA025")
     assert finding.numbers == {"columns": ["column 8"]}
+
+
+@pytest.mark.parametrize("remainder", ["drop", "passthrough"])
+def test_a_key_that_the_model_drops_is_none_of_its_features(visits, remainder):
+    pd = pytest.importorskip("pandas")
+    X, y, person, is_member = visits
+    frame = pd.DataFrame(X).rename(columns=str).assign(patient=person)
+    features = make_column_transformer(
+        ("passthrough", [str(k) for k in range(X.shape[1])]), remainder=remainder
+    )
+    model = make_pipeline(features, RandomForestClassifier(5, random_state=0))
+    model.fit(frame[is_member], y[is_member])
+    sides = [half for m in (is_member, ~is_member) for half in (frame[m], y[m])]
+    groups = {"groups_train": person[is_member], "groups_test": person[~is_member]}
+    report = audit(model, *sides, **groups, **QUICK, attacks=ThresholdAttack())
+    found = [f.numbers for f in report.findings if f.code == "MIA025"]
+    assert found == ([{"columns": ["patient"]}] if remainder == "passthrough" else [])
 
 
 def test_where_the_number_of_records_tells_it_is_no_leak_of_the_model(visits):

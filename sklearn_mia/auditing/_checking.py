@@ -166,7 +166,7 @@ def collect_findings(
             None
             if case.groups is None
             else _findings.check_used_keys(
-                _columns_as_numbers(case, order=False), case.groups, nouns
+                _used_columns(case, target), case.groups, nouns
             )
         ),
         "records of single groups": lambda: _findings.check_lopsided(
@@ -185,11 +185,22 @@ def _unused_columns(case, target):
     """Columns by name that the model does not use, where records count one by one."""
     if case.groups is not None:
         return {}
-    unused = dict(case.aside)
-    if target is not None and is_frame(case.features):
-        for name in dropped_columns(target, column_names(case.features)):
-            unused[name] = case.features[name].to_numpy()
-    return unused
+    return dict(case.aside) | {
+        name: case.features[name].to_numpy() for name in _dropped(case, target)
+    }
+
+
+def _used_columns(case, target):
+    """Columns of a table by name, as numbers, without those that the model drops."""
+    columns = _columns_as_numbers(case, order=False)
+    return {k: v for k, v in columns.items() if k not in _dropped(case, target)}
+
+
+def _dropped(case, target):
+    """Names of the columns of a frame that the model is given and does not use."""
+    if target is None or not is_frame(case.features):
+        return []
+    return dropped_columns(target, column_names(case.features))
 
 
 def _columns_as_numbers(case, order=True):
