@@ -458,6 +458,11 @@ def test_attacks_of_your_own_decide_what_is_told(forest, sides):
     message = "release='interface', and the attack LinearReconstructionAttack reads"
     with pytest.raises(ValueError, match=message):
         audit(forest, *sides, attacks=on_file, release="interface", **QUICK)
+    # A verdict on answers alone does not look like one on the model.
+    named = audit(forest, *sides, attacks="ThresholdAttack", **QUICK)
+    assert "Asked, without its file\n---" in str(named)
+    assert "Asked, without its file" in named.to_html()
+    assert list(named.verdicts) == ["interface"]
 
 
 def test_the_default_attacks_are_those_of_the_release(forest):

@@ -4,6 +4,7 @@ import inspect
 
 from sklearn_mia._choices import ACCESSES
 from sklearn_mia.attacks import ThresholdAttack
+from sklearn_mia.auditing._judging import ONLY_PREDICTIONS
 from sklearn_mia.base import BaseAttack
 
 FILE_ATTACK = "LinearReconstructionAttack"
@@ -14,9 +15,10 @@ WHO = {
 
 
 def heading_of(part, content):
-    """What stands above a verdict; nothing in a report on answers alone."""
-    is_plain = content["beside"] is None and part["access"] == "interface"
-    return "" if is_plain else WHO[part["access"]]
+    """What stands above a verdict; nothing where there is no file to be handed over."""
+    codes = {finding["code"] for finding in content["findings"]}
+    has_no_file = ONLY_PREDICTIONS in codes or content["model"].get("queries")
+    return "" if has_no_file else WHO[part["access"]]
 
 
 def check_release(release):
