@@ -9,6 +9,8 @@ from sklearn_mia.items import item_list
 from sklearn_mia.tables import columns_of, is_table, numbers_of
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?!\w)")
+# Counts and sizes, perhaps at the end of a sentence.
+_SHORT = re.compile(r"\W?\d{1,4}\.?")
 _HIDDEN = "\N{HORIZONTAL ELLIPSIS}"
 # What may be a value of a record: in quotes, in brackets, or a decimal number.
 PERHAPS_A_VALUE = re.compile(
@@ -45,7 +47,7 @@ def without_values(message, *tables, most=500):
         message = PERHAPS_A_VALUE.sub(_HIDDEN, message)
         for text in (v for X in items for v in item_list(X) if isinstance(v, str)):
             message = message.replace(text, _HIDDEN) if len(text) > 2 else message
-    found = [n for n in _NUMBER.findall(message) if not re.fullmatch(r"\W?\d{1,4}", n)]
+    found = [n for n in _NUMBER.findall(message) if not _SHORT.fullmatch(n)]
     for values in (v for table in tables if table is not None for v in _cells(table)):
         if values.dtype.kind != "f":
             for text in {str(v) for v in values.tolist()} - {""}:

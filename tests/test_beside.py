@@ -224,7 +224,13 @@ def test_a_baseline_is_paired_with_records_beside_it(run, tmp_path, capsys):
     assert "p17" not in old.read_text(encoding="utf-8")
     assert run(f"--baseline={old}") == 0
     assert "300 records are in both" in " ".join(capsys.readouterr().out.split())
-    (tmp_path / "old.records.parquet").unlink()
+    beside = tmp_path / "old.records.parquet"
+    before = beside.read_bytes()
+    assert run(f"--baseline={old}", f"--records={beside}") == 2
+    message = "is the file of the records of --baseline, which it would overwrite"
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert beside.read_bytes() == before
+    beside.unlink()
     assert run(f"--baseline={old}") == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "the baseline holds nothing per record" in told

@@ -645,3 +645,28 @@ def test_the_promises_of_diffprivlib():
     broken = models.LogisticRegression(epsilon=float("inf"), data_norm=8.0)
     report = audit_recipe(broken, X, y, random_state=0, **options)
     assert "The measurement contradicts the claim epsilon = 1" in said(report)
+
+
+def test_canaries_that_are_records_anyway_are_refused():
+    X, y = load_diabetes(return_X_y=True)
+    y = (y > 150).astype(int)
+    message = (
+        "20 of 50 canaries equal a record of X, which is trained on whatever their "
+        "coins say"
+    )
+    with pytest.raises(ValueError, match=message):
+        audit_recipe(
+            DecisionTreeClassifier(), X[30:], y[30:], canaries=(X[:50], y[:50])
+        )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int32])
+def test_far_sparse_numbers_stay_within_their_type(dtype):
+    rng = np.random.default_rng(0)
+    most = min(np.iinfo(dtype).max, 2**31 - 2)
+    filled = rng.random((200, 40)) < 0.3
+    X = sp.csr_array((rng.random((200, 40)) * most * filled).astype(dtype))
+    made, _ = make_canaries(X, np.arange(200) % 2, 30, kind="far", random_state=0)
+    assert made.dtype == dtype
+    assert made.min() >= 0
+    assert (made.data >= 0.9 * X.max()).mean() > 0.5

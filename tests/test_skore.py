@@ -82,3 +82,10 @@ def test_the_fast_mode_leaves_it_out(data):
     report = skore.evaluate(LogisticRegression(), *data, splitter=0.5)
     row = summary_of(report, MembershipCheck(**CHEAP), fast_mode=True)
     assert row["section"] == "skipped"
+
+
+def test_a_misspelt_parameter_of_the_check_is_told_at_once():
+    with pytest.raises(TypeError, match="got 'limts'; expected parameters of audit"):
+        MembershipCheck(limts={"auc": 0.6})
+    with pytest.raises(ValueError, match="auc"):
+        MembershipCheck(limits={"auc": 60})

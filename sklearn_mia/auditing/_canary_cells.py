@@ -148,9 +148,12 @@ def _sparse(X, rows, generator, far):
     ).astype(int)
     data = columns.data[places]
     if far and len(np.unique(columns.data)) > _MOST_CODES:
-        largest = abs(columns).max(axis=0).toarray().ravel()[columns_chosen]
-        reach = largest * generator.uniform(1, 2, size=len(data))
-        data = (data + np.copysign(reach, data)).astype(X.dtype)
+        largest = abs(columns.astype(np.float64)).max(axis=0).toarray().ravel()
+        reach = largest[columns_chosen] * generator.uniform(1, 2, size=len(data))
+        data = data + np.copysign(reach, data)
+        bounds = _bounds_of(X.dtype)
+        data = data if bounds is None else np.clip(np.rint(data), *bounds)
+        data = data.astype(X.dtype)
     entries = np.repeat(np.arange(len(rows)), [len(c) for c in chosen])
     # Some models take no wider numbers of columns than those of X.
     places = tuple(p.astype(columns.indices.dtype) for p in (entries, columns_chosen))

@@ -114,7 +114,16 @@ def canaries_of(X, y, canaries, seed):
     if len(labels) != n:
         raise ValueError(f"canaries[1] has {len(labels)} labels for {n} canaries.")
     check_count(n, "the number of canaries", _FEWEST)
-    equal = count_duplicates(record_ids(made, labels, item_shape=one_shape(made)))
+    ids = record_ids(made, labels, item_shape=one_shape(made))
+    known = record_ids(X, as_labels(y), item_shape=one_shape(X))
+    n_known = int(np.isin(ids, known).sum())
+    if n_known:
+        raise ValueError(
+            f"{n_known} of {n} canaries equal a record of X, which is trained on "
+            "whatever their coins say; expected records that X does not have. Leave "
+            "them out of X, or out of the canaries."
+        )
+    equal = count_duplicates(ids)
     if equal:
         raise ValueError(
             f"{equal} of {n} canaries equal an earlier one, whose coin they would "

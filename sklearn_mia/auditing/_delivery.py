@@ -23,6 +23,9 @@ def check_destinations(arguments):
     """
     given = vars(arguments)
     inputs = [(_INPUTS[name], given[name]) for name in _INPUTS if name in given]
+    if given.get("baseline") is not None:
+        place = partial(_writing.place_beside, given["baseline"])
+        inputs += [(f"the {name} of --baseline", place(name)) for name in _TABLES]
     outputs = [(f"--{n}", p) for n, p in (*_outputs(arguments), *_beside(arguments))]
     _writing.check_outputs(outputs, inputs)
     _check_suffix(arguments.html, (".html", ".htm"), "--html")

@@ -1,9 +1,11 @@
 """A check for the reports of skore."""
 
 from importlib import import_module
+from inspect import signature
 
 from sklearn_mia.auditing._audit import audit
 from sklearn_mia.auditing._judging import passes
+from sklearn_mia.auditing._verdict import check_limits
 
 
 class MembershipCheck:
@@ -62,6 +64,13 @@ class MembershipCheck:
     slow = True
 
     def __init__(self, **params):
+        unknown = sorted(set(params) - set(signature(audit).parameters))
+        if unknown:
+            raise TypeError(
+                f"MembershipCheck got {', '.join(map(repr, unknown))}; expected "
+                "parameters of audit."
+            )
+        check_limits(params.get("limits"))
         self.params = {"effort": "quick", "random_state": 0} | params
 
     def check_function(self, report):
