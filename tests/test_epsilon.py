@@ -433,21 +433,37 @@ def test_delta_is_taken_off_the_rate_found_where_inclusion_was_not_random():
 def test_a_delta_too_large_for_so_many_records_is_refused_with_how_many_it_needs():
     is_member = np.arange(5) % 2 == 0
     message = (
-        "delta=0.02 is too large for 5 records: even if every guess were right, no "
-        "epsilon above 0 would follow; expected at least 6 records: pass more, or a "
-        "smaller delta."
+        "delta=0.02 is too large for 5 records: even scores that tell every coin would "
+        "give no epsilon above 0; expected at least 6 records: pass more, or a smaller "
+        "delta."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         epsilon_lower_bound(is_member, is_member * 1.0, delta=0.02)
     is_member = np.arange(6) % 2 == 0
     assert epsilon_lower_bound(is_member, is_member * 1.0, delta=0.02).epsilon > 0
     message = (
-        "delta=0.06 is too large for 6 records: even if every guess were right, no "
-        "epsilon above 0 would follow; expected less than 0.05, the error allowed, "
-        "whatever the number of records: pass a smaller delta."
+        "delta=0.06 is too large for 6 records: even scores that tell every coin would "
+        "give no epsilon above 0; expected a delta below 0.05, the error allowed, and "
+        "more records."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         epsilon_lower_bound(is_member, is_member * 1.0, delta=0.06)
+
+
+def test_that_nothing_could_be_shown_is_no_epsilon_of_zero():
+    is_member = np.arange(4) % 2 == 0
+    message = (
+        "4 records are too few: even scores that tell every coin would give no epsilon "
+        "above 0; expected at least 5 records: pass more."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        epsilon_lower_bound(is_member, is_member * 1.0)
+    # Ten members cannot be guessed right 160 times.
+    rare = np.arange(1000) < 10
+    coins = {"inclusion_probability": 0.01}
+    assert epsilon_lower_bound(rare, rare * 1.0, **coins).epsilon > 4
+    with pytest.raises(ValueError, match="is too large for 1000 records"):
+        epsilon_lower_bound(rare, rare * 1.0, delta=0.01, **coins)
 
 
 @pytest.mark.parametrize("n_records", [100, 1000, 20_000])

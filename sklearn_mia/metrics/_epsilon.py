@@ -69,28 +69,40 @@ def _bound_of(families, is_member):
     return epsilon
 
 
-def _could_show(n_records, probability, delta, error):
-    """Tell whether right guesses alone would give an epsilon above 0."""
-    log_odds = np.full(n_records, special.logit(probability))
-    families = families_of(np.arange(n_records), log_odds, delta, error)
-    return any(Claim(f, np.asarray(f.ends)).is_contradicted(0.0) for f in families)
+def _could_show(is_member, probability, delta, error):
+    """Tell whether scores that tell every coin would give an epsilon above 0."""
+    order = np.argsort(is_member, kind="stable")
+    families = families_of(order, special.logit(probability), delta, error)
+    return any(Claim(f, f.counts(is_member)).is_contradicted(0.0) for f in families)
 
 
-def _check_delta(delta, n_records, probability, error):
-    """Raise ValueError if no scores could give an epsilon above 0 at this delta."""
-    if delta == 0 or _could_show(n_records, probability, delta, error):
+def _check_size(is_member, probability, delta, error):
+    """Raise ValueError if no scores could give an epsilon above 0."""
+    if _could_show(is_member, probability, delta, error):
         return
-    more = range(n_records + 1, n_records + _MOST_TO_LOOK_AT)
-    enough = next((n for n in more if _could_show(n, probability, delta, error)), None)
+    n_records, mean = is_member.size, float(probability.mean())
+    enough = None
+    for n in range(n_records + 1, n_records + _MOST_TO_LOOK_AT):
+        if delta >= error:
+            break
+        of_size = np.arange(n) < round(mean * n)
+        if _could_show(of_size, np.full(n, mean), delta, error):
+            enough = n
+            break
+    what, instead = f"{n_records!r} records are too few", ""
+    if delta > 0:
+        what = f"delta={delta!r} is too large for {n_records!r} records"
+        instead = ", or a smaller delta"
     expected = (
-        f"less than {error:.2g}, the error allowed, whatever the number of records: "
-        "pass a smaller delta"
-        if enough is None
-        else f"at least {enough!r} records: pass more, or a smaller delta"
+        f"at least {enough!r} records: pass more{instead}"
+        if enough is not None
+        else f"a delta below {error:.2g}, the error allowed, and more records"
+        if delta > 0
+        else "many more records, or a lower confidence"
     )
     raise ValueError(
-        f"delta={delta!r} is too large for {n_records!r} records: even if every guess "
-        f"were right, no epsilon above 0 would follow; expected {expected}."
+        f"{what}: even scores that tell every coin would give no epsilon above 0; "
+        f"expected {expected}."
     )
 
 
@@ -316,7 +328,7 @@ def epsilon_lower_bound(
                 "record; expected delta=0, or one probability for all records."
             )
         coin = "of known probability"
-    _check_delta(delta, is_member.size, probability[0], 1 - confidence)
+    _check_size(is_member, probability, delta, 1 - confidence)
     families = families_of(order, special.logit(probability), delta, 1 - confidence)
     private, condition = _SUBJECTS[neighbours]
     return EpsilonBound(
