@@ -316,12 +316,16 @@ def test_sparse_canaries_of_any_form_reach_the_model(adjacency):
 
 
 def test_one_attack_needs_no_rehearsal_and_one_that_learns_is_judged_on_half(numbers):
-    told = audit_recipe(
+    report = audit_recipe(
         TREE, *numbers, canaries=100, attacks=SupervisedAttack(), random_state=0
-    ).to_dict()["canaries"]
+    )
+    told = report.to_dict()["canaries"]
     assert (told["n_rehearsals"], told["rehearsals"]) == (0, [])
     judged = [score is not None for score in told["table"]["score"]]
     assert sum(judged) == 50
+    text = " ".join(str(report).split())
+    assert "The coins of 50 canaries taught the attack. It was judged on the 50" in text
+    assert "were used for nothing else but that 50 of them taught the attack" in text
 
 
 def test_canaries_of_documents_images_and_regressors():

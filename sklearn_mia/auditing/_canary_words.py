@@ -83,20 +83,41 @@ def sentences_of(content):
             f"{found['n_rehearsals']} rehearsals, models trained with coins of their "
             "own."
         )
+    n_judged = n - _n_teaching(found)
+    if n_judged < n:
+        told.append(
+            f"The coins of {n - n_judged} canaries taught the attack. It was judged on "
+            f"the {n_judged} others, and so is the bound."
+        )
     most = at_least(found["ceiling"])
     if found["claim"] is not None and found["claim"] >= found["ceiling"]:
         told.append(
-            f"With {n} canaries no claim from epsilon = {most} on can be contradicted, "
-            "not even by an attack that tells every coin: make more."
+            f"With {n_judged} canaries no claim from epsilon = {most} on can be "
+            "contradicted, not even by an attack that tells every coin: make more."
         )
     else:
         told.append(f"An attack that tells every coin would have shown {most}.")
     return told
 
 
+def _n_teaching(found):
+    """Canaries that have no score, since they taught an attack that learns coins."""
+    return found["table"]["score"].count(None)
+
+
 def conditions_of(content):
     """What had to hold for the bound, as a list of sentences."""
     found = content["canaries"]
+    used = (
+        "were used for nothing else: canaries, attack and reference models do not "
+        "depend on them."
+    )
+    if n_teaching := _n_teaching(found):
+        used = (
+            f"were used for nothing else but that {n_teaching} of them taught the "
+            "attack, which are not among those that the bound rests on: canaries and "
+            "reference models do not depend on them."
+        )
     neighbours = (
         "in one record that is there or not. A claim about one record that is "
         'replaced by another is another claim: the adjacency "replace".'
@@ -106,8 +127,7 @@ def conditions_of(content):
     return [
         found["statement"],
         f"The coins were tossed with the seed {content['seed']}, are kept in this "
-        "report, and were used for nothing else: canaries, attack and reference models "
-        "do not depend on them.",
+        f"report, and {used}",
         f"Neighbours in the sense of differential privacy differ {neighbours}",
         "The claim is about all possible records. One that is limited to records "
         "within bounds, which the procedure does not see to itself, is not about "
