@@ -15,12 +15,13 @@ import threading
 import time
 import traceback
 import warnings
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
+from helpers.backends import dask_cluster
 from sklearn.datasets import make_classification
 from sklearn.tree import DecisionTreeClassifier
 
@@ -125,24 +126,12 @@ IN_PROCESSES = {
 HANGS = r"^Shadow \d(, \d)? took longer than timeout=\S+ seconds and was stopped"
 
 
-@contextmanager
-def dask(processes):
-    distributed = pytest.importorskip("distributed")
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
-    with (
-        distributed.LocalCluster(processes=processes, **options) as cluster,
-        distributed.Client(cluster),
-        joblib.parallel_config(backend="dask"),
-    ):
-        yield
-
-
 BACKENDS = {
     "one": nullcontext,
     "sequential": lambda: joblib.parallel_config(backend="sequential"),
     "threading": lambda: joblib.parallel_config(backend="threading", n_jobs=2),
     "loky": lambda: joblib.parallel_config(backend="loky", n_jobs=2),
-    "dask, threads": lambda: dask(processes=False),
+    "dask, threads": lambda: dask_cluster(processes=False),
 }
 QUICK = {("one", fault) for fault in IN_ANY} | {
     ("threading", "raises"),
@@ -249,7 +238,7 @@ def test_a_shadow_that_hangs_is_stopped_and_the_rest_is_kept(case, expected, tmp
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["raises", "answers NaN", "asks to exit"])
 def test_a_fault_in_processes_of_dask(case, expected, tmp_path, fault):
-    with dask(processes=True):
+    with dask_cluster(processes=True):
         fails_and_goes_on(case, expected, tmp_path, IN_ANY[fault], fault=fault)
 
 

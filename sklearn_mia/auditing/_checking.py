@@ -192,8 +192,8 @@ def _unused_columns(case, target):
 
 def _used_columns(case, target):
     """Columns of a table by name, as numbers, without those that the model drops."""
-    columns = _columns_as_numbers(case, order=False)
-    return {k: v for k, v in columns.items() if k not in _dropped(case, target)}
+    columns, dropped = _columns_as_numbers(case, order=False), _dropped(case, target)
+    return {name: v for name, v in columns.items() if name not in dropped}
 
 
 def _dropped(case, target):

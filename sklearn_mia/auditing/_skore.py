@@ -102,7 +102,7 @@ class MembershipCheck:
             raise cannot(f"The model could not be audited: {error}") from error
         verdict = self.report_.verdict
         told = " ".join([verdict["title"], *verdict["sentences"][:2]])
-        found = passes(self.report_.to_dict()["report"])
+        found = passes(self.report_._content)
         if found == "not shown":
             raise cannot(f"It was not shown to be within the limits: {told}")
         return told if found == "no" else None

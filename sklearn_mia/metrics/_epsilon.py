@@ -81,14 +81,14 @@ def _check_size(is_member, probability, delta, error):
     if _could_show(is_member, probability, delta, error):
         return
     n_records, mean = is_member.size, float(probability.mean())
-    enough = None
-    for n in range(n_records + 1, n_records + _MOST_TO_LOOK_AT):
-        if delta >= error:
-            break
+
+    def is_enough(n):
         of_size = np.arange(n) < round(mean * n)
-        if _could_show(of_size, np.full(n, mean), delta, error):
-            enough = n
-            break
+        return _could_show(of_size, np.full(n, mean), delta, error)
+
+    # No number of records makes up for a delta above the error.
+    n_tried = _MOST_TO_LOOK_AT if delta < error else 1
+    enough = next(filter(is_enough, range(n_records + 1, n_records + n_tried)), None)
     what, instead = f"{n_records!r} records are too few", ""
     if delta > 0:
         what = f"delta={delta!r} is too large for {n_records!r} records"
