@@ -505,6 +505,9 @@ def grouped(groups, n_groups, values=None):
     if not inside.all():
         rows, data = rows[inside], data[inside]
         pointers = np.concatenate([[0], np.cumsum(inside.sum(axis=1))])
+    if pointers[-1] <= np.iinfo(np.int32).max:
+        # Else scipy takes eight bytes for every row as well.
+        pointers = pointers.astype(np.int32)
     shape = int(starts[-1]), n_records
     return sp.csc_array((np.ravel(data), np.ravel(rows), pointers), shape=shape)
 
