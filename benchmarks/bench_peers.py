@@ -11,7 +11,8 @@ are encoded and scaled beforehand, since SACRO-ML fails on pipelines.
 each), for every split anew; AUC and TPR, and the difference from the best peer with its
 paired interval over the splits. Scores that tie are cut by lot: many of SACRO-ML's are
 exactly 1, and would else find nobody. "ours" is what an audit leads with,
-`BaggingAttack` for forests, else `RMIA`. The best peer of a cell is the one with the
+`BaggingAttack` for forests, else `RMIA`; beside it `RMIA` with the few fits that an
+audit takes by default. The best peer of a cell is the one with the
 highest mean TPR at 1 %, of all that do not learn from what they are judged on (as
 SACRO-ML's QMIA does).
 `time`: seconds and memory of both on the same models and records, in turn, each in a
@@ -57,6 +58,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_mia import RMIA, BaggingAttack, LiRA, as_records, audit
+from sklearn_mia._choices import SHADOWS
 from sklearn_mia.metrics import (
     epsilon_lower_bound,
     membership_advantage_score,
@@ -64,6 +66,9 @@ from sklearn_mia.metrics import (
 )
 
 OURS = "sklearn_mia"
+# By the few shadows of an audit.
+OF_AN_AUDIT = show_peers.OF_AN_AUDIT
+DEFAULT_FITS = {"BaggingAttack": 4, OF_AN_AUDIT: SHADOWS["standard"]}
 FAMILIES = {
     "forest": MODELS["forest"],
     "forest, leaf 5": MODELS["forest, leaf 5"],
@@ -127,6 +132,7 @@ def our_attacks(case, n_fits, **params):
         yield "BaggingAttack", BaggingAttack(case.target, n_trees=n_trees, **params)
     yield "RMIA", RMIA(case.target, n_shadows=n_fits, **params)
     yield "LiRA", LiRA(case.target, n_shadows=n_fits, **params)
+    yield OF_AN_AUDIT, RMIA(case.target, n_shadows=SHADOWS["standard"], **params)
 
 
 def our_scores(case, n_fits):
@@ -135,7 +141,8 @@ def our_scores(case, n_fits):
         shared = {"memory": memory, "keep_models": False, "random_state": case.seed}
         for name, attack in our_attacks(case, n_fits, **shared):
             scores = peers.quietly(attack.fit)(records).score_samples(records)
-            yield peers.Scores(name, n_fits, scores)
+            fits = SHADOWS["standard"] if name == OF_AN_AUDIT else n_fits
+            yield peers.Scores(name, fits, scores)
 
 
 def measured(member, found):
@@ -192,7 +199,9 @@ def power(settings, there, n_jobs):
 
 def ours_timed(case, attack, n_shadows, n_jobs):
     params = {"keep_models": False, "n_jobs": n_jobs, "random_state": 0}
-    if attack == "RMIA":  # the same models, of all trees
+    if attack == OF_AN_AUDIT:
+        made = RMIA(case.target, n_shadows=SHADOWS["standard"], **params)
+    elif attack == "RMIA":  # the same models, of all trees
         made = RMIA(case.target, n_shadows=n_shadows, trees_per_shadow=None, **params)
     else:
         made = BaggingAttack(case.target, **params)
@@ -213,6 +222,7 @@ def art_timed(case, attack, n_shadows, n_jobs):
 
 TIMED = {
     (OURS, "RMIA"): ours_timed,
+    (OURS, OF_AN_AUDIT): ours_timed,
     (OURS, "BaggingAttack"): ours_timed,
     ("SACRO-ML", "LiRA offline"): sacro_timed,
     ("ART", "shadow models"): art_timed,
@@ -243,8 +253,7 @@ def timed(path, *what):
 
 def timed_attacks(family, there):
     yield OURS, "RMIA"
-    if family.startswith("forest"):
-        yield OURS, "BaggingAttack"
+    yield OURS, "BaggingAttack" if family.startswith("forest") else OF_AN_AUDIT
     for library, attack in TIMED:
         if library in there:
             yield library, attack
@@ -280,7 +289,7 @@ def time_rows(settings, there, path, n_records, family):
                     "workers": jobs,
                     "library": library,
                     "attack": attack,
-                    "fits": 4 if attack == "BaggingAttack" else n_shadows,
+                    "fits": DEFAULT_FITS.get(attack, n_shadows),
                     "seconds": seconds,
                     # Worker processes keep their own.
                     "CPU s": cpu if jobs == 1 else None,
