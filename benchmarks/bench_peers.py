@@ -21,12 +21,15 @@ library says that there is a leak. `invariance`: the same scores of a model with
 leak, with ties, in another order: which numbers change. `growth`: this package alone,
 up to a million records.
 
-Results: peers_<part>.json, also of a run that is stopped by Ctrl-C, from which
-`show_peers.py` makes the pages.
+Results: peers_<part>.json, also of a run that is stopped by Ctrl-C or SIGTERM, from
+which `show_peers.py` makes the pages. `--go-on` takes up the power of such a run, of
+the same settings and versions, at the cells that it lacks.
 """
 
 import argparse
+import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,6 +48,7 @@ from common import (
     TABLES,
     Peak,
     draw_members,
+    environment,
     load_table,
     write_results,
 )
@@ -179,12 +183,15 @@ def power_of_split(table, family, split, settings, names):
     ]
 
 
-def power(settings, there, n_jobs):
+def power(settings, there, n_jobs, before=()):
+    yield from before
+    done = {(row["table"], row["model"], row["split"]) for row in before}
     cells = [
-        (table, family, split)
+        cell
         for split in range(settings["splits"])
         for table in settings["tables"]
         for family in settings["families"]
+        if (cell := (table, family, split)) not in done
     ]
     work = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(power_of_split)(*cell, settings, list(there)) for cell in cells
@@ -444,6 +451,17 @@ def growth(settings, there, n_jobs):
     return bench_memory.growth(settings["growth_records"])
 
 
+def rows_before(name, about):
+    """Rows of a stopped run that measured the same, of the same versions."""
+    told, rows = show_peers.read(name).get("power", ({}, []))
+    named = {"peers", "sklearn_mia", "scikit-learn", "numpy", *SETTINGS_OF["power"]}
+    now = json.loads(json.dumps(environment(**about)))
+    other = [key for key in named if told.get(key) != now.get(key)]
+    if other:
+        raise SystemExit(f"--go-on: the run before had other {', '.join(other)}.")
+    return rows
+
+
 PARTS = {
     "power": power,
     "time": time_and_memory,
@@ -461,6 +479,7 @@ def main():
     parser.add_argument("--name", default="peers", help="of the files of results")
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
     parser.add_argument("--quick", action="store_true", help="in five minutes of CPU")
+    parser.add_argument("--go-on", action="store_true", help="after a stopped run")
     parser.add_argument("--jobs", type=int, default=1, help="cells at a time")
     parser.add_argument("--tables", nargs="+", choices=LABELS)
     parser.add_argument("--families", nargs="+", choices=FAMILIES)
@@ -471,15 +490,20 @@ def main():
         kind = str if name == "time_families" else int
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, **many)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = {n: v for n in WHOLE if (v := getattr(options, n)) is not None}
     settings = (QUICK if options.quick else WHOLE) | given
     there = peers.installed()
     name = f"{options.name}_quick" if options.quick else options.name
     for part in options.parts:
         start = time.process_time()
-        rows, stopped = [], {}
+        rows, stopped, before = [], {}, {}
+        about = {n: v for n, v in settings.items() if n in SETTINGS_OF[part]}
+        about["peers"] = peers.versions(there)
+        if part == "power" and options.go_on:
+            before["before"] = rows_before(name, about)
         try:
-            rows.extend(PARTS[part](settings, there, options.jobs))
+            rows.extend(PARTS[part](settings, there, options.jobs, **before))
         except KeyboardInterrupt:
             stopped = {"stopped": True}
         if not rows:
@@ -487,9 +511,8 @@ def main():
         write_results(
             f"{name}_{part}",
             rows,
-            peers=peers.versions(there),
             load=os.getloadavg()[0],
-            **{n: v for n, v in settings.items() if n in SETTINGS_OF[part]},
+            **about,
             **stopped,
         )
         print(f"{part}: {time.process_time() - start:.0f} s of CPU here", flush=True)
