@@ -110,7 +110,7 @@ def test_a_copy_without_counts_predicts_the_same(name):
 
 def test_missing_values_and_categories_go_where_they_went():
     pd = pytest.importorskip("pandas")
-    table = pd.DataFrame(X, columns=list("abcdef"))
+    table = pd.DataFrame(X.copy(), columns=list("abcdef"))
     table.loc[::7, "b"] = np.nan
     table["c"] = pd.cut(table["c"], 4, labels=list("wxyz"))
     model = HistGradientBoostingRegressor(
