@@ -367,7 +367,7 @@ def check_stopped(attack):
         return None
     return Finding(
         "MIA033",
-        "note",
+        "warning",
         "The file was not read to the end",
         f"The solver of its equations was stopped after {attack.n_iter_} iterations, "
         "while more of them would have found more: histogram boosting on 5,000 records "

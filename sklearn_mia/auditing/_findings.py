@@ -73,7 +73,7 @@ class Finding(TableViewMixin):
     MIA030  a model that can only be asked, no shadow models    warning
     MIA031  values to predict far outside all others            warning
     MIA032  all records are answered alike                      critical, warning
-    MIA033  the file of the model was not read to the end       note
+    MIA033  the file of the model was not read to the end       warning
     ======  ==================================================  =================
 
     Attributes
