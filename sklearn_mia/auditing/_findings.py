@@ -164,9 +164,10 @@ def check_duplicates(ids, is_member):
         "MIA002",
         "critical" if share > 0.5 else "warning",
         "Equal records on both sides",
-        f"{n_nonmembers} non-members ({in_percent(share)}) equal one of {n_members} "
-        "members in every column, label included: the model has seen them, so they "
-        "raise false alarms and hide leakage.",
+        f"{n_nonmembers} of the non-members ({in_percent(share)}) "
+        f"{'equals' if n_nonmembers == 1 else 'equal'} one of {n_members} of the "
+        "members in every column, label included: what equals a member raises false "
+        "alarms and hides leakage.",
         "Drop them from the non-members (drop_shared=True, or --drop-shared) and "
         "audit again.",
         {"n_members": n_members, "n_nonmembers": n_nonmembers, "share": share},
