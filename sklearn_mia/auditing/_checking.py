@@ -104,7 +104,7 @@ def collect_findings(
     is_member = case.is_member
     wanted = {
         "members and non-members differ without the model": lambda: (
-            _findings.check_blind(blind)
+            _findings.check_blind(blind, drop_shared=settings.drop_shared)
         ),
         "equal records on both sides": lambda: _findings.check_duplicates(
             case.content_ids, is_member

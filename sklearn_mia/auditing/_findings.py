@@ -134,10 +134,21 @@ class Finding(TableViewMixin):
         return f"[{self.code} {self.severity}] {self.message} {self.advice}"
 
 
-def check_blind(blind):
+def check_blind(blind, *, drop_shared=False):
     """MIA001: members can be told from non-members without the model."""
     if blind is None or blind["low"] <= 0.5:
         return None
+    advice = (
+        "Audit with a random split: draw the non-members from the same source and "
+        "time as the members."
+    )
+    if drop_shared:
+        advice += (
+            " If equal records are usual in the table, leaving out the non-members "
+            "that equal a member (drop_shared=True, or --drop-shared) is a reason by "
+            "itself: those left are rarer than members. Take equal records out of the "
+            "table before it is split."
+        )
     return Finding(
         "MIA001",
         "critical",
@@ -146,8 +157,7 @@ def check_blind(blind):
         f"from non-members with an AUC of {blind['auc']:.3f} ({blind['low']:.3f} to "
         f"{blind['high']:.3f}): the two sides are not draws from one population, so "
         "an attack may succeed without any leak.",
-        "Audit with a random split: draw the non-members from the same source and "
-        "time as the members.",
+        advice,
         blind,
     )
 
@@ -169,7 +179,8 @@ def check_duplicates(ids, is_member):
         "members in every column, label included: what equals a member raises false "
         "alarms and hides leakage.",
         "Drop them from the non-members (drop_shared=True, or --drop-shared) and "
-        "audit again.",
+        "audit again; if equal records are usual in the table, take them out of it "
+        "before it is split.",
         {"n_members": n_members, "n_nonmembers": n_nonmembers, "share": share},
     )
 
