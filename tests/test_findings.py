@@ -374,8 +374,8 @@ def test_015_column_order():
 
 
 def test_016_intervals_of_equal_records():
-    assert _findings.check_units(np.arange(100)) is None
-    finding = _findings.check_units(np.arange(100) // 5)
+    assert _circumstances.check_units(np.arange(100)) is None
+    finding = _circumstances.check_units(np.arange(100) // 5)
     assert finding.code == "MIA016"
     assert finding.numbers == {"n_units": 20, "n_records": 100}
 

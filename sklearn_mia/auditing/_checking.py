@@ -174,7 +174,7 @@ def collect_findings(
         ),
         "keys of persons": lambda: _findings.check_keys(_unused_columns(case, target)),
         "records that come in groups": lambda: (
-            _findings.check_units(case.units) if case.groups is None else None
+            _circumstances.check_units(case.units) if case.groups is None else None
         ),
     }
     found = [checks.run(what, check) for what, check in wanted.items()]

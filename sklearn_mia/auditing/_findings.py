@@ -494,24 +494,6 @@ def check_swapped(right, losses, is_member, permuter, *, alpha, seed=0, columns=
     )
 
 
-def check_units(units):
-    """MIA016: records repeat, but intervals count records."""
-    n_units, n_records = len(np.unique(units)), len(units)
-    if n_units > 0.9 * n_records:
-        return None
-    return Finding(
-        "MIA016",
-        "note",
-        "Intervals count records",
-        f"{n_records} records are {n_units} different records. The corrected p-value "
-        "permutes equal records together, but intervals treat each as a draw of its "
-        "own and are too narrow.",
-        "Judge by the corrected p-value; or pass groups, under which a person with "
-        "several records counts once.",
-        {"n_units": n_units, "n_records": n_records},
-    )
-
-
 def check_reversed(attack, alpha, leak, quality, nouns=RECORDS):
     """MIA021: an attack ranks members below non-members, more than chance explains.
 
