@@ -249,8 +249,9 @@ def _add_output_options(command):
         type=Path,
         metavar="FILE",
         help="the --json report of an earlier model, at the same limits: end with exit "
-        "code 3, also without --fail-above, if an attack clearly finds more than it "
-        "did then; sharper with --id, if it was written with --name-records",
+        "code 3, also without --fail-above, if an attack of the same name clearly "
+        "finds more than it did then; attacks that only one of the two has are listed "
+        "as not compared; sharper with --id, if it was written with --name-records",
     )
 
 
