@@ -217,8 +217,10 @@ def epsilon_lower_bound(
     contradicting number :math:`v` of right guesses, is the most that it can add to one
     set (less than in [1]_ and [3]_): some (epsilon, delta)-DP procedure does so. Here
     :math:`n` is the number of records expected on the side that is guessed. Many
-    guesses bear a larger delta than few, and sets that could not bear it are left out
-    beforehand.
+    guesses bear a larger delta than few: where delta would take more than about half of
+    the error, sets are left out beforehand, those between others first and the smallest
+    at last. What leaks of few records then shows less: where one in a hundred of 10,000
+    leaks, the bound is about 1.8 at delta = 1e-6, 1.4 at 1e-5, and 0 at 1e-4.
 
     **Otherwise** the bound is ``log((TPR - delta) / FPR)``, or its mirror image, over
     16 thresholds at order statistics of fixed rank, Clopper-Pearson and beta ends [2]_,
