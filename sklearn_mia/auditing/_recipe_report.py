@@ -126,7 +126,8 @@ class RecipeReport:
 
         Columns: "attack", "metric" ("auc" or "tpr@fpr=<fraction>"), "mean", "low" and
         "high" over models. The last three are missing where a model has too few
-        non-members for the rate, or tied scores there.
+        non-members for the rate, or tied scores there; the last two where all models
+        have the same value, which tells no interval.
         """
         pd = check_pandas_support(
             "RecipeReport.summary (pip install sklearn-mia[report])"
@@ -140,9 +141,9 @@ class RecipeReport:
     def rows(self):
         """One row an attack and metric, strongest attack first, as plain values.
 
-        Keys: "attack", "metric", "mean", "low", "high", and "note", which says why they
-        are None. With groups they count groups; "of_records" has the same four record
-        by record, else it is None.
+        Keys: "attack", "metric", "mean", "low", "high", and "note", which says why all
+        three, or the last two, are None. With groups they count groups; "of_records"
+        has the same four record by record, else it is None.
         """
         return self._content["summary"]
 
