@@ -308,6 +308,12 @@ def test_of_labels_the_statement_is_another():
     for wrong in ({"neighbours": "row"}, {"random_inclusion": False}):
         with pytest.raises(ValueError, match="expected neighbours='record', or"):
             epsilon_lower_bound(is_first, scores, **{"neighbours": "label", **wrong})
+    with pytest.raises(ValueError, match=r"^neighbours=\['row'\] and random_inclusion"):
+        epsilon_lower_bound(is_first, scores, neighbours=["row"])
+    for odd in ("no", None, 0):
+        message = f"random_inclusion={odd!r}; expected True or False."
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            epsilon_lower_bound(is_first, scores, random_inclusion=odd)
 
 
 def test_epsilon_without_random_inclusion_uses_ranks_fixed_beforehand():
@@ -460,8 +466,8 @@ def test_a_delta_too_large_for_so_many_records_is_refused_with_how_many_it_needs
     assert epsilon_lower_bound(is_member, is_member * 1.0, delta=0.02).epsilon > 0
     message = (
         "delta=0.06 is too large for 6 records: even scores that tell every coin would "
-        "give no epsilon above 0; expected a delta below 0.05, the error allowed, and "
-        "more records."
+        "give no epsilon above 0; expected a delta below 1 - confidence, the error "
+        "allowed, and more records."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         epsilon_lower_bound(is_member, is_member * 1.0, delta=0.06)

@@ -194,6 +194,27 @@ def note(text):
     return key.strip(), value.strip()
 
 
+def options_given(arguments):
+    """Each option with what it was given, as an error shows it.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        With the names of all that was given in `options`.
+
+    Returns
+    -------
+    texts : list of str
+    """
+    texts = []
+    for name in sorted(arguments.options):
+        value = getattr(arguments, name, None)
+        for one in value if isinstance(value, list) else [value]:
+            option = f"--{name.replace('_', '-')}"
+            texts += [f"{option} {one}", f"{option} {one!r}"]
+    return texts
+
+
 def shows_progress(arguments):
     """Tell whether progress is shown: if it is asked for, or on a terminal.
 
