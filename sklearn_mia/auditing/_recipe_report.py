@@ -7,6 +7,7 @@ from sklearn.utils._optional_dependencies import check_pandas_support
 
 from sklearn_mia._choices import VARIED
 from sklearn_mia._views import visible
+from sklearn_mia.auditing._beside import replace_report
 from sklearn_mia.auditing._html import in_notebook, render_recipe
 from sklearn_mia.auditing._json import plain, read_content, text_of
 from sklearn_mia.auditing._recipe_shape import RECIPE
@@ -226,7 +227,11 @@ class RecipeReport:
         text : str or None
             None if it was written to `path`.
         """
-        return written(path, partial(text_of, self._content), end="\n")
+        write = partial(written, path, partial(text_of, self._content), end="\n")
+        if path is None:
+            return write()
+        # An audit of one model may have been there, with its records beside it.
+        return replace_report(path, lambda told: write())
 
     @classmethod
     def from_json(cls, source):
