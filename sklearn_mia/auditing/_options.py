@@ -200,13 +200,18 @@ def options_given(arguments):
     Parameters
     ----------
     arguments : Namespace
-        With the names of all that was given in `options`.
+        With all that was given in `given`, and its names in `options`.
 
     Returns
     -------
     texts : list of str
     """
-    texts = []
+    given = arguments.given
+    texts = [
+        " ".join(option.split("=", 1) if "=" in option else (option, value))
+        for option, value in zip(given, [*given[1:], ""], strict=True)
+        if option.startswith("--")
+    ]
     for name in sorted(arguments.options):
         value = getattr(arguments, name, None)
         for one in value if isinstance(value, list) else [value]:
