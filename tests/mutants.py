@@ -46,7 +46,7 @@ ROOMS = {
     "metrics": (
         ["metrics/_*.py"],
         "properties_metrics rates auc intervals epsilon gaussian_dp exposed power "
-        "comparison scorers usage baseline multiplicity",
+        "comparison scorers usage baseline",
     ),
     "signals": (
         ["signals.py"],
@@ -55,13 +55,16 @@ ROOMS = {
     "groups": (["groups/_*.py"], "properties_sums groups persons"),
     "equations": (
         ["equations/_*.py"],
-        "properties_sums equations equations_solver equations_parts equations_rounded "
-        "equations_stripped equations_regressors equations_libraries "
+        "equations_formulas properties_sums equations equations_solver equations_parts "
+        "equations_rounded equations_stripped equations_regressors equations_libraries "
         "equations_versions linear_reconstruction",
     ),
     "scores": (
-        ["attacks/_lira.py", "attacks/_rmia.py", "attacks/_difficulty.py"],
-        "properties_records shadow_attacks rmia difficulty votes regression",
+        [
+            *("attacks/_lira.py", "attacks/_rmia.py", "attacks/_difficulty.py"),
+            "base/_sides.py",
+        ],
+        "score_formulas properties_records shadow_attacks rmia difficulty regression",
     ),
 }
 
