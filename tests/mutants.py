@@ -147,6 +147,8 @@ def looked_at(node):
             continue
         for child in value if isinstance(value, list) else [value]:
             told = isinstance(child, (ast.Raise, ast.JoinedStr, ast.Assert))
+            # zip(strict=True) is a check.
+            told |= isinstance(child, ast.keyword) and child.arg == "strict"
             if not isinstance(child, ast.AST) or told or _is_check(child):
                 continue
             yield child

@@ -158,12 +158,22 @@ def test_a_list_of_one_type_becomes_an_array_of_it():
         ([True, False], "b"),
         ([2, 1.5], "O"),
         ([2**70, 1], "O"),
+        ([2**63, -1], "O"),
+        ([np.str_("b"), "a"], "O"),
+        ([np.int64(2), 1], "O"),
+        ([np.True_, False], "O"),
         ([date(2020, 1, 2), date(2020, 1, 1)], "O"),
     ):
         keys, codes = group_codes(groups, 2)
         assert keys.dtype.kind == kind
         assert keys.tolist() == groups[::-1]
         assert codes.tolist() == [1, 0]
+
+
+def test_blank_text_is_no_key():
+    for groups in (np.array(["b", " ", "a"]), ["b", "", "a"], ["b", " ", (1, 2)]):
+        with pytest.raises(ValueError, match="no key for 1 of 3 records"):
+            group_scores([1, 2, 3], groups)
 
 
 def test_masked_keys_are_missing():

@@ -101,6 +101,10 @@ def test_the_loss_of_a_regressor_is_read_back_from_its_errors():
     for signal in (signals.squared_error, signals.absolute_error, signals.residual):
         found = signals.true_log_proba(signal, signal(prediction, values))
         assert_allclose(found, -((values - prediction) ** 2), rtol=1e-12)
+    assert signals.true_log_proba(signals.margin, np.zeros(3)) is None
+    off = np.abs(values - prediction)
+    assert_allclose(signals.absolute_error(prediction, values), -off)
+    assert_allclose(signals.residual(prediction, values), values - prediction)
 
 
 def test_a_signal_of_a_user_is_checked_and_one_of_the_package_is_returned():
@@ -119,6 +123,10 @@ def test_a_signal_of_a_user_is_checked_and_one_of_the_package_is_returned():
 
 @pytest.mark.parametrize("signal", [3, ["loss"]])
 def test_what_is_no_signal_is_refused(signal):
-    message = f"signal={signal!r} is not known; expected a callable or one of 'logit', "
+    message = (
+        f"signal={signal!r} is not known; expected a callable or one of "
+        f"{', '.join(map(repr, signals.SIGNALS))}. A worker process does not know a "
+        "name that was added to SIGNALS in another one: pass the callable itself."
+    )
     with pytest.raises(ValueError, match=re.escape(message)):
         signals.as_signal(signal)
