@@ -108,16 +108,51 @@ def test_001_makes_the_headline_not_interpretable(half):
 
 def test_002_duplicates_across_sides(sides, half):
     ids = np.arange(1000)
-    assert _findings.check_duplicates(ids, sides) is None
+    assert _circumstances.check_duplicates(ids, sides) is None
     ids[500:530] = ids[:30]
-    finding = _findings.check_duplicates(ids, sides)
-    assert finding.code == "MIA002"
+    finding = _circumstances.check_duplicates(ids, sides)
+    assert (finding.code, finding.severity) == ("MIA002", "warning")
     assert finding.numbers == {"n_members": 30, "n_nonmembers": 30, "share": 0.06}
+
+
+def test_034_training_records_on_both_sides_are_no_table_that_repeats_itself(sides):
+    limits = [("auc", None, 0.6), ("tpr@fpr=0.01", 0.01, 0.05)]
+
+    def code(ids, limits=limits):
+        return _circumstances.check_duplicates(ids, sides, limits).code
+
+    # Half of the false alarms that the limit allows for: .01 / (2 * .05) of 500.
+    for n_equal, expected in ((49, "MIA002"), (51, "MIA034"), (250, "MIA034")):
+        ids = np.arange(1000)
+        ids[500 : 500 + n_equal] = ids[:n_equal]
+        assert code(ids) == expected
+        assert code(ids, limits[:1]) == "MIA002"
+    ids[500:751] = ids[:251]
+    assert code(ids) == "MIA002"
+    repeated = np.random.default_rng(0).integers(0, 1500, 1000)
+    assert code(repeated) == "MIA002"
+    assert _circumstances.check_duplicates(repeated, sides).numbers["share"] > 0.2
+
+
+def test_034_a_leak_stands_beside_it_and_no_limit_is_kept(half):
+    X_in, y_in, X_out, y_out = (a.copy() for a in half)
+    X_out[:75], y_out[:75] = X_in[:75], y_in[:75]
+    params = {"attacks": ThresholdAttack(), "n_permutations": 99, "random_state": 0}
+    params |= {"release": "interface", "limits": {"auc": 0.55, "tpr@fpr=0.1": 0.5}}
+    told = "Training records are among the non-members (MIA034) and hide leakage"
+    for model, level in (
+        (LogisticRegression(), "nothing_found"),
+        (RandomForestClassifier(20, random_state=0), "above_limits"),
+    ):
+        report = audit(model.fit(X_in, y_in), X_in, y_in, X_out, y_out, **params)
+        assert "MIA034" in [finding.code for finding in report.findings]
+        assert (report.verdict["level"], report.passes) == (level, False)
+        assert told in str(report.verdict["sentences"])
 
 
 def test_002_dropping_them_silences_it(half):
     X_in, y_in, X_out, y_out = (a.copy() for a in half)
-    X_out[:30], y_out[:30] = X_in[:30], y_in[:30]
+    X_out[:15], y_out[:15] = X_in[:15], y_in[:15]
     model = LogisticRegression().fit(X_in, y_in)
     assert "MIA002" in codes_of(model, X_in, y_in, X_out, y_out)
     report = audit(
@@ -132,8 +167,8 @@ def test_002_dropping_them_silences_it(half):
         random_state=0,
     )
     assert "MIA002" not in [finding.code for finding in report.findings]
-    assert report.to_dict()["report"]["data"]["n_dropped"] == 30
-    assert len(report.to_dict(name_records=True)["records"]["id"]) == 370
+    assert report.to_dict()["report"]["data"]["n_dropped"] == 15
+    assert len(report.to_dict(name_records=True)["records"]["id"]) == 385
 
 
 def test_003_groups_across_sides(sides):
@@ -397,7 +432,7 @@ def test_each_code_belongs_to_one_check():
     source = "\n".join(Path(m.__file__).read_text(encoding="utf-8") for m in modules)
     described = re.findall(r'"""(MIA\d{3})(?: and (MIA\d{3}))?:', source)
     described = [code for codes in described for code in codes if code]
-    assert sorted(described) == [f"MIA{i:03d}" for i in range(1, 34)]
+    assert sorted(described) == [f"MIA{i:03d}" for i in range(1, 35)]
     parts = re.split(r"\ndef ", source)
     for code in described:
         assert sum(f'"{code}"' in part for part in parts) == 1

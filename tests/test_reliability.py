@@ -85,7 +85,7 @@ CHECKS = [
     (_slices, "evaluate_slices", "slices"),
     (_partitions, "loss_groups", "slices"),
     (_findings, "check_blind", "members and non-members differ without the model"),
-    (_findings, "check_duplicates", "equal records on both sides"),
+    (_circumstances, "check_duplicates", "equal records on both sides"),
     (_findings, "check_groups", "groups on both sides"),
     (_findings, "check_ties", "tied scores of A"),
     (_findings, "check_resolution", "false-positive rates that are not resolvable"),

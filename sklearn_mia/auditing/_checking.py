@@ -106,8 +106,8 @@ def collect_findings(
         "members and non-members differ without the model": lambda: (
             _findings.check_blind(blind, drop_shared=settings.drop_shared)
         ),
-        "equal records on both sides": lambda: _findings.check_duplicates(
-            case.content_ids, is_member
+        "equal records on both sides": lambda: _circumstances.check_duplicates(
+            case.content_ids, is_member, settings.limits
         ),
         "groups on both sides": lambda: _findings.check_groups(
             case.groups, is_member, nouns

@@ -19,6 +19,66 @@ _FEW_MISSING = 0.01
 # next ones; a stand-in for a missing value is.
 _TIMES_AS_FAR = 10
 _MOST_FAR = 0.05
+# Of the non-members: beyond it the numbers say nothing.
+_MOST_EQUAL = 0.5
+
+
+def check_duplicates(ids, is_member, limits=()):
+    """MIA002 and MIA034: the same record is on both sides, by mistake if so often.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_records,)
+        Of the content.
+
+    is_member : ndarray of shape (n_records,), dtype bool
+
+    limits : iterable of (str, float or None, float), default=()
+        Name, false-positive rate and value of each limit that is to be kept.
+    """
+    shared = np.intersect1d(ids[is_member], ids[~is_member])
+    if not len(shared):
+        return None
+    n_members = int(np.isin(ids[is_member], shared).sum())
+    n_nonmembers = int(np.isin(ids[~is_member], shared).sum())
+    share = n_nonmembers / int((~is_member).sum())
+    members = ids[is_member]
+    _, place, counts = np.unique(members, return_inverse=True, return_counts=True)
+    among_members = float(np.mean(counts[place] > 1))
+    told = (
+        f"{n_nonmembers} of the non-members ({in_percent(share)}) "
+        f"{'equals' if n_nonmembers == 1 else 'equal'} one of {n_members} of the "
+        "members in every column, label included: what equals a member raises false "
+        "alarms and hides leakage."
+    )
+    advice = (
+        "Drop them from the non-members (drop_shared=True, or --drop-shared) and "
+        "audit again; if equal records are usual in the table, take them out of it "
+        "before it is split."
+    )
+    numbers = {"n_members": n_members, "n_nonmembers": n_nonmembers, "share": share}
+    # Of a random split of a table with equal records both shares are alike.
+    by_mistake = share - 2 * among_members
+    most = min([1.0, *(fpr / (2 * value) for _, fpr, value in limits if fpr)])
+    if by_mistake > most and share <= _MOST_EQUAL:
+        return Finding(
+            "MIA034",
+            "warning",
+            "Training records among the non-members",
+            f"{told} Of the members only {in_percent(among_members)} equal another: "
+            "the split of a table does not make so many, and they hide what a limit "
+            "is about.",
+            advice,
+            numbers | {"share_among_members": among_members},
+        )
+    return Finding(
+        "MIA002",
+        "critical" if share > _MOST_EQUAL else "warning",
+        "Equal records on both sides",
+        told,
+        advice,
+        numbers,
+    )
 
 
 def check_regime(regime):

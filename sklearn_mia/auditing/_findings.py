@@ -74,6 +74,7 @@ class Finding(TableViewMixin):
     MIA031  values to predict far outside all others            warning
     MIA032  all records are answered alike                      critical, warning
     MIA033  the file of the model was not read to the end       warning
+    MIA034  training records among the non-members              warning
     ======  ==================================================  =================
 
     Attributes
@@ -159,29 +160,6 @@ def check_blind(blind, *, drop_shared=False):
         "an attack may succeed without any leak.",
         advice,
         blind,
-    )
-
-
-def check_duplicates(ids, is_member):
-    """MIA002: the same record is on both sides."""
-    shared = np.intersect1d(ids[is_member], ids[~is_member])
-    if not len(shared):
-        return None
-    n_members = int(np.isin(ids[is_member], shared).sum())
-    n_nonmembers = int(np.isin(ids[~is_member], shared).sum())
-    share = n_nonmembers / int((~is_member).sum())
-    return Finding(
-        "MIA002",
-        "critical" if share > 0.5 else "warning",
-        "Equal records on both sides",
-        f"{n_nonmembers} of the non-members ({in_percent(share)}) "
-        f"{'equals' if n_nonmembers == 1 else 'equal'} one of {n_members} of the "
-        "members in every column, label included: what equals a member raises false "
-        "alarms and hides leakage.",
-        "Drop them from the non-members (drop_shared=True, or --drop-shared) and "
-        "audit again; if equal records are usual in the table, take them out of it "
-        "before it is split.",
-        {"n_members": n_members, "n_nonmembers": n_nonmembers, "share": share},
     )
 
 

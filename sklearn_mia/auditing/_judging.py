@@ -35,7 +35,7 @@ _PASSES_BY_RATE = 0.997
 MOST_TIMES = 20
 _ROUNDING = 1e-9
 # What keeps limits from being shown: a check that failed, a part not tried, or records
-# that spoil the shadow models.
+# that spoil the shadow models or the count of false alarms.
 _NOT_CHECKED = "MIA020"
 NO_SHADOWS = "MIA030"
 NOT_TRIED = {
@@ -45,6 +45,8 @@ NOT_TRIED = {
     "least this.",
     "MIA031": "A few values to predict are far outside all others (MIA031), and may "
     "spoil the models that attacks compare with: no limit is shown to be kept.",
+    "MIA034": "Training records are among the non-members (MIA034) and hide leakage: "
+    "no limit is shown to be kept.",
 }
 ONLY_PREDICTIONS = "MIA017"
 FILE_NOT_READ = ("MIA027", "MIA028", "MIA033")
