@@ -10,29 +10,15 @@ pipeline before the model.
 
 import sys
 import warnings
-from collections import Counter
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from common import RESULTS, command_line, environment, markdown, told, write_results
+from common import command_line, write_results
 from joblib import Parallel, delayed
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from helpers import compatibility, other_packages
-
-SYMBOLS = {
-    "ok": ("✓", "runs: all scores are finite"),
-    "refused": ("✗", "the attack says that it is not for this target"),
-    "not possible": ("·", "the target itself does not take the container"),
-    "not installed": ("?", "the package of the target is not installed"),
-    "FAILED": ("!", "an error that tells the user nothing"),
-}
-
-
-def state_of(cell):
-    """The outcome of a cell, without what is told of it."""
-    return next(state for state in SYMBOLS if cell.startswith(state))
 
 
 def row_of(target, container):
@@ -46,30 +32,6 @@ def row_of(target, container):
             for attack in compatibility.ATTACKS
         }
     return {"target": target, "container": container, **cells}
-
-
-def page_of(rows):
-    """Symbols, targets by attacks; containers with equal ones share a table."""
-    numbers = {name: str(i) for i, name in enumerate(compatibility.ATTACKS, 1)}
-    counts, containers_of = Counter(), {}
-    for container in compatibility.CONTAINERS:
-        shown = []
-        for row in rows:
-            if row["container"] == container:
-                states = {number: state_of(row[a]) for a, number in numbers.items()}
-                counts.update(states.values())
-                symbols = {number: SYMBOLS[s][0] for number, s in states.items()}
-                shown.append({"target": row["target"], **symbols})
-        containers_of.setdefault(markdown(shown), []).append(container)
-    legend = [
-        f"- {symbol} {meaning}: {counts[state]} of {counts.total()} cells"
-        for state, (symbol, meaning) in SYMBOLS.items()
-        if counts[state]
-    ]
-    attacks = ", ".join(f"{number} {name}" for name, number in numbers.items())
-    head = ["# Targets, containers, attacks\n", *legend, f"\n{attacks}\n"]
-    tables = [f"## {'; '.join(c)}\n\n{t}\n" for t, c in containers_of.items()]
-    return "\n".join([*head, *tables])
 
 
 def rows_of(container):
@@ -98,10 +60,7 @@ def main():
         delayed(rows_of)(container) for container in compatibility.CONTAINERS
     )
     rows = [row for part in parts for row in part]
-    about = {"seed": other_packages.SEED, **versions()}
-    write_results(options.name, rows, **about)
-    page = f"{page_of(rows)}\n{told(environment(**about))}\n"
-    (RESULTS / f"{options.name}.md").write_text(page)
+    write_results(options.name, rows, seed=other_packages.SEED, **versions())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ are encoded and scaled beforehand, since SACRO-ML fails on pipelines.
 each), for every split anew; AUC and TPR, and the difference from the best peer with its
 paired interval over the splits. Scores that tie are cut by lot: many of SACRO-ML's are
 exactly 1, and would else find nobody. "ours" is what an audit leads with,
-`BaggingAttack` for forests, else `RMIA`. The best peer of a cell is the one with the
+`BaggingAttack` for forests, else `RMIA`; beside it `RMIA` with the few fits that an
+audit takes by default. The best peer of a cell is the one with the
 highest mean TPR at 1 %, of all that do not learn from what they are judged on (as
 SACRO-ML's QMIA does).
 `time`: seconds and memory of both on the same models and records, in turn, each in a
@@ -20,12 +21,15 @@ library says that there is a leak. `invariance`: the same scores of a model with
 leak, with ties, in another order: which numbers change. `growth`: this package alone,
 up to a million records.
 
-Results: peers_<part>.json, also of a run that is stopped by Ctrl-C, from which
-`show_peers.py` makes the pages.
+Results: peers_<part>.json, also of a run that is stopped by Ctrl-C or SIGTERM, from
+which `show_peers.py` makes the pages. `--go-on` takes up the power of such a run, of
+the same settings and versions, at the cells that it lacks.
 """
 
 import argparse
+import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,6 +48,7 @@ from common import (
     TABLES,
     Peak,
     draw_members,
+    environment,
     load_table,
     write_results,
 )
@@ -57,6 +62,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_mia import RMIA, BaggingAttack, LiRA, as_records, audit
+from sklearn_mia._choices import SHADOWS
 from sklearn_mia.metrics import (
     epsilon_lower_bound,
     membership_advantage_score,
@@ -64,6 +70,9 @@ from sklearn_mia.metrics import (
 )
 
 OURS = "sklearn_mia"
+# By the few shadows of an audit.
+OF_AN_AUDIT = show_peers.OF_AN_AUDIT
+DEFAULT_FITS = {"BaggingAttack": 4, OF_AN_AUDIT: SHADOWS["standard"]}
 FAMILIES = {
     "forest": MODELS["forest"],
     "forest, leaf 5": MODELS["forest, leaf 5"],
@@ -127,6 +136,7 @@ def our_attacks(case, n_fits, **params):
         yield "BaggingAttack", BaggingAttack(case.target, n_trees=n_trees, **params)
     yield "RMIA", RMIA(case.target, n_shadows=n_fits, **params)
     yield "LiRA", LiRA(case.target, n_shadows=n_fits, **params)
+    yield OF_AN_AUDIT, RMIA(case.target, n_shadows=SHADOWS["standard"], **params)
 
 
 def our_scores(case, n_fits):
@@ -135,7 +145,8 @@ def our_scores(case, n_fits):
         shared = {"memory": memory, "keep_models": False, "random_state": case.seed}
         for name, attack in our_attacks(case, n_fits, **shared):
             scores = peers.quietly(attack.fit)(records).score_samples(records)
-            yield peers.Scores(name, n_fits, scores)
+            fits = SHADOWS["standard"] if name == OF_AN_AUDIT else n_fits
+            yield peers.Scores(name, fits, scores)
 
 
 def measured(member, found):
@@ -172,12 +183,15 @@ def power_of_split(table, family, split, settings, names):
     ]
 
 
-def power(settings, there, n_jobs):
+def power(settings, there, n_jobs, before=()):
+    yield from before
+    done = {(row["table"], row["model"], row["split"]) for row in before}
     cells = [
-        (table, family, split)
+        cell
         for split in range(settings["splits"])
         for table in settings["tables"]
         for family in settings["families"]
+        if (cell := (table, family, split)) not in done
     ]
     work = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(power_of_split)(*cell, settings, list(there)) for cell in cells
@@ -192,7 +206,9 @@ def power(settings, there, n_jobs):
 
 def ours_timed(case, attack, n_shadows, n_jobs):
     params = {"keep_models": False, "n_jobs": n_jobs, "random_state": 0}
-    if attack == "RMIA":  # the same models, of all trees
+    if attack == OF_AN_AUDIT:
+        made = RMIA(case.target, n_shadows=SHADOWS["standard"], **params)
+    elif attack == "RMIA":  # the same models, of all trees
         made = RMIA(case.target, n_shadows=n_shadows, trees_per_shadow=None, **params)
     else:
         made = BaggingAttack(case.target, **params)
@@ -213,6 +229,7 @@ def art_timed(case, attack, n_shadows, n_jobs):
 
 TIMED = {
     (OURS, "RMIA"): ours_timed,
+    (OURS, OF_AN_AUDIT): ours_timed,
     (OURS, "BaggingAttack"): ours_timed,
     ("SACRO-ML", "LiRA offline"): sacro_timed,
     ("ART", "shadow models"): art_timed,
@@ -243,8 +260,7 @@ def timed(path, *what):
 
 def timed_attacks(family, there):
     yield OURS, "RMIA"
-    if family.startswith("forest"):
-        yield OURS, "BaggingAttack"
+    yield OURS, "BaggingAttack" if family.startswith("forest") else OF_AN_AUDIT
     for library, attack in TIMED:
         if library in there:
             yield library, attack
@@ -280,7 +296,7 @@ def time_rows(settings, there, path, n_records, family):
                     "workers": jobs,
                     "library": library,
                     "attack": attack,
-                    "fits": 4 if attack == "BaggingAttack" else n_shadows,
+                    "fits": DEFAULT_FITS.get(attack, n_shadows),
                     "seconds": seconds,
                     # Worker processes keep their own.
                     "CPU s": cpu if jobs == 1 else None,
@@ -435,6 +451,17 @@ def growth(settings, there, n_jobs):
     return bench_memory.growth(settings["growth_records"])
 
 
+def rows_before(name, about):
+    """Rows of a stopped run that measured the same, of the same versions."""
+    told, rows = show_peers.read(name).get("power", ({}, []))
+    named = {"peers", "sklearn_mia", "scikit-learn", "numpy", *SETTINGS_OF["power"]}
+    now = json.loads(json.dumps(environment(**about)))
+    other = [key for key in named if told.get(key) != now.get(key)]
+    if other:
+        raise SystemExit(f"--go-on: the run before had other {', '.join(other)}.")
+    return rows
+
+
 PARTS = {
     "power": power,
     "time": time_and_memory,
@@ -452,6 +479,7 @@ def main():
     parser.add_argument("--name", default="peers", help="of the files of results")
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
     parser.add_argument("--quick", action="store_true", help="in five minutes of CPU")
+    parser.add_argument("--go-on", action="store_true", help="after a stopped run")
     parser.add_argument("--jobs", type=int, default=1, help="cells at a time")
     parser.add_argument("--tables", nargs="+", choices=LABELS)
     parser.add_argument("--families", nargs="+", choices=FAMILIES)
@@ -462,15 +490,20 @@ def main():
         kind = str if name == "time_families" else int
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, **many)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = {n: v for n in WHOLE if (v := getattr(options, n)) is not None}
     settings = (QUICK if options.quick else WHOLE) | given
     there = peers.installed()
     name = f"{options.name}_quick" if options.quick else options.name
     for part in options.parts:
         start = time.process_time()
-        rows, stopped = [], {}
+        rows, stopped, before = [], {}, {}
+        about = {n: v for n, v in settings.items() if n in SETTINGS_OF[part]}
+        about["peers"] = peers.versions(there)
+        if part == "power" and options.go_on:
+            before["before"] = rows_before(name, about)
         try:
-            rows.extend(PARTS[part](settings, there, options.jobs))
+            rows.extend(PARTS[part](settings, there, options.jobs, **before))
         except KeyboardInterrupt:
             stopped = {"stopped": True}
         if not rows:
@@ -478,9 +511,8 @@ def main():
         write_results(
             f"{name}_{part}",
             rows,
-            peers=peers.versions(there),
             load=os.getloadavg()[0],
-            **{n: v for n, v in settings.items() if n in SETTINGS_OF[part]},
+            **about,
             **stopped,
         )
         print(f"{part}: {time.process_time() - start:.0f} s of CPU here", flush=True)

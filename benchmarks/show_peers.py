@@ -13,7 +13,7 @@ import numpy as np
 from common import RESULTS, markdown, told
 from scipy.stats import beta, t
 
-OURS = "sklearn_mia"
+OURS, OF_AN_AUDIT = "sklearn_mia", "RMIA of an audit"
 MEDIAN_RATIO, MOST_TIME, MOST_TIME_FOREST, MOST_ALARMS = 1.5, 0.5, 0.2, 0.05
 PARTS = ("power", "time", "null", "invariance", "growth")
 
@@ -61,12 +61,21 @@ def ratio_of(ours, peer):
     return ours / peer if peer else (1.0 if not ours else float("inf"))
 
 
-def compared(rows):
-    """For each table and model: what an audit leads with against the best peer."""
+def compared(rows, attack=None):
+    """For each table and model: an attack of ours against the best peer.
+
+    What an audit leads with at equal fits by default, else the attack of a name in the
+    cells that do not lead with one of forests.
+    """
     for (table, model), cell in by(rows, "table", "model").items():
         attacks = by(cell, "library", "attack")
         # The attack that an audit leads with is the first of each cell.
-        ours = attacks[next(key for key in attacks if key[0] == OURS)]
+        first = next(key for key in attacks if key[0] == OURS)
+        if attack is not None and (
+            first[1] == "BaggingAttack" or (OURS, attack) not in attacks
+        ):
+            continue
+        ours = attacks[first if attack is None else (OURS, attack)]
         peers = {
             key: own
             for key, own in attacks.items()
@@ -177,6 +186,17 @@ def claims_of_power(rows):
         f"on {len(below)} of {len(cells)}" + (f" ({where})" if where else ""),
         not below,
     )
+    cells = list(compared(whole_splits(rows), OF_AN_AUDIT))
+    if cells:
+        ratios = [cell["TPR@1%, times"] for cell in cells]
+        yield claim(
+            "TPR@1%FPR of RMIA with the fits of an audit against the best peer with "
+            "more, not of forests, median cell",
+            ">= 1 times",
+            f"{np.median(ratios):.2f} times, {len(cells)} cells, least "
+            f"{min(ratios):.2f}",
+            np.median(ratios) >= 1,
+        )
 
 
 def time_ratios(rows):
@@ -214,7 +234,18 @@ def claims_of_time(rows):
     forests = [row for row in one if row["model"].startswith("forest")]
     others = [row for row in one if row not in forests]
     for text, own, name, most in (
-        ("wall time of RMIA against SACRO-ML's LiRA", others, "RMIA", MOST_TIME),
+        (
+            "wall time of RMIA with as many fits as SACRO-ML's LiRA",
+            others,
+            "RMIA",
+            MOST_TIME,
+        ),
+        (
+            "wall time of RMIA with the fits of an audit against SACRO-ML's LiRA",
+            others,
+            OF_AN_AUDIT,
+            MOST_TIME,
+        ),
         (
             "the same of a forest, by BaggingAttack at its 4 fits",
             forests,
@@ -222,7 +253,7 @@ def claims_of_time(rows):
             MOST_TIME_FOREST,
         ),
     ):
-        ratios = [row[f"{name}, times"] for row in own]
+        ratios = [row[f"{name}, times"] for row in own if f"{name}, times" in row]
         if ratios:
             yield claim(
                 f"{text}, one worker each",

@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import api_pages  # noqa: E402
+import compatibility_page  # noqa: E402
 import peers_page  # noqa: E402
 
 import sklearn_mia  # noqa: E402
@@ -49,6 +50,7 @@ numpydoc_show_class_members = False
 numpydoc_attributes_as_param_list = True
 
 api_pages.write(HERE / "api")
+compatibility_page.write(HERE / "compatibility.rst")
 peers_page.write(HERE / "peers.rst")
 
 sphinx_gallery_conf = {

@@ -1,6 +1,6 @@
 """The pages of the documentation: what is on them, and where their links lead."""
 
-import importlib.util
+import importlib
 import json
 import os
 import re
@@ -18,13 +18,13 @@ DOC = ROOT / "doc"
 
 def script(name):
     """A script of the folder of the documentation."""
-    spec = importlib.util.spec_from_file_location(name, DOC / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DOC)
+        return importlib.import_module(name)
 
 
 api_pages, peers_page = script("api_pages"), script("peers_page")
+compatibility_page = script("compatibility_page")
 
 
 def test_every_public_name_and_module_has_a_page(tmp_path):
@@ -102,6 +102,30 @@ def test_the_page_of_peers_is_made_of_the_results(tmp_path):
     text = path.read_text("utf-8")
     assert peers_page.QUICK not in text
     assert peers_page.STOPPED in text
+
+
+def test_the_page_of_what_was_run_counts_every_cell(tmp_path):
+    cells = [
+        ("forest", "array", "ok 0.81", "refused: not for it"),
+        ("skorch", "array", "not installed", "not installed"),
+        ("forest", "list of documents", "ok 0.70", "refused: not for it"),
+        ("skorch", "list of documents", "not installed", "not installed"),
+        ("forest", "images", "not possible: ValueError", "not possible: ValueError"),
+        ("skorch", "images", "FAILED: KeyError", "ok 0.50"),
+    ]
+    names = "target", "container", "RMIA", "LiRA"
+    rows = [dict(zip(names, row, strict=True)) for row in cells]
+    made = {"command": "python bench_compatibility.py", "scikit-learn": "1.9.1"}
+    told = json.dumps({"environment": made, "rows": rows})
+    (tmp_path / "compatibility.json").write_text(told)
+    path = tmp_path / "page.rst"
+    compatibility_page.write(path, tmp_path)
+    text = path.read_text("utf-8")
+    counts = re.findall(r"- (\S) .*: (\d+) of 12 cells", text)
+    assert counts == [("✓", "3"), ("✗", "2"), ("·", "2"), ("?", "4"), ("!", "1")]
+    assert "1 RMIA, 2 LiRA." in text
+    assert "Array; list of documents\n~~~~" in text
+    assert "   * - skorch\n     - !\n     - ✓\n" in text
 
 
 def test_addresses_are_written_once():

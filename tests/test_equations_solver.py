@@ -122,6 +122,21 @@ def test_equations_that_do_not_fit_each_other_count_for_less():
     assert_allclose(estimate, 0.5 + gain @ (b - 1.5), atol=1e-9)
 
 
+def test_an_error_known_by_a_bound_is_the_share_of_it_that_explains_the_fit():
+    A = RNG.normal(size=(300, 60))
+    b = A @ (RNG.random(60) < 0.5) + 0.04 * RNG.normal(size=300)
+
+    def solved(scale, **params):
+        return solve(LinearSystem((Equations("any", A, b, scale, **params),), 60))
+
+    assert solved(0.5).misfit < 0.5
+    far, right = solved(0.5, is_bound=True), solved(0.5 * 0.1)
+    assert_allclose(far.score, right.score, rtol=1e-9)
+    # What is left is no less than such an error leaves.
+    tight = solved(0.05, is_bound=True)
+    assert_array_equal(tight.score, solved(0.05).score)
+
+
 def test_equal_records_may_share_a_column():
     A = RNG.normal(size=(6, 5))
     wide = A[:, [0, 1, 1, 2, 3, 4, 4, 4]]

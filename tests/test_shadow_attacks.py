@@ -95,15 +95,16 @@ def test_online_per_record_lira_is_the_published_ratio(forest, table, records):
     assert_allclose(attack.score_samples(records), expected, rtol=1e-9)
 
 
-def test_few_shadows_draw_the_gap_of_a_record_to_that_of_its_like(
-    forest, table, records
+@pytest.mark.parametrize("n_shadows", [4, 64])
+def test_shadows_draw_the_gap_of_a_record_to_that_of_its_like(
+    forest, table, records, n_shadows
 ):
-    attack = LiRA(forest, n_shadows=4, random_state=0).fit(records)
+    attack = LiRA(forest, n_shadows=n_shadows, random_state=0).fit(records)
     phi, member = attack.shadow_signals_, attack.shadow_members_
-    mean_in, mean_out = (
-        np.array([phi[member[:, i] == side, i].mean() for i in range(300)])
-        for side in (True, False)
-    )
+    cells = [
+        [phi[member[:, i] == side, i] for i in range(300)] for side in (True, False)
+    ]
+    mean_in, mean_out = (np.array([c.mean() for c in own]) for own in cells)
     # 50 records of a like mean a bin, joined by straight lines.
     bins = np.array_split(np.argsort(mean_out, kind="stable"), 6)
     gap = mean_in - mean_out
@@ -112,12 +113,22 @@ def test_few_shadows_draw_the_gap_of_a_record_to_that_of_its_like(
         [mean_out[b].mean() for b in bins],
         [gap[b].mean() for b in bins],
     )
-    v = (attack._var_in + attack._var_out) / 2
+    pooled, half = (attack._var_in, attack._var_out), n_shadows / 2
+    v = sum(pooled) / half
     tau = max(np.var(gap - prior) - v, 0)
     drawn = np.maximum(prior + tau / (tau + v) * (gap - prior), 1e-3)
-    middle = (mean_in + mean_out) / 2
-    expected = drawn * (target_logit(forest, table) - middle) / v
-    assert_allclose(attack.score_samples(records), expected, rtol=1e-9)
+    middle, target = (mean_in + mean_out) / 2, target_logit(forest, table)
+    # Many shadows tell the variances of a record apart.
+    var_in, var_out = (
+        (4 * share + (half - 1) * np.array([c.var(ddof=1) for c in own])) / (half + 3)
+        for share, own in zip(pooled, cells, strict=True)
+    )
+    expected = {
+        4: drawn * (target - middle) / (sum(pooled) / 2),
+        64: norm.logpdf(target, middle + drawn / 2, np.sqrt(var_in))
+        - norm.logpdf(target, middle - drawn / 2, np.sqrt(var_out)),
+    }
+    assert_allclose(attack.score_samples(records), expected[n_shadows], rtol=1e-9)
 
 
 def test_a_gap_without_one_side_is_that_of_its_like():

@@ -219,6 +219,14 @@ class LiRA(BaseShadowAttack):
                   \Big(\varphi - \frac{\mu_{in} + \mu_{out}}{2}\Big), \quad
               \sigma^2 = \tfrac12 (\sigma_{in}^2 + \sigma_{out}^2)
 
+    From 64 shadows on, which tell the two variances of a record apart, the two
+    distributions lie :math:`d'` apart around the middle of both means, each with its
+    own:
+
+    .. math:: s = \log N\big(\varphi; m + \tfrac{d'}{2}, \sigma_{in}^2\big)
+                - \log N\big(\varphi; m - \tfrac{d'}{2}, \sigma_{out}^2\big), \quad
+              m = \tfrac12 (\mu_{in} + \mu_{out})
+
     Offline, with OUT shadows only, it is the one-sided
     :math:`s = (\varphi - \mu_{out}) / \sigma_{out}`: an answer far *below* that of
     models without the record is no sign of membership.
@@ -226,12 +234,7 @@ class LiRA(BaseShadowAttack):
     Of a regressor :math:`\varphi` is the residual, value less prediction, and models
     with the record have one nearer to 0, from either side. There :math:`d'` is the
     share of :math:`\mu_{out}` that training takes off it, on average over records with
-    about as large a one, and the two distributions lie around the middle of both means:
-
-    .. math:: s = \log N\big(\varphi; m + \tfrac{d'}{2}, \sigma_{in}^2\big)
-                - \log N\big(\varphi; m - \tfrac{d'}{2}, \sigma_{out}^2\big), \quad
-              m = \tfrac12 (\mu_{in} + \mu_{out})
-
+    about as large a one, and the third formula holds with any number of shadows.
     Offline the score is how far the target's residual is from :math:`\mu_{out}` towards
     0.
 
@@ -256,11 +259,12 @@ class LiRA(BaseShadowAttack):
         "pooled" is one variance for IN and one for OUT, within records. "per_record"
         needs many shadows: with few it falls below the plain loss attack. "shrunk" is
         that of the record drawn to the pooled one, which counts as 4 shadows. "auto"
-        is pooled below 64 shadows (shrunk of a regressor), else per record.
+        is pooled below 64 shadows (shrunk of a regressor), from there on shrunk, or
+        per record if the gap is.
 
     gap : {"shrunk", "per_record"}, default="shrunk"
-        "shrunk" is the second formula, of a regressor the third; "per_record" is the
-        first, that of the paper. Without effect offline.
+        "shrunk" is the second formula where the variance is pooled, else the third;
+        "per_record" is the first, that of the paper. Without effect offline.
 
     n_shadows : int, default=16
         Shadow models to train, each at the processor time of a fit of the whole target
@@ -476,6 +480,8 @@ class LiRA(BaseShadowAttack):
             return ratio_around_the_middle(target, *sides, like)
         sampling = self._variance_of_gap(signals, members)
         gap = shrunk_gap(mean_in - mean_out, like, sampling, self._spread_of_gap)
+        if self._variance_used(members) != "pooled":
+            return ratio_around_the_middle(target, *sides, gap)
         variance = (var_in + var_out) / 2
         return ratio_of_equal_variances(target, mean_in, mean_out, gap, variance)
 
@@ -488,11 +494,15 @@ class LiRA(BaseShadowAttack):
                 total += variance / count
         return total
 
+    def _variance_used(self, members):
+        if self.variance != "auto":
+            return self.variance
+        if len(members) >= _PER_RECORD_FROM:
+            return "per_record" if self.gap == "per_record" else "shrunk"
+        return "shrunk" if self._of_values else "pooled"
+
     def _variance(self, pooled, mean, signals, members, inside):
-        variance = self.variance
-        if variance == "auto":
-            few = "shrunk" if self._of_values else "pooled"
-            variance = few if len(members) < _PER_RECORD_FROM else "per_record"
+        variance = self._variance_used(members)
         if variance == "pooled":
             return pooled
         squares, count = squares_around(mean, signals, members, inside)

@@ -90,9 +90,10 @@ def equations_of_logistic_regression(estimator, X, y):
         X, b = _with_ones(X), np.vstack([b, last])
     matrix = Products(X, error * weight[:, None])
     slack = _slack(estimator, X, weight)[:, None] * np.ones(len(coef))
-    scale = np.hypot(np.ravel(slack), _of_classes(matrix, codes, doubt))
     # Balanced weights are those of the pool.
-    return [Equations("slope", matrix, b, scale, of_pool=bool(doubt.any()))]
+    of_pool = bool(doubt.any())
+    scale = np.hypot(np.ravel(slack), _of_classes(matrix, codes, doubt))
+    return [Equations("slope", matrix, b, scale, of_pool=of_pool, is_bound=not of_pool)]
 
 
 @register_equations(RidgeClassifier)
@@ -136,10 +137,12 @@ def equations_of_a_ridge_classifier(estimator, X, y):
     matrix = Products(X, error * weight[:, None])
     largest = Products(abs(X), np.ones((len(codes), len(coef)))) @ weight
     slack = rounding * largest
-    if not _is_solved_directly(estimator, X):
+    in_steps, of_pool = not _is_solved_directly(estimator, X), bool(doubt.any())
+    if in_steps:
         slack = _left_by_steps(estimator.tol, X, aim * weight[:, None], largest)
     scale = np.hypot(slack, _of_classes(matrix, codes, doubt))
-    return [Equations("slope", matrix, b, scale, of_pool=bool(doubt.any()))]
+    is_bound = in_steps and not of_pool
+    return [Equations("slope", matrix, b, scale, of_pool=of_pool, is_bound=is_bound)]
 
 
 @register_equations(LinearRegression, Ridge)
@@ -175,10 +178,12 @@ def equations_of_least_squares(estimator, X, y):
         X, b = _with_ones(X), np.append(b, 0.0)
     largest = Products(abs(X), np.abs(error)[:, None]) @ np.ones(len(error))
     left = rounding * largest
-    if not _is_solved_directly(estimator, X):
+    is_bound = not _is_solved_directly(estimator, X)
+    if is_bound:
         tol = max(getattr(estimator, "tol", 0.0), _TOL_OF_LSQR)
         left = _left_by_steps(tol, X, np.asarray(y, dtype=np.float64)[:, None], largest)
-    return [Equations("slope", Products(X, error[:, None]), b, left)]
+    matrix = Products(X, error[:, None])
+    return [Equations("slope", matrix, b, left, is_bound=is_bound)]
 
 
 @register_equations(Lasso, ElasticNet)
@@ -222,7 +227,7 @@ def equations_of_an_elastic_net(estimator, X, y):
     if estimator.fit_intercept:
         matrix = np.vstack([matrix, error])
         slack = np.append(slack, _ROUNDING_OF_DOUBLES * np.abs(error).sum())
-    return [Equations("slope", matrix, np.zeros(len(matrix)), slack)]
+    return [Equations("slope", matrix, np.zeros(len(matrix)), slack, is_bound=True)]
 
 
 def _errors(estimator, X, y):

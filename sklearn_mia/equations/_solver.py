@@ -20,6 +20,9 @@ _EXACT_FLOOR = 1e-5
 # Squared standard deviations an equation that no pool with all members has: for many
 # equations, and what few of them, of 10 or 20 trees say, may be off.
 _MOST_MISFIT, _MISFIT_OF_FEW = 1.5, 7.0
+# Where the error is known by a bound alone: shares of it that are tried, while what is
+# left is less than _TOO_WELL.
+_SHARES_OF_BOUNDS, _TOO_WELL = (0.3, 0.1, 0.03), 0.5
 # Up to so many records or equations, and coefficients that are not sparse.
 _MOST_DIRECT = 10_000
 _MOST_DENSE = 60_000_000
@@ -200,6 +203,7 @@ def solve(
     copies = np.ones(n_records) if copies is None else np.asarray(copies, float)
     squares = system.squares(copies)
     variance = system.noise(prior * copies) ** 2
+    bounds = any(block.is_bound for block in system.blocks)
     known = np.isfinite(system.scale) & (squares > 0)
     # A row whose coefficients are as small as its rounding tells nothing.
     known &= np.sqrt(squares) >= 10 * np.where(known, system.scale, 0.0)
@@ -212,7 +216,7 @@ def solve(
     tol = tol if exact else max(tol, _COARSE)
     most_direct = _MOST_DIRECT if exact else min(_ALWAYS_DIRECT, _MOST_DIRECT)
 
-    def prepared(floor, more=0.0):
+    def prepared(floor, more=0.0, variance=variance):
         total = np.where(known, variance + floor**2 * squares + more, np.inf)
         return _Damped(system, total, prior, copies, max_iter, most_direct, tol)
 
@@ -220,6 +224,15 @@ def solve(
         damped = prepared(_EXACT_FLOOR)
         if damped.side <= most_direct:
             found = damped.solve(rest)
+            for share in _SHARES_OF_BOUNDS if bounds else ():
+                if found.misfit >= _TOO_WELL:
+                    break
+                less = system.noise(prior * copies, share) ** 2
+                tighter = prepared(_EXACT_FLOOR, variance=less)
+                closer = tighter.solve(rest)
+                if closer.misfit > 1:
+                    break
+                damped, found = tighter, closer
             if found.fits:
                 return damped.scored(found)
         del damped

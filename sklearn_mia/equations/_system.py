@@ -50,6 +50,10 @@ class Equations(TableViewMixin):
     of_pool : bool, default=False
         Whether the rows are made from the pool, so that another pool gives others.
 
+    is_bound : bool, default=False
+        Whether `scale` is the most that an optimiser may have left, and the error often
+        a small share of it.
+
     step : str, default=""
         Which part of the model stores it.
     """
@@ -62,6 +66,7 @@ class Equations(TableViewMixin):
     n_members: float | None = None
     records: np.ndarray | None = None
     of_pool: bool = False
+    is_bound: bool = False
     step: str = ""
 
     def __post_init__(self):
@@ -361,13 +366,16 @@ class LinearSystem(TableViewMixin):
             start = stop
         return total
 
-    def noise(self, expected):
+    def noise(self, expected, share_of_bounds=1.0):
         """Standard deviation of each row at the expected number of each record.
 
         Parameters
         ----------
         expected : ndarray of shape (n_records,)
             How often each record is expected to be in the training data.
+
+        share_of_bounds : float, default=1.0
+            How much of the error there is where only a bound of it is known.
 
         Returns
         -------
@@ -377,7 +385,7 @@ class LinearSystem(TableViewMixin):
         if not self.blocks:
             return np.zeros(0)
         variance = [
-            block.scale**2
+            (block.scale * (share_of_bounds if block.is_bound else 1.0)) ** 2
             + (block.sampling * block._squares(expected) if block._is_drawn else 0.0)
             for block in self.blocks
         ]
@@ -497,6 +505,9 @@ def grouped(groups, n_groups, values=None):
     if not inside.all():
         rows, data = rows[inside], data[inside]
         pointers = np.concatenate([[0], np.cumsum(inside.sum(axis=1))])
+    if pointers[-1] <= np.iinfo(np.int32).max:
+        # Else scipy takes eight bytes for every row as well.
+        pointers = pointers.astype(np.int32)
     shape = int(starts[-1]), n_records
     return sp.csc_array((np.ravel(data), np.ravel(rows), pointers), shape=shape)
 

@@ -220,6 +220,9 @@ def outcome(target, container, attack):
     except NotPossible as error:
         return f"not possible: {error}"
     except Exception as error:
+        # A model trained like the target may answer with no numbers.
+        if "values that are not finite" in str(error):
+            return f"not possible: {type(error).__name__}"
         told = refusal(error)
         if told is not None:
             return f"refused: {told}"
