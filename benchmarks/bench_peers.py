@@ -37,7 +37,7 @@ import time
 from itertools import chain
 from pathlib import Path
 
-import bench_memory
+import bench_load
 import joblib
 import numpy as np
 import peers
@@ -448,7 +448,7 @@ def invariance(settings, there, n_jobs):
 
 
 def growth(settings, there, n_jobs):
-    return bench_memory.growth(settings["growth_records"])
+    return bench_load.growth("records", "attack", settings["growth_records"])
 
 
 def rows_before(name, about):

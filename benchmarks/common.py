@@ -5,6 +5,7 @@ import json
 import math
 import os
 import platform
+import subprocess
 import sys
 import threading
 import time
@@ -121,6 +122,14 @@ def load_for(model_name, table, n_records):
     return load_table(table, n_records)
 
 
+def records_of(n_records):
+    """Records of 20 float32 features, three of which tell two classes apart."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_records, 20), dtype=np.float32)
+    y = (X[:, :3].sum(axis=1) + rng.standard_normal(n_records) > 0).astype(int)
+    return X, y
+
+
 def select(X, rows):
     """Rows of an array or of a frame."""
     return X[rows] if isinstance(X, np.ndarray) else X.loc[rows]
@@ -229,6 +238,24 @@ class Peak(threading.Thread):
     def now():
         """Bytes in use now."""
         return sum(used(pid) for pid in family(os.getpid()))
+
+
+def costs(work):
+    """What a call gave, its seconds, those of the processor, and its peak memory."""
+    with Peak() as peak:
+        start, start_cpu = time.perf_counter(), time.process_time()
+        given = work()
+        seconds, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+    return given, seconds, cpu, peak.highest
+
+
+def in_own_process(script, *what):
+    """What ``script --one WHAT ...`` prints as JSON, in a process of its own."""
+    command = [sys.executable, script, "--one", *map(str, what)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{what} failed:\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def write_results(name, rows, **settings):

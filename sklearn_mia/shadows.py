@@ -494,7 +494,8 @@ def _all_trained(work, members, n_jobs, place, begun):
     """What comes from all shadows, in any order."""
     home, numbers = this_process(), range(len(members))
     options = {"n_jobs": n_jobs, "return_as": "generator_unordered"}
-    if work.key is None or share_files(get_active_backend()[0]):
+    backend, _ = get_active_backend()
+    if work.key is None or share_files(backend):
         yield from sending_once(work, **options)(
             delayed(_shadow_task)(shadow, work, members[shadow], home, place)
             for shadow in _announced(numbers, begun)
@@ -505,11 +506,17 @@ def _all_trained(work, members, n_jobs, place, begun):
     for shadow in _announced(sorted(set(numbers) - set(missing)), begun):
         yield _shadow_task(shadow, work, members[shadow], home)
     bare = replace(work, memory=None, key=None)
-    for shadow, *done in sending_once(bare, **options)(
-        delayed(_remote_task)(shadow, bare, members[shadow], home)
-        for shadow in _announced(missing, begun)
-    ):
-        yield _shadow_task(shadow, work, members[shadow], home, done=done)
+    n_missing = len(missing)
+    # Of what comes only when all is done, as by Ray, no more is lost than was begun.
+    lists_all = not backend.supports_return_generator
+    at_a_time = effective_n_jobs(n_jobs) if lists_all else max(n_missing, 1)
+    for start in range(0, n_missing, at_a_time):
+        some = missing[start : start + at_a_time]
+        for shadow, *done in sending_once(bare, **options)(
+            delayed(_remote_task)(shadow, bare, members[shadow], home)
+            for shadow in _announced(some, begun)
+        ):
+            yield _shadow_task(shadow, work, members[shadow], home, done=done)
 
 
 @contextmanager

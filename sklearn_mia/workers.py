@@ -50,7 +50,7 @@ def check_timeout(timeout, n_jobs):
             "on other machines, where they cannot be stopped from here. Pass "
             "timeout=None, or use the worker processes of joblib (backend 'loky')."
         )
-    processes = isinstance(backend, LokyBackend)
+    processes = isinstance(backend, (LokyBackend, MultiprocessingBackend))
     if not processes or effective_n_jobs(n_jobs) < 2:
         raise ValueError(
             f"timeout={timeout!r}, but with n_jobs={n_jobs!r} shadows are trained in "
@@ -78,6 +78,27 @@ def this_process():
     return socket.gethostname(), os.getpid()
 
 
+def parallel(**options):
+    """A Parallel that ends also if a worker is killed.
+
+    The backend "multiprocessing" of joblib would wait for its result for ever; "loky",
+    which notices, stands for it.
+
+    Parameters
+    ----------
+    **options : dict
+        Of `Parallel`.
+
+    Returns
+    -------
+    parallel : Parallel
+    """
+    if type(get_active_backend()[0]) is MultiprocessingBackend:
+        n_jobs = effective_n_jobs(options.get("n_jobs"))
+        options = options | {"backend": "loky", "n_jobs": n_jobs}
+    return Parallel(**options)
+
+
 def sending_once(work, **options):
     """A Parallel that sends something large once to a worker, not with each task.
 
@@ -101,7 +122,7 @@ def sending_once(work, **options):
     if not backend.supports_return_generator:
         options = options | {"return_as": "list"}
     if type(backend).__name__ != "DaskDistributedBackend":
-        return Parallel(**options)
+        return parallel(**options)
     own = {"client": backend.client, "n_jobs": n_jobs, **backend.submit_kwargs}
     with parallel_config(backend="dask", scatter=[work], **own):
         return Parallel(**options)

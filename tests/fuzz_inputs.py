@@ -44,6 +44,7 @@ resource = pytest.importorskip("resource")
 MOST_SECONDS = {signal.ITIMER_PROF: 20, signal.ITIMER_REAL: 120}
 MOST_MEMORY = 600 * 2**20  # beyond what the process has before the first input
 FULL = 20  # one of so many readable inputs is audited to the end
+AT_ONCE = 500  # inputs after which a long run tells how far it is
 REFUSED, READ, AUDITED = "refused", "read", "audited"
 
 
@@ -323,7 +324,13 @@ def _command_line():
         run([arguments.only], arguments.seed, folder)
         print(folder)
     else:
-        results = fuzz(range(arguments.inputs), arguments.seed)
+        results = []
+        # What a long run found is told when it is stopped, too.
+        with contextlib.suppress(KeyboardInterrupt):
+            for start in range(0, arguments.inputs, AT_ONCE):
+                numbers = range(start, min(start + AT_ONCE, arguments.inputs))
+                results += fuzz(numbers, arguments.seed)
+                print(f"{len(results)} inputs", file=sys.stderr, flush=True)
         print("\n".join(counts_told(results)))
         return any(r["became"].startswith("WRONG") for r in results)
     return False

@@ -9,7 +9,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-from helpers.backends import dask_cluster
+from helpers.backends import dask_cluster, ray_workers
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
@@ -189,17 +189,8 @@ def test_an_audit_by_dask_says_the_same(processes, half, model):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray 2.60 leaves sockets open (2026-11-26)
 def test_ray_gives_the_scores_of_this_process(model, records):
-    ray = pytest.importorskip("ray")
-    joblib_of_ray = pytest.importorskip("ray.util.joblib")
-    joblib_of_ray.register_ray()
-    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    environment = {"env_vars": {"PYTHONPATH": paths}}
-    ray.init(num_cpus=2, include_dashboard=False, runtime_env=environment)
-    try:
-        with joblib.parallel_config(backend="ray", n_jobs=2):
-            by_ray = scores_of(model, records)
-    finally:
-        ray.shutdown()
+    with ray_workers(), joblib.parallel_config(backend="ray", n_jobs=2):
+        by_ray = scores_of(model, records)
     with joblib.parallel_config(backend="sequential"):
         assert np.array_equal(by_ray, scores_of(model, records))
 

@@ -2,7 +2,8 @@
 
 Each case is run with `memory` and must end in one error that names the shadow, or in
 the scores of a run without a fault. The same call, once the fault is gone, gives these
-scores, `array_equal`, and trains no shadow again that was there.
+scores, `array_equal`, and trains no shadow again that was there. How many did so is
+printed at the end, by backend.
 """
 
 import errno
@@ -13,15 +14,17 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 import warnings
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
-from helpers.backends import dask_cluster
+from helpers.backends import dask_workers, ray_workers, wait_for_dask
+from helpers.forks import ended, in_child
 from sklearn.datasets import make_classification
 from sklearn.tree import DecisionTreeClassifier
 
@@ -126,13 +129,29 @@ IN_PROCESSES = {
 HANGS = r"^Shadow \d(, \d)? took longer than timeout=\S+ seconds and was stopped"
 
 
+# What a backend is called here, and how joblib is told.
 BACKENDS = {
-    "one": nullcontext,
-    "sequential": lambda: joblib.parallel_config(backend="sequential"),
-    "threading": lambda: joblib.parallel_config(backend="threading", n_jobs=2),
-    "loky": lambda: joblib.parallel_config(backend="loky", n_jobs=2),
-    "dask, threads": lambda: dask_cluster(processes=False),
+    "one": {},
+    "sequential": {"backend": "sequential"},
+    "threading": {"backend": "threading", "n_jobs": 2},
+    "loky": {"backend": "loky", "n_jobs": 2},
+    "multiprocessing": {"backend": "multiprocessing", "n_jobs": 2},
+    "dask, threads": {"backend": "dask"},
+    "dask, processes": {"backend": "dask"},
+    "ray": {"backend": "ray", "n_jobs": 2},
 }
+WORKERS = {
+    "dask, threads": partial(dask_workers, processes=False),
+    "dask, processes": partial(dask_workers, processes=True),
+    "ray": ray_workers,
+}
+NEEDED = {
+    "dask, threads": "distributed",
+    "dask, processes": "distributed",
+    "ray": "ray",
+}
+STOPPABLE = ("loky", "multiprocessing")
+HAVE_PROCESSES = (*STOPPABLE, "dask, processes", "ray")
 QUICK = {("one", fault) for fault in IN_ANY} | {
     ("threading", "raises"),
     ("threading", "answers NaN"),
@@ -140,18 +159,58 @@ QUICK = {("one", fault) for fault in IN_ANY} | {
 }
 
 
+def case_of(backend, *values, is_quick=False):
+    """A parameter of a test, with what the backend needs."""
+    marks = [] if is_quick else [pytest.mark.slow]
+    if backend in NEEDED:
+        missing = find_spec(NEEDED[backend]) is None
+        marks.append(pytest.mark.skipif(missing, reason=f"needs {NEEDED[backend]}"))
+    if backend == "ray":
+        # Ray 2.60 leaves sockets open (2026-11-26).
+        marks.append(pytest.mark.filterwarnings("ignore"))
+    name = ": ".join([backend, *map(str, values[:1])])
+    return pytest.param(backend, *values, id=name, marks=marks)
+
+
+def in_backends(names=BACKENDS, quick=(), indirect=True):
+    cases = [case_of(name, is_quick=name in quick) for name in names]
+    name = "started" if indirect else "backend"
+    return pytest.mark.parametrize(name, cases, indirect=indirect)
+
+
 def table():
     for backend in BACKENDS:
         faults = dict(IN_ANY)
-        if backend == "loky":
+        if backend in HAVE_PROCESSES:
             faults |= IN_PROCESSES | {"holds a lock": NOT_SENT}
         for fault, message in faults.items():
-            is_quick = (backend, fault) in QUICK
-            marks = [] if is_quick else [pytest.mark.slow]
-            if fault in IN_PROCESSES:
-                marks.append(posix)
-            name = f"{backend}: {fault}"
-            yield pytest.param(backend, fault, message, id=name, marks=marks)
+            if fault not in IN_PROCESSES or os.name == "posix":
+                yield case_of(
+                    backend, fault, message, is_quick=(backend, fault) in QUICK
+                )
+
+
+@contextmanager
+def working(backend):
+    """Workers of a backend, and joblib told to use them."""
+    with (
+        WORKERS.get(backend, nullcontext)(),
+        joblib.parallel_config(**BACKENDS[backend]),
+    ):
+        yield
+
+
+@pytest.fixture(scope="module")
+def started(request):
+    """Workers of one backend after the other: to start them takes seconds."""
+    with WORKERS.get(request.param, nullcontext)():
+        yield request.param
+
+
+@pytest.fixture
+def backend(started):
+    with joblib.parallel_config(**BACKENDS[started]):
+        yield started
 
 
 def make_case():
@@ -195,12 +254,18 @@ def n_kept(folder):
     return min(len(list(folder.rglob(f"{kind}/*/output.pkl"))) for kind in kinds)
 
 
+@pytest.fixture
+def ended_in(backend, count):
+    """Function that counts how a fault ended, by backend."""
+    return lambda how: count(**{f"ended in {how}": 1, f"by {backend}": 1})
+
+
 @pytest.fixture(scope="module")
 def expected(case, tmp_path_factory):
     return scores(case, tmp_path_factory.mktemp("whole"))
 
 
-def fails_and_goes_on(case, expected, folder, message, **params):
+def fails_and_goes_on(case, expected, folder, backend, message, **params):
     """One clear error, or the scores; then the scores, with nothing made twice."""
     (folder / "fault").write_text(params.pop("fault"))
     if message is None:
@@ -209,6 +274,8 @@ def fails_and_goes_on(case, expected, folder, message, **params):
         with pytest.raises(ShadowFitError, match=message) as caught:
             scores(case, folder, **params)
         assert "\n" not in str(caught.value)
+    if backend.startswith("dask"):
+        wait_for_dask()
     (folder / "fault").unlink()
     if "timeout" in params:
         params["timeout"] *= 60
@@ -218,28 +285,35 @@ def fails_and_goes_on(case, expected, folder, message, **params):
     assert n_fits(folder) <= N_SHADOWS - before + (message is None) * N_SHADOWS
 
 
-@pytest.mark.parametrize(("backend", "fault", "message"), list(table()))
+@pytest.mark.parametrize(
+    ("started", "fault", "message"), list(table()), indirect=["started"]
+)
 def test_a_fault_is_one_clear_error(
-    case, expected, tmp_path, backend, fault, message, count
+    case, expected, tmp_path, backend, fault, message, ended_in
 ):
-    with BACKENDS[backend]():
-        fails_and_goes_on(case, expected, tmp_path, message, fault=fault)
-    count(**{"ended in a result" if message is None else "ended in one clear error": 1})
+    fails_and_goes_on(case, expected, tmp_path, backend, message, fault=fault)
+    ended_in("one clear error" if message else "a result")
 
 
 @posix
-@pytest.mark.slow
-def test_a_shadow_that_hangs_is_stopped_and_the_rest_is_kept(case, expected, tmp_path):
-    with joblib.parallel_config(backend="loky", n_jobs=2):
-        fails_and_goes_on(case, expected, tmp_path, HANGS, fault="hangs", timeout=10)
+@in_backends(STOPPABLE)
+def test_a_shadow_that_hangs_is_stopped_and_the_rest_is_kept(
+    case, expected, tmp_path, backend, ended_in
+):
+    about = {"fault": "hangs", "timeout": 10}
+    fails_and_goes_on(case, expected, tmp_path, backend, HANGS, **about)
+    ended_in("one clear error")
 
 
-@posix
-@pytest.mark.slow
-@pytest.mark.parametrize("fault", ["raises", "answers NaN", "asks to exit"])
-def test_a_fault_in_processes_of_dask(case, expected, tmp_path, fault):
-    with dask_cluster(processes=True):
-        fails_and_goes_on(case, expected, tmp_path, IN_ANY[fault], fault=fault)
+@in_backends([name for name in BACKENDS if name not in STOPPABLE], quick={"one"})
+def test_a_time_limit_that_could_not_be_kept_is_refused_before_a_shadow_hangs(
+    case, tmp_path, backend, ended_in
+):
+    (tmp_path / "fault").write_text("hangs")
+    with pytest.raises(ValueError, match=r"^timeout=10, but [^\n]+$"):
+        scores(case, tmp_path, timeout=10)
+    assert n_fits(tmp_path) == 0
+    ended_in("one clear error")
 
 
 @pytest.mark.parametrize("how", ["asks to exit", "raises"])
@@ -296,47 +370,23 @@ HARM = {"damaged": damaged, "emptied": emptied, "files": turned_into_files}
 
 
 @pytest.mark.parametrize("harm", HARM.values(), ids=HARM)
-@pytest.mark.parametrize(
-    "backend",
-    [
-        "one",
-        "threading",
-        *(pytest.param(b, marks=pytest.mark.slow) for b in ("loky", "dask, threads")),
-    ],
-)
+@in_backends(quick={"one", "threading"})
 def test_a_cache_that_was_harmed_costs_time_alone(
-    case, expected, tmp_path, backend, harm
+    case, expected, tmp_path, backend, harm, ended_in
 ):
-    with BACKENDS[backend]():
-        scores(case, tmp_path)
-        harm(tmp_path)
-        np.testing.assert_array_equal(scores(case, tmp_path), expected)
+    scores(case, tmp_path)
+    harm(tmp_path)
+    np.testing.assert_array_equal(scores(case, tmp_path), expected)
+    ended_in("a result")
 
 
-def in_child(function):
-    """Number of a forked process that runs a function."""
-    with warnings.catch_warnings():
-        # Of threads that wait for work, and hold no lock.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if not child:
-        try:
-            function()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    return child
-
-
-def ended(child):
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+IN_ONE = {"ended in a result": 1, "by one": 1}
 
 
 @posix
 @pytest.mark.parametrize("limit", [0, 200, 3000])
 def test_a_disk_that_is_full_under_memory_costs_what_would_be_kept(
-    case, expected, tmp_path, limit
+    case, expected, tmp_path, limit, count
 ):
     """No file may be larger; what has begun to be written is found damaged, or not."""
     import resource
@@ -351,10 +401,11 @@ def test_a_disk_that_is_full_under_memory_costs_what_would_be_kept(
         (tmp_path / "fits").symlink_to("/dev/null")
     assert ended(in_child(run)) == 0
     np.testing.assert_array_equal(scores(case, tmp_path), expected)
+    count(**IN_ONE)
 
 
 def test_an_error_of_the_disk_while_an_entry_is_written_costs_that_entry(
-    case, expected, tmp_path, monkeypatch
+    case, expected, tmp_path, monkeypatch, count
 ):
     store = joblib._store_backends.FileSystemStoreBackend
     move, left = store._move_item, [3]
@@ -370,10 +421,11 @@ def test_an_error_of_the_disk_while_an_entry_is_written_costs_that_entry(
         np.testing.assert_array_equal(scores(case, tmp_path), expected)
     assert left[0] < 0
     np.testing.assert_array_equal(scores(case, tmp_path), expected)
+    count(**IN_ONE)
 
 
 @posix
-def test_two_processes_share_a_folder(case, expected, tmp_path):
+def test_two_processes_share_a_folder(case, expected, tmp_path, count):
     def run():
         np.testing.assert_array_equal(scores(case, tmp_path), expected)
 
@@ -382,27 +434,73 @@ def test_two_processes_share_a_folder(case, expected, tmp_path):
     n_fits(tmp_path)
     run()
     assert n_fits(tmp_path) == 0
+    count(**IN_ONE)
+
+
+# In a process of its own
+
+
+def in_fresh(function, *args):
+    """A process that calls a function of this module."""
+    call = f"import test_faults; test_faults.{function.__name__}(*{args!r})"
+    paths = os.pathsep.join(filter(None, sys.path))
+    return subprocess.Popen(
+        [sys.executable, "-c", call], env=os.environ | {"PYTHONPATH": paths}
+    )
+
+
+def run_to_the_end(folder, backend, limit=None):
+    """Compare with the scores in a file; no file may be larger than the limit."""
+    folder = Path(folder)
+    expected = np.load(folder / "expected.npy")
+    with working(backend):
+        if limit is not None:
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        np.testing.assert_array_equal(scores(make_case(), folder), expected)
+
+
+@posix
+@pytest.mark.parametrize("limit", [200, 3000])
+@in_backends([name for name in BACKENDS if name != "one"], indirect=False)
+def test_a_disk_that_is_full_under_memory_costs_what_workers_would_keep(
+    case, expected, tmp_path, backend, limit, ended_in
+):
+    np.save(tmp_path / "expected.npy", expected)
+    (tmp_path / "fits").touch()
+    assert in_fresh(run_to_the_end, str(tmp_path), backend, limit).wait(600) == 0
+    np.testing.assert_array_equal(scores(case, tmp_path), expected)
+    ended_in("a result")
+
+
+@posix
+@in_backends([name for name in BACKENDS if name != "one"], indirect=False)
+def test_two_processes_with_workers_share_a_folder(
+    case, expected, tmp_path, backend, ended_in
+):
+    np.save(tmp_path / "expected.npy", expected)
+    both = [in_fresh(run_to_the_end, str(tmp_path), backend) for _ in range(2)]
+    assert [process.wait(600) for process in both] == [0, 0]
+    n_fits(tmp_path)
+    np.testing.assert_array_equal(scores(case, tmp_path), expected)
+    assert n_fits(tmp_path) == 0
+    ended_in("a result")
 
 
 def run_until_killed(folder, backend):
-    """Of a process of its own, whose fault is that it hangs once some are kept."""
-    with BACKENDS[backend]():
+    """A fault is that a shadow hangs once some are kept."""
+    with working(backend):
         scores(make_case(), Path(folder))
 
 
 @posix
-@pytest.mark.slow
-@pytest.mark.parametrize("backend", ["one", "threading", "loky"])
+@in_backends(indirect=False)
 def test_when_the_parent_is_killed_what_was_kept_is_found(
-    case, expected, tmp_path, backend
+    case, expected, tmp_path, backend, ended_in
 ):
     (tmp_path / "fault").write_text("hangs later")
-    call = f"import test_faults; test_faults.run_until_killed({str(tmp_path)!r}, "
-    paths = os.pathsep.join(filter(None, sys.path))
-    process = subprocess.Popen(
-        [sys.executable, "-c", f"{call}{backend!r})"],
-        env=os.environ | {"PYTHONPATH": paths},
-    )
+    process = in_fresh(run_until_killed, str(tmp_path), backend)
     deadline = time.monotonic() + 300
     while n_kept(tmp_path) < 1 and time.monotonic() < deadline:
         assert process.poll() is None
@@ -410,10 +508,11 @@ def test_when_the_parent_is_killed_what_was_kept_is_found(
     process.kill()
     assert process.wait() == -signal.SIGKILL
     # Workers of a parent that is gone end by themselves, soon.
-    time.sleep(5 if backend == "loky" else 0)
+    time.sleep(5 if backend in HAVE_PROCESSES else 0)
     kept = n_kept(tmp_path)
     (tmp_path / "fault").unlink()
     n_fits(tmp_path)
     np.testing.assert_array_equal(scores(case, tmp_path), expected)
     assert kept >= 1
     assert n_fits(tmp_path) <= N_SHADOWS - kept
+    ended_in("a result")

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import delayed
 
 from sklearn_mia._compat import set_random_states
 from sklearn_mia.base import BaseAttack
@@ -15,6 +15,7 @@ from sklearn_mia.items import item_numbers, one_shape
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import as_signal
 from sklearn_mia.tables import columns_of, is_table, numbers_of
+from sklearn_mia.workers import parallel
 
 _MOST_CATEGORIES = 200
 _MOST_ONE_HOT = 20
@@ -374,7 +375,7 @@ class QuantileRegressionAttack(BaseAttack):
         training = [
             order[usable[order] & (folds[order] != f)] for f in range(self.n_folds)
         ]
-        self.estimators_ = Parallel(n_jobs=self.n_jobs)(
+        self.estimators_ = parallel(n_jobs=self.n_jobs)(
             delayed(_fit_fold)(
                 estimators,
                 self.head,
