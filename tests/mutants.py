@@ -57,7 +57,7 @@ ROOMS = {
         ["equations/_*.py"],
         "equations_formulas properties_sums equations equations_solver equations_parts "
         "equations_rounded equations_stripped equations_regressors equations_libraries "
-        "equations_versions linear_reconstruction",
+        "equations_stripped_values equations_versions linear_reconstruction",
     ),
     "scores": (
         [
