@@ -275,8 +275,8 @@ def the_error(capsys, status):
         ),
         (
             ["--id=person", "--canaries=9999"],
-            "different canaries of the kind 'flipped' could be made of the records of "
-            "{table}. Pass a smaller --canaries.",
+            "Only 400 of 3333 different canaries of the kind 'flipped' could be made "
+            "of the records of {table}. Pass a smaller --canaries.",
         ),
         (["--json={table}"], "--json '{table}' is the file of table, which it would"),
         (["--html=page.txt"], "--html page.txt does not end in .html or .htm"),
