@@ -168,24 +168,20 @@ def test_no_record_with_two_cells_shows_no_variance_within():
         assert np.isnan(found)
 
 
-@pytest.mark.parametrize(
-    ("n_shadows", "gap"), [(62, "per_record"), (64, "per_record"), (64, "shrunk")]
-)
-def test_from_64_shadows_each_record_has_its_own_variance(n_shadows, gap):
+@pytest.mark.parametrize("n_shadows", [62, 64])
+def test_from_64_shadows_each_record_has_its_own_variance(n_shadows):
     target, signals, members = drawn(n_shadows)
     # No variance of its own, one cell outside, and no more than the least share.
     signals[~members[:, 0], 0] = 1.0
     lone = np.flatnonzero(~members[:, 1])
     signals[lone[1:], 1] = np.nan
-    found = scored(LiRAOfClasses(mode="offline", gap=gap), target, signals, members)
+    found = scored(LiRAOfClasses(mode="offline"), target, signals, members)
     outside = cells(signals, members, False)
     freedom = np.array([len(c) - 1 for c in outside])
     squares = np.array([((c - c.mean()) ** 2).sum() for c in outside])
     pooled = squares.sum() / freedom.sum()
     variance = np.full(len(target), pooled)
-    if gap == "shrunk":
-        variance = (4 * pooled + squares) / (4 + freedom)
-    elif n_shadows == 64:
+    if n_shadows == 64:
         own = np.where(freedom > 0, [c.var() for c in outside], pooled)
         variance = np.maximum(own, 0.1 * pooled)
         assert_allclose(variance[:2] / pooled, [0.1, 1.0])
