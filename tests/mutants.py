@@ -57,7 +57,7 @@ ROOMS = {
         ["equations/_*.py"],
         "equations_formulas properties_sums equations equations_solver equations_parts "
         "equations_rounded equations_stripped equations_regressors equations_libraries "
-        "equations_versions linear_reconstruction",
+        "equations_stripped_values equations_versions linear_reconstruction",
     ),
     "scores": (
         [
@@ -411,7 +411,9 @@ def main(given):
     patterns, tests = ROOMS[room]
     files = [str(HERE / f"test_{name}.py") for name in tests.split()]
     files += sorted({str((PACKAGE / p).parent) for p in patterns if "/" in p})
-    plain = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header"]
+    plain = ["-q", "--no-header"]
+    for plugin in ("cacheprovider", "faulthandler", "xdist"):
+        plain += ["-p", f"no:{plugin}"]
     pytest.main([*plain, *options, *files], plugins=[trials])
     became = dict(zip(map(named, mutants), trials.became, strict=False))
     return told_of(room, n_all, became, stale)

@@ -64,6 +64,7 @@ def system():
                     n_members=float(n) if kind.startswith("P") else None,
                     records=records,
                     of_pool=kind.startswith("c"),
+                    is_bound=kind.startswith("n"),
                     step="step",
                 )
             )
@@ -83,6 +84,10 @@ def test_a_system_is_its_rows(system):
     sampling = np.concatenate([np.full(len(e.b), e.sampling) for e in system.blocks])
     noise = np.sqrt(system.scale**2 + sampling * (A**2 @ m))
     assert_allclose(system.noise(m), noise)
+    bounds = np.concatenate([np.full(len(e.b), e.is_bound) for e in system.blocks])
+    left = np.where(bounds, 0.25, 1.0) * system.scale
+    expected = np.sqrt(left**2 + sampling * (A**2 @ m))
+    assert_allclose(system.noise(m, share_of_bounds=0.25), expected)
     is_dense = np.concatenate(
         [np.full(len(e.b), not sp.issparse(e.matrix)) for e in system.blocks]
     )

@@ -178,7 +178,8 @@ def test_from_64_shadows_each_record_has_its_own_variance(n_shadows):
     found = scored(LiRAOfClasses(mode="offline"), target, signals, members)
     outside = cells(signals, members, False)
     freedom = np.array([len(c) - 1 for c in outside])
-    pooled = sum(((c - c.mean()) ** 2).sum() for c in outside) / freedom.sum()
+    squares = np.array([((c - c.mean()) ** 2).sum() for c in outside])
+    pooled = squares.sum() / freedom.sum()
     variance = np.full(len(target), pooled)
     if n_shadows == 64:
         own = np.where(freedom > 0, [c.var() for c in outside], pooled)

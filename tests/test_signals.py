@@ -107,6 +107,14 @@ def test_the_loss_of_a_regressor_is_read_back_from_its_errors():
     assert_allclose(signals.residual(prediction, values), values - prediction)
 
 
+def test_the_usual_signal_is_that_of_the_kind_of_model():
+    assert signals.as_signal("auto") is signals.logit
+    of_values = signals.signals_for(None)
+    assert signals.as_signal("auto", of_values) is signals.absolute_error
+    assert signals.as_signal("loss", of_values) is signals.squared_error
+    assert signals.as_signal("loss", signals.signals_for(np.arange(2))) is signals.loss
+
+
 def test_a_signal_of_a_user_is_checked_and_one_of_the_package_is_returned():
     def mine(log_proba, labels):
         return log_proba
