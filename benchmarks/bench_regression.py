@@ -5,13 +5,19 @@
 The hours per week of Adult and the credit limit of the Taiwan table are predicted from
 all other columns. The target trains on an independent half of 4,000 records (a coin for
 each record), five times; the pool is all of them, and attacks with shadow models have
-eight, the same ones for every target. AUC and TPR at 1 % are means over the targets,
-with their intervals of 95 % by the t distribution. XGBoost and LightGBM are left out
-where they are not installed. Categories are one-hot; with ordinal codes and three
-targets, as in the prototype of the formulas:
+eight (``--shadows``), the same ones for every target. AUC and TPR at 1 % are means over
+the targets, with their intervals of 95 % by the t distribution. XGBoost and LightGBM
+are left out where they are not installed. Categories are one-hot; with ordinal codes
+and three targets, as in the prototype of the formulas:
 
     python benchmarks/bench_regression.py --coding ordinal --targets 3 \\
         --models forest "gradient boosting" ridge "5 neighbours" --name regression_codes
+
+With as many shadow models as the scorer of a search takes by default:
+
+    python benchmarks/bench_regression.py --shadows 4 --attacks LiRA RMIA \\
+        --models forest "forest, leaf 5" "gradient boosting" ridge "5 neighbours" \\
+        --name regression_four
 
 With ``--outside`` the pool are as many other records, and shadow models saw none of
 those that are judged.
@@ -77,8 +83,9 @@ for _name, _module, _class in (
     MODELS[_name] = _made(random_state=0, n_jobs=1, **quiet)
 
 
-def attacks_on(target, memory, outside):
-    few = {"n_shadows": 8, "keep_models": outside, "memory": memory, "random_state": 0}
+def attacks_on(target, memory, outside, n_shadows):
+    few = {"n_shadows": n_shadows, "keep_models": outside, "memory": memory}
+    few |= {"random_state": 0}
     yield "ThresholdAttack", ThresholdAttack(target)
     yield "SupervisedAttack", SupervisedAttack(target, random_state=0)
     yield "QuantileRegressionAttack", QuantileRegressionAttack(target, random_state=0)
@@ -103,7 +110,7 @@ def scores_of(attack, records, member, pool=None):
     return member[~half], attack.score_samples(records[~half])
 
 
-def bench(table, name, n_records, n_targets, coding, outside, wanted):
+def bench(table, name, n_records, n_targets, coding, outside, n_shadows, wanted):
     X, y = load_values(table, n_records * (1 + outside), coding=coding)
     X, y, pool = X[:n_records], y[:n_records], as_records(X, y)[n_records:]
     records, found = as_records(X, y), {}
@@ -111,7 +118,7 @@ def bench(table, name, n_records, n_targets, coding, outside, wanted):
         for seed in range(n_targets):
             member = draw_members(len(y), seed)
             target = clone(MODELS[name]).fit(X[member], y[member])
-            for attack_name, attack in attacks_on(target, memory, outside):
+            for attack_name, attack in attacks_on(target, memory, outside, n_shadows):
                 if wanted and attack_name not in wanted:
                     continue
                 judged, scores = scores_of(
@@ -138,6 +145,7 @@ def main():
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     parser.add_argument("--attacks", nargs="+", help="all by default")
     parser.add_argument("--targets", type=int, default=5)
+    parser.add_argument("--shadows", type=int, default=8)
     parser.add_argument("--coding", default="one-hot", choices=["one-hot", "ordinal"])
     parser.add_argument("--outside", action="store_true", help="of the pool")
     options = parser.parse_args()
@@ -150,13 +158,14 @@ def main():
                 options.targets,
                 options.coding,
                 options.outside,
+                options.shadows,
                 options.attacks,
             )
             rows += bench(table, model, *given)
             print(f"{table}, {model}: done", flush=True)
     about = {
         name: getattr(options, name)
-        for name in ("targets", "records", "coding", "outside")
+        for name in ("targets", "records", "coding", "outside", "shadows")
     }
     write_results(options.name, rows, **about)
 

@@ -7,7 +7,6 @@ Writes doc/images/demo.png.
 
 import contextlib
 import io
-import textwrap
 from pathlib import Path
 
 import matplotlib as mpl
@@ -17,6 +16,7 @@ from PIL import Image
 
 from sklearn_mia._demo import run_demo
 from sklearn_mia.auditing._access import WHO
+from sklearn_mia.auditing._html import LEVEL_WORDS
 
 PICTURE = Path(__file__).parent / "images" / "demo.png"
 # Red, green and grey are for verdicts alone.
@@ -27,6 +27,8 @@ NAMES = {
     "LogisticRegression": "Logistic regression",
 }
 LEFT = 1 / 500
+# Of the lower half, a line of text.
+LINE = 0.094
 
 
 def curve_of(report, access):
@@ -39,36 +41,47 @@ def curve_of(report, access):
 
 
 def draw(reports):
-    """The curves on the left, the verdicts on the right."""
+    """The curves, and below them the verdicts, to be read on a phone."""
     import matplotlib.pyplot as plt
 
-    figure = plt.figure(figsize=(9.4, 4.3), layout="constrained")
-    curves, words = figure.subplots(1, 2, width_ratios=(1, 1))
-    told = []
+    figure = plt.figure(figsize=(5, 6.2), layout="constrained")
+    curves, words = figure.subplots(2, 1, height_ratios=(3.2, 2.6))
+    words.set(xlim=(0, 1), ylim=(0, 1))
+    words.axis("off")
+    height = 1.0
+
+    def write(text, left, **kwargs):
+        words.text(left, height, text, va="top", **kwargs)
+
     for report in reports:
         model = report.to_dict()["report"]["model"]["name"]
-        for access in report.verdicts:
+        write(NAMES[model], 0, weight="bold")
+        height -= LINE
+        for access, verdict in report.verdicts.items():
             fpr, tpr, headline = curve_of(report, access)
+            line = {
+                "color": COLOURS[access],
+                "linestyle": STYLES[model],
+                "linewidth": 2,
+            }
             curves.step(
-                np.maximum(fpr, LEFT),
-                np.maximum(tpr, 1e-9),
-                where="post",
-                color=COLOURS[access],
-                linestyle=STYLES[model],
-                label=f"{NAMES[model]}, {WHO[access][0].lower()}{WHO[access][1:]}",
+                np.maximum(fpr, LEFT), np.maximum(tpr, 1e-9), where="post", **line
             )
-            rate, verdict = headline["rate"], report.verdicts[access]
-            told.append(
-                (
-                    f"{NAMES[model]}. {WHO[access]}:",
-                    f"{verdict['title']} {headline['attack']} recognises "
-                    f"{100 * rate['tpr']['estimate']:.0f}\N{NO-BREAK SPACE}% of the "
-                    "members at 1\N{NO-BREAK SPACE}% false alarms.",
-                    COLOURS[access],
-                )
-            )
+            words.plot((0, 0.1), (height - LINE / 3,) * 2, **line)
+            recognised = 100 * headline["rate"]["tpr"]["estimate"]
+            write(f"{WHO[access]}:", 0.13, color=COLOURS[access])
+            write(f"{recognised:.0f} % recognised", 0.62)
+            height -= LINE
+            level = LEVEL_WORDS[verdict["level"]]
+            if verdict["title"].startswith("For a part of the records"):
+                level += ", in a group"
+            write(f"{level}.", 0.13)
+            height -= LINE
+        height -= 0.4 * LINE
+    write("Recognised: of the members, at 1 % false alarms.", 0, color="#555b66")
     ends = np.array([LEFT, 1])
-    curves.plot(ends, ends, color="#8a8f98", linestyle=":", label="Guessing")
+    curves.plot(ends, ends, color="#8a8f98", linestyle=":")
+    curves.annotate("Guessing", (0.02, 0.012), color="#555b66")
     curves.set(
         xscale="log",
         yscale="log",
@@ -79,15 +92,7 @@ def draw(reports):
     )
     for axis in (curves.xaxis, curves.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:g} %"))
-    curves.legend(frameon=False, fontsize=8, loc="lower right")
     curves.spines[["top", "right"]].set_visible(False)
-    words.axis("off")
-    height = 1.0
-    for heading, text, colour in told:
-        lines = textwrap.wrap(text, 62)
-        words.text(0, height, heading, color=colour, weight="bold", va="top", size=9)
-        words.text(0, height - 0.06, "\n".join(lines), va="top", size=9)
-        height -= 0.12 + 0.053 * len(lines)
     return figure
 
 
@@ -97,6 +102,7 @@ if __name__ == "__main__":
         found = run_demo()
     PICTURE.parent.mkdir(exist_ok=True)
     drawn = io.BytesIO()
-    draw(found).savefig(drawn, dpi=130)
+    with mpl.rc_context({"font.size": 11.5}):
+        draw(found).savefig(drawn, dpi=130)
     # A few colours take a third of the bytes.
     Image.open(drawn).convert("RGB").quantize(32).save(PICTURE, optimize=True)

@@ -38,6 +38,7 @@ from sklearn_mia.auditing._options import (
     fraction,
     interrupted,
     limit,
+    options_given,
     shows_progress,
 )
 from sklearn_mia.auditing._recipe_command import add_recipe_command
@@ -215,8 +216,9 @@ def _add_output_options(command):
         choices=("json", "parquet"),
         default="json",
         help="where --name-records puts the records: into the --json file, or, smaller "
-        "and faster, into a Parquet file beside it, of report.json "
-        "report.records.parquet; --baseline reads either; default: %(default)s",
+        "and faster, into a Parquet file beside it that it names, of report.json one "
+        "such as report.records.1f0e9b2c.parquet; --baseline reads either; default: "
+        "%(default)s",
     )
     group.add_argument(
         "--no-records",
@@ -249,8 +251,9 @@ def _add_output_options(command):
         type=Path,
         metavar="FILE",
         help="the --json report of an earlier model, at the same limits: end with exit "
-        "code 3, also without --fail-above, if an attack clearly finds more than it "
-        "did then; sharper with --id, if it was written with --name-records",
+        "code 3, also without --fail-above, if an attack of the same name clearly "
+        "finds more than it did then; attacks that only one of the two has are listed "
+        "as not compared; sharper with --id, if it was written with --name-records",
     )
 
 
@@ -334,7 +337,9 @@ def _told(error, arguments):
         # Not even what the model quotes when it fails.
         from sklearn_mia.redaction import without_values
 
-        line = without_values(line, *tables, most=_MOST_OF_AN_ERROR)
+        line = without_values(
+            line, *tables, most=_MOST_OF_AN_ERROR, shown=options_given(arguments)
+        )
     elif len(line) > _MOST_OF_AN_ERROR:
         line = f"{line[:_MOST_OF_AN_ERROR]}\N{HORIZONTAL ELLIPSIS}"
     return visible(line)

@@ -1,5 +1,6 @@
 """What people see: text that nothing obeys, and results as tables of a notebook."""
 
+import numbers
 from dataclasses import fields, is_dataclass
 from html import escape
 from inspect import signature
@@ -14,6 +15,7 @@ _HIDDEN = [
     *range(0xD800, 0xE000),
 ]
 _SHOWN = {c: chr(c).encode("unicode_escape").decode() for c in _HIDDEN}
+_MOST_IN_A_MESSAGE = 4
 # A page of a notebook may be light or dark: colours are its own.
 _LEFT = "text-align: left; vertical-align: top"
 
@@ -65,6 +67,25 @@ def in_short(value):
     if isinstance(value, TableViewMixin):
         return str(value)
     return type(value).__name__
+
+
+def in_message(value):
+    """A value for a message: a number or text as it is, of others what and how many.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    text : str
+    """
+    if value is None or isinstance(value, (str, numbers.Number)):
+        return repr(value)
+    if isinstance(value, (tuple, list)) and len(value) <= _MOST_IN_A_MESSAGE:
+        told = ", ".join(map(in_message, value))
+        return f"[{told}]" if isinstance(value, list) else f"({told})"
+    return f"<{in_short(value)}>"
 
 
 def html_table(title, rows, link=None):

@@ -7,6 +7,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn_mia.asking import BaseBlackBox
 from sklearn_mia.checks import check_probabilities
 from sklearn_mia.models import open_model
+from sklearn_mia.regression import as_floats
 from sklearn_mia.response import encode_labels
 
 __all__ = ["BlackBoxClassifier", "BlackBoxRegressor", "asks_a_service", "black_box_of"]
@@ -418,7 +419,7 @@ class BlackBoxRegressor(RegressorMixin, BaseBlackBox):
 
     def _checked(self, answer, n_records):
         try:
-            values = np.array(answer, dtype=np.float64)
+            values = as_floats(answer)
         except (TypeError, ValueError):
             raise ValueError(
                 f"predict returned {type(answer).__name__}, which is no list of "

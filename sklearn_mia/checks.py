@@ -6,6 +6,8 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils.validation import column_or_1d
 
+from sklearn_mia._views import in_message
+
 
 def _is_number(value, kind=Real):
     return isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
@@ -14,8 +16,8 @@ def _is_number(value, kind=Real):
 def _check_rate(value, name, interval, inside):
     if not _is_number(value) or not inside(value):
         raise ValueError(
-            f"{name}={value!r} is not a number in {interval}; rates are fractions, not "
-            "percent: write 0.05 for 5 %."
+            f"{name}={in_message(value)} is not a number in {interval}; rates are "
+            "fractions, not percent: write 0.05 for 5 %."
         )
     return float(value)
 
@@ -48,9 +50,27 @@ def check_count(value, name, minimum):
     """Return `value` as an int if it is one and at least `minimum`."""
     if not _is_number(value, Integral) or value < minimum:
         raise ValueError(
-            f"{name}={value!r} is not a count; expected an integer >= {minimum}."
+            f"{name}={in_message(value)} is not a count; expected an integer >= "
+            f"{minimum}."
         )
     return int(value)
+
+
+def check_flag(value, name):
+    """Return `value` as a bool if it is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name}={in_message(value)}; expected True or False.")
+    return bool(value)
+
+
+def check_choice(value, name, what, choices):
+    """Return `value` if it is one of a few words; else tell that it is no `what`."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(
+            f"{name}={in_message(value)} is {what}; expected "
+            f"{' or '.join(map(repr, choices))}."
+        )
+    return value
 
 
 def _vector(values, dtype):
@@ -105,10 +125,10 @@ def check_membership(y_true, pos_label, name="y_true"):
                 "True/False or 1/0: pass the label of members as pos_label."
             )
         pos_label = 1
-    elif pos_label not in labels:
+    elif np.ndim(pos_label) or pos_label not in labels:
         raise ValueError(
-            f"pos_label={pos_label!r} is not among the labels {labels!r} of {name}; "
-            "pass the label of members."
+            f"pos_label={in_message(pos_label)} is not among the labels {labels!r} of "
+            f"{name}; pass the label of members."
         )
     is_member = np.asarray(y_true == pos_label, dtype=bool)
     n_members = int(np.count_nonzero(is_member))

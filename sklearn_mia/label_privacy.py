@@ -10,6 +10,7 @@ import numpy as np
 
 from sklearn_mia import checks
 from sklearn_mia._views import TableViewMixin
+from sklearn_mia.records import as_labels, check_no_gaps
 from sklearn_mia.response import check_classifier, find_labels, make_responder
 from sklearn_mia.tables import take
 
@@ -100,6 +101,30 @@ class LabelCanaries(TableViewMixin):
         return first - second
 
 
+def _classes_of(y):
+    """The classes in order, of labels that a classifier can be trained on."""
+    try:
+        classes = np.unique(y)
+    except TypeError:
+        types = ", ".join(sorted({type(label).__name__ for label in y.tolist()}))
+        raise ValueError(
+            f"y has labels of the types {types}, which have no order; expected labels "
+            "of one type."
+        ) from None
+    if y.dtype.kind == "f" and np.any(y != np.rint(y)):
+        raise ValueError(
+            f"y has {len(classes)!r} different numbers, some with a fraction: values "
+            "to predict, and no classes; expected class labels, as whole numbers or "
+            "text."
+        )
+    if len(classes) < 2:
+        raise ValueError(
+            f"y has {len(y)!r} labels and {len(classes)!r} classes; expected at least "
+            "two classes, between which a coin can choose."
+        )
+    return classes
+
+
 def make_label_canaries(y, n=1000, *, random_state=0):
     """Let a fair coin choose between two candidate labels of some records.
 
@@ -128,7 +153,8 @@ def make_label_canaries(y, n=1000, *, random_state=0):
     Raises
     ------
     ValueError
-        If there are fewer than two classes or a label is missing.
+        If there are fewer than two classes, a label is missing, or `y` has values to
+        predict in place of classes.
 
     See Also
     --------
@@ -154,14 +180,9 @@ def make_label_canaries(y, n=1000, *, random_state=0):
     True
     """
     n = checks.check_count(n, "n", 2)
-    y = np.array(y)
-    n_missing = sum(v is None or v != v for v in y.ravel().tolist())
-    if y.ndim != 1 or n_missing or len(classes := np.unique(y)) < 2:
-        raise ValueError(
-            f"y has shape {y.shape!r} and {n_missing!r} missing labels; expected one "
-            "label for each record, of at least two classes: leave out records without "
-            "a label."
-        )
+    y = as_labels(y).copy()
+    check_no_gaps(y)
+    classes = _classes_of(y)
     generator = checks.generator_of(random_state)
     positions = np.sort(generator.permutation(len(y))[:n])
     first = y[positions]

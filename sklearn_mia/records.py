@@ -6,6 +6,7 @@ and recognises a record by its content.
 """
 
 import numbers
+from collections import Counter
 
 import numpy as np
 import scipy.sparse as sp
@@ -67,6 +68,29 @@ def as_labels(y, name="y"):
     return y
 
 
+def check_no_gaps(labels, name="y"):
+    """Raise ValueError for labels that are missing.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,)
+
+    name : str, default="y"
+        The name of the argument, for the message.
+    """
+    if labels.dtype.kind in "biuSU":
+        return
+    gaps = ("NoneType", "NAType", "NaTType")
+    n_missing = sum(
+        type(label).__name__ in gaps or label != label for label in labels.tolist()
+    )
+    if n_missing:
+        raise ValueError(
+            f"{name} has {n_missing!r} missing labels among {len(labels)!r}; expected "
+            "one for each record: leave out the records without a label."
+        )
+
+
 def _is_one_hot(y):
     """Whether each row has a single 1 among zeros."""
     if y.ndim != 2 or y.dtype.kind not in "biuf":
@@ -91,11 +115,23 @@ def as_features(X, name="X"):
         Not a copy where that is possible.
     """
     tables.check_container(X, name)
+    if tables.is_frame(X):
+        _check_names(list(X.columns), name)
     found = None if tables.is_table(X) else items.as_items(X)
     if found is None:
         return tables.as_table(X, name)
     items.check_gaps(found, name)
     return found
+
+
+def _check_names(columns, name):
+    """Raise ValueError for two columns of one name, which no name can tell apart."""
+    for column, count in Counter(columns).items():
+        if count > 1:
+            raise ValueError(
+                f"{name} has {count!r} columns with the name {column!r}; expected each "
+                "name once: rename them, or leave out those that are the same."
+            )
 
 
 class Records(TableViewMixin):

@@ -12,13 +12,14 @@ _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?!\w)
 # Counts and sizes, perhaps at the end of a sentence.
 _SHORT = re.compile(r"\W?\d{1,4}\.?")
 _HIDDEN = "\N{HORIZONTAL ELLIPSIS}"
+_FIRST_MARK = 0xE000  # of private use
 # What may be a value of a record: in quotes, in brackets, or a decimal number.
 PERHAPS_A_VALUE = re.compile(
     r"(?<!\w)'[^']*'|\"[^\"]*\"|\[[^\]]*\]|[-+]?\d+(?:\.\d+(?:[eE][-+]?\d+)?|[eE][-+]?\d+)"
 )
 
 
-def without_values(message, *tables, most=500):
+def without_values(message, *tables, most=500, shown=()):
     """Text of an error without the cells of tables that it quotes, and not too long.
 
     Texts of three characters or more are hidden wherever they stand, shorter ones in
@@ -35,12 +36,15 @@ def without_values(message, *tables, most=500):
     most : int, default=500
         Characters that are kept.
 
+    shown : iterable of str, default=()
+        What is no cell wherever it stands: options, each with what it was given.
+
     Returns
     -------
     message : str
     """
     # What is cut off below is longer than what is cut off here.
-    message = message[: 20 * most]
+    message, shown = _with_marks(message[: 20 * most], shown)
     items = [X for X in tables if X is not None and not is_table(X)]
     if items:
         tables = [X for X in tables if X is not None and is_table(X)]
@@ -57,7 +61,18 @@ def without_values(message, *tables, most=500):
         for number in found:
             if _is_among(number, values):
                 message = message.replace(number, _HIDDEN)
+    for mark, text in shown.items():
+        message = message.replace(mark, text)
     return message if len(message) <= most else f"{message[:most]}{_HIDDEN}"
+
+
+def _with_marks(message, shown):
+    """A message with characters that nobody uses for some texts, and these by them."""
+    marks = {chr(_FIRST_MARK + k): text for k, text in enumerate(dict.fromkeys(shown))}
+    for mark, text in sorted(marks.items(), key=lambda pair: -len(pair[1])):
+        message = message.replace(mark, _HIDDEN)
+        message = re.sub(rf"(?<!\S){re.escape(text)}(?!\.?\w)", mark, message)
+    return message, marks
 
 
 def _cells(table):

@@ -8,9 +8,16 @@ from sklearn.base import is_regressor
 from sklearn.utils import get_tags
 
 from sklearn_mia.answers import asked
+from sklearn_mia.items import is_missing
 from sklearn_mia.models import may_not_answer
 
-__all__ = ["ValueResponder", "as_values", "is_regressor_model"]
+__all__ = [
+    "ValueResponder",
+    "as_floats",
+    "as_values",
+    "is_regressor_model",
+    "numbers_of",
+]
 
 # Copies of values in single precision, and fourth powers, variances of squared errors,
 # must be finite numbers, too.
@@ -103,6 +110,59 @@ def as_values(values, what="records"):
             "the model on the values in another unit, and pass them in that."
         )
     return numbers
+
+
+def numbers_of(values, name, what):
+    """Numbers of an argument or a column as float64.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_records,)
+
+    name : str
+        The argument or the column, for the message.
+
+    what : str
+        What it has, "predictions" say.
+
+    Returns
+    -------
+    numbers : ndarray of shape (n_records,), dtype float64
+
+    Raises
+    ------
+    ValueError
+        If they are no finite numbers, or too large to compute with.
+    """
+    try:
+        numbers = as_floats(values)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} has {what} that are no numbers; expected a number for each record."
+        ) from None
+    n_bad = int(np.sum(~np.isfinite(numbers)))
+    if n_bad:
+        raise ValueError(
+            f"{name} has {n_bad} of {len(numbers)} {what} that are missing or infinite."
+            " Fill them in, or leave these records out."
+        )
+    n_large = int(np.sum(np.abs(numbers) > _LARGEST))
+    if n_large:
+        raise ValueError(
+            f"{name} has {n_large} of {len(numbers)} {what} beyond {_LARGEST:g}, too "
+            "large to compute with. Leave these records out, or give predictions and "
+            "values in another unit."
+        )
+    return numbers
+
+
+def as_floats(values):
+    """Values as float64, NaN for what is missing, also as pandas has it."""
+    values = np.asarray(values)
+    if values.dtype == object:
+        gaps = [is_missing(value) for value in values.ravel()]
+        values = np.where(np.reshape(gaps, values.shape), np.nan, values)
+    return values.astype(np.float64)
 
 
 @dataclass(frozen=True)

@@ -222,13 +222,11 @@ def modified_entropy(log_proba, labels):
     # only place where 1 - p can cancel.
     top = log_proba.argmax(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        log_rest = np.log1p(-np.minimum(proba, 1.0))
+        log_rest = np.log1p(-proba)
         log_rest[rows, top] = logsumexp(_wrong(log_proba, top), axis=1)
-        # An unseen class has p = 0 and log p = -inf; 0 * -inf counts as 0.
-        terms = np.where(proba > 0, proba * log_rest, 0.0)
-        terms[rows, labels] = 0.0
-        rest = np.exp(log_rest[rows, labels])
-        true_term = np.where(rest > 0, rest * _true(log_proba, labels), 0.0)
+        terms = proba * log_rest
+    terms[rows, labels] = 0.0
+    true_term = np.exp(log_rest[rows, labels]) * _true(log_proba, labels)
     return _of_answered(true_term + terms.sum(axis=1), log_proba)
 
 

@@ -269,7 +269,10 @@ def test_a_file_that_no_attack_reads_is_not_shown_to_be_safe(sides):
     assert exit_code(report) == 4
     assert report.verdict["level"] == "nothing_found"
     assert "could have been missed" in report.verdict["title"]
-    assert report.verdict["sentences"][0].startswith("Not all of the file was attacked")
+    first, *_, last = report.verdict["sentences"]
+    assert first.startswith("Not all of the file was attacked")
+    assert "(MIA027): who has it" in first
+    assert "the file of the model" not in last
     assert "would have been" in report.verdicts["interface"]["title"]
     answers = audit(model, *sides, limits=limits, release="interface", **QUICK)
     assert exit_code(answers) == 0
@@ -345,8 +348,13 @@ def test_a_file_that_was_not_read_to_the_end_is_not_shown_to_be_safe():
     limits = {"auc": 0.999}
     report = audit(model, *sides, attacks=attack, limits=limits, **options)
     (finding,) = [f for f in report.findings if f.code == "MIA033"]
+    assert finding.severity == "warning"
     assert "was stopped after 5 iterations" in finding.message
     assert report.verdict["level"] == "at_limits"
+    first, *_, last = report.verdict["sentences"]
+    assert "not with all training records (MIA033): who has it" in first
+    # It was read in part.
+    assert "and the file of the model" in last
     assert exit_code(report) == 4
 
 

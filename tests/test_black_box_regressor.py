@@ -130,6 +130,11 @@ def test_an_audit_without_a_recipe_is_that_of_the_model_itself(asked, model):
         ([1.0], r"shape \(1,\)"),
         ([1.0, np.nan], "returned 1 values of 2 that are missing or infinite"),
         ([1.0, None], "returned 1 values of 2 that are missing or infinite"),
+        (
+            [np.float32(1), float("nan")],
+            r"^predict returned 1 values of 2 that are missing or infinite; expected a "
+            r"finite number for each record\.$",
+        ),
         ({"error": "busy"}, "returned dict, which is no list of numbers"),
         (["a", "b"], "returned list, which is no list of numbers"),
     ],

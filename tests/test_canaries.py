@@ -198,12 +198,25 @@ def test_kinds_share_the_number_and_a_seed_makes_the_same(numbers):
 
 def test_what_no_canaries_can_be_made_of_is_told(numbers):
     X, y = numbers
+    pd = pytest.importorskip("pandas")
+    gaps = "y has 2 missing labels among 300; expected one for each record: leave out"
     for given, message in (
         ({"kind": "odd"}, "kind='odd' is no kind of canaries; expected one or several"),
         ({"kind": ()}, "kind=() is no kind"),
+        ({"kind": None}, "kind=None is no kind of canaries; expected one or several"),
+        ({"kind": 3}, "kind=3 is no kind"),
+        ({"kind": [["far"]]}, "kind=[['far']] is no kind"),
+        ({"kind": X}, "kind=<ndarray of shape (300, 3)> is no kind of canaries"),
+        ({"n": X}, "n=<ndarray of shape (300, 3)> is not a count; expected an integer"),
         ({"n": 0}, "n=0 is not a count"),
         ({"y": y[:3]}, "y has 3 labels for 300 records."),
-        ({"y": 0 * y}, "y has the single label"),
+        ({"y": 0 * y}, "y has the single label 0; expected"),
+        ({"y": np.where(np.arange(300) < 2, np.nan, y)}, gaps),
+        ({"y": [None, pd.NA, *y[2:].tolist()]}, gaps),
+        (
+            {"X": pd.DataFrame(X, columns=[*"aba"])},
+            "X has 2 columns with the name 'a'; expected each name once: rename them",
+        ),
         (
             {"X": np.ones((300, 2)), "kind": "rare"},
             "Only 0 of 50 different canaries of the kind 'rare' could be made",
@@ -370,7 +383,17 @@ def test_what_no_canaries_can_be_audited_with_is_told_before_a_fit(numbers):
     twice = np.vstack([made[0], made[0]]), np.tile(made[1], 2)
     for given, message in (
         ({"canaries": 49}, "canaries=49 is not a count; expected an integer >= 50."),
-        ({"canaries": made[:1]}, "canaries has 1 parts; expected a number, or a pair"),
+        (
+            {"canaries": made[:1]},
+            "canaries=(<ndarray of shape (60, 3)>) is neither a number nor a pair of "
+            "features and labels; expected an integer >= 50, or a pair as make_canar",
+        ),
+        ({"canaries": X}, "canaries=<ndarray of shape (300, 3)> is neither a number"),
+        ({"canaries": "many"}, "canaries='many' is not a count"),
+        (
+            {"canaries": (made[0], np.where(made[1], np.nan, 0.0))},
+            f"canaries[1] has {made[1].sum()} missing labels among 60; expected one",
+        ),
         ({"canaries": (made[0], y)}, "canaries[1] has 300 labels for 60 canaries."),
         ({"canaries": twice}, "60 of 120 canaries equal an earlier one"),
         ({"epsilon": 1.0}, "epsilon=1.0 is of a claim that only canaries can contradi"),
@@ -379,22 +402,30 @@ def test_what_no_canaries_can_be_audited_with_is_told_before_a_fit(numbers):
         ({"canaries": 60, "adjacency": "x"}, "adjacency='x' is no kind of neighbours"),
         ({"canaries": 60, "epsilon": -1}, "epsilon=-1 is no epsilon"),
         ({"canaries": 60, "epsilon": True}, "epsilon=True is no epsilon"),
+        ({"canaries": 60, "epsilon": X}, "epsilon=<ndarray of shape (300, 3)> is no"),
+        ({"canaries": 60, "delta": y}, "delta=<ndarray of shape (300,)> is not a num"),
+        ({"canaries": 60, "adjacency": y}, "adjacency=<ndarray of shape (300,)> is no"),
         ({"canaries": 60, "delta": 0.1}, "delta=0.1 is too large"),
         (
             {"canaries": 60, "n_targets": 5},
-            "canaries are found in a single model, each",
+            "n_targets=5 is for several models, and canaries are found in a single one."
+            " Leave one of both out.",
         ),
-        ({"canaries": 60, "groups": y}, "canaries are found in a single model"),
-        ({"canaries": 60, "vary": "seed"}, "canaries are found in a single model"),
+        ({"canaries": 60, "groups": y}, "groups is for many records of one person, "),
+        ({"canaries": 60, "vary": "seed"}, "vary='seed' is for several models, and"),
         (
             {"canaries": 200, "adjacency": "replace"},
             "adjacency='replace' puts 200 canaries in the place of 300 records; "
             "expected at most 150, half of them.",
         ),
         ({"vary": "both"}, "vary='both' is nothing that differs from model to model"),
+        ({"vary": ["seed"]}, "vary=['seed'] is nothing that differs from model"),
+        ({"vary": X}, "vary=<ndarray of shape (300, 3)> is nothing that differs"),
+        ({"y": np.where(y, np.nan, 0.0)}, "y has "),
     ):
+        given = {"X": X, "y": y} | given
         with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
-            audit_recipe(Never(), X, y, random_state=0, **given)
+            audit_recipe(Never(), random_state=0, **given)
 
 
 # What is said

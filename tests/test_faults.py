@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 import warnings
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -25,6 +24,7 @@ import joblib
 import numpy as np
 import pytest
 from helpers.backends import dask_workers, ray_workers, wait_for_dask
+from helpers.forks import ended, in_child
 from sklearn.datasets import make_classification
 from sklearn.tree import DecisionTreeClassifier
 
@@ -381,26 +381,6 @@ def test_a_cache_that_was_harmed_costs_time_alone(
 
 
 IN_ONE = {"ended in a result": 1, "by one": 1}
-
-
-def in_child(function):
-    """Number of a forked process that runs a function."""
-    with warnings.catch_warnings():
-        # Of threads that wait for work, and hold no lock.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if not child:
-        try:
-            function()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    return child
-
-
-def ended(child):
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 @posix

@@ -73,6 +73,21 @@ def test_001_sees_text_and_missing_values(half):
     assert finding.code == "MIA001"
 
 
+def test_001_tells_that_leaving_out_equal_non_members_makes_the_sides_differ():
+    rng = np.random.default_rng(0)
+    # Half of the people have one of ten common records, the others one of their own.
+    X = np.where(rng.random(600) < 0.5, rng.integers(10, size=600), rng.random(600))
+    X, y = X[:, None], (X % 2 < 1).astype(int)
+    model = LogisticRegression().fit(X[:300], y[:300])
+    options = {"attacks": ThresholdAttack(), "n_permutations": 99, "random_state": 0}
+    sides = X[:300], y[:300], X[300:], y[300:]
+    kept = audit(model, *sides, **options)
+    assert "MIA001" not in [finding.code for finding in kept.findings]
+    dropped = audit(model, *sides, drop_shared=True, **options)
+    (finding,) = [f for f in dropped.findings if f.code == "MIA001"]
+    assert "Take equal records out of the table before it is split" in finding.advice
+
+
 def test_001_makes_the_headline_not_interpretable(half):
     X_in, y_in, X_out, y_out = half
     model = RandomForestClassifier(10, random_state=0).fit(X_in, y_in)
@@ -359,8 +374,8 @@ def test_015_column_order():
 
 
 def test_016_intervals_of_equal_records():
-    assert _findings.check_units(np.arange(100)) is None
-    finding = _findings.check_units(np.arange(100) // 5)
+    assert _circumstances.check_units(np.arange(100)) is None
+    finding = _circumstances.check_units(np.arange(100) // 5)
     assert finding.code == "MIA016"
     assert finding.numbers == {"n_units": 20, "n_records": 100}
 

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from scipy import special, stats
@@ -126,3 +128,35 @@ def test_half_of_the_epsilon_of_gaussian_noise_is_found_and_not_exceeded(mu, goa
     print(f"epsilon by mu over the true one, mu = {mu}: {by_truth:.3f}")
     assert by_truth >= goal
     assert np.mean([bound.mu > mu for bound in found]) <= 0.05
+
+
+def test_that_nothing_could_be_shown_is_no_mu_of_zero():
+    is_member = np.arange(18) % 2 == 0
+    message = (
+        "18 records are too few: even scores that tell every coin would give no mu "
+        "above 0; expected at least 19 records: pass more."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        gaussian_dp_lower_bound(is_member, is_member * 1.0)
+    is_member = np.arange(19) % 2 == 0
+    assert gaussian_dp_lower_bound(is_member, is_member * 1.0).mu > 0
+    # That nothing was found where something could be is a bound of 0.
+    assert gaussian_dp_lower_bound(is_member, -1.0 * is_member).mu == 0
+    with pytest.raises(ValueError, match="no mu above 0; expected at least 19 records"):
+        gaussian_dp_lower_bound([True, False], [1.0, 0.0])
+    message = "no mu above 0; expected many more records, or a lower confidence"
+    with pytest.raises(ValueError, match=message):
+        gaussian_dp_lower_bound(
+            *np.tile(np.arange(19) < 1, (2, 1)),
+            confidence=1 - 1e-12,
+            inclusion_probability=0.02,
+        )
+    # Guesses about rare members alone.
+    rare = np.arange(100) < 10
+    for level, is_enough in ((0.95, True), (0.99, False)):
+        options = {"inclusion_probability": 0.1, "confidence": level}
+        if is_enough:
+            assert gaussian_dp_lower_bound(rare, rare * 1.0, **options).mu > 0.3
+        else:
+            with pytest.raises(ValueError, match="100 records are too few: even scor"):
+                gaussian_dp_lower_bound(rare, rare * 1.0, **options)

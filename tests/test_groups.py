@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from sklearn_mia.groups import (
     centred_scores,
+    group_codes,
     group_members,
     group_scores,
     rates_by_size,
@@ -147,6 +148,42 @@ def test_a_column_with_gaps_is_refused():
         for column in (pd.Series(values).convert_dtypes(), pl.Series(values)):
             with pytest.raises(ValueError, match="no key for 1 of 3 records"):
                 group_scores([1, 2, 3], column)
+
+
+def test_a_list_of_one_type_becomes_an_array_of_it():
+    for groups, kind in (
+        ([2, 1], "i"),
+        ([2.5, 1.0], "f"),
+        (["b", "a"], "U"),
+        ([True, False], "b"),
+        ([2, 1.5], "O"),
+        ([2**70, 1], "O"),
+        ([2**63, -1], "O"),
+        ([np.str_("b"), "a"], "O"),
+        ([np.int64(2), 1], "O"),
+        ([np.True_, False], "O"),
+        ([date(2020, 1, 2), date(2020, 1, 1)], "O"),
+    ):
+        keys, codes = group_codes(groups, 2)
+        assert keys.dtype.kind == kind
+        assert keys.tolist() == groups[::-1]
+        assert codes.tolist() == [1, 0]
+
+
+def test_blank_text_is_no_key():
+    for groups in (np.array(["b", " ", "a"]), ["b", "", "a"], ["b", " ", (1, 2)]):
+        with pytest.raises(ValueError, match="no key for 1 of 3 records"):
+            group_scores([1, 2, 3], groups)
+
+
+def test_masked_keys_are_missing():
+    for values in ([2, 1, 1], ["b", "a", "a"]):
+        whole = np.ma.array(values, mask=[False, False, False])
+        keys, sums = group_scores([1, 2, 3], whole)
+        assert keys.tolist() == [values[1], values[0]]
+        assert sums.tolist() == [5, 1]
+        with pytest.raises(ValueError, match="no key for 1 of 3 records"):
+            group_scores([1, 2, 3], np.ma.array(values, mask=[False, True, False]))
 
 
 def test_scores_that_are_not_numbers_are_refused():

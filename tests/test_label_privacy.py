@@ -95,13 +95,26 @@ def test_a_tree_that_learns_labels_by_heart_gives_them_away():
 
 
 def test_what_has_no_candidates_is_refused():
-    message = "y has shape (3,) and 0 missing labels; expected one label for each"
-    with pytest.raises(ValueError, match=re.escape(message)):
-        make_label_canaries([1, 1, 1])
-    with pytest.raises(ValueError, match="and 1 missing labels"):
-        make_label_canaries([1.0, 2.0, np.nan])
-    with pytest.raises(ValueError, match="and 1 missing labels"):
-        make_label_canaries(np.array(["a", "b", None], dtype=object))
+    gap = "y has 1 missing labels among 3; expected one for each record: leave out the"
+    for y, message in (
+        ([1, 1, 1], "y has 3 labels and 1 classes; expected at least two classes"),
+        ([1.0, 2.0, np.nan], gap),
+        (np.array(["a", "b", None], dtype=object), gap),
+        (pd.Series([1, 2, None], dtype="Int64"), gap),
+        (np.array(["2020-01-01", "NaT", "2020-01-02"], dtype="M8[D]"), gap),
+        (
+            X[:, 0],
+            "y has 1500 different numbers, some with a fraction: values to predict, "
+            "and no classes; expected class labels, as whole numbers or text.",
+        ),
+        (
+            np.array([1, "a", 2], dtype=object),
+            "y has labels of the types int, str, which have no order; expected labels",
+        ),
+        (X, "y must have one dimension, got shape (1500, 20)"),
+    ):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+            make_label_canaries(y)
     with pytest.raises(ValueError, match="n=0 is not a count"):
         make_label_canaries(Y, 0)
     canaries = make_label_canaries(Y, 100)

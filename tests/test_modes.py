@@ -24,16 +24,16 @@ FILES = {
 }
 # What an option needs beside it, and the option; files are in the working folder.
 EXAMPLES = {
-    "adjacency": (["--canaries=8"], "--adjacency=replace"),
+    "adjacency": (["--canaries=60"], "--adjacency=replace"),
     "baseline": ([], "--baseline=old.json"),
-    "canaries": ([], "--canaries=8"),
+    "canaries": ([], "--canaries=60"),
     "confidence": ([], "--confidence=0.9"),
     "debug": (["--label=nowhere"], "--debug"),
-    "delta": (["--canaries=8"], "--delta=0.001"),
+    "delta": (["--canaries=60"], "--delta=0.001"),
     "drop": ([], "--drop=kind"),
     "drop_shared": ([], "--drop-shared"),
     "effort": ([], "--effort=quick"),
-    "epsilon": (["--canaries=8"], "--epsilon=1"),
+    "epsilon": (["--canaries=60"], "--epsilon=1"),
     "fail_above": ([], "--fail-above=auc=0.7"),
     "fail_slice_above": ([], "--fail-slice-above=auc=0.7"),
     "features": ([], "--features=name"),

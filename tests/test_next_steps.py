@@ -79,6 +79,7 @@ def test_a_model_that_answers_with_labels_alone_is_not_told_to(response, told):
 
 def test_a_file_may_be_handed_over_with_less_in_it():
     stored = {"n_equations": 9, "held": None, "stripped": None, "rounded": None}
+    stored["refit"] = None
     told = texts(part("file", *ABOVE), stored=stored | {"is_of_trees": False})
     assert not any("strip_counts" in text for text in told)
     stored["is_of_trees"] = True
@@ -99,6 +100,24 @@ def test_a_file_may_be_handed_over_with_less_in_it():
     stored |= {"held": [], "stripped": stripped}
     told = texts(part("file", *ABOVE), stored=stored, attacks=[own])
     assert any(text.startswith("Hand over the file with less in it") for text in told)
+
+
+def test_what_others_measured_is_told_where_no_setting_of_the_model_is_risky():
+    stored = {"n_equations": 9, "held": None, "stripped": None, "rounded": None}
+    stored |= {"is_of_trees": True, "refit": "Trained otherwise it tells less."}
+
+    def with_figures(**more):
+        steps = next_steps(content(part("file", *ABOVE), stored=stored, **more))
+        return [s["text"] for s in steps if s["measured"] == stored["refit"]]
+
+    assert with_figures() == [
+        "Train it so that its file tells less: fewer trees, fewer and larger leaves, "
+        "or a part of the records for each tree."
+    ]
+    risky = {"setting": "RandomForestClassifier(min_samples_leaf=1)", "text": "Few"}
+    risky |= {"instead": "min_samples_leaf=20", "measured": None}
+    (told,) = with_figures(risky_settings=[risky])
+    assert told.startswith("Train otherwise than with RandomForestClassifier(min_sam")
 
 
 def test_answers_that_fail_may_be_made_coarser():

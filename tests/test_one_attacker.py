@@ -9,10 +9,12 @@ from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
+    RandomForestRegressor,
 )
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
@@ -26,7 +28,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from sklearn_mia import RMIA, BaggingAttack, as_records, default_attacks
+from sklearn_mia import RMIA, BaggingAttack, LiRA, as_records, default_attacks
 from sklearn_mia.auditing._defaults import strongest_attack
 from sklearn_mia.metrics import membership_advantage_score, roc_auc_interval
 from sklearn_mia.model_selection import (
@@ -66,6 +68,36 @@ def test_the_attack_is_one_of_the_defaults_of_an_audit(model, expected):
     forests = expected == "BaggingAttack"
     few = {"trees_per_shadow": 10} if forests else {"n_shadows": 4}
     assert attack.get_params(deep=False) == params | few
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        RandomForestRegressor(5, random_state=0),
+        HistGradientBoostingRegressor(max_iter=2),
+        AuditableClassifier(Ridge()),
+    ],
+)
+def test_regressors_are_attacked_by_lira(model):
+    attack = strongest_attack(model.fit(X, X[:, 0] + Y), random_state=3)
+    assert type(attack) is LiRA
+    expected = default_attacks(model)["LiRA"].get_params(deep=False)
+    few = {"n_shadows": 4, "random_state": 3}
+    assert attack.get_params(deep=False) == expected | few
+
+
+def test_a_scorer_of_a_regressor_is_lira_on_all_its_records():
+    values = X[:, 0] + np.random.default_rng(0).normal(size=len(X))
+    model = RandomForestRegressor(10, random_state=0)
+    model = AuditableClassifier(model).fit(X[MEMBERS], values[MEMBERS])
+    found = make_leakage_scorer(metric="roc_auc", greater_is_better=True)
+    attack = LiRA(model.estimator_, n_shadows=4, random_state=0)
+    scores = attack.fit_score(as_records(X, values))
+    is_member = np.zeros(len(X), dtype=bool)
+    is_member[MEMBERS] = True
+    by_hand = roc_auc_score(is_member, scores)
+    assert found(model, X[OTHERS], values[OTHERS]) == pytest.approx(by_hand, abs=1e-12)
+    assert by_hand > 0.7
 
 
 def test_boosting_of_two_classes_is_attacked_by_rmia():

@@ -76,11 +76,12 @@ def test_persons_have_their_visits_together():
             {"proba": np.ones((4, 2))},
             r"shape \(4, 2\); of a regressor expected \(n_rec",
         ),
-        ({"proba": [1.0, 2.0, np.nan, 3.0]}, "1 of 4 predictions have a value"),
-        ({"proba": ["a", "b", "c", "d"]}, "predictions have values .* are no numbers"),
+        (
+            {"proba": ["a", "b", "c", "d"]},
+            "proba has predictions that are no numbers; expected a number for each rec",
+        ),
         ({"proba": [2.0] * 4}, "one prediction for all 4 records"),
         ({"y": [1.0, 2.0]}, "y has 2 values for 4"),
-        ({"y": [1.0, 2.0, np.inf, 3.0]}, "1 of 4 records have a value to predict tha"),
         ({"is_member": [1, 1, 1, 1]}, "4 members and 0 non-members"),
         ({"classes": [0, 1]}, "classes is given, but with regression=True"),
         ({"regression": "hours"}, "regression='hours' is neither True nor False"),
@@ -97,6 +98,71 @@ def test_what_cannot_be_audited_is_told(change, message):
     }
     with pytest.raises(ValueError, match=message):
         audit_predictions(**(given | change))
+
+
+@pytest.mark.parametrize("gap", [np.nan, np.inf, None, pd.NA])
+@pytest.mark.parametrize(
+    ("name", "what"), [("proba", "predictions"), ("y", "values to predict")]
+)
+def test_what_is_missing_is_named(name, what, gap):
+    given = {"proba": [1.0, 2.0, 4.0, 3.0], "y": [1.5, 2.5, 4.5, 3.5]}
+    given[name] = pd.Series([*given[name][:3], gap], dtype=object)
+    with pytest.raises(ValueError, match=f"{name} has 1 of 4") as caught:
+        audit_predictions(is_member=[1, 1, 0, 0], regression=True, **given)
+    assert str(caught.value) == (
+        f"{name} has 1 of 4 {what} that are missing or infinite. Fill them in, or "
+        "leave these records out."
+    )
+    given[name][3] = 1e38
+    with pytest.raises(ValueError, match=f"{name} has 1 of 4") as caught:
+        audit_predictions(is_member=[1, 1, 0, 0], regression=True, **given)
+    assert str(caught.value) == (
+        f"{name} has 1 of 4 {what} beyond 1e+37, too large to compute with. Leave "
+        "these records out, or give predictions and values in another unit."
+    )
+
+
+def refusal(path, capsys):
+    options = ["--label=hours", "--predicted=guess", "--member=member"]
+    status = main(["audit", f"--predictions={path}", *options])
+    out, err = capsys.readouterr()
+    assert (status, out) == (2, "")
+    return err
+
+
+@pytest.mark.parametrize(
+    ("column", "option", "what", "many"),
+    [
+        ("guess", "--predicted", "prediction", "predictions"),
+        ("hours", "--label", "value to predict", "values to predict"),
+    ],
+)
+def test_a_file_with_a_gap_is_told_by_its_column(
+    path, column, option, what, many, capsys
+):
+    frame = pd.read_csv(path)
+    frame.loc[7, column] = np.nan
+    frame.to_csv(path, index=False)
+    assert refusal(path, capsys) == (
+        f"error: 1 of 400 records of {path} have no {what} in column {column!r} "
+        f"({option}). Fill them in or leave the records out.\n"
+    )
+    frame[column] = frame[column].astype(object)
+    frame.loc[7, column] = "none given"
+    frame.to_csv(path, index=False)
+    assert refusal(path, capsys) == (
+        f"error: 1 of 400 records of {path} have no number in column {column!r} "
+        f"({option}, the first is record 8), but the model is a regressor. Name the "
+        f"column of the {what}, or write it with a decimal point.\n"
+    )
+    frame.loc[7, column] = np.inf
+    frame[column] = frame[column].astype(float)
+    typed = path.with_suffix(".parquet")
+    frame.to_parquet(typed)
+    assert refusal(typed, capsys) == (
+        f"error: Column {column!r} ({option}) of {typed} has 1 of 400 {many} that are "
+        "missing or infinite. Fill them in, or leave these records out.\n"
+    )
 
 
 def test_predictions_of_a_regressor_are_not_taken_for_probabilities():

@@ -467,3 +467,12 @@ def test_r10_cells_are_hidden_and_the_rest_of_a_message_is_not(message, expected
     assert without_values(message, frame) == expected
     assert without_values(message, frame.to_numpy(dtype=object)) in (message, expected)
     assert without_values(message) == message
+
+
+def test_what_somebody_typed_is_shown_and_what_a_record_holds_is_not():
+    frame = pd.DataFrame({"x": [0.25, 7.5], "who": ["--delta 0.5", "Jane"]})
+    message = "--delta 0.25 is too large, not 0.25 nor --epsilon 7.5, --delta 0.2"
+    told = without_values(message, frame, shown=["--delta 0.25", "--note Jane"])
+    assert told == "--delta 0.25 is too large, not … nor --epsilon …, --delta 0.2"
+    # Characters of private use stand for nothing by themselves.
+    assert without_values("\ue000 and 0.25", frame, shown=["--x 0.25"]) == "… and …"

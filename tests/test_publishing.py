@@ -1,6 +1,9 @@
 """What is published says one version, one address and one list of requirements."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -61,3 +64,24 @@ def test_every_python_that_is_told_is_tested():
     workflow = (ROOT / ".github/workflows/tests.yml").read_text("utf-8")
     assert told <= set(re.findall(r'"(3\.\d+)"', workflow))
     assert f">={min(told, key=lambda v: int(v[2:]))}" == PROJECT["requires-python"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the release is built on Linux")
+def test_the_picture_of_the_readme_has_an_address_where_it_is_published(tmp_path):
+    text = (ROOT / "README.md").read_text("utf-8")
+    workflow = (ROOT / ".github/workflows/release.yml").read_text("utf-8")
+    step = re.search(r"run: >-\n +(sed -i .+)\n +README.md\n", workflow)[1]
+    (tmp_path / "README.md").write_text(text, "utf-8")
+    names = {"GITHUB_REPOSITORY": "owner/name", "GITHUB_REF_NAME": "v0.2.0"}
+    subprocess.run(
+        ["bash", "-c", f"{step} README.md"],
+        cwd=tmp_path,
+        env=os.environ | names,
+        check=True,
+    )
+    published = (tmp_path / "README.md").read_text("utf-8")
+    address = "https://raw.githubusercontent.com/owner/name/v0.2.0/doc/images/demo.png"
+    assert f"]({address})" in published
+    # Nothing else is relative, or changed.
+    assert re.findall(r"\]\((?!https://|#)[^)]*\)", published) == []
+    assert published.replace(address, "doc/images/demo.png") == text

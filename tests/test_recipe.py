@@ -260,10 +260,11 @@ def test_a_damaged_recipe_report_is_refused_with_what_is_wrong(made):
     for path, value, message in (
         (("n_targets",), 3, "is damaged: : n_targets is not the number of targets"),
         (("summary", 0, "mean"), 1.5, "summary[0].mean is 1.5; expected a number from"),
+        (("summary", 0, "low"), None, "summary[0]: the ends are not null together"),
         (
-            ("summary", 0, "low"),
+            ("summary", 0, "mean"),
             None,
-            "summary[0]: mean and ends are not null together",
+            "summary[0]: there are ends without a mean",
         ),
         (("summary", 0, "metric"), "x", "summary lacks an attack or metric"),
         (("targets", 1, "attacks"), {}, "a model lacks a metric of an attack"),
@@ -306,6 +307,31 @@ def test_what_is_called_a_leak_holds_for_all_attacks_together(made):
     assert "give away who is in their data was not shown: the strongest" in text
     assert "do not exclude a mean AUC of 0.5, nor one of" in text
     assert "nor is a stronger attack excluded" in text
+
+
+@pytest.mark.parametrize(
+    ("auc", "is_leak"), [(1.0, True), (0.5, False), (0.55, False), (0.0, True)]
+)
+def test_one_auc_of_all_models_is_no_interval_and_no_comfort(made, auc, is_leak):
+    content = json.loads(made["none shown"].to_json())
+    for target in content["targets"]:
+        target["attacks"]["loss"]["auc"] = auc
+    note = "unknown: all models have this value"
+    content["summary"][0] |= {"mean": auc, "low": None, "high": None, "note": note}
+    report = RecipeReport.from_json(json.dumps(content))
+    text = " ".join(str(report).split())
+    # With 200 records a side chance has a standard deviation of .0289, and 1.96 of
+    # them are below .06.
+    assert ("was not shown" in text) != is_leak
+    assert (
+        "A mean AUC of 0.5 is not excluded, and how far it may be from that is "
+        "unknown: all models have the same AUC by loss." in text
+    ) != is_leak
+    assert f"auc {auc:.3f} {note}" in text
+    content["summary"][0]["note"] = ""
+    message = "there is no interval, and no note that says why"
+    with pytest.raises(ValueError, match=message):
+        RecipeReport.from_json(json.dumps(content))
 
 
 def test_a_ranking_that_is_clearly_reversed_is_a_leak_too(made):

@@ -249,7 +249,34 @@ def the_error(capsys, status):
         ),
         (
             ["--id=person", "--canaries=60", "--n-targets=3"],
-            "canaries are found in a single model, each by itself; --n-targets is for ",
+            "--n-targets is for several models, and --canaries are found in a single "
+            "one. Leave one of both out.",
+        ),
+        (
+            ["--id=person", "--canaries=60", "--vary=data"],
+            "--vary is for several models, and --canaries are found in a single one.",
+        ),
+        (
+            ["--group=person", "--canaries=60"],
+            "--group is for many records of one person, and each of the --canaries is "
+            "found by itself (--drop COLUMN leaves a column out). Leave one of both",
+        ),
+        (
+            ["--id=person", "--canaries=60", "--fpr=0.1"],
+            "--fpr is for the rates of several models, and --canaries has one bound.",
+        ),
+        (
+            ["--id=person", "--canaries=60", "--epsilon=-0.5"],
+            "--epsilon -0.5 is no epsilon; expected what is claimed of the procedure, ",
+        ),
+        (
+            ["--id=person", "--canaries=60", "--delta=1.5"],
+            "--delta 1.5 is not a number in [0, 1); rates are fractions, not percent: ",
+        ),
+        (
+            ["--id=person", "--canaries=9999"],
+            "Only 400 of 3333 different canaries of the kind 'flipped' could be made "
+            "of the records of {table}. Pass a smaller --canaries.",
         ),
         (["--json={table}"], "--json '{table}' is the file of table, which it would"),
         (["--html=page.txt"], "--html page.txt does not end in .html or .htm"),
@@ -308,6 +335,23 @@ def test_values_that_the_model_cannot_know_are_counted_and_not_shown(
         error = the_error(capsys, status)
         assert error.startswith(f"error: {message}")
         assert "SECRET" not in error
+
+
+def test_what_an_option_was_given_is_shown_also_where_a_record_has_it(
+    folder, credit, capsys
+):
+    # Numbers of the table are hidden, and what somebody typed is none.
+    values = np.resize([0.25, 0.05, 7.5], 400)
+    credit.assign(credit_amount=values).to_csv(folder / "fractions.csv", index=False)
+    for options in (["--delta=0.25"], ["--delta", "0.250"]):
+        status = run(
+            folder, "--id=person", "--canaries=60", *options, table="fractions.csv"
+        )
+        assert the_error(capsys, status) == (
+            "error: --delta 0.25 is too large for 60 records: even scores that tell "
+            "every coin would give no epsilon above 0; expected a delta below 1 - "
+            "confidence, the error allowed, and more records.\n"
+        )
 
 
 def test_records_that_the_model_was_not_trained_on_may_have_values_of_their_own(

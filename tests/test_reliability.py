@@ -94,7 +94,7 @@ CHECKS = [
     (_circumstances, "check_choice", "attacks chosen on the records"),
     (_findings, "check_swapped", "swapped sides"),
     (_circumstances, "check_response", "a model without probabilities"),
-    (_findings, "check_units", "records that come in groups"),
+    (_circumstances, "check_units", "records that come in groups"),
 ]
 
 

@@ -11,7 +11,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn_mia import RMIA, SupervisedAttack, ThresholdAttack
 from sklearn_mia.auditing import AuditReport, audit, compare_with_baseline
 from sklearn_mia.auditing._findings import SEVERITIES
-from sklearn_mia.auditing._html import _LEVEL_WORDS, _SEVERITY_WORDS, render_page
+from sklearn_mia.auditing._html import _SEVERITY_WORDS, LEVEL_WORDS, render_page
 from sklearn_mia.auditing._verdict import LEVELS
 from sklearn_mia.auditing._writing import write_whole
 
@@ -399,7 +399,7 @@ def test_r11_what_is_missing_or_wrong_in_a_report_is_told(tiny, path, value, mes
 
 
 def test_every_level_and_severity_has_words_on_the_page():
-    assert set(_LEVEL_WORDS) == set(LEVELS)
+    assert set(LEVEL_WORDS) == set(LEVELS)
     assert set(_SEVERITY_WORDS) == set(SEVERITIES)
 
 

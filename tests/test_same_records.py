@@ -226,9 +226,25 @@ def test_a_recipe_without_a_seed_says_so_and_chance_of_records_is_no_leak(table)
     )
     text = " ".join(str(report).split())
     auc = report.rows[0]
-    assert auc["low"] == auc["high"] != 0.5
+    assert auc["mean"] == report.targets[0]["attacks"]["loss"]["auc"] != 0.5
+    assert auc["low"] is auc["high"] is None
+    assert auc["note"] == "unknown: all models have this value"
     assert "All models answered alike: the seed changes nothing in this pro" in text
+    assert "and there is no interval over models" in text
     assert "give away who is in their data was not shown" in text
+    assert f"auc {auc['mean']:.3f} unknown: all models have this value" in text
+    assert f"AUC {auc['mean']:.3f} (interval unknown)" in repr(report)
+    assert f"{auc['mean']:.3f} to {auc['mean']:.3f}" not in text
+    assert "the intervals are very wide" not in text
+    again = RecipeReport.from_json(report.to_json())
+    assert again.to_dict() == report.to_dict()
+    pytest.importorskip("jinja2")
+    page = report.to_html()
+    assert "<small>unknown: all models have this value</small>" in page
+    assert "An interval is unknown where all models have the same value" in page
+    assert '<path class="span s0" d=' not in page
+    pytest.importorskip("pandas")
+    assert report.summary[["low", "high"]].isna().all(axis=None)
 
 
 def test_from_16_models_on_each_record_is_compared_with_itself(table):

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -65,6 +67,15 @@ def test_logit_does_not_saturate(log_odds):
     )
 
 
+@pytest.mark.parametrize("log_odds", [40.0, 300.0])
+def test_modified_entropy_does_not_cancel_beside_certainty(log_odds):
+    rest, sure = -np.logaddexp(0, log_odds), -np.logaddexp(0, -log_odds)
+    pair = np.array([[rest, sure]])
+    found = [signals.modified_entropy(pair, np.array([label]))[0] for label in (1, 0)]
+    by_hand = [2 * np.exp(rest) * sure, 2 * np.exp(sure) * rest]
+    assert_allclose(found, by_hand, rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", signals.SIGNALS)
 def test_signals_do_not_change_with_the_order_of_records_or_wrong_classes(name):
     signal = signals.SIGNALS[name]
@@ -83,3 +94,39 @@ def test_signals_are_finite_at_the_floor_and_beside_an_unseen_class(name):
         assert np.isfinite(signals.SIGNALS[name](floored, np.array(labels))).all()
     unseen = np.array([[np.log(0.6), -np.inf, np.log(0.4)]])
     assert np.isfinite(signals.SIGNALS[name](unseen, np.array([0]))).all()
+
+
+def test_the_loss_of_a_regressor_is_read_back_from_its_errors():
+    prediction, values = RNG.normal(size=(2, 50))
+    for signal in (signals.squared_error, signals.absolute_error, signals.residual):
+        found = signals.true_log_proba(signal, signal(prediction, values))
+        assert_allclose(found, -((values - prediction) ** 2), rtol=1e-12)
+    assert signals.true_log_proba(signals.margin, np.zeros(3)) is None
+    off = np.abs(values - prediction)
+    assert_allclose(signals.absolute_error(prediction, values), -off)
+    assert_allclose(signals.residual(prediction, values), values - prediction)
+
+
+def test_a_signal_of_a_user_is_checked_and_one_of_the_package_is_returned():
+    def mine(log_proba, labels):
+        return log_proba
+
+    for own in (signals.as_signal(mine), signals.as_signal("mine", {"mine": mine})):
+        assert own.name == own.__name__ == signals.signal_name(mine) == "mine"
+        assert signals.as_signal(own) is own
+        with pytest.raises(ValueError, match="The signal 'mine' returned"):
+            own(np.log(PROBA), LABELS)
+    of_package = (*signals.SIGNALS.values(), *signals.VALUE_SIGNALS.values())
+    for function in (*of_package, signals.residual):
+        assert signals.as_signal(function) is function
+
+
+@pytest.mark.parametrize("signal", [3, ["loss"]])
+def test_what_is_no_signal_is_refused(signal):
+    message = (
+        f"signal={signal!r} is not known; expected a callable or one of "
+        f"{', '.join(map(repr, signals.SIGNALS))}. A worker process does not know a "
+        "name that was added to SIGNALS in another one: pass the callable itself."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        signals.as_signal(signal)

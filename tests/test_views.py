@@ -50,6 +50,26 @@ def test_every_public_class_has_a_view():
     assert not any(issubclass(c, BaseEstimator) for c in tables)
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (None, "None"),
+        (0.5, "0.5"),
+        ("a", "'a'"),
+        ((0.1, "b"), "(0.1, 'b')"),
+        ([[1]], "[[1]]"),
+        (np.zeros((3, 2)), "<ndarray of shape (3, 2)>"),
+        ([np.zeros(3)], "[<ndarray of shape (3,)>]"),
+        (list(range(9)), "<list of 9>"),
+        (RandomForestClassifier(), "<RandomForestClassifier>"),
+    ],
+)
+def test_a_message_shows_numbers_and_words_and_of_tables_how_large_they_are(
+    value, told
+):
+    assert _views.in_message(value) == told
+
+
 def test_a_result_is_shown_field_by_field():
     interval = metrics.rate_interval(8, 10)
     html = interval._repr_html_()

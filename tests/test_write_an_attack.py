@@ -29,7 +29,7 @@ def page(run):
 
 
 def test_the_page_makes_an_attack_in_15_lines_without_a_private_import(run):
-    assert len(CODE) == 7
+    assert len(CODE) == 9
     lines = [line for line in CODE[0].splitlines() if line.strip()]
     assert len(lines) <= 15
     assert not re.search(r"import .*\b_|\._\w+ import", "\n".join(CODE))
@@ -37,6 +37,22 @@ def test_the_page_makes_an_attack_in_15_lines_without_a_private_import(run):
     aucs = np.array(printed.split("]")[0].strip("[ ").split(), dtype=float)
     assert aucs.min() > 0.8
     assert "RobustOffsetAttack" in printed
+
+
+def test_an_attack_of_the_page_stands_beside_the_default_ones(run, page):
+    told = re.search(r"^\['BaggingAttack.*\]$", run[1], re.MULTILINE)[0]
+    assert f"   {told}\n" in PAGE.read_text("utf-8")
+    names = {row["name"] for row in page["report"].attacks}
+    assert names == {*page["default_attacks"](page["model"]), "ours"}
+
+
+def test_the_signal_of_the_page_is_the_logit_of_two_classes(page):
+    records, model = page["as_records"](page["X"], page["y"]), page["model"]
+    lead, plain = (
+        page[name](model, n_shadows=4, random_state=0).fit_score(records)
+        for name in ("LeadOffsetAttack", "RobustOffsetAttack")
+    )
+    np.testing.assert_allclose(lead, plain, atol=1e-9)
 
 
 def test_an_attack_of_the_page_survives_what_scikit_learn_does_to_estimators():

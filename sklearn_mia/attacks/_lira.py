@@ -259,8 +259,8 @@ class LiRA(BaseShadowAttack):
         "pooled" is one variance for IN and one for OUT, within records. "per_record"
         needs many shadows: with few it falls below the plain loss attack. "shrunk" is
         that of the record drawn to the pooled one, which counts as 4 shadows. "auto"
-        is pooled below 64 shadows (shrunk of a regressor), from there on shrunk, or
-        per record if the gap is.
+        is pooled below 64 shadows (shrunk of a regressor), from there on per record,
+        and shrunk where the gap of a classifier is.
 
     gap : {"shrunk", "per_record"}, default="shrunk"
         "shrunk" is the second formula where the variance is pooled, else the third;
@@ -497,9 +497,10 @@ class LiRA(BaseShadowAttack):
     def _variance_used(self, members):
         if self.variance != "auto":
             return self.variance
-        if len(members) >= _PER_RECORD_FROM:
-            return "per_record" if self.gap == "per_record" else "shrunk"
-        return "shrunk" if self._of_values else "pooled"
+        if len(members) < _PER_RECORD_FROM:
+            return "shrunk" if self._of_values else "pooled"
+        draws_gap = self.gap == "shrunk" and self.mode != "offline"
+        return "shrunk" if draws_gap and not self._of_values else "per_record"
 
     def _variance(self, pooled, mean, signals, members, inside):
         variance = self._variance_used(members)

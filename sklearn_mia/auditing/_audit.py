@@ -234,6 +234,7 @@ def audit(
 
     See Also
     --------
+    default_attacks : The attacks of None, to add one of your own to them.
     sklearn_mia.metrics : The procedures behind the numbers.
 
     Notes

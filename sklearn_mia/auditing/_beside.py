@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from sklearn_mia.auditing._writing import (
     STDOUT,
     check_outputs,
     is_file,
-    place_beside,
     write_whole,
 )
 
@@ -49,37 +49,86 @@ def check_beside(path):
         )
 
 
-def write_tables(path, tables):
-    """Write tables of single records or groups, each to a file of its own.
+def replace_report(path, write, tables=()):
+    """Write a report and the tables that it names, all of them or none.
+
+    The name of a table has a digest of it and of the file of the report, so that no
+    other report has the same. The tables come first, and the file that names them
+    last: until then an earlier report there has its own. These are taken away when it
+    has been replaced.
 
     Parameters
     ----------
     path : str or Path
         The file of the report.
 
-    tables : dict of str to (dict or None)
-        The columns of each.
+    write : callable
+        Writes it, given what it is to say of its tables.
+
+    tables : dict of str to (dict or None), default=()
+        The columns of each. Nothing of the tables is told if there is none.
+    """
+    data = {n: _parquet_of(table) for n, table in dict(tables).items() if table}
+    told = {name: _about(path, name, *of) for name, of in data.items()}
+    folder, earlier = Path(path).parent, named_tables(path)
+    places = {name: folder / about["name"] for name, about in told.items()}
+    check_outputs([("path", path), *places.items()])
+    # The same report once more has the same names.
+    new = [place for place in places.values() if not place.exists()]
+    try:
+        for name, place in places.items():
+            write_whole(place, data[name][0], private=True)
+        write(told)
+    except BaseException:
+        for place in new:
+            place.unlink(missing_ok=True)
+        raise
+    for place, sha256 in earlier.values():
+        if place not in places.values():
+            _take_away(place, sha256)
+
+
+def named_tables(path):
+    """Tables that the file of a report names, if it is one.
+
+    Parameters
+    ----------
+    path : str or Path
 
     Returns
     -------
-    written : dict of str to dict
-        Name, SHA-256, size and number of rows of each file that was written.
+    tables : dict of str to (Path, str)
+        Where each is, there or not, and its SHA-256.
     """
-    places = {
-        n: place_beside(path, n) for n, table in tables.items() if table is not None
+    if path == STDOUT or not is_file(path) or not Path(path).exists():
+        return {}
+    try:
+        text = Path(path).read_bytes()
+        told = json.loads(text)["tables"] if b'"tables"' in text else {}
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return {}
+    if fault(told, _FILES, "tables") is not None:
+        return {}
+    folder = Path(path).parent
+    return {n: (folder / about["name"], about["sha256"]) for n, about in told.items()}
+
+
+def _about(path, name, data, n_rows):
+    sha256 = hashlib.sha256(data).hexdigest()
+    own = hashlib.sha256(f"{Path(path).name} {sha256}".encode()).hexdigest()[:8]
+    return {
+        "name": f"{Path(path).stem}.{name}.{own}.parquet",
+        "sha256": sha256,
+        "n_bytes": len(data),
+        "n_rows": n_rows,
     }
-    check_outputs([("path", path), *((n, place) for n, place in places.items())])
-    written = {}
-    for name, place in places.items():
-        data, n_rows = _parquet_of(tables[name])
-        write_whole(place, data, private=True)
-        written[name] = {
-            "name": place.name,
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "n_bytes": len(data),
-            "n_rows": n_rows,
-        }
-    return written
+
+
+def _take_away(place, sha256):
+    """Remove a table, unless it is another than the report said."""
+    with suppress(OSError):
+        if hashlib.sha256(place.read_bytes()).hexdigest() == sha256:
+            place.unlink()
 
 
 def read_tables(name, folder, told, writer, *, max_bytes=MOST_BYTES):

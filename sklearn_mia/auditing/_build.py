@@ -339,6 +339,7 @@ def build_report(
             nouns=nouns,
             access=access,
             tested=tested,
+            has_file_attack=on_file is not None,
             unjudged=unjudged,
         )
         return {

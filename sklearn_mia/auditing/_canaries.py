@@ -5,12 +5,13 @@ import scipy.sparse as sp
 from sklearn.utils.validation import _num_samples
 
 from sklearn_mia._choices import CANARIES
+from sklearn_mia._views import in_message
 from sklearn_mia.auditing._canary_cells import far_records, rare_records
 from sklearn_mia.auditing._case import side_table
 from sklearn_mia.checks import check_count, generator_of
 from sklearn_mia.identity import record_ids
 from sklearn_mia.items import one_shape
-from sklearn_mia.records import as_labels
+from sklearn_mia.records import as_labels, check_no_gaps
 from sklearn_mia.tables import stack_tables, take
 
 _ROUNDS = 8
@@ -66,7 +67,8 @@ def make_canaries(X, y, n, *, kind=CANARIES, random_state=None):
     Raises
     ------
     ValueError
-        If `kind` is none of these, `y` has a single label, or the records do not allow
+        If `kind` is none of these, `y` has a single label or misses some, two columns
+        of X have one name, or the records do not allow
         `n` different canaries.
 
     See Also
@@ -110,6 +112,7 @@ def make_of_kinds(X, y, n, kind, random_state):
     X, labels = side_table(X, "X"), as_labels(y)
     if len(labels) != _num_samples(X):
         raise ValueError(f"y has {len(labels)} labels for {_num_samples(X)} records.")
+    check_no_gaps(labels)
     own_format = X.format if sp.issparse(X) else None
     X = X.tocsr() if own_format else X
     other_labels = _labels_of(labels)
@@ -137,13 +140,14 @@ def check_kinds(kind):
     ----------
     kind : str or tuple of str
     """
-    kinds = (kind,) if isinstance(kind, str) else tuple(kind)
-    if not kinds or len({*kinds}) < len(kinds) or not {*kinds} <= {*CANARIES}:
+    kinds = [kind] if isinstance(kind, str) or not np.iterable(kind) else list(kind)
+    known = [one for one in kinds if isinstance(one, str) and one in CANARIES]
+    if not kinds or len({*known}) < len(kinds):
         raise ValueError(
-            f"kind={kind!r} is no kind of canaries; expected one or several of "
-            f"{', '.join(map(repr, CANARIES))}."
+            f"kind={in_message(kind)} is no kind of canaries; expected one or several "
+            f"of {', '.join(map(repr, CANARIES))}."
         )
-    return kinds
+    return tuple(kinds)
 
 
 def _different(which, X, labels, other_labels, n, known, generator):
@@ -181,8 +185,8 @@ def _labels_of(labels):
     unique, first, codes = np.unique(values, return_index=True, return_inverse=True)
     if len(unique) < 2:
         raise ValueError(
-            f"y has the single label {labels[0]!r}; expected at least two, one of them "
-            "wrong for each canary."
+            f"y has the single label {labels.tolist()[0]!r}; expected at least two, "
+            "one of them wrong for each canary."
         )
     if labels.dtype.kind in "iuf" and len(unique) > _MOST_CLASSES:
         order = np.argsort(labels, kind="stable")

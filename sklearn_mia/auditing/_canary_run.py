@@ -7,74 +7,29 @@ import scipy.sparse as sp
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.validation import _num_samples
 
-from sklearn_mia._choices import ADJACENCIES, CANARIES
+from sklearn_mia._choices import CANARIES
 from sklearn_mia.auditing._canaries import make_of_kinds
 from sklearn_mia.auditing._case import one_table, side_table
 from sklearn_mia.auditing._evaluation import plain_interval
+from sklearn_mia.auditing._recipe_plan import FEWEST_CANARIES
 from sklearn_mia.auditing._recipe_target import attacked
 from sklearn_mia.auditing._run import judged_rows
 from sklearn_mia.auditing._trained_beside import TrainedBeside
-from sklearn_mia.checks import check_count, check_fraction
+from sklearn_mia.checks import check_count
 from sklearn_mia.identity import count_duplicates, record_ids
 from sklearn_mia.items import one_shape
 from sklearn_mia.memory import described, kept, table_key
 from sklearn_mia.metrics import epsilon_lower_bound, roc_auc_interval
 from sklearn_mia.progress import Stage, expect, stage
-from sklearn_mia.records import as_labels
+from sklearn_mia.records import as_labels, check_no_gaps
 from sklearn_mia.shadows import prepare_recipe
 from sklearn_mia.tables import take
 
 _ATTACKS = ("ThresholdAttack", "RMIA", "LiRA")
 # Models trained by coins of their own, on which the attack is chosen.
 _REHEARSALS = 2
-_FEWEST = 50
 # Streams of the seed; 1 and 2 are those of attacks and of halves.
 _COINS, _LOOKS, _PLACES = 3, 4, 5
-
-
-def check_claim(epsilon, delta, canaries, adjacency):
-    """Check what is claimed of a procedure, and that it can be measured.
-
-    Parameters
-    ----------
-    epsilon, delta, canaries, adjacency
-        As in :func:`sklearn_mia.audit_recipe`.
-
-    Returns
-    -------
-    epsilon : float or None
-
-    delta : float
-    """
-    delta = check_fraction(delta, "delta", zero=True)
-    if adjacency not in ADJACENCIES:
-        raise ValueError(
-            f"adjacency={adjacency!r} is no kind of neighbours; expected "
-            f"{' or '.join(map(repr, ADJACENCIES))}."
-        )
-    if canaries is None:
-        if epsilon is not None or delta or adjacency != ADJACENCIES[0]:
-            given = (
-                f"epsilon={epsilon!r}"
-                if epsilon is not None
-                else f"delta={delta!r}"
-                if delta
-                else f"adjacency={adjacency!r}"
-            )
-            raise ValueError(
-                f"{given} is of a claim that only canaries can contradict; pass "
-                "canaries=1000 with it."
-            )
-        return None, delta
-    if epsilon is None:
-        return None, delta
-    is_number = isinstance(epsilon, (int, float, np.number))
-    if isinstance(epsilon, bool) or not is_number or not 0 <= epsilon < np.inf:
-        raise ValueError(
-            f"epsilon={epsilon!r} is no epsilon; expected what is claimed of the "
-            "procedure, a number from 0, or None."
-        )
-    return float(epsilon), delta
 
 
 def canaries_of(X, y, canaries, seed):
@@ -99,21 +54,16 @@ def canaries_of(X, y, canaries, seed):
     kinds : list of str
     """
     if not isinstance(canaries, (tuple, list)):
-        n = check_count(canaries, "canaries", _FEWEST)
         looks = np.random.default_rng([seed, _LOOKS])
-        made, labels, kinds = make_of_kinds(X, y, n, CANARIES, looks)
+        made, labels, kinds = make_of_kinds(X, y, canaries, CANARIES, looks)
         return made, as_labels(labels), kinds.tolist()
-    if len(canaries) != 2:
-        raise ValueError(
-            f"canaries has {len(canaries)} parts; expected a number, or a pair of "
-            "features and labels as make_canaries gives it."
-        )
     made = side_table(canaries[0], "canaries[0]")
     labels = as_labels(canaries[1], "canaries[1]")
     n = _num_samples(made)
     if len(labels) != n:
         raise ValueError(f"canaries[1] has {len(labels)} labels for {n} canaries.")
-    check_count(n, "the number of canaries", _FEWEST)
+    check_no_gaps(labels, "canaries[1]")
+    check_count(n, "the number of canaries", FEWEST_CANARIES)
     ids = record_ids(made, labels, item_shape=one_shape(made))
     known = record_ids(X, as_labels(y), item_shape=one_shape(X))
     n_known = int(np.isin(ids, known).sum())

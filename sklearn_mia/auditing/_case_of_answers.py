@@ -5,7 +5,7 @@ import numpy as np
 from sklearn_mia.auditing._case import Case, keys_and_codes, name_of_labels, one_column
 from sklearn_mia.checks import check_membership, check_probabilities
 from sklearn_mia.records import as_labels
-from sklearn_mia.regression import as_values
+from sklearn_mia.regression import numbers_of
 from sklearn_mia.response import encode_labels, make_responder
 
 _OF_VALUES = " Of a regressor pass its predictions with regression=True."
@@ -88,7 +88,15 @@ def case_of_predictions(
 
 
 def case_of_values(
-    prediction, y, is_member, *, groups=None, ids=None, aside=None, name="proba"
+    prediction,
+    y,
+    is_member,
+    *,
+    groups=None,
+    ids=None,
+    aside=None,
+    name="proba",
+    name_of_values="y",
 ):
     """Check the predictions of a regressor, values and membership, without any records.
 
@@ -103,8 +111,8 @@ def case_of_values(
     aside : dict or None, default=None
         Columns by name, to tell groups of records apart.
 
-    name : str, default="proba"
-        What messages call the predictions.
+    name, name_of_values : str, default="proba" and "y"
+        What messages call the predictions, and the values to predict.
 
     Returns
     -------
@@ -121,9 +129,9 @@ def case_of_values(
             f"{name} has shape {prediction.shape}; of a regressor expected (n_records,)"
             ", the prediction for each record."
         )
-    prediction = as_values(prediction, "predictions")
+    prediction = numbers_of(prediction, name, "predictions")
     values, sides = _labels_and_sides(y, is_member, len(prediction))
-    codes = as_values(values)
+    codes = numbers_of(values, name_of_values, "values to predict")
     if len(codes) > 1 and np.all(prediction == prediction[0]):
         raise ValueError(
             f"{name} has one prediction for all {len(codes)} records: it tells nothing "

@@ -2,6 +2,7 @@
 
 import math
 from html import escape
+from itertools import chain
 
 _SERIES = 6
 
@@ -190,7 +191,8 @@ def models_svg(rows, width=720, shape="wide"):
     Parameters
     ----------
     rows : list of dict
-        "name", "auc" (mean, low and high) and "aucs" of each attack.
+        "name", "auc" (mean, low and high) and "aucs" of each attack. Without low and
+        high the mean has no bar.
 
     width : int, default=720
 
@@ -203,8 +205,9 @@ def models_svg(rows, width=720, shape="wide"):
     """
     left, right, line = 14, 14, 48
     height = line * len(rows) + 50
-    found = [v for row in rows for v in (*row["aucs"], row["auc"]["low"])]
-    found += [0.5, *(row["auc"]["high"] for row in rows)]
+    ends = [[row["auc"][end] for end in ("low", "high")] for row in rows]
+    bars = [[] if None in pair else pair for pair in ends]
+    found = [0.5, *(v for row in rows for v in row["aucs"]), *chain(*bars)]
     first, last = math.floor(min(found) * 10), math.ceil(max(found) * 10)
     first, last = max(0, min(first, 4)), min(10, max(last, 6))
 
@@ -224,13 +227,13 @@ def models_svg(rows, width=720, shape="wide"):
             f'y1="4" y2="{bottom}"/><text class="tick" x="{x}" y="{bottom + 17}" '
             f'text-anchor="middle">{tenth / 10:g}</text>'
         )
-    for number, row in enumerate(rows):
+    for number, (row, bar) in enumerate(zip(rows, bars, strict=True)):
         y = number * line + 36
-        ends = [(x_of(row["auc"][end]), y) for end in ("low", "high")]
+        drawn = _path([(x_of(end), y) for end in bar]) if bar else ""
         parts.append(
             f'<text class="axis" x="{left}" y="{y - 16}">{escape(row["name"])}</text>'
-            f'<path class="span s0" d="{_path(ends)}"/>'
-            f'<circle class="dot s0" cx="{_x(x_of(row["auc"]["mean"]))}" cy="{y}" '
+            + (f'<path class="span s0" d="{drawn}"/>' if drawn else "")
+            + f'<circle class="dot s0" cx="{_x(x_of(row["auc"]["mean"]))}" cy="{y}" '
             'r="4.5"/>'
         )
         parts += [

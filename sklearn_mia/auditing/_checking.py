@@ -104,7 +104,7 @@ def collect_findings(
     is_member = case.is_member
     wanted = {
         "members and non-members differ without the model": lambda: (
-            _findings.check_blind(blind)
+            _findings.check_blind(blind, drop_shared=settings.drop_shared)
         ),
         "equal records on both sides": lambda: _findings.check_duplicates(
             case.content_ids, is_member
@@ -174,7 +174,7 @@ def collect_findings(
         ),
         "keys of persons": lambda: _findings.check_keys(_unused_columns(case, target)),
         "records that come in groups": lambda: (
-            _findings.check_units(case.units) if case.groups is None else None
+            _circumstances.check_units(case.units) if case.groups is None else None
         ),
     }
     found = [checks.run(what, check) for what, check in wanted.items()]

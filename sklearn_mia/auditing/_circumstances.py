@@ -251,6 +251,24 @@ def check_response(kind, model_name, asked=False):
     )
 
 
+def check_units(units):
+    """MIA016: records repeat, but intervals count records."""
+    n_units, n_records = len(np.unique(units)), len(units)
+    if n_units > 0.9 * n_records:
+        return None
+    return Finding(
+        "MIA016",
+        "note",
+        "Intervals count records",
+        f"{n_records} records are {n_units} different records. The corrected p-value "
+        "permutes equal records together, but intervals treat each as a draw of its "
+        "own and are too narrow.",
+        "Judge by the corrected p-value; or pass groups, under which a person with "
+        "several records counts once.",
+        {"n_units": n_units, "n_records": n_records},
+    )
+
+
 def check_left_out(calibration_left_out, model):
     """MIA019: shadow models are trained without a part of the model."""
     if not calibration_left_out:
@@ -367,7 +385,7 @@ def check_stopped(attack):
         return None
     return Finding(
         "MIA033",
-        "note",
+        "warning",
         "The file was not read to the end",
         f"The solver of its equations was stopped after {attack.n_iter_} iterations, "
         "while more of them would have found more: histogram boosting on 5,000 records "

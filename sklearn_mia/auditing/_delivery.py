@@ -24,9 +24,12 @@ def check_destinations(arguments):
     given = vars(arguments)
     inputs = [(_INPUTS[name], given[name]) for name in _INPUTS if name in given]
     if given.get("baseline") is not None:
-        place = partial(_writing.place_beside, given["baseline"])
-        inputs += [(f"the {name} of --baseline", place(name)) for name in _TABLES]
-    outputs = [(f"--{n}", p) for n, p in (*_outputs(arguments), *_beside(arguments))]
+        # What a report names is known once it is read.
+        from sklearn_mia.auditing._beside import named_tables
+
+        found = named_tables(given["baseline"])
+        inputs += [(f"the {n} of --baseline", place) for n, (place, _) in found.items()]
+    outputs = [(f"--{name}", path) for name, path in _outputs(arguments)]
     _writing.check_outputs(outputs, inputs)
     _check_suffix(arguments.html, (".html", ".htm"), "--html")
     if arguments.html is not None:
@@ -62,17 +65,6 @@ def _outputs(arguments):
     """What the options of the command say of files to write, also where they do not."""
     given = vars(arguments)
     return [(name, given[name]) for name in (*_PAGES, *_TABLES) if name in given]
-
-
-def _beside(arguments):
-    """What files are written beside the JSON file, and for which option."""
-    given = vars(arguments)
-    if given.get("json_records") != "parquet" or arguments.json is None:
-        return []
-    tables = _TABLES if given.get("group") is not None else _TABLES[:1]
-    return [
-        ("json-records", _writing.place_beside(arguments.json, name)) for name in tables
-    ]
 
 
 def _check_beside(arguments):

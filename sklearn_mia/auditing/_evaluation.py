@@ -40,7 +40,7 @@ def mean_interval(values, confidence):
     Parameters
     ----------
     values : list of float
-        Two or more.
+        Two or more, not all equal: what does not vary tells no interval.
 
     confidence : float
 
@@ -52,6 +52,11 @@ def mean_interval(values, confidence):
     half = stats.t.ppf((1 + confidence) / 2, n - 1)
     half *= np.std(values, ddof=1) / np.sqrt(n)
     return mean, float(max(0.0, mean - half)), float(min(1.0, mean + half))
+
+
+def all_equal(values):
+    """Tell whether all models have one value, which says nothing of other models."""
+    return len({*values}) == 1
 
 
 def plain_interval(interval):

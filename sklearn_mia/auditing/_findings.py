@@ -73,7 +73,7 @@ class Finding(TableViewMixin):
     MIA030  a model that can only be asked, no shadow models    warning
     MIA031  values to predict far outside all others            warning
     MIA032  all records are answered alike                      critical, warning
-    MIA033  the file of the model was not read to the end       note
+    MIA033  the file of the model was not read to the end       warning
     ======  ==================================================  =================
 
     Attributes
@@ -134,10 +134,21 @@ class Finding(TableViewMixin):
         return f"[{self.code} {self.severity}] {self.message} {self.advice}"
 
 
-def check_blind(blind):
+def check_blind(blind, *, drop_shared=False):
     """MIA001: members can be told from non-members without the model."""
     if blind is None or blind["low"] <= 0.5:
         return None
+    advice = (
+        "Audit with a random split: draw the non-members from the same source and "
+        "time as the members."
+    )
+    if drop_shared:
+        advice += (
+            " If equal records are usual in the table, leaving out the non-members "
+            "that equal a member (drop_shared=True, or --drop-shared) is a reason by "
+            "itself: those left are rarer than members. Take equal records out of the "
+            "table before it is split."
+        )
     return Finding(
         "MIA001",
         "critical",
@@ -146,8 +157,7 @@ def check_blind(blind):
         f"from non-members with an AUC of {blind['auc']:.3f} ({blind['low']:.3f} to "
         f"{blind['high']:.3f}): the two sides are not draws from one population, so "
         "an attack may succeed without any leak.",
-        "Audit with a random split: draw the non-members from the same source and "
-        "time as the members.",
+        advice,
         blind,
     )
 
@@ -164,11 +174,13 @@ def check_duplicates(ids, is_member):
         "MIA002",
         "critical" if share > 0.5 else "warning",
         "Equal records on both sides",
-        f"{n_nonmembers} non-members ({in_percent(share)}) equal one of {n_members} "
-        "members in every column, label included: the model has seen them, so they "
-        "raise false alarms and hide leakage.",
+        f"{n_nonmembers} of the non-members ({in_percent(share)}) "
+        f"{'equals' if n_nonmembers == 1 else 'equal'} one of {n_members} of the "
+        "members in every column, label included: what equals a member raises false "
+        "alarms and hides leakage.",
         "Drop them from the non-members (drop_shared=True, or --drop-shared) and "
-        "audit again.",
+        "audit again; if equal records are usual in the table, take them out of it "
+        "before it is split.",
         {"n_members": n_members, "n_nonmembers": n_nonmembers, "share": share},
     )
 
@@ -479,24 +491,6 @@ def check_swapped(right, losses, is_member, permuter, *, alpha, seed=0, columns=
             "p_accuracy": None if right is None else float(p_values[0]),
             "p_loss": float(p_values[-1]),
         },
-    )
-
-
-def check_units(units):
-    """MIA016: records repeat, but intervals count records."""
-    n_units, n_records = len(np.unique(units)), len(units)
-    if n_units > 0.9 * n_records:
-        return None
-    return Finding(
-        "MIA016",
-        "note",
-        "Intervals count records",
-        f"{n_records} records are {n_units} different records. The corrected p-value "
-        "permutes equal records together, but intervals treat each as a draw of its "
-        "own and are too narrow.",
-        "Judge by the corrected p-value; or pass groups, under which a person with "
-        "several records counts once.",
-        {"n_units": n_units, "n_records": n_records},
     )
 
 

@@ -37,7 +37,7 @@ from sklearn_mia.auditing._text import PASSES, records_of
 from sklearn_mia.auditing._writing import check_jinja2
 
 _SEVERITY_WORDS = {"critical": "Critical", "warning": "Warning", "note": "Note"}
-_LEVEL_WORDS = {
+LEVEL_WORDS = {
     "above_limits": "Clearly above the limits",
     "at_limits": "Cannot be decided",
     "within_limits": "Clearly within the limits",
@@ -211,7 +211,7 @@ def _verdict_view(part, passing, heading, main):
     return {
         "heading": heading,
         "title": verdict["title"],
-        "level": _LEVEL_WORDS[verdict["level"]],
+        "level": LEVEL_WORDS[verdict["level"]],
         "colour": _colour(verdict["level"], passing),
         "passes": PASSES[passing],
         "told": told,

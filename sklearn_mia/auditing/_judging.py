@@ -47,10 +47,11 @@ NOT_TRIED = {
     "spoil the models that attacks compare with: no limit is shown to be kept.",
 }
 ONLY_PREDICTIONS = "MIA017"
+FILE_NOT_READ = ("MIA027", "MIA028", "MIA033")
 
 NOT_WHOLE = (
-    "not all of it was attacked, or not with all training records, or no group was "
-    "large enough for its limit."
+    "not all of it was attacked, or not to the end, or not with all training records, "
+    "or no group was large enough for its limit."
 )
 READ_REVERSED = "read the other way round"
 _TURNED = {"estimate": "estimate", "low": "high", "high": "low"}

@@ -12,8 +12,10 @@ _SIDES = {
     ),
 }
 
+_NOUNS = {"--label": "value to predict", "--predicted": "prediction"}
 
-def typed_labels(column, classes, *, na_values=(), table="the table"):
+
+def typed_labels(column, classes, *, na_values=(), table="the table", option=None):
     """Class labels of the kind that the model knows, or values to predict.
 
     Parameters
@@ -28,6 +30,9 @@ def typed_labels(column, classes, *, na_values=(), table="the table"):
     table : str, default="the table"
         For the message.
 
+    option : {"--label", "--predicted"} or None, default=None
+        Which names the column of a regressor, for the message.
+
     Returns
     -------
     labels : Series
@@ -40,14 +45,16 @@ def typed_labels(column, classes, *, na_values=(), table="the table"):
     missing = column.isna() | column.map(
         lambda v: isinstance(v, str) and v.strip() in {"", *na_values}
     ).astype(bool)
+    what = "label" if classes is not None else _NOUNS.get(option, "value")
+    given = "" if option is None else f" ({option})"
     if missing.any():
         raise ValueError(
             f"{int(missing.sum())} of {len(column)} records of {table} have no "
-            f"{'value' if classes is None else 'label'} in column {column.name!r}. "
-            "Fill them in or leave the records out."
+            f"{what} in column {column.name!r}{given}. Fill them in or leave the "
+            "records out."
         )
     if classes is None:
-        return _values(column, table)
+        return _values(column, table, what, option)
     classes = np.asarray(classes).tolist()
     by_value = {value: _label(value, classes) for value in column.unique()}
     unknown = column.map(lambda v: by_value[v] is None).astype(bool)
@@ -63,8 +70,8 @@ def typed_labels(column, classes, *, na_values=(), table="the table"):
     return type(column)(labels, column.index, name=column.name).infer_objects()
 
 
-def _values(column, table):
-    """Values to predict, as floats."""
+def _values(column, table, what, option):
+    """Values to predict, or predictions, as floats."""
     texts = [v.strip() if isinstance(v, str) else v for v in column]
     plain = [not isinstance(v, str) or bool(NUMBER.fullmatch(v)) for v in texts]
     try:
@@ -72,11 +79,13 @@ def _values(column, table):
     except (TypeError, ValueError):
         plain, values = [False], []
     if not all(plain):
+        what = "value that it predicts" if option is None else what
+        given = "" if option is None else f"{option}, "
         raise ValueError(
             f"{plain.count(False)} of {len(column)} records of {table} have no number "
-            f"in column {column.name!r} (the first is record {plain.index(False) + 1}),"
-            " but the model is a regressor. Name the column of the value that it "
-            "predicts, or write it with a decimal point."
+            f"in column {column.name!r} ({given}the first is record "
+            f"{plain.index(False) + 1}), but the model is a regressor. Name the column "
+            f"of the {what}, or write it with a decimal point."
         )
     return type(column)(values, column.index, name=column.name, dtype=np.float64)
 

@@ -37,6 +37,17 @@ NOT_WITH_MODEL = {
 }
 
 
+# Of audit-recipe.
+NOT_WITH_CANARIES = {
+    "fpr": "is for the rates of several models, and --canaries has one bound",
+    "group": "is for many records of one person, and each of the --canaries is found "
+    "by itself (--drop COLUMN leaves a column out)",
+    "n_targets": "is for several models, and --canaries are found in a single one",
+    "vary": "is for several models, and --canaries are found in a single one",
+}
+OF_CANARIES = ("epsilon", "delta", "adjacency")
+
+
 def check_audit(arguments):
     """Raise an error for what ``audit`` was given and cannot use.
 
@@ -92,8 +103,24 @@ def check_recipe(arguments):
     ------
     ValueError, OSError
     """
+    if arguments.canaries is None:
+        for name in _given(arguments, OF_CANARIES):
+            raise ValueError(
+                f"{_shown(name, str(getattr(arguments, name)))} is of a claim that "
+                "only canaries can contradict; pass --canaries 1000 with it."
+            )
+    else:
+        for name in _given(arguments, NOT_WITH_CANARIES):
+            raise ValueError(
+                f"{_shown(name)} {NOT_WITH_CANARIES[name]}. Leave one of both out."
+            )
     _check_inputs(arguments, arguments.table)
     check_destinations(arguments)
+    # What is asked of numbers is known where they are used.
+    from sklearn_mia.auditing._recipe_plan import check_plan
+
+    names = ("n_targets", "vary", "canaries", "epsilon", "delta", "adjacency")
+    check_plan(groups=None, **{name: getattr(arguments, name) for name in names})
 
 
 def _given(arguments, names):

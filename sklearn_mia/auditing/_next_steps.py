@@ -44,7 +44,7 @@ def next_steps(content):
                 "with other records too, and before others get another access to it."
             )
         ]
-    steps = [*_narrow_the_access(passing), *_decide(content, passing)]
+    steps = [*_narrow_the_access(content, passing), *_decide(content, passing)]
     if _is_to_be_lowered(content, passing):
         steps += _lower(content, passing)
     return [
@@ -65,11 +65,12 @@ def _make_readable(content):
     ]
 
 
-def _narrow_the_access(passing):
+def _narrow_the_access(content, passing):
     if passing.get("interface") == "yes" and passing.get("file", "yes") != "yes":
         yield _step(
             "Let others ask the model, and keep its file: asked, it passes; handed "
-            "over as a file, it does not."
+            "over as a file, it does not.",
+            _asked_in_place(content),
         )
     elif "no" in passing.values():
         yield _step("Do not release the model as it is.")
@@ -137,7 +138,7 @@ def _lower(content, passing):
             "interface",
         )
     if passing.get("file", "yes") != "yes":
-        yield from _less_in_the_file(content, nouns)
+        yield from _less_in_the_file(content, passing, nouns)
     accuracy = [content["data"][f"accuracy_{s}"] for s in ("members", "nonmembers")]
     if None not in accuracy and accuracy[0] - accuracy[1] >= _OVERFITS:
         yield _step(
@@ -146,7 +147,7 @@ def _lower(content, passing):
             f"{percent(accuracy[1])} of others. What it learned beyond these is of use "
             "to an attacker alone."
         )
-    for risky in content["risky_settings"][:_MOST_SETTINGS]:
+    for risky in _risky(content):
         yield _step(
             f"Train otherwise than with {risky['setting']}: {risky['text']}. Try: "
             f"{risky['instead']}.",
@@ -188,24 +189,70 @@ def _otherwise(risky, content, passing):
     return " ".join(filter(None, told)) or None
 
 
-def _less_in_the_file(content, nouns):
+def _less_in_the_file(content, passing, nouns):
     stored = content["stored"]
     if stored is None or not stored["n_equations"]:
         return
+    decimals, in_unit = 1, ""
+    if is_of_values(content["data"]):
+        in_unit = ", with decimals in the unit of the values to predict"
+        decimals = "decimals"
+        if stored["rounded"]:
+            decimals, in_unit = stored["rounded"][-1]["decimals"], ""
     if stored["held"] is None and stored["is_of_trees"]:
         yield _step(
             "Try on the file what needs no training, strip_counts(model) and "
-            "round_values(model, 1): effort='thorough' (--effort thorough) measures "
-            "both.",
+            f"round_values(model, {decimals}){in_unit}: effort='thorough' (--effort "
+            "thorough) measures both.",
             access="file",
         )
     elif without_refit_told(content, nouns):
         yield _step(
             "Hand over the file with less in it, by strip_counts(model) or "
-            "round_values(model, 1): what that is worth stands under what the file "
-            "stores.",
+            f"round_values(model, {decimals}): what that is worth stands under what "
+            "the file stores.",
             access="file",
         )
+    elif passing.get("interface") != "yes":
+        why = (
+            "without the counts of its nodes and with rounded leaves the file was not "
+            "shown to tell less"
+            if stored["is_of_trees"]
+            else "no way is known to take out of the file what tells of training "
+            "records and to keep the answers"
+        )
+        yield _step(
+            f"Let others ask the model in place of its file: {why}.",
+            _asked_in_place(content),
+            "file",
+        )
+    own = (r["setting"].startswith(content["model"]["family"]) for r in _risky(content))
+    if stored["refit"] and not any(own):
+        yield _step(
+            "Train it so that its file tells less: fewer trees, fewer and larger "
+            "leaves, or a part of the records for each tree.",
+            stored["refit"],
+            "file",
+        )
+
+
+def _risky(content):
+    return content["risky_settings"][:_MOST_SETTINGS]
+
+
+def _asked_in_place(content):
+    """What is found by asking in place of reading the file, None if not measured."""
+    aucs = {
+        part["access"]: part["headline"]["auc"]["estimate"]
+        for part in parts_of(content)
+        if part["headline"]
+    }
+    if not {"file", "interface"} <= aucs.keys():
+        return None
+    return (
+        "Measured here: who asks has an AUC of "
+        f"{aucs['interface']:.3f}, who has the file {aucs['file']:.3f}."
+    )
 
 
 def _less_detail(content, family):

@@ -194,6 +194,32 @@ def note(text):
     return key.strip(), value.strip()
 
 
+def options_given(arguments):
+    """Each option with what it was given, as an error shows it.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        With all that was given in `given`, and its names in `options`.
+
+    Returns
+    -------
+    texts : list of str
+    """
+    given = arguments.given
+    texts = [
+        " ".join(option.split("=", 1) if "=" in option else (option, value))
+        for option, value in zip(given, [*given[1:], ""], strict=True)
+        if option.startswith("--")
+    ]
+    for name in sorted(arguments.options):
+        value = getattr(arguments, name, None)
+        for one in value if isinstance(value, list) else [value]:
+            option = f"--{name.replace('_', '-')}"
+            texts += [f"{option} {one}", f"{option} {one!r}"]
+    return texts
+
+
 def shows_progress(arguments):
     """Tell whether progress is shown: if it is asked for, or on a terminal.
 

@@ -40,12 +40,19 @@ def read_predictions(path, arguments):
     }
     sides = membership(frame[arguments.member], path)
     if arguments.predicted is not None:
-        columns = (frame[c] for c in (arguments.predicted, arguments.label))
-        prediction, values = (
-            typed_labels(c, None, na_values=arguments.na_values, table=str(path))
-            for c in columns
-        )
-        return case_of_values(prediction, values, sides, **known)
+        columns, names = {}, {}
+        for option in ("predicted", "label"):
+            column = frame[getattr(arguments, option)]
+            names[option] = f"Column {column.name!r} (--{option}) of {path}"
+            columns[option] = typed_labels(
+                column,
+                None,
+                na_values=arguments.na_values,
+                table=str(path),
+                option=f"--{option}",
+            )
+        known |= {"name": names["predicted"], "name_of_values": names["label"]}
+        return case_of_values(columns["predicted"], columns["label"], sides, **known)
     prefix = arguments.proba_prefix
     columns = [c for c in frame.columns if str(c).startswith(prefix)]
     if not columns:

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import _num_samples
 
-from sklearn_mia._choices import N_TARGETS, RECIPE_FPRS, SHADOWS, VARIED
-from sklearn_mia.auditing._canary_run import audit_canaries, check_claim
+from sklearn_mia._choices import RECIPE_FPRS, SHADOWS, VARIED
+from sklearn_mia.auditing._canary_run import audit_canaries
 from sklearn_mia.auditing._case import (
     FEWEST_GROUPS,
     half_of_units,
@@ -21,6 +21,7 @@ from sklearn_mia.auditing._json import made_now
 from sklearn_mia.auditing._nouns import nouns_of
 from sklearn_mia.auditing._provenance import provenance_of
 from sklearn_mia.auditing._quality import ask_model, quality_of
+from sklearn_mia.auditing._recipe_plan import check_plan
 from sklearn_mia.auditing._recipe_report import (
     SCHEMA,
     SCHEMA_VERSION,
@@ -36,7 +37,6 @@ from sklearn_mia.auditing._run import record_rows
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._subjects import subjects_of
 from sklearn_mia.auditing._work import long_work
-from sklearn_mia.checks import check_count
 from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import shown
 from sklearn_mia.identity import merged_identities, record_ids
@@ -44,7 +44,7 @@ from sklearn_mia.items import kind_of, one_shape
 from sklearn_mia.memory import described, kept, memory_at_work, table_key
 from sklearn_mia.models import model_name
 from sklearn_mia.progress import Stage, expect, stage
-from sklearn_mia.records import as_labels
+from sklearn_mia.records import as_labels, check_no_gaps
 from sklearn_mia.regression import is_regressor_model
 from sklearn_mia.shadows import (
     prepare_recipe,
@@ -220,8 +220,15 @@ def audit_recipe(
     >>> report.epsilon > 1.0
     True
     """
-    n_targets = _check_plan(n_targets, vary, canaries, groups)
-    epsilon, delta = check_claim(epsilon, delta, canaries, adjacency)
+    n_targets, epsilon, delta = check_plan(
+        n_targets=n_targets,
+        vary=vary,
+        canaries=canaries,
+        groups=groups,
+        epsilon=epsilon,
+        delta=delta,
+        adjacency=adjacency,
+    )
     check_timeout(timeout, n_jobs)
     settings = Settings(
         fprs=fprs,
@@ -236,6 +243,7 @@ def audit_recipe(
     nouns = nouns_of(None if groups is None else settings.group_name, kind)
     if len(labels) != _num_samples(X):
         raise ValueError(f"y has {len(labels)} labels for {_num_samples(X)} records.")
+    check_no_gaps(labels)
     how = {
         "n_jobs": n_jobs,
         "timeout": timeout,
@@ -348,28 +356,6 @@ def _one_memory():
     """The cache in which all models find the same shadow models."""
     with temporary_folder() as folder:
         yield memory_at_work() or joblib.Memory(folder, verbose=0)
-
-
-def _check_plan(n_targets, vary, canaries, groups):
-    """Raise ValueError for what does not go together; return how many models."""
-    if vary not in VARIED:
-        raise ValueError(
-            f"vary={vary!r} is nothing that differs from model to model; expected "
-            f"{' or '.join(map(repr, VARIED))}."
-        )
-    if canaries is None:
-        return check_count(
-            N_TARGETS if n_targets is None else n_targets, "n_targets", 2
-        )
-    given = {"n_targets": n_targets is not None, "vary": vary != VARIED[0]}
-    given["groups"] = groups is not None
-    for name, is_given in given.items():
-        if is_given:
-            raise ValueError(
-                f"canaries are found in a single model, each by itself; {name} is for "
-                "several models, or for many records of one person. Leave it out."
-            )
-    return 1
 
 
 def _units(X, labels, groups):

@@ -7,6 +7,7 @@ from sklearn.utils._optional_dependencies import check_pandas_support
 
 from sklearn_mia._choices import VARIED
 from sklearn_mia._views import visible
+from sklearn_mia.auditing._beside import replace_report
 from sklearn_mia.auditing._html import in_notebook, render_recipe
 from sklearn_mia.auditing._json import plain, read_content, text_of
 from sklearn_mia.auditing._recipe_shape import RECIPE
@@ -126,7 +127,8 @@ class RecipeReport:
 
         Columns: "attack", "metric" ("auc" or "tpr@fpr=<fraction>"), "mean", "low" and
         "high" over models. The last three are missing where a model has too few
-        non-members for the rate, or tied scores there.
+        non-members for the rate, or tied scores there; the last two where all models
+        have the same value, which tells no interval.
         """
         pd = check_pandas_support(
             "RecipeReport.summary (pip install sklearn-mia[report])"
@@ -140,9 +142,9 @@ class RecipeReport:
     def rows(self):
         """One row an attack and metric, strongest attack first, as plain values.
 
-        Keys: "attack", "metric", "mean", "low", "high", and "note", which says why they
-        are None. With groups they count groups; "of_records" has the same four record
-        by record, else it is None.
+        Keys: "attack", "metric", "mean", "low", "high", and "note", which says why all
+        three, or the last two, are None. With groups they count groups; "of_records"
+        has the same four record by record, else it is None.
         """
         return self._content["summary"]
 
@@ -225,7 +227,11 @@ class RecipeReport:
         text : str or None
             None if it was written to `path`.
         """
-        return written(path, partial(text_of, self._content), end="\n")
+        write = partial(written, path, partial(text_of, self._content), end="\n")
+        if path is None:
+            return write()
+        # An audit of one model may have been there, with its records beside it.
+        return replace_report(path, lambda told: write())
 
     @classmethod
     def from_json(cls, source):

@@ -19,12 +19,19 @@ from sklearn_mia.auditing._shape import (
     table_of,
 )
 
+# Equal values of all models have a mean, and no interval.
 _OVER_MODELS = Ruled(
     {"mean": Maybe(SHARE), "low": Maybe(SHARE), "high": Maybe(SHARE), "note": TEXT},
     {
-        "mean and ends are not null together": lambda v: (
-            len({v[name] is None for name in ("mean", "low", "high")}) == 1
-        )
+        "the ends are not null together": lambda v: (
+            (v["low"] is None) == (v["high"] is None)
+        ),
+        "there are ends without a mean": lambda v: (
+            v["mean"] is not None or v["low"] is None
+        ),
+        "there is no interval, and no note that says why": lambda v: (
+            v["low"] is not None or bool(v["note"])
+        ),
     },
 )
 

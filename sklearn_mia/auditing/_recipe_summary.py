@@ -4,6 +4,7 @@ import numpy as np
 
 from sklearn_mia.auditing._evaluation import (
     HEADLINE_FPR,
+    all_equal,
     mean_interval,
     plain_interval,
     tpr_row,
@@ -18,6 +19,8 @@ from sklearn_mia.auditing._same_records import (
     standardised,
 )
 from sklearn_mia.metrics import min_nonmembers_for_fpr, roc_auc_interval
+
+_EQUAL = "unknown: all models have this value"
 
 
 def metrics_of(is_member, scores, fprs, confidence):
@@ -87,6 +90,8 @@ def _over_models(values, metric, confidence, nouns):
         needed = min_nonmembers_for_fpr(float(metric.partition("=")[2]))
         note = f"needs {needed} {nouns.nonmembers}, and scores that do not tie there"
         return {"mean": None, "low": None, "high": None, "note": note}
+    if all_equal(values):
+        return {"mean": values[0], "low": None, "high": None, "note": _EQUAL}
     mean, low, high = mean_interval(values, confidence)
     return {"mean": mean, "low": low, "high": high, "note": ""}
 

@@ -1,7 +1,11 @@
 """What a report on a training procedure says, in sentences and as text."""
 
+import math
+
+from scipy import special
+
 from sklearn_mia.auditing import _canary_words
-from sklearn_mia.auditing._evaluation import HEADLINE_FPR, mean_interval
+from sklearn_mia.auditing._evaluation import HEADLINE_FPR, all_equal, mean_interval
 from sklearn_mia.auditing._nouns import Nouns
 from sklearn_mia.auditing._percent import percent, rate
 from sklearn_mia.auditing._same_records import TOP
@@ -42,7 +46,9 @@ def _all_together(content):
     """Each attack and the interval of its mean AUC; these hold together.
 
     Where all models have the same half, how many models there are says nothing about
-    chance among records: the interval is that of the mean score.
+    chance among records: the interval is that of the mean score. Where all have the
+    same AUC there is no upper end, and the lower one is what chance among the records
+    of one model allows.
     """
     if content["vary"] == "seed":
         rows = {r["attack"]: r["auc"] for r in content["same_records"]["together"]}
@@ -52,18 +58,34 @@ def _all_together(content):
         }
     names = [attack["name"] for attack in content["attacks"]]
     each = 1 - (1 - content["confidence"]) / len(names)
-    return {name: mean_interval(_aucs(content, name), each) for name in names}
+    return {name: _interval_of(content, name, each) for name in names}
+
+
+def _interval_of(content, name, confidence):
+    aucs = _aucs(content, name)
+    if not all_equal(aucs):
+        return mean_interval(aucs, confidence)
+    sizes = [content["targets"][0][side] for side in ("n_members", "n_nonmembers")]
+    by_chance = math.sqrt((sum(sizes) + 1) / (12 * math.prod(sizes)))
+    half = special.ndtri((1 + confidence) / 2) * by_chance
+    low, high = max(0.0, aucs[0] - half), min(1.0, aucs[0] + half)
+    return (aucs[0], low, None) if aucs[0] >= 0.5 else (aucs[0], None, high)
 
 
 def _reversed(content):
     """Attacks that clearly rank members below the others, and the AUC turned round."""
     found = _all_together(content).items()
-    return [(name, 1 - mean) for name, (mean, _, high) in found if high < 0.5]
+    return [
+        (name, 1 - mean)
+        for name, (mean, _, high) in found
+        if high is not None and high < 0.5
+    ]
 
 
 def leaks(content):
     """Tell whether an attack was clearly no guess, all taken together."""
-    clearly = (low > 0.5 for _, low, _ in _all_together(content).values())
+    lows = (low for _, low, _ in _all_together(content).values())
+    clearly = (low is not None and low > 0.5 for low in lows)
     return any(clearly) or bool(_reversed(content))
 
 
@@ -109,14 +131,15 @@ def sentences_of(content):
     else:
         told = [
             f"It recognises {percent(found['mean'])} of the {nouns.members} on average "
-            f"({_ends(found, True)}), if at most {at} of the {nouns.nonmembers} may be "
-            "accused wrongly."
+            f"({_ends_told(found, True)}), if at most {at} of the {nouns.nonmembers} "
+            "may be accused wrongly."
         ]
     aucs = _aucs(content, name)
-    told.append(
-        f"From model to model its AUC went from {min(aucs):.3f} to {max(aucs):.3f}: "
-        "one trained model may give away less or more than the mean."
-    )
+    if not all_equal(aucs):
+        told.append(
+            f"From model to model its AUC went from {min(aucs):.3f} to {max(aucs):.3f}"
+            ": one trained model may give away less or more than the mean."
+        )
     told += _of_same_records(content, nouns)
     told += [
         f"{name} clearly ranks the {nouns.members} below the others: turned round, it "
@@ -124,18 +147,30 @@ def sentences_of(content):
         for name, mean in _reversed(content)
     ]
     if not leaks(content):
-        most = max(high for *_, high in _all_together(content).values())
-        n_attacks = len(content["attacks"])
-        together = "" if n_attacks == 1 else f" of all {n_attacks} attacks together"
-        told.append(
-            f"The intervals{together} do not exclude a mean AUC of 0.5, nor one of "
-            f"{most:.3f}; nor is a stronger attack excluded."
-        )
-    if content["n_targets"] < _FEW_MODELS:
+        told.append(_not_excluded(content))
+    has_intervals = any(row["low"] is not None for row in content["summary"])
+    if content["n_targets"] < _FEW_MODELS and has_intervals:
         told.append(
             f"With only {content['n_targets']} models the intervals are very wide."
         )
     return told
+
+
+def _not_excluded(content):
+    ends = _all_together(content)
+    unknown = [name for name, interval in ends.items() if None in interval]
+    if unknown:
+        return (
+            "A mean AUC of 0.5 is not excluded, and how far it may be from that is "
+            f"unknown: all models have the same AUC by {' and '.join(unknown)}. Nor is "
+            "a stronger attack excluded."
+        )
+    most = max(high for *_, high in ends.values())
+    together = "" if len(ends) == 1 else f" of all {len(ends)} attacks together"
+    return (
+        f"The intervals{together} do not exclude a mean AUC of 0.5, nor one of "
+        f"{most:.3f}; nor is a stronger attack excluded."
+    )
 
 
 def _of_same_records(content, nouns):
@@ -147,7 +182,7 @@ def _of_same_records(content, nouns):
     if same["n_equal"] == n_models - 1 and content["vary"] == "seed":
         told.append(
             "All models answered alike: the seed changes nothing in this procedure, "
-            "and the intervals over models say nothing."
+            "and there is no interval over models."
         )
     elif stable["spearman"] is not None:
         told.append(
@@ -226,9 +261,16 @@ def interval_told(content):
 
 
 def _ends(values, as_percent=False):
+    """Ends of an interval, or why there are none."""
+    if values["low"] is None:
+        return values["note"]
     if as_percent:
         return f"{100 * values['low']:.1f} to {100 * values['high']:.1f} %"
     return f"{values['low']:.3f} to {values['high']:.3f}"
+
+
+def _ends_told(values, as_percent=False):
+    return "interval unknown" if values["low"] is None else _ends(values, as_percent)
 
 
 def short_lines(content):
@@ -238,12 +280,12 @@ def short_lines(content):
     auc, found = rows_of_lead(content)
     told = "n/a"
     if found["mean"] is not None:
-        told = f"{found['mean']:.3f} ({_ends(found)})"
+        told = f"{found['mean']:.3f} ({_ends_told(found)})"
     fpr = fpr_of(found)
     return [
         f"<RecipeReport of {content['name']}: {content['n_targets']} models>",
-        f"  {auc['attack']}: AUC {auc['mean']:.3f} ({_ends(auc)}), TPR at FPR={fpr:g} "
-        f"{told}",
+        f"  {auc['attack']}: AUC {auc['mean']:.3f} ({_ends_told(auc)}), TPR at "
+        f"FPR={fpr:g} {told}",
         f"  mean and {rate(content['confidence'])} interval over models",
     ]
 

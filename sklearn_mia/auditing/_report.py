@@ -400,11 +400,12 @@ class AuditReport:
             file is then for its owner alone.
 
         records : {"json", "parquet"}, default="json"
-            Where these are: in the file itself, or in a Parquet file beside it, for
-            ``report.json`` in ``report.records.parquet`` (with groups also
-            ``report.groups.parquet``), which is smaller and faster. The file itself
-            then names nobody, and :meth:`from_json` reads both while they lie side by
-            side.
+            Where these are: in the file itself, or in a Parquet file beside it that it
+            names, for ``report.json`` one such as ``report.records.1f0e9b2c.parquet``
+            (with groups also a ``report.groups``), which is smaller and faster. The
+            file itself then names nobody, and :meth:`from_json` reads both while they
+            lie side by side. Both are written or neither, and what an earlier report
+            at `path` has beside it is removed.
 
         Returns
         -------
@@ -419,8 +420,8 @@ class AuditReport:
         """
         if records not in _beside.PLACES:
             raise ValueError(f"records={records!r}; expected 'json' or 'parquet'.")
-        content = partial(self.to_dict, name_records=name_records)
-        if records == "parquet":
+        tables, is_beside = {}, records == "parquet"
+        if is_beside:
             if not self._check_names(name_records):
                 raise ValueError(
                     "records='parquet' writes ids, membership and scores of the "
@@ -428,12 +429,17 @@ class AuditReport:
                 )
             _beside.check_beside(path)
             tables = {"records": self._records, "groups": self._groups}
-            content = partial(self._beside, _beside.write_tables(path, tables))
-        return written(path, lambda: text_of(content()), end="\n", private=name_records)
 
-    def _beside(self, tables):
-        """Content of the JSON file whose records are in others."""
-        return self.to_dict() | {"warning": _beside.NAMES_BESIDE, "tables": tables}
+        def write(told=None):
+            content = self.to_dict(name_records=name_records and not is_beside)
+            if told:
+                content |= {"warning": _beside.NAMES_BESIDE, "tables": told}
+            text = partial(text_of, content)
+            return written(path, text, end="\n", private=name_records)
+
+        if path is None:
+            return write()
+        return _beside.replace_report(path, write, tables)
 
     @classmethod
     def from_json(cls, source):

@@ -64,6 +64,7 @@ TEXT = Kind("text", lambda v: isinstance(v, str))
 FLAG = Kind("true or false", lambda v: isinstance(v, bool))
 NUMBER = Kind("a number", _is_number)
 SHARE = Kind("a number from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1)
+WHOLE = Kind("a whole number", lambda v: type(v) is int and abs(v) < _LARGEST)
 COUNT = Kind("a whole number from 0", lambda v: type(v) is int and 0 <= v < _LARGEST)
 LIST = Kind("a list", lambda v: isinstance(v, list))
 MAPPING = Kind("a mapping", lambda v: isinstance(v, dict))
@@ -265,10 +266,12 @@ _STORED = {
     "rounded": Maybe(
         [
             {
-                "decimals": COUNT,
-                "largest_change": SHARE,
-                "accuracy": SHARE,
-                "accuracy_before": SHARE,
+                "decimals": WHOLE,
+                "largest_change": NUMBER,
+                "accuracy": Maybe(SHARE),
+                "accuracy_before": Maybe(SHARE),
+                "r2": Maybe(NUMBER),
+                "r2_before": Maybe(NUMBER),
                 "auc": PROPORTION,
                 "rate": _RATE,
             }

@@ -3,6 +3,7 @@
 import re
 
 from sklearn_mia.auditing._judging import (
+    FILE_NOT_READ,
     MOST_TIMES,
     NO_SHADOWS,
     NOT_TRIED,
@@ -91,6 +92,7 @@ def state_verdict(
     nouns=RECORDS,
     access="interface",
     tested=True,
+    has_file_attack=True,
     unjudged=(),
 ):
     """Write the verdict.
@@ -140,6 +142,9 @@ def state_verdict(
     tested : bool, default=True
         Whether any attack used all of that.
 
+    has_file_attack : bool, default=True
+        Whether any attack used the file at all, where the attacker holds it.
+
     unjudged : sequence of (str, float or None, float), default=()
         Limits of groups of records that no group was large enough for.
 
@@ -170,8 +175,9 @@ def state_verdict(
         told.append(
             (
                 "reason",
-                "Not all of the file was attacked, or not with all training records "
-                "(MIA027, MIA028): who has it can tell at least this.",
+                "Not all of the file was attacked, or not to the end, or not with all "
+                f"training records{_named(FILE_NOT_READ, codes)}: who has it can tell "
+                "at least this.",
             )
         )
     if not critical:
@@ -205,7 +211,7 @@ def state_verdict(
                     "no group is large enough.",
                 )
             )
-    assumed = access if tested else "interface"
+    assumed = access if has_file_attack else "interface"
     if assumed == "interface" and {ONLY_PREDICTIONS, NO_SHADOWS} & set(codes):
         assumed = "answers"
     told.append(
@@ -223,6 +229,12 @@ def state_verdict(
         "sentences": [sentence for _, sentence in told],
         "kinds": [kind for kind, _ in told],
     }
+
+
+def _named(wanted, codes):
+    """The findings that say which of several reasons holds, in parentheses."""
+    found = ", ".join(sorted(set(wanted) & set(codes)))
+    return f" ({found})" if found else ""
 
 
 _ASSUMED = {

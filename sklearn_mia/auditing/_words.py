@@ -20,6 +20,7 @@ _OPTIONS = (
     (r"\bn_targets\b", "--n-targets"),
     (r"\b(adjacency|vary)='(\w+)'", r"--\1 \2"),
     (r"\b(canaries|epsilon|delta)=", r"--\1 "),
+    (r"\bPass a smaller n, or another kind\.", "Pass a smaller --canaries."),
     (
         r"^n_jobs == 0 in Parallel has no meaning$",
         "--n-jobs 0 has no meaning; expected 1 or more, or -1 for all cores.",

@@ -25,12 +25,6 @@ def destination(text):
     return text if text == STDOUT else Path(text)
 
 
-def place_beside(path, name):
-    """The file of a table of single records or groups, from that of the report."""
-    path = Path(path)
-    return path.with_name(f"{path.stem}.{name}.parquet")
-
-
 def is_parquet(path):
     """Tell whether records go to a file as Parquet."""
     return has_suffix(path, (".parquet", ".pq"))

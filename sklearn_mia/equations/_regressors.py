@@ -20,23 +20,22 @@ from sklearn_mia.equations._boosting import (
 )
 from sklearn_mia.equations._parts import draws_of
 from sklearn_mia.equations._registry import register_equations
-from sklearn_mia.equations._rounded import decimals_of
+from sklearn_mia.equations._rounded import decimals_of, with_rounded_steps
 from sklearn_mia.equations._stored import copies_of, looked_up
 from sklearn_mia.equations._stripped import is_stripped
 from sklearn_mia.equations._system import Equations, grouped, with_values
+from sklearn_mia.equations._tree_values import (
+    ROUNDING,
+    equations_of_trees,
+    rounding_of_sums,
+)
 from sklearn_mia.equations._trees import misplaces_missing
 from sklearn_mia.models import forest_table
 from sklearn_mia.tables import as_array
 
-# Of the largest value, up to which values are the same.
-_ROUNDING = 1e-9
-_ROUNDING_OF_DOUBLES = np.finfo(np.float64).eps
-_WHOLE = 1e-4
 # Gradients are rounded to float32.
 _ROUNDING_OF_FLOATS = 1e-6
 _SMALLEST = 1e-13
-# What a leaf has is the mean of its records.
-_OF_MEANS = ("squared_error", "friedman_mse", "poisson")
 
 
 @register_equations(DecisionTreeRegressor, ExtraTreeRegressor)
@@ -62,11 +61,12 @@ def equations_of_a_tree_of_values(estimator, X, y):
     Returns
     -------
     equations : list of Equations
-        "leaf count", "leaf count of a value" and "leaf mean".
+        "leaf count", "leaf count of a value" and "leaf mean"; of a copy
+        that was stripped of them "leaf size", "leaf mean" and "leaf total".
     """
     table = forest_table(X)
     leaves = [estimator.tree_.apply(table)]
-    return _of_trees([estimator], leaves, y, table, (1.0, 0.0), None)
+    return equations_of_trees([estimator], leaves, y, table, (1.0, 0.0), None)
 
 
 @register_equations(RandomForestRegressor, ExtraTreesRegressor)
@@ -95,7 +95,8 @@ def equations_of_a_forest_of_values(estimator, X, y):
     Returns
     -------
     equations : list of Equations
-        "leaf count" or "leaf size", that of a value, and "leaf mean".
+        "leaf count" or "leaf size", that of a value, and "leaf mean"; of a copy
+        that was stripped of them "leaf size", "leaf mean" and "leaf total".
     """
     drawn, table = draws_of(estimator), forest_table(X)
     if drawn is None or getattr(estimator, "_sample_weight", None) is not None:
@@ -103,7 +104,7 @@ def equations_of_a_forest_of_values(estimator, X, y):
     trees = estimator.estimators_
     leaves = [tree.tree_.apply(table) for tree in trees]
     n_members = estimator._n_samples if estimator.bootstrap else None
-    return _of_trees(trees, leaves, y, table, drawn, n_members)
+    return equations_of_trees(trees, leaves, y, table, drawn, n_members)
 
 
 @register_equations(BaggingRegressor)
@@ -125,7 +126,8 @@ def equations_of_bagged_trees_of_values(estimator, X, y):
     Returns
     -------
     equations : list of Equations
-        "leaf count" or "leaf size", that of a value, and "leaf mean".
+        "leaf count" or "leaf size", that of a value, and "leaf mean"; of a copy
+        that was stripped of them "leaf size", "leaf mean" and "leaf total".
     """
     drawn, trees = draws_of(estimator), estimator.estimators_
     if (
@@ -140,122 +142,21 @@ def equations_of_bagged_trees_of_values(estimator, X, y):
         for tree, columns in zip(trees, estimator.estimators_features_, strict=True)
     ]
     n_members = getattr(estimator, "_n_samples", None)
-    return _of_trees(trees, leaves, y, forest_table(X), drawn, n_members)
+    whole = estimator.max_features == 1.0 and not estimator.bootstrap_features
+    return equations_of_trees(
+        trees, leaves, y, forest_table(X), drawn, n_members, whole=whole
+    )
 
 
-def _of_trees(trees, leaves, y, table, drawn, n_members):
-    """Counts of the leaves of trees, and means of those that are not pure."""
-    first = trees[0]
-    if (
-        first.monotonic_cst is not None
-        or first.n_outputs_ > 1
-        or misplaces_missing(table)
-        or any(is_stripped(tree.tree_) for tree in trees)
-        or decimals_of(first) is not None
-    ):
-        return []
-    values, (share, sampling) = np.asarray(y, dtype=np.float64), drawn
-    if not sampling:
-        n_members = first.tree_.n_node_samples[0] or None
-    largest = np.abs(values).max(initial=0.0)
-    groups, counts, are_pure, same_as, of_value = ([] for _ in range(5))
-    impure, off, n_averaged, sizes = [], [], [], []
-    for tree, at in zip(trees, leaves, strict=True):
-        inner = tree.tree_
-        leaf = inner.children_left < 0
-        place, value = (np.cumsum(leaf) - 1)[at], inner.value[leaf, 0, 0]
-        n_drawn, draws = inner.n_node_samples[leaf], inner.weighted_n_node_samples[leaf]
-        if np.abs(draws - np.rint(draws)).max() > _WHOLE or (
-            not sampling and np.any(n_drawn != draws)
-        ):
-            # Weights of records.
-            return []
-        away = np.abs(values - value[place])
-        same = away <= _ROUNDING * largest
-        noise, hidden = _hidden_by_rounding(first.criterion, value, draws)
-        # Values that are not the same, but near enough not to show in the impurity.
-        near = ~same & (away <= hidden[place])
-        near = np.bincount(place, weights=near, minlength=len(value))
-        pure = (inner.impurity[leaf] <= noise) & (near == 0) | (n_drawn == 1)
-        # Where no record of the pool has the value, nothing is known of the others.
-        pure &= np.bincount(place, weights=same, minlength=len(value)) > 0
-        # Of a pure leaf the records of other values count as none.
-        in_pure = pure[place]
-        groups.append(np.where(in_pure & same, -1, place))
-        counts.append(np.where(pure, 0, n_drawn))
-        are_pure.append(pure)
-        number = np.where(pure, np.cumsum(pure) - 1, -1)
-        same_as.append(np.where(same, number[place], -1))
-        of_value.append(n_drawn[pure])
-        # The mean of a pure leaf tells nothing more.
-        impure.append(np.where(pure, -1, np.cumsum(~pure) - 1)[place])
-        off.append(np.where(in_pure, 0.0, values - value[place]))
-        n_averaged.append(draws[~pure])
-        sizes.append((len(value), int(pure.sum()), int((~pure).sum())))
-    n_leaves, n_pure, n_impure = zip(*sizes, strict=True)
-    chance, kind = 1.0, "leaf count"
-    if sampling:
-        kind, n = "leaf size", n_members or len(values) / 2
-        chance = share
-        if np.any(first.tree_.weighted_n_node_samples > first.tree_.n_node_samples):
-            chance = -np.expm1(share * n * np.log1p(-1 / n))
-    noise = (1 - chance) / chance
-    matrix = grouped(np.column_stack(groups), n_leaves) * chance
-    # A pure leaf is there because one of its value was drawn: with one such record in
-    # the pool the row is off by 1 - q for a member, and by q in trees without it.
-    by_choice = noise / chance
-    noises = np.where(np.concatenate(are_pure), by_choice, noise)
-    found = [Equations(kind, matrix, np.concatenate(counts), 0, noises, n_members)]
-    if sum(n_pure):
-        matrix = grouped(np.column_stack(same_as), n_pure) * chance
-        n_drawn = np.concatenate(of_value)
-        found.append(Equations(f"{kind} of a value", matrix, n_drawn, 0, by_choice))
-    if first.criterion not in _OF_MEANS or not sum(n_impure):
-        return found
-    matrix = grouped(np.column_stack(impure), n_impure, share * np.column_stack(off))
-    norm = np.sqrt(np.ravel(matrix.multiply(matrix).sum(axis=1)))
-    scale = _ROUNDING * norm + _rounding_of_sums(np.concatenate(n_averaged), largest)
-    # Given how many were drawn into a leaf, as the fractions of classes.
-    replaced = sampling and chance < share * (1 - _WHOLE)
-    variance = 1 / share if replaced else sampling
-    mean = Equations("leaf mean", matrix, np.zeros(len(scale)), scale, variance)
-    return [*found, mean]
-
-
-def _hidden_by_rounding(criterion, value, draws):
-    """Impurity that rounding leaves in leaves of equal values, and what it hides.
-
-    Returns
-    -------
-    noise : ndarray of shape (n_leaves,)
-        Impurities are means over the draws, which they come from by subtraction.
-
-    hidden : ndarray of shape (n_leaves,)
-        How far from the value of the leaf a single draw may be with no more impurity.
-    """
-    relative, size = _ROUNDING_OF_DOUBLES * (8 + draws), np.abs(value)
-    if criterion == "absolute_error":
-        noise = relative * size
-        return noise, 2 * noise * draws
-    # Of one draw that is away by d a share of d in the mean, the rest in the others.
-    spread = draws**2 / np.maximum(draws - 1, 1)
-    if criterion == "poisson":
-        noise = relative * size * (1 + np.abs(np.log(np.maximum(size, _SMALLEST))))
-        return noise, 2 * np.sqrt(2 * size * noise * spread)
-    noise = relative * size**2
-    return noise, 2 * np.sqrt(noise * spread)
-
-
-def _rounding_of_sums(n_terms, largest):
-    """How far sums of so many doubles may be off, from one rounding to the next."""
-    return (_SMALLEST + _ROUNDING_OF_DOUBLES * n_terms**1.5) * largest
-
-
-# Gradient and Hessian of a loss at a raw score, by the value to predict.
+# First three derivatives of a loss at a raw score, by the value to predict.
 _LOSSES = {
-    "squared_error": lambda raw, y: (raw - y, np.ones_like(raw)),
-    "poisson": lambda raw, y: (np.exp(raw) - y, np.exp(raw)),
-    "gamma": lambda raw, y: (1 - y * np.exp(-raw), y * np.exp(-raw)),
+    "squared_error": lambda raw, y: (raw - y, np.ones_like(raw), np.zeros_like(raw)),
+    "poisson": lambda raw, y: (np.exp(raw) - y, np.exp(raw), np.exp(raw)),
+    "gamma": lambda raw, y: (
+        1 - y * np.exp(-raw),
+        y * np.exp(-raw),
+        -y * np.exp(-raw),
+    ),
 }
 
 
@@ -294,10 +195,8 @@ def equations_of_histogram_boosting_of_values(estimator, X, y):
     loss = _LOSSES.get(estimator.loss)
     if (
         loss is None
-        or not equations
         or getattr(estimator, "_fitted_with_sw", False)
         or estimator.monotonic_cst is not None
-        or decimals_of(estimator) is not None
     ):
         return equations
     is_leaf = [tree["is_leaf"].astype(bool) for tree in nodes]
@@ -306,8 +205,9 @@ def equations_of_histogram_boosting_of_values(estimator, X, y):
     scores, _ = staged_scores(
         np.tile(start, (len(leaves), 1)), leaves, values, np.ones(len(leaves))
     )
-    g, h = loss(scores, targets[:, None])
-    matrix = equations[0].matrix
+    g, h, slopes = loss(scores, targets[:, None])
+    sizes = [len(v) for v in values]
+    matrix = equations[0].matrix if equations else grouped(leaves, sizes)
     # A tree that was not split has the value 0, whatever the slope.
     shown = [v if len(v) > 1 else np.full(1, np.nan) for v in values]
     unknown = np.full(matrix.shape[0], np.nan)
@@ -322,6 +222,21 @@ def equations_of_histogram_boosting_of_values(estimator, X, y):
         rounding_of_hessians=0.0,
         smallest=_SMALLEST * max(1.0, np.abs(targets).max(initial=0.0)),
     )
+    decimals = decimals_of(estimator)
+    if decimals is not None:
+        rate = estimator.learning_rate
+        at = np.concatenate(values)[matrix.indices.reshape(g.shape)] / rate
+        steps = with_rounded_steps(
+            steps,
+            leaves,
+            sizes,
+            h,
+            h + at * slopes,
+            n_scores=1,
+            rate=rate,
+            ridge=estimator.l2_regularization,
+            decimals=decimals,
+        )
     mean = start[0] if estimator.loss == "squared_error" else np.exp(start[0])
     return [*equations, steps, _mean(targets, mean)]
 
@@ -330,9 +245,7 @@ def _mean(values, mean):
     """The mean of all values, where boosting starts."""
     off = (values - mean)[None, :]
     largest = np.abs(values).max(initial=0.0)
-    scale = _ROUNDING * np.sqrt(np.sum(off**2)) + _rounding_of_sums(
-        len(values), largest
-    )
+    scale = ROUNDING * np.sqrt(np.sum(off**2)) + rounding_of_sums(len(values), largest)
     return Equations("mean", off, [0.0], scale)
 
 
@@ -365,7 +278,7 @@ def equations_of_gradient_boosting_of_values(estimator, X, y):
     """
     trees = [tree.tree_ for tree in np.ravel(estimator.estimators_)]
     table, share = forest_table(X), estimator.subsample
-    if any(is_stripped(tree) for tree in trees) or misplaces_missing(table):
+    if misplaces_missing(table):
         return []
     is_leaf = [tree.children_left < 0 for tree in trees]
     leaves = np.column_stack(
@@ -375,23 +288,19 @@ def equations_of_gradient_boosting_of_values(estimator, X, y):
         ]
     )
     pairs = list(zip(trees, is_leaf, strict=True))
-    counts = [tree.n_node_samples[leaf] for tree, leaf in pairs]
+    counts = np.concatenate([tree.n_node_samples[leaf] for tree, leaf in pairs])
     weights = [tree.weighted_n_node_samples[leaf] for tree, leaf in pairs]
-    matrix = grouped(leaves, [len(c) for c in counts])
-    count = Equations(
-        "leaf count",
-        matrix,
-        np.concatenate(counts) / share,
-        sampling=1 / share - 1,
-        n_members=trees[0].n_node_samples[0] / share,
-    )
-    weighted = not np.allclose(np.concatenate(counts), np.concatenate(weights))
-    if (
-        estimator.loss != "squared_error"
-        or weighted
-        or decimals_of(estimator) is not None
-    ):
-        return [count]
+    matrix = grouped(leaves, [leaf.sum() for leaf in is_leaf])
+    found, n_averaged = [], counts
+    if any(is_stripped(tree) for tree in trees):
+        n_averaged = matrix.sum(axis=1)
+    else:
+        n_members = trees[0].n_node_samples[0] / share
+        noise = 1 / share - 1
+        found = [Equations("leaf count", matrix, counts / share, 0, noise, n_members)]
+    weighted = not np.allclose(counts, np.concatenate(weights))
+    if estimator.loss != "squared_error" or weighted:
+        return found
     values = [tree.value[leaf, 0, 0] for tree, leaf in pairs]
     rate, targets = estimator.learning_rate, np.asarray(y, dtype=np.float64)
     first = np.asarray(next(iter(estimator.staged_predict(X))))
@@ -402,9 +311,17 @@ def equations_of_gradient_boosting_of_values(estimator, X, y):
     off = with_values(matrix, targets[:, None] - raw - at)
     norm = np.sqrt(np.ravel(off.multiply(off).sum(axis=1)))
     largest = np.abs(targets).max(initial=0.0)
-    scale = _ROUNDING * norm + _rounding_of_sums(np.concatenate(counts), largest)
+    scale = ROUNDING * norm + rounding_of_sums(n_averaged, largest)
     steps = Equations("leaf value", off, np.zeros(len(scale)), scale, 1 / share - 1)
-    return [count, steps]
+    decimals = decimals_of(estimator)
+    if decimals is not None:
+        alike = np.ones(leaves.shape)
+        told = {"rate": rate or 1.0, "ridge": 0.0, "decimals": decimals}
+        sizes = [len(v) for v in values]
+        steps = with_rounded_steps(
+            steps, leaves, sizes, alike, alike, n_scores=1, **told
+        )
+    return [*found, steps]
 
 
 @register_equations(KNeighborsRegressor, RadiusNeighborsRegressor)

@@ -6,19 +6,22 @@ from numbers import Integral
 import numpy as np
 from scipy.special import ndtr
 from scipy.stats import norm
-from sklearn.ensemble import (
-    GradientBoostingClassifier,
-    HistGradientBoostingClassifier,
-)
 from sklearn.utils._param_validation import Interval, validate_params
 
-from sklearn_mia.equations._stripped import as_equation, stripped_copy, trees_of
+from sklearn_mia.equations._stripped import (
+    HISTOGRAMS,
+    STAGES,
+    as_equation,
+    stripped_copy,
+    trees_of,
+)
 from sklearn_mia.identity import record_ids
 from sklearn_mia.models import open_model
+from sklearn_mia.regression import is_regressor_model
 from sklearn_mia.response import rounded
 
 TINY = 1e-9
-_GROWN = {
+GROWN = {
     "max_depth": None,
     "max_leaf_nodes": None,
     "min_samples_split": 2,
@@ -30,7 +33,7 @@ _GROWN = {
 
 
 @validate_params(
-    {"decimals": [Interval(Integral, 0, 9, closed="both")]},
+    {"decimals": [Interval(Integral, -9, 9, closed="both")]},
     prefer_skip_nested_validation=True,
 )
 def round_values(model, decimals):
@@ -43,7 +46,9 @@ def round_values(model, decimals):
     - half of :math:`10^{-\text{decimals}}` for a probability of a tree, a forest or
       bagged trees and two classes, and less than all of it for more classes;
     - T times half of it for a decision function of boosting, mostly far less, as the
-      errors of the trees are of both signs; half of that for a probability.
+      errors of the trees are of both signs; half of that for a probability;
+    - half of it for a tree, a forest or bagged trees of values, and T times that for
+      what boosting adds up, of squared errors the prediction.
 
     Fully grown trees have hardly any fractions to round; boosting, whose leaves add
     little each, gives way first. What it is worth is for an attack on the copy to show,
@@ -51,24 +56,27 @@ def round_values(model, decimals):
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or regressor
         A fitted decision tree, forest, extra trees, bagging of trees, gradient boosting
         or histogram gradient boosting of scikit-learn, alone or within wrappers. It
         stays as it is.
 
     decimals : int
         Decimals that are left, from 0 to 9: of the fractions of a tree or forest, and
-        of what a leaf of boosting adds to the decision function.
+        of what a leaf of boosting adds to the decision function. For a regressor from
+        -9 to 9, in the unit of the values to predict: -1 leaves whole tens.
 
     Returns
     -------
-    rounded : classifier
+    rounded : classifier or regressor
         Of the same classes; its trees have an attribute `decimals_`.
 
     Raises
     ------
     TypeError
         If there are no such trees in it.
+    ValueError
+        If `decimals` is out of its range.
     NotFittedError
         If it is not fitted.
 
@@ -104,13 +112,18 @@ def round_values(model, decimals):
     """
     model = stripped_copy(model, "round_values")
     inner = open_model(model).classifier
-    trees = trees_of(inner)
+    trees, of_values = trees_of(inner), is_regressor_model(inner)
+    if decimals < 0 and not of_values:
+        raise ValueError(
+            "The 'decimals' parameter of round_values must be an int in the range "
+            f"[0, 9] for a classifier. Got {decimals!r} instead."
+        )
     # What was rounded before is as coarse as that.
     decimals = min(decimals, decimals_of(inner, 9))
-    if type(inner) is HistGradientBoostingClassifier:
+    if type(inner) in HISTOGRAMS:
         for tree in (tree for stage in inner._predictors for tree in stage):
             tree.nodes["value"] = np.round(tree.nodes["value"], decimals)
-    elif type(inner) is GradientBoostingClassifier:
+    elif type(inner) in STAGES:
         rate = inner.learning_rate or 1.0
         for tree in trees:
             tree.tree_.value[:] = np.round(rate * tree.tree_.value, decimals) / rate
@@ -118,6 +131,9 @@ def round_values(model, decimals):
         for tree in trees:
             leaf = tree.tree_.children_left < 0
             values = tree.tree_.value[leaf]
+            if of_values:
+                tree.tree_.value[leaf] = np.round(values, decimals)
+                continue
             shares = rounded(values.reshape(-1, values.shape[2]), decimals)
             tree.tree_.value[leaf] = shares.reshape(values.shape)
     for part in (inner, *trees):
@@ -205,7 +221,7 @@ def leaves_are_pure(tree, table):
     -------
     are_pure : bool
     """
-    if any(getattr(tree, name) != value for name, value in _GROWN.items()):
+    if any(getattr(tree, name) != value for name, value in GROWN.items()):
         return False
     copies = np.unique(record_ids(table), return_counts=True)[1]
     return bool(copies.max() < 10 ** decimals_of(tree))

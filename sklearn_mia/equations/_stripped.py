@@ -8,12 +8,22 @@ import numpy as np
 from scipy.stats import binom, poisson
 from sklearn.ensemble import (
     BaggingClassifier,
+    BaggingRegressor,
     ExtraTreesClassifier,
+    ExtraTreesRegressor,
     GradientBoostingClassifier,
+    GradientBoostingRegressor,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
+    RandomForestRegressor,
 )
-from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
+from sklearn.tree import (
+    DecisionTreeClassifier,
+    DecisionTreeRegressor,
+    ExtraTreeClassifier,
+    ExtraTreeRegressor,
+)
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia.equations._system import Equations, grouped
@@ -29,11 +39,14 @@ _MOST_OFF = 10
 
 _SEEDS = ("random_state", "_seeds", "_rng", "_sample_weight")
 # One number a record, or one a stage.
-_TRACES = ("oob_decision_function_", "train_score_", "validation_score_")
-_TRACES += ("oob_improvement_", "oob_scores_", "oob_score_")
+_TRACES = ("oob_decision_function_", "oob_prediction_", "train_score_")
+_TRACES += ("validation_score_", "oob_improvement_", "oob_scores_", "oob_score_")
 _TREES = (DecisionTreeClassifier, ExtraTreeClassifier)
+_TREES += (DecisionTreeRegressor, ExtraTreeRegressor)
 _FORESTS = (RandomForestClassifier, ExtraTreesClassifier, BaggingClassifier)
-_BOOSTED = (GradientBoostingClassifier, HistGradientBoostingClassifier)
+_FORESTS += (RandomForestRegressor, ExtraTreesRegressor, BaggingRegressor)
+STAGES = (GradientBoostingClassifier, GradientBoostingRegressor)
+HISTOGRAMS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 
 
 def strip_counts(model):
@@ -44,27 +57,28 @@ def strip_counts(model):
     nodes, from which the sizes of the leaves follow. The seeds, which tell how often
     each record was drawn, the scores of training and the edges of bins are removed. The
     values of the leaves stay, since they are the answers, and so do the thresholds.
-    What that is worth is for an attack on the copy to show: boosting loses a part of
-    what its file tells, forests hardly anything, since a leaf that is there had a
-    record (``benchmarks/bench_file_defences.py``).
+    What that is worth is for an attack on the copy to show: boosting of classes loses a
+    part of what its file tells, forests hardly anything, since a leaf that is there had
+    a record, and regressors little, since the means in their leaves tell of their
+    records without any counts (``benchmarks/bench_file_defences.py``).
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or regressor
         A fitted decision tree, forest, extra trees, bagging of trees, gradient boosting
         or histogram gradient boosting of scikit-learn, alone or within wrappers. It
         stays as it is.
 
     Returns
     -------
-    stripped : classifier
+    stripped : classifier or regressor
         Of the same classes and answers; `random_state` is None. What needs the counts
         works no more: `feature_importances_`, plots with sample numbers, pruning.
 
     Raises
     ------
     TypeError
-        If there are no such trees in it, or it is a regressor.
+        If there are no such trees in it.
     NotFittedError
         If it is not fitted.
 
@@ -73,6 +87,11 @@ def strip_counts(model):
     sklearn_mia.round_values : Rounds the values of the leaves, too.
     sklearn_mia.LinearReconstructionAttack : Reads what the copy still tells.
     sklearn_mia.CoarsenedClassifier : Coarsens the answers instead.
+
+    Notes
+    -----
+    The attack solves for sums over the leaves. Someone who tries out all sets of
+    records that a small leaf may have had may find more: what it finds is no guarantee.
 
     Examples
     --------
@@ -98,17 +117,14 @@ def stripped_copy(model, caller):
     opened = open_model(stripped)
     inner = opened.classifier
     trees = trees_of(inner)
-    if is_regressor_model(inner):
-        raise TypeError(
-            f"{caller} is for classifiers, and {model_name(model)} is a regressor: the "
-            "means in its leaves tell of their records without any counts. Keep its "
-            "file, or train it with fewer and larger leaves."
-        )
     if trees is None:
-        known = ", ".join(cls.__name__ for cls in _TREES + _FORESTS + _BOOSTED)
+        known = _TREES + _FORESTS + STAGES + HISTOGRAMS
+        kind = "Regressor" if is_regressor_model(model) else "Classifier"
+        known = ", ".join(c.__name__ for c in known if c.__name__.endswith(kind))
         raise TypeError(
             f"{caller} got a {model_name(model)}; it knows {known} of trees, also "
-            "within pipelines and other wrappers."
+            "within pipelines and other wrappers. What other models store they need "
+            "for their answers: train it to tell less, or keep its file."
         )
     for layer in (*opened.wrappers, inner):
         _forget_seeds(layer)
@@ -120,7 +136,7 @@ def stripped_copy(model, caller):
             vars(part).pop(name, None)
     for tree in trees:
         _strip_tree(tree.tree_)
-    if type(inner) is HistGradientBoostingClassifier:
+    if type(inner) in HISTOGRAMS:
         _strip_histogram(inner)
     first = getattr(inner, "init_", None)
     if first is not None and trees_of(open_model(first).classifier) is not None:
@@ -139,9 +155,9 @@ def _forget_seeds(layer):
 
 def trees_of(model):
     """The trees of a model of a known class, None of any other."""
-    if type(model) is HistGradientBoostingClassifier:
+    if type(model) in HISTOGRAMS:
         return []
-    if type(model) is GradientBoostingClassifier:
+    if type(model) in STAGES:
         return list(np.ravel(model.estimators_))
     if type(model) in _TREES:
         return [model]

@@ -234,10 +234,10 @@ def _leaf_counts(trees, class_weight, classes):
         # number of which all sums of the class are multiples.
         if class_weight == "balanced":
             together = np.concatenate(weighted)
-            units = np.array([_common_unit(column) for column in together.T])
+            units = np.array([common_unit(column) for column in together.T])
             counts = [w / units for w in weighted]
         else:
-            counts = [w / np.array([_common_unit(c) for c in w.T]) for w in weighted]
+            counts = [w / np.array([common_unit(c) for c in w.T]) for w in weighted]
     else:
         given = class_weight or {}
         weights = np.array([given.get(c, 1.0) for c in np.asarray(classes).tolist()])
@@ -245,7 +245,7 @@ def _leaf_counts(trees, class_weight, classes):
     return [_if_whole(c) for c in counts]
 
 
-def _common_unit(values):
+def common_unit(values):
     """The largest number of which all values are whole multiples, NaN for none."""
     values = values[values > 1e-9 * values.max(initial=0.0)]
     if not len(values):

@@ -76,7 +76,9 @@ def _keys(groups):
             "pass the column itself, such as table['patient']."
         )
     if isinstance(groups, np.ma.MaskedArray):
-        groups = groups.astype(object).filled(None)
+        masked = np.ma.getmaskarray(groups)
+        groups = groups.data.astype(object)
+        groups[masked] = None
     if not isinstance(groups, np.ndarray):
         # An array of a list with 1 and "a" would hold "1" and "a".
         values = list(groups)

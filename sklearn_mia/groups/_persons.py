@@ -210,8 +210,6 @@ def centred_scores(scores, out_scores=None):
     [-0.66..., -1.66..., 2.33...]
     """
     scores = checks.check_scores(scores, "scores")
-    if not scores.size:
-        return scores
     known = np.ones(scores.size, dtype=bool)
     if out_scores is not None:
         out_scores = np.asarray(out_scores, dtype=np.float64)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import special, stats
 
 from sklearn_mia import checks
-from sklearn_mia._views import TableViewMixin
+from sklearn_mia._views import TableViewMixin, in_message
 from sklearn_mia.metrics._guesses import Claim, families_of, lower_end
 from sklearn_mia.metrics._intervals import clopper_pearson
 
@@ -96,7 +96,7 @@ def _check_size(is_member, probability, delta, error):
     expected = (
         f"at least {enough!r} records: pass more{instead}"
         if enough is not None
-        else f"a delta below {error:.2g}, the error allowed, and more records"
+        else "a delta below 1 - confidence, the error allowed, and more records"
         if delta > 0
         else "many more records, or a lower confidence"
     )
@@ -217,8 +217,10 @@ def epsilon_lower_bound(
     contradicting number :math:`v` of right guesses, is the most that it can add to one
     set (less than in [1]_ and [3]_): some (epsilon, delta)-DP procedure does so. Here
     :math:`n` is the number of records expected on the side that is guessed. Many
-    guesses bear a larger delta than few, and sets that could not bear it are left out
-    beforehand.
+    guesses bear a larger delta than few: where delta would take more than about half of
+    the error, sets are left out beforehand, those between others first and the smallest
+    at last. What leaks of few records then shows less: where one in a hundred of 10,000
+    leaks, the bound is about 1.8 at delta = 1e-6, 1.4 at 1e-5, and 0 at 1e-4.
 
     **Otherwise** the bound is ``log((TPR - delta) / FPR)``, or its mirror image, over
     16 thresholds at order statistics of fixed rank, Clopper-Pearson and beta ends [2]_,
@@ -296,11 +298,14 @@ def epsilon_lower_bound(
     """
     delta = checks.check_fraction(delta, "delta", zero=True)
     confidence = checks.check_fraction(confidence, "confidence")
-    if neighbours not in _SUBJECTS or not (random_inclusion or neighbours == "record"):
+    random_inclusion = checks.check_flag(random_inclusion, "random_inclusion")
+    is_known = isinstance(neighbours, str) and neighbours in _SUBJECTS
+    if not is_known or not (random_inclusion or neighbours == "record"):
         raise ValueError(
-            f"neighbours={neighbours!r} and random_inclusion={random_inclusion!r}; "
-            "expected neighbours='record', or neighbours='label' where a coin chose "
-            "each label, with random_inclusion=True."
+            f"neighbours={in_message(neighbours)} and "
+            f"random_inclusion={random_inclusion!r}; expected neighbours='record', or "
+            "neighbours='label' where a coin chose each label, with "
+            "random_inclusion=True."
         )
     if not random_inclusion:
         scores = checks.check_scores(y_score, "y_score")

@@ -14,6 +14,8 @@ from sklearn_mia.metrics._epsilon import drawn_by_coins
 _GUESSED_SHARE = 0.25
 _LARGEST_MU = 40.0
 _N_TRIED, _N_ROUNDS = 40, 4
+# In which many records it is looked how many could show something.
+_MOST_TO_LOOK_AT = 200
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,37 @@ def _lower_mu(n_right, n_guesses, n_records, level, sides):
     return float(low)
 
 
+def _numbers_of_guesses(n_records, probability):
+    """Return how many are guessed "in" and "out", and the sides for the recursion."""
+    is_fair, rarer = probability == 0.5, min(probability, 1 - probability)
+    n_guesses = max(2, round(n_records * (1 if is_fair else rarer) * _GUESSED_SHARE))
+    n_top = n_guesses // 2 if is_fair else n_guesses * (probability < 0.5)
+    return n_top, n_guesses - n_top, (1.0, 1.0) if is_fair else (rarer, 1 - rarer)
+
+
+def _could_show(n_members, n_records, probability, level):
+    """Tell whether scores that tell every coin would give a mu above 0."""
+    n_top, n_bottom, sides = _numbers_of_guesses(n_records, probability)
+    right = min(n_top, n_members) + min(n_bottom, n_records - n_members)
+    return _lower_mu(right, n_top + n_bottom, n_records, level, sides) > 0
+
+
+def _check_size(n_members, n_records, probability, level):
+    """Raise ValueError if no scores could give a mu above 0."""
+    if _could_show(n_members, n_records, probability, level):
+        return
+    sizes = range(n_records + 1, n_records + _MOST_TO_LOOK_AT)
+    enough = (
+        n for n in sizes if _could_show(round(n * probability), n, probability, level)
+    )
+    expected = next((f"at least {n!r} records: pass more" for n in enough), None)
+    raise ValueError(
+        f"{n_records!r} records are too few: even scores that tell every coin would "
+        "give no mu above 0; expected "
+        f"{expected or 'many more records, or a lower confidence'}."
+    )
+
+
 def gaussian_dp_lower_bound(
     y_true,
     y_score,
@@ -187,7 +220,9 @@ def gaussian_dp_lower_bound(
     Raises
     ------
     ValueError
-        If the number of members is one that `inclusion_probability` does not give.
+        If the number of members is one that `inclusion_probability` does not give, or
+        the records are so few that no scores could show anything (told with the number
+        that could).
 
     See Also
     --------
@@ -218,19 +253,12 @@ def gaussian_dp_lower_bound(
     is_member, order, _ = drawn_by_coins(
         y_true, y_score, probability, random_state, pos_label
     )
-    is_fair = probability == 0.5
-    rarer = min(probability, 1 - probability)
-    n_guesses = max(2, round(order.size * (1 if is_fair else rarer) * _GUESSED_SHARE))
-    n_top = n_guesses // 2 if is_fair else n_guesses * (probability < 0.5)
-    n_bottom = n_guesses - n_top
+    level = 1 - confidence
+    _check_size(int(is_member.sum()), order.size, probability, level)
+    n_top, n_bottom, sides = _numbers_of_guesses(order.size, probability)
     right = is_member[order[::-1][:n_top]].sum() + (~is_member[order[:n_bottom]]).sum()
-    mu = _lower_mu(
-        int(right),
-        n_guesses,
-        order.size,
-        1 - confidence,
-        (1.0, 1.0) if is_fair else (rarer, 1 - rarer),
-    )
+    n_guesses = n_top + n_bottom
+    mu = _lower_mu(int(right), n_guesses, order.size, level, sides)
     return GaussianBound(
         mu,
         gaussian_epsilon(mu, delta),

@@ -21,8 +21,9 @@ _SHARE_OF_BOTH, _SHARE_OF_IN, _SHARE_OF_OUT = 0.60, 0.27, 0.13
 _WEIGHT_OF_ALL = 3.0
 _FEWEST_OF_BOTH_SIDES = 30
 _LARGEST_OF_ONE_SIDE, _RATIO_OF_ONE_SIDE, _FEWEST_OF_ONE_SIDE = 0.16, 0.63, 10
-# Of the error, what delta may take before smaller sets are given up.
-_SHARE_OF_DELTA = 0.25
+# Of the error, what delta may take before smaller sets are given up; of how many sizes
+# one is kept then; and at how many standard deviations a set speaks.
+_SHARE_OF_DELTA, _STEPS, _DEVIATIONS = 0.5, (1, 2, 3, 4, 6), 3.0
 # The largest probability of a sum of independent trials is at most this by its standard
 # deviation: Baillon, Cominetti and Vaisman (2016).
 _LARGEST_MASS = 0.4689
@@ -102,13 +103,13 @@ def families_of(order, log_odds, delta, error):
     of_delta = {True: delta * expected_in, False: delta * (order.size - expected_in)}
     both, one_side = _sizes_of_both_sides(order.size), _sizes_of_one_side(order.size)
     families = [
-        _nested(order, log_odds, sides, sizes[:kept], error * share, of_delta)
+        _nested(order, log_odds, sides, kept, error * share, of_delta)
         for sides, sizes, share in (
             ((True, False), both, _SHARE_OF_BOTH),
             ((True,), one_side, _SHARE_OF_IN),
             ((False,), one_side, _SHARE_OF_OUT),
         )
-        if (kept := _n_affordable(sizes, sides, of_delta, error * share))
+        if (kept := _affordable(sizes, sides, of_delta, error * share))
     ]
     if not families:
         # A single set can do with a larger delta, if the guesses have the same odds.
@@ -138,13 +139,21 @@ def _sizes_of_one_side(n_records):
     return sizes
 
 
-def _n_affordable(sizes, sides, of_delta, level):
-    """Return of how many sizes, descending, delta leaves enough of the error.
+def _affordable(sizes, sides, of_delta, level):
+    """Return the sizes, descending, of which delta leaves enough of the error.
 
-    It takes about ``n delta / (2 sqrt(r))`` for a set of r guesses.
+    It takes about ``n delta / (z (sqrt(r) + z))`` for a set of r guesses that speaks
+    at z standard deviations. Where it takes too much, sizes further apart that reach
+    further down find more than the largest ones alone.
     """
-    losses = np.cumsum(sum(of_delta[side] for side in sides) / (2 * np.sqrt(sizes)))
-    return int(np.count_nonzero(losses <= _SHARE_OF_DELTA * level))
+    of_delta, affordable = sum(of_delta[side] for side in sides), []
+    for step in _STEPS:
+        kept = sizes[::step]
+        losses = of_delta / (_DEVIATIONS * (np.sqrt(kept) + _DEVIATIONS))
+        kept = kept[: np.count_nonzero(np.cumsum(losses) <= _SHARE_OF_DELTA * level)]
+        if kept and kept[-1] < (affordable or [np.inf])[-1]:
+            affordable = kept
+    return affordable
 
 
 def _nested(order, log_odds, sides, sizes, level, of_delta):

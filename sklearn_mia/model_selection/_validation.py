@@ -176,10 +176,10 @@ def make_leakage_scorer(
     attack : "auto" or attack instance without target, default="auto"
         The attack, cloned for each classifier. "auto" is the strongest default attack
         of an audit, chosen by the classifier: BaggingAttack for a forest or bagging,
-        with as many trees as in an audit, LiRA for boosting of more than two classes,
-        RMIA for the rest, both with 4 shadows. For each fold and candidate it costs
-        as much time as 3 to 6 more fits, which makes a search about 6 times as long;
-        7 on forests of few trees with large leaves.
+        with as many trees as in an audit, LiRA for a regressor and for boosting of
+        more than two classes, RMIA for the rest, both with 4 shadows. For each fold
+        and candidate it costs as much time as 3 to 6 more fits, which makes a search
+        about 6 times as long; 7 on forests of few trees with large leaves.
 
         An attack with shadows trains them for each fold and candidate, on halves of
         all training records and non-members. ``ThresholdAttack(signal="loss")`` trains

@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 LONGER = 20
+# To explain what fails would take longer than to read it.
+PHASES = (Phase.explicit, Phase.generate, Phase.shrink)
 
 
 def holds(n_examples, **drawn):
@@ -37,8 +39,7 @@ def holds(n_examples, **drawn):
                 derandomize=not is_long,
                 database=None,
                 deadline=None,
-                # To explain what fails would take longer than to read it.
-                phases=(Phase.explicit, Phase.generate, Phase.shrink),
+                phases=PHASES,
                 suppress_health_check=list(HealthCheck),
             )
             # A copy: settings and seed are kept at the function.
