@@ -459,7 +459,7 @@ def described(value):
     if inspect.isclass(value):
         package = sys.modules.get(value.__module__.partition(".")[0])
         version = getattr(package, "__version__", None)
-        source = None if version is not None else inspect.getsource(value)
+        source = None if version is not None else _source_of(value)
         return value.__module__, value.__qualname__, version, source
     code = getattr(value, "__code__", None)
     if code is not None:
@@ -469,6 +469,16 @@ def described(value):
     if callable(value) and hasattr(value, "__qualname__"):
         return value.__module__, value.__qualname__
     return value
+
+
+def _source_of(cls, tries=10):
+    for left in reversed(range(tries)):
+        try:
+            return inspect.getsource(cls)
+        except SystemError:
+            # Of two threads of Python 3.11 that parse code at a time one may fail.
+            if not left:
+                raise
 
 
 def _describe_code(code):

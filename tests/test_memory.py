@@ -1,5 +1,6 @@
 """What a cache gives is what was put there, and only its owner can read it."""
 
+import inspect
 import os
 import random
 import stat
@@ -13,7 +14,12 @@ from sklearn.datasets import make_classification
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import LiRA, as_records
-from sklearn_mia.memory import answer_of_shadow, model_of_shadow, remembered
+from sklearn_mia.memory import (
+    answer_of_shadow,
+    described,
+    model_of_shadow,
+    remembered,
+)
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
 
@@ -189,3 +195,18 @@ def test_r6_a_cache_is_for_its_owner(case, tmp_path):
     # Folders that were there stay as they are.
     assert stat.S_IMODE((tmp_path / "own").stat().st_mode) == 0o755
     assert_array_equal(fit(case, own)[0], case[2])
+
+
+def test_a_class_is_described_while_another_thread_parses_code(monkeypatch):
+    """As by the workers of Dask in this process, under Python 3.11."""
+    expected, source, failed = described(OwnCache), inspect.getsource, []
+
+    def fails_once(cls):
+        if not failed:
+            failed.append(cls)
+            raise SystemError("AST constructor recursion depth mismatch")
+        return source(cls)
+
+    monkeypatch.setattr(inspect, "getsource", fails_once)
+    assert described(OwnCache) == expected
+    assert failed == [OwnCache]
