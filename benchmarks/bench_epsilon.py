@@ -137,13 +137,8 @@ def validity(name, law, n_records, probability, epsilon, delta, n_draws, seed):
             for g, least in zip(sets, critical, strict=True)
         )
         if n_checked < N_CHECKED:
-            bound = epsilon_lower_bound(
-                is_member,
-                np.argsort(order),
-                delta=delta,
-                inclusion_probability=probability,
-            )
-            n_other += (bound.epsilon > epsilon) != exceeded
+            bound = bound_of(is_member, np.argsort(order), delta, probability)
+            n_other += (bound > epsilon) != exceeded
         n_exceeded += exceeded
         n_checked += 1
     return {
@@ -157,6 +152,18 @@ def validity(name, law, n_records, probability, epsilon, delta, n_draws, seed):
         "exceeded": n_exceeded / n_draws,
         "said otherwise": n_other,
     }
+
+
+def bound_of(is_member, scores, delta, probability):
+    """The bound, 0 where a draw has too few of a side to say anything."""
+    try:
+        return epsilon_lower_bound(
+            is_member, scores, delta=delta, inclusion_probability=probability
+        ).epsilon
+    except ValueError as error:
+        if "no epsilon above 0" not in str(error):
+            raise
+        return 0.0
 
 
 def validity_rows(n_draws, sizes, probabilities):
