@@ -496,8 +496,9 @@ def _all_trained(work, members, n_jobs, place, begun):
     options = {"n_jobs": n_jobs, "return_as": "generator_unordered"}
     backend, _ = get_active_backend()
     if work.key is None or share_files(backend):
-        yield from sending_once(work, **options)(
-            delayed(_shadow_task)(shadow, work, members[shadow], home, place)
+        parallel, sent = sending_once(work, **options)
+        yield from parallel(
+            delayed(_shadow_task)(shadow, sent, members[shadow], home, place)
             for shadow in _announced(numbers, begun)
         )
         return
@@ -510,10 +511,11 @@ def _all_trained(work, members, n_jobs, place, begun):
     # Of what comes only when all is done, as by Ray, no more is lost than was begun.
     lists_all = not backend.supports_return_generator
     at_a_time = effective_n_jobs(n_jobs) if lists_all else max(n_missing, 1)
+    parallel, sent = sending_once(bare, **options)
     for start in range(0, n_missing, at_a_time):
         some = missing[start : start + at_a_time]
-        for shadow, *done in sending_once(bare, **options)(
-            delayed(_remote_task)(shadow, bare, members[shadow], home)
+        for shadow, *done in parallel(
+            delayed(_remote_task)(shadow, sent, members[shadow], home)
             for shadow in _announced(some, begun)
         ):
             yield _shadow_task(shadow, work, members[shadow], home, done=done)

@@ -103,8 +103,9 @@ def sending_once(work, **options):
     """A Parallel that sends something large once to a worker, not with each task.
 
     Backends of joblib map arrays into memory, or send what they get. Dask has a way to
-    keep it in all workers, from where it comes also if one of them is lost. What a
-    backend cannot hand out piece by piece, as that of Ray, comes at the end.
+    keep it in all workers, from where it comes also if one of them is lost, and Ray a
+    store of each machine. What a backend cannot hand out piece by piece, as that of
+    Ray, comes at the end.
 
     Parameters
     ----------
@@ -117,15 +118,32 @@ def sending_once(work, **options):
     Returns
     -------
     parallel : Parallel
+
+    sent : object
+        What tasks are given for the work.
     """
     backend, n_jobs = get_active_backend()
     if not backend.supports_return_generator:
         options = options | {"return_as": "list"}
+    if type(backend).__name__ == "RayBackend":
+        return Parallel(**options), _InStoreOfRay(work)
     if type(backend).__name__ != "DaskDistributedBackend":
-        return parallel(**options)
+        return parallel(**options), work
     own = {"client": backend.client, "n_jobs": n_jobs, **backend.submit_kwargs}
     with parallel_config(backend="dask", scatter=[work], **own):
-        return Parallel(**options)
+        return Parallel(**options), work
+
+
+class _InStoreOfRay:
+    """Stands for an object in the store of Ray, and is unpacked as that."""
+
+    def __init__(self, held):
+        import ray
+
+        self._get, self._held = ray.get, ray.put(held)
+
+    def __reduce__(self):
+        return self._get, (self._held,)
 
 
 def is_lost(error):

@@ -188,9 +188,10 @@ def test_an_audit_by_dask_says_the_same(processes, half, model):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray 2.60 leaves sockets open (2026-11-26)
-def test_ray_gives_the_scores_of_this_process(model, records):
+def test_ray_gives_the_scores_of_this_process(model, records, pickled):
     with ray_workers(), joblib.parallel_config(backend="ray", n_jobs=2):
         by_ray = scores_of(model, records)
+    assert len(pickled) == 1
     with joblib.parallel_config(backend="sequential"):
         assert np.array_equal(by_ray, scores_of(model, records))
 
