@@ -32,8 +32,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 
-from sklearn_mia import LinearReconstructionAttack, as_records
-from sklearn_mia.equations import has_equations, linear_equations
+from sklearn_mia import LinearReconstructionAttack, as_records, round_values
+from sklearn_mia.equations import _trees, has_equations, linear_equations
+from sklearn_mia.equations._regressors import (
+    equations_of_gradient_boosting_of_values,
+    records_of_support_vectors_of_values,
+)
 
 N = 200
 X, Y = make_friedman1(2 * N, n_features=6, noise=2.0, random_state=0)
@@ -278,6 +282,80 @@ def test_weights_of_records_leave_no_equation_of_a_tree():
     tree = DecisionTreeRegressor(max_depth=3).fit(X[:N], Y[:N], sample_weight=weights)
     with pytest.raises(ValueError, match="No linear equation is known"):
         linear_equations(tree, X, Y)
+
+
+def test_what_is_held_by_heart_is_looked_up():
+    far = X + 100
+    pool = np.vstack([X, far[:50]])
+    values = np.concatenate([Y, Y[:50]])
+    whole = GaussianProcessRegressor(alpha=1.0).fit(X[:N], Y[:N])
+    (block,) = linear_equations(whole, pool, values).blocks
+    assert block.n_members == N
+    assert_array_equal(block._toarray(len(pool)), np.eye(len(pool)))
+    assert_array_equal(block.b, np.arange(len(pool)) < N)
+
+    vectors = SVR(C=0.1, epsilon=2.0).fit(X[:N], Y[:N])
+    (block,) = linear_equations(vectors, pool, values).blocks
+    assert 0 < len(vectors.support_) < N
+    assert block.n_members is None
+    assert_array_equal(block.b, np.ones(len(vectors.support_)))
+    expected = np.eye(len(pool))[np.sort(vectors.support_)]
+    assert_array_equal(block._toarray(len(pool)), expected)
+
+
+def test_what_does_not_hold_the_records_tells_none():
+    gram = SVR(kernel="precomputed").fit(X[:N] @ X[:N].T, Y[:N])
+    assert records_of_support_vectors_of_values(gram, X, Y) == []
+    without = KNeighborsRegressor().fit(X[:N], Y[:N])
+    del without._y
+    with pytest.raises(ValueError, match="No linear equation is known"):
+        linear_equations(without, X, Y)
+
+
+class OwnTree(DecisionTreeRegressor):
+    """May store other values than its base."""
+
+
+def test_weights_or_trees_of_an_own_class_leave_no_equation_of_an_ensemble():
+    weights = np.linspace(0.5, 1.5, N)
+    forest = RandomForestRegressor(**FEW).fit(X[:N], Y[:N])
+    forest._sample_weight = weights
+    bagged = BaggingRegressor(OwnTree(), 3).fit(X[:N], Y[:N])
+    for model in (forest, bagged):
+        with pytest.raises(ValueError, match="No linear equation is known"):
+            linear_equations(model, X, Y)
+
+
+def test_losses_without_known_slopes_leave_the_counts():
+    for settings in ({"loss": "absolute_error"}, {"monotonic_cst": [1] + 5 * [0]}):
+        model = HistGradientBoostingRegressor(max_iter=3, **settings)
+        system = system_of(model)
+        assert kinds(system) == {"leaf count"}
+        assert_array_equal(system.dot(IS_MEMBER.astype(float)), system.b)
+
+
+def test_trees_kept_otherwise_or_that_misplace_missing_values_tell_nothing(monkeypatch):
+    binned = HistGradientBoostingRegressor(max_iter=3).fit(X[:N], Y[:N])
+    del binned._bin_mapper
+    boosted = GradientBoostingRegressor(n_estimators=3).fit(X[:N], Y[:N])
+    gaps = np.where(X > 0.9, np.nan, X)
+    monkeypatch.setattr(_trees, "TREES_MISPLACE_MISSING", True)
+    assert equations_of_gradient_boosting_of_values(boosted, X, Y) != []
+    assert equations_of_gradient_boosting_of_values(boosted, gaps, Y) == []
+    with pytest.raises(ValueError, match="No linear equation is known"):
+        linear_equations(binned, X, Y)
+
+
+def test_rounded_values_of_boosting_hold_within_their_rounding():
+    for model in (
+        GradientBoostingRegressor(n_estimators=10, random_state=0),
+        HistGradientBoostingRegressor(max_iter=10),
+    ):
+        copy = round_values(clone(model).fit(X[:N], Y[:N]), 1)
+        (block,) = (b for b in linear_equations(copy, X, Y).blocks if b.kind != "mean")
+        assert block.kind == "leaf value"
+        # A value is off by half of a tenth, and so is a sum by that a record.
+        assert np.abs(off_by(block)).max() <= 5
 
 
 @pytest.mark.parametrize(
