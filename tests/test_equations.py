@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from helpers import in_turn
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.covariance import EmpiricalCovariance
 from sklearn.datasets import make_classification
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import (
@@ -476,6 +477,53 @@ def test_what_is_stored_of_batches_holds():
     assert system.table()[2].kind == "class variance"
 
 
+def rows_of(system, kind):
+    return [block for block in system.blocks if block.kind == kind]
+
+
+def test_what_discriminants_store_is_sums_over_the_members_of_a_class():
+    X, y, m = draw(3, n_redundant=0)
+    # The classes have a common factor, so that shares tell no number.
+    assert np.gcd.reduce(np.bincount(y[m])) > 1
+    means = ["class mean", "class share"]
+    quadratic = QuadraticDiscriminantAnalysis
+    given = {"priors": [0.2, 0.3, 0.5]}
+    models = {
+        quadratic(reg_param=0.3): [*means, "class covariance"],
+        quadratic(**given): [means[0], "class covariance"],
+        quadratic(reg_param=1.0): means,
+        LinearDiscriminantAnalysis(**given): means[:1],
+        LinearDiscriminantAnalysis(): [*means, "coefficient"],
+    }
+    if "solver" in quadratic().get_params():
+        models[quadratic(solver="eigen")] = [*means, "class covariance"]
+        models[quadratic(solver="eigen", shrinkage=0.3)] = means
+    for model, kinds in models.items():
+        system = assert_holds(model, X, y, m, kinds)
+        covariances = rows_of(system, "class covariance")
+        for c, block in enumerate(covariances):
+            own = np.flatnonzero(y == c)
+            n = np.sum(m[own]) - _compat.DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM
+            off = (X[own] - X[m & (y == c)].mean(axis=0)) @ model.rotations_[c]
+            members = off[m[own]]
+            a, b = np.triu_indices(8)
+            variances = np.diag(np.sum(members**2, axis=0) / n)[a, b]
+            assert_array_equal(block.records, own)
+            expected = (off[:, a] * off[:, b] - variances).T
+            assert_allclose(block.matrix, expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "cls", [LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis]
+)
+def test_a_covariance_of_another_estimator_tells_nothing(cls):
+    X, y, m = draw(n_redundant=0)
+    model = cls().fit(X[m], y[m])
+    model.covariance_estimator = EmpiricalCovariance()
+    with pytest.raises(ValueError, match="No linear equation is known"):
+        linear_equations(model, X, y)
+
+
 def test_what_discriminants_store_holds_with_collinear_features():
     X, y, m = draw(3)
     kinds = [*MEANS, "coefficient"]
@@ -506,10 +554,12 @@ def test_weights_of_records_show_in_counts_that_are_not_whole():
         BernoulliNB(),
         DecisionTreeClassifier(),
         RandomForestClassifier(5, bootstrap=False),
+        CategoricalNB(),
     ):
-        model.fit(X[m], y[m], sample_weight=weights)
+        table = np.round(np.abs(X)) if isinstance(model, CategoricalNB) else X
+        model.fit(table[m], y[m], sample_weight=weights)
         with pytest.raises(ValueError, match="No linear equation is known"):
-            linear_equations(model, X, y)
+            linear_equations(model, table, y)
 
 
 ODD = {
