@@ -9,9 +9,28 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse.linalg._isolve.lsqr import _sym_ortho
 from scipy.stats import binom, truncnorm
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
-from sklearn_mia.equations import Equations, LinearSystem, Products, grouped
+from sklearn_mia.equations import (
+    Equations,
+    LinearSystem,
+    Products,
+    _boosting,
+    _trees,
+    grouped,
+)
 from sklearn_mia.equations._bayes import _number_of_shares
+from sklearn_mia.equations._boosting import (
+    _bin_equations,
+    equations_of_adaboost,
+    equations_of_histogram_boosting,
+)
 from sklearn_mia.equations._damped import _rotation
 from sklearn_mia.equations._ranks import _agreed, _number_of_records, between
 from sklearn_mia.equations._rounded import (
@@ -28,6 +47,13 @@ from sklearn_mia.equations._stripped import (
     most_draws,
 )
 from sklearn_mia.equations._system import rounding_of, squared, with_values
+from sklearn_mia.equations._trees import (
+    _fraction_equations,
+    common_unit,
+    equations_of_a_forest,
+    equations_of_a_tree,
+    equations_of_bagged_trees,
+)
 
 # Systems
 
@@ -327,3 +353,153 @@ def test_leaves_are_pure_where_the_tree_is_grown_and_records_differ():
     assert not leaves_are_pure(SimpleNamespace(**grown), np.append(table, [[0.0]], 0))
     short = SimpleNamespace(**grown | {"max_depth": 5})
     assert not leaves_are_pure(short, table)
+
+
+# Trees and boosting, when they tell nothing
+
+
+def toy(n=60, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 2))
+    return X, (X[:, 0] + rng.normal(size=n) > 0).astype(int)
+
+
+def test_the_unit_of_weights_is_the_largest_of_which_all_are_multiples():
+    assert common_unit(np.zeros(3)) == common_unit(np.empty(0)) == 1
+    assert common_unit(np.array([0.0, 0.6, 0.9, 2.1])) == pytest.approx(0.3)
+    assert common_unit(np.array([0.7])) == 0.7
+    assert np.isnan(common_unit(np.array([1.0, math.sqrt(2)])))
+
+
+def test_balanced_weights_leave_the_counts_of_the_classes():
+    # The five records of class 1 are in one leaf: their weight alone is no unit.
+    X, y = toy()
+    y[:45] = 0
+    for weight in ("balanced", {0: 0.25, 1: 3.0}):
+        tree = DecisionTreeClassifier(max_depth=2, class_weight=weight).fit(X, y)
+        (rows,) = equations_of_a_tree(tree, X, y)
+        at = np.unique(tree.apply(X), return_inverse=True)[1]
+        expected = np.bincount(at * 2 + y, minlength=2 * at.max() + 2)
+        assert np.count_nonzero(expected[1::2]) == 1
+        assert_array_equal(rows.b, expected)
+        assert_array_equal(rows._toarray(60).sum(axis=1), expected)
+        assert rows.n_members == 60
+
+
+def test_balanced_counts_that_could_be_others_are_not_told():
+    X, y = np.zeros((6, 1)), np.array([0, 0, 0, 0, 1, 1])
+    tree = DecisionTreeClassifier(class_weight="balanced").fit(X, y)
+    assert equations_of_a_tree(tree, X, y) == []
+    forest = RandomForestClassifier(3, class_weight="balanced_subsample").fit(X, y)
+    assert equations_of_a_forest(forest, X, y) == []
+    bagged = BaggingClassifier(tree, 3).fit(X, y)
+    assert equations_of_bagged_trees(bagged, X, y) == []
+
+
+def test_monotonic_constraints_leave_nothing_of_trees():
+    X, y = toy()
+    tree = DecisionTreeClassifier(monotonic_cst=[1, 0])
+    forest = RandomForestClassifier(3, monotonic_cst=[1, 0])
+    assert equations_of_a_tree(tree.fit(X, y), X, y) == []
+    assert equations_of_a_forest(forest.fit(X, y), X, y) == []
+    bagged = BaggingClassifier(tree, 3).fit(X, y)
+    assert equations_of_bagged_trees(bagged, X, y) == []
+
+
+@pytest.mark.parametrize(
+    ("read", "model"),
+    [
+        (equations_of_a_tree, DecisionTreeClassifier()),
+        (equations_of_a_forest, RandomForestClassifier(3)),
+        (equations_of_bagged_trees, BaggingClassifier(DecisionTreeClassifier(), 3)),
+        (equations_of_adaboost, AdaBoostClassifier(n_estimators=3)),
+    ],
+)
+def test_trees_that_misplace_missing_values_tell_nothing_of_them(
+    read, model, monkeypatch
+):
+    X, y = toy()
+    model.fit(X, y)
+    gaps = np.where(X > 1, np.nan, X)
+    monkeypatch.setattr(_trees, "TREES_MISPLACE_MISSING", True)
+    assert read(model, X, y) != []
+    assert read(model, gaps, y) == []
+    monkeypatch.setattr(_trees, "TREES_MISPLACE_MISSING", False)
+    assert read(model, gaps, y) != []
+
+
+def test_chances_to_be_drawn_are_read_from_whole_counts_alone():
+    X, y = toy()
+    forest = RandomForestClassifier(3, class_weight={0: 1.0, 1: 2.0}, random_state=0)
+    forest.fit(X, y)
+    # As from scikit-learn 1.9 on, for a forest of any version.
+    forest._sample_weight = np.ones(len(y))
+    for tree in forest.estimators_:
+        tree.tree_.value[:] *= 0.7
+    assert equations_of_a_forest(forest, X, y) == []
+
+
+def test_a_tree_that_lacks_a_class_has_no_fraction_of_it():
+    rng = np.random.default_rng(0)
+    leaves, codes = rng.integers(2, size=(40, 2)), rng.integers(2, size=(40, 2))
+    codes[:, 0] += rng.integers(2, size=40)
+    counts = [np.array([[3.0, 2, 4], [1, 5, 2]]), np.array([[3.0, 2], [1, 5]])]
+    drawn = [count > 0 for count in counts]
+    rows = _fraction_equations(leaves, codes, counts, drawn, np.ones(3), 1.0)
+    expected = np.zeros((8, 40))
+    for c, t, leaf in np.ndindex(2, 2, 2):
+        if t == 0 or c == 0:
+            inside = (leaves[:, t] == leaf) & (codes[:, t] >= c)
+            share = counts[t][leaf, c] / counts[t][leaf, c:].sum()
+            expected[4 * c + 2 * t + leaf] = inside * ((codes[:, t] == c) - share)
+    assert_allclose(rows._toarray(40), expected)
+
+
+def test_balanced_weights_and_constraints_leave_the_counts_of_histograms():
+    X, y = toy()
+    for settings in ({"class_weight": "balanced"}, {"monotonic_cst": [1, 0]}):
+        model = HistGradientBoostingClassifier(max_iter=2, **settings).fit(X, y)
+        (rows,) = equations_of_histogram_boosting(model, X, y)
+        assert rows.kind == "leaf count"
+        assert_array_equal(rows._toarray(60).sum(axis=1), rows.b)
+    del model._bin_mapper
+    assert equations_of_histogram_boosting(model, X, y) == []
+
+
+@pytest.mark.parametrize("at_midpoints", [False, True])
+def test_thresholds_of_bins_are_ranks_as_each_version_takes_them(
+    at_midpoints, monkeypatch
+):
+    monkeypatch.setattr(_boosting, "BINS_AT_MIDPOINTS", at_midpoints)
+    n, n_bins = 101, 8
+    table = np.random.default_rng(0).normal(size=(n, 1))
+    inner = np.arange(1, n_bins) / n_bins
+    method = "linear" if at_midpoints else "averaged_inverted_cdf"
+    edges = np.quantile(table[:, 0], inner, method=method)
+    (rows,) = _bin_equations(table, [edges], n_bins, n)
+    assert rows.kind == "bin rank"
+    assert rows.of_pool
+    told = np.isfinite(rows.scale)
+    assert told.any()
+    off = rows._toarray(n).sum(axis=1) - rows.b
+    assert np.all(np.abs(off[told]) <= 5 * rows.scale[told] + 1e-9)
+
+
+def test_bins_of_a_sample_of_the_records_tell_no_rank():
+    edges = np.linspace(-1, 1, 7)
+    table = np.linspace(-2, 2, 50)[:, None]
+    assert list(_bin_equations(table, [edges], 8, 200_001)) == []
+    assert len(list(_bin_equations(table, [edges], 8, 50))) == 1
+
+
+def test_adaboost_of_other_trees_or_weights_tells_less():
+    X, y = toy()
+    balanced = DecisionTreeClassifier(max_depth=1, class_weight="balanced")
+    for inner in (balanced, ExtraTreeClassifier(max_depth=1, random_state=0)):
+        model = AdaBoostClassifier(inner, n_estimators=2).fit(X, y)
+        assert equations_of_adaboost(model, X, y) == []
+    weights = np.random.default_rng(0).uniform(0.5, 2, 60)
+    model = AdaBoostClassifier(n_estimators=2).fit(X, y, sample_weight=weights)
+    (rows,) = equations_of_adaboost(model, X, y)
+    assert rows.kind == "leaf count"
+    assert_array_equal(rows._toarray(60).sum(axis=1), rows.b)

@@ -70,10 +70,12 @@ def equations_of_a_tree(estimator, X, y):
     table = forest_table(X)
     if misplaces_missing(table):
         return []
-    counts = _leaf_counts([estimator], estimator.class_weight, estimator.classes_)
+    n_members = estimator.tree_.n_node_samples[0] or None
+    counts = _leaf_counts(
+        [estimator], estimator.class_weight, estimator.classes_, n_members
+    )
     leaves = estimator.tree_.apply(table)
     codes = find_labels(np.asarray(y), estimator.classes_)
-    n_members = estimator.tree_.n_node_samples[0] or None
     return _count_equations(
         [estimator], [leaves], [codes], counts, n_members, table=table
     )
@@ -121,6 +123,10 @@ def equations_of_a_forest(estimator, X, y):
     if asked is None and getattr(estimator, "_sample_weight", None) is not None:
         return []
     codes = find_labels(np.asarray(y), estimator.classes_)
+    if estimator.bootstrap:
+        n_members = estimator._n_samples
+    else:
+        n_members = trees[0].tree_.n_node_samples[0] or None
     by_chance = estimator.bootstrap and hasattr(estimator, "_sample_weight")
     if asked not in (None, "balanced_subsample") and by_chance:
         # From scikit-learn 1.9 on the weights of classes are chances to be drawn. How
@@ -132,12 +138,9 @@ def equations_of_a_forest(estimator, X, y):
         sizes = sizes.clip(1 / len(codes)) * estimator._n_samples
         drawn = np.mean([c.sum(axis=0) for c in counts], axis=0) / sizes, drawn[1]
     else:
-        counts = _leaf_counts(trees, asked, estimator.classes_)
+        n_drawn = None if n_members is None else round(drawn[0] * n_members)
+        counts = _leaf_counts(trees, asked, estimator.classes_, n_drawn)
     leaves = [tree.tree_.apply(table) for tree in trees]
-    if estimator.bootstrap:
-        n_members = estimator._n_samples
-    else:
-        n_members = trees[0].tree_.n_node_samples[0] or None
     found = _count_equations(
         trees, leaves, [codes] * len(trees), counts, n_members, *drawn, table=table
     )
@@ -178,7 +181,10 @@ def equations_of_bagged_trees(estimator, X, y):
     if misplaces_missing(forest_table(X)):
         return []
     weights = trees[0].class_weight
-    counts = _leaf_counts(trees, None if weights is None else "balanced_subsample", ())
+    n_members = getattr(estimator, "_n_samples", None)
+    n_drawn = None if n_members is None else round(drawn[0] * n_members)
+    asked = None if weights is None else "balanced_subsample"
+    counts = _leaf_counts(trees, asked, (), n_drawn)
     table = as_array(X)
     own = find_labels(np.asarray(y), estimator.classes_)
     leaves, codes = [], []
@@ -186,7 +192,6 @@ def equations_of_bagged_trees(estimator, X, y):
         leaves.append(tree.tree_.apply(forest_table(table[:, columns])))
         # Trees are trained on the positions of the classes, perhaps not on all.
         codes.append(find_labels(own, tree.classes_))
-    n_members = getattr(estimator, "_n_samples", None)
     whole = estimator.max_features == 1.0 and not estimator.bootstrap_features
     seen = forest_table(X) if whole else None
     return _count_equations(trees, leaves, codes, counts, n_members, *drawn, table=seen)
@@ -208,11 +213,12 @@ def misplaces_missing(table):
     return TREES_MISPLACE_MISSING and bool(np.isnan(values).any())
 
 
-def _leaf_counts(trees, class_weight, classes):
+def _leaf_counts(trees, class_weight, classes, n_drawn=None):
     """Records of each class in each leaf of each tree, None where they are not whole.
 
     Each of shape (n_leaves, n_classes). Without counts they are the lowest terms of the
-    fractions, and of rounded ones the units of the last decimal.
+    fractions, and of rounded ones the units of the last decimal. Where the weights have
+    to be found, counts that do not add up to `n_drawn` are None, too.
     """
     weighted = []
     if class_weight is not None and any(is_stripped(tree.tree_) for tree in trees):
@@ -238,11 +244,32 @@ def _leaf_counts(trees, class_weight, classes):
             counts = [w / units for w in weighted]
         else:
             counts = [w / np.array([common_unit(c) for c in w.T]) for w in weighted]
-    else:
-        given = class_weight or {}
-        weights = np.array([given.get(c, 1.0) for c in np.asarray(classes).tolist()])
-        counts = [w / weights if len(weights) else w for w in weighted]
+        return [
+            _of_all_draws(tree.tree_, _if_whole(c), n_drawn)
+            for tree, c in zip(trees, counts, strict=True)
+        ]
+    given = class_weight or {}
+    weights = np.array([given.get(c, 1.0) for c in np.asarray(classes).tolist()])
+    counts = [w / weights if len(weights) else w for w in weighted]
     return [_if_whole(c) for c in counts]
+
+
+def _of_all_draws(inner, counts, n_drawn):
+    """Counts times what all those of a class have in common, None if not known.
+
+    Without it they are too few. It is found from the records in the leaves, where none
+    was drawn twice.
+    """
+    if counts is None or n_drawn is None:
+        return counts
+    if counts.sum() != n_drawn:
+        sizes = inner.n_node_samples[inner.children_left < 0]
+        factors, _, rank, _ = np.linalg.lstsq(counts, sizes.astype(float))
+        counts = counts * np.rint(factors)
+        is_met = np.array_equal(counts.sum(axis=1), sizes) and sizes.sum() == n_drawn
+        if rank < len(factors) or not is_met:
+            return None
+    return counts
 
 
 def common_unit(values):
