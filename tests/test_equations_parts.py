@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     BaggingClassifier,
@@ -16,7 +16,7 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
@@ -43,6 +43,7 @@ from sklearn_mia.equations import (
     register_equations,
     solve,
 )
+from sklearn_mia.equations._parts import draws_of, n_numbers, parts_of
 from sklearn_mia.equations._registry import _FAMILIES
 
 TREE = DecisionTreeClassifier(max_depth=4, random_state=0)
@@ -131,6 +132,38 @@ def test_bags_of_any_model_are_samples_of_the_records():
     steps, system = steps_of(model)
     assert len(steps) == 6
     assert round(system.n_members) == 300
+
+
+def test_numbers_that_an_estimator_stores_are_counted():
+    X, *_ = draw()
+    scaler = StandardScaler().fit(X)
+    # Mean, variance and scale of 8 columns, number of columns and of records.
+    assert n_numbers(scaler) == 3 * 8 + 2
+    scaler.kept_ = [np.zeros(3), (1.0, "two"), np.array([np.zeros(2), None], object)]
+    assert n_numbers(scaler) == 3 * 8 + 2 + 3 + 2 + 3
+    scaler.other_ = object()
+    assert n_numbers(scaler) == np.inf
+    assert n_numbers(FunctionTransformer(np.log)) == np.inf
+
+
+def test_values_are_needed_for_what_a_wrapper_learns_of_them():
+    X, _, _ = draw()
+    wrapped = TransformedTargetRegressor(Ridge(), transformer=StandardScaler())
+    parts = list(parts_of(wrapped.fit(X, X[:, 0]), X, None))
+    assert [part.step for part in parts] == [""]
+    assert parts[0].labels is None
+
+
+def test_bags_that_do_not_tell_their_draws_have_no_part():
+    X, y, m = draw()
+    model = BaggingClassifier(LOGISTIC, 2).fit(X[m], y[m])
+    n = model._n_samples
+    assert draws_of(model) == (1.0, 1 - 1 / n)
+    del model._n_samples
+    assert draws_of(model) is None
+    assert list(parts_of(model, X, y)) == []
+    with pytest.raises(ValueError, match="No linear equation is known"):
+        linear_equations(model, X, y)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
