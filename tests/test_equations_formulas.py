@@ -406,26 +406,21 @@ def test_monotonic_constraints_leave_nothing_of_trees():
     assert equations_of_bagged_trees(bagged, X, y) == []
 
 
-@pytest.mark.parametrize(
-    ("read", "model"),
-    [
+def test_trees_that_misplace_missing_values_tell_nothing_of_them(monkeypatch):
+    X, y = toy()
+    gaps = np.where(X > 1, np.nan, X)
+    for read, model in (
         (equations_of_a_tree, DecisionTreeClassifier()),
         (equations_of_a_forest, RandomForestClassifier(3)),
         (equations_of_bagged_trees, BaggingClassifier(DecisionTreeClassifier(), 3)),
         (equations_of_adaboost, AdaBoostClassifier(n_estimators=3)),
-    ],
-)
-def test_trees_that_misplace_missing_values_tell_nothing_of_them(
-    read, model, monkeypatch
-):
-    X, y = toy()
-    model.fit(X, y)
-    gaps = np.where(X > 1, np.nan, X)
-    monkeypatch.setattr(_trees, "TREES_MISPLACE_MISSING", True)
-    assert read(model, X, y) != []
-    assert read(model, gaps, y) == []
-    monkeypatch.setattr(_trees, "TREES_MISPLACE_MISSING", False)
-    assert read(model, gaps, y) != []
+    ):
+        model.fit(X, y)
+        monkeypatch.setattr(_trees, "TREES_MISPLACE_MISSING", True)
+        assert read(model, X, y) != []
+        assert read(model, gaps, y) == []
+        monkeypatch.setattr(_trees, "TREES_MISPLACE_MISSING", False)
+        assert read(model, gaps, y) != []
 
 
 def test_chances_to_be_drawn_are_read_from_whole_counts_alone():

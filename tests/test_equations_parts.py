@@ -115,6 +115,17 @@ def test_a_stack_of_trained_models_has_those_of_its_final_estimator():
     assert standing_off(system, m).max() <= 5
 
 
+class OwnStack(StackingClassifier):
+    """May train its parts in another way."""
+
+
+def test_an_own_stack_of_trained_models_is_one_part():
+    X, y, m = draw()
+    tree = TREE.fit(X[~m], y[~m])
+    model = OwnStack([("a", tree)], cv="prefit").fit(X[m], y[m])
+    assert [part.estimator for part in parts_of(model, X, y)] == [model]
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_folds_of_a_calibration_are_samples_of_the_records(n_classes):
     model = CalibratedClassifierCV(RandomForestClassifier(5, max_depth=3), cv=3)

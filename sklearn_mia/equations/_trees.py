@@ -49,7 +49,9 @@ def equations_of_a_tree(estimator, X, y):
 
     with :math:`w_c` the weight of the class. The equation is exact. A tree whose counts
     are not whole was trained with weights of its records, and gives nothing; so does
-    one with monotonic constraints, which change the values of leaves.
+    one with monotonic constraints, which change the values of leaves. Balanced weights
+    follow from the sums; a tree whose sums could be those of other counts gives
+    nothing.
 
     Parameters
     ----------
@@ -98,7 +100,8 @@ def equations_of_a_forest(estimator, X, y):
     class the first sum is 0 by itself. The variances are :math:`q (1 - q) \sum m_i`
     and :math:`N / B \sum m_i a_i^2`, with a the coefficients: given how many records
     were drawn, how often each was tells nothing more about their number. Where class
-    weights were chances to be drawn, B / N is one a class.
+    weights were chances to be drawn, B / N is one a class. A tree gives nothing whose
+    counts, with balanced weights, do not add up to B.
 
     Parameters
     ----------
