@@ -394,6 +394,10 @@ def test_balanced_counts_that_could_be_others_are_not_told():
     assert equations_of_a_forest(forest, X, y) == []
     bagged = BaggingClassifier(tree, 3).fit(X, y)
     assert equations_of_bagged_trees(bagged, X, y) == []
+    X, y = toy()
+    weights = np.random.default_rng(0).uniform(0.5, 2, 60)
+    tree.fit(X, y, sample_weight=weights)
+    assert equations_of_a_tree(tree, X, y) == []
 
 
 def test_monotonic_constraints_leave_nothing_of_trees():

@@ -263,16 +263,13 @@ def _of_all_draws(inner, counts, n_drawn):
     Without it they are too few. It is found from the records in the leaves, where none
     was drawn twice.
     """
-    if counts is None or n_drawn is None:
+    if counts is None or counts.sum() == n_drawn:
         return counts
-    if counts.sum() != n_drawn:
-        sizes = inner.n_node_samples[inner.children_left < 0]
-        factors, _, rank, _ = np.linalg.lstsq(counts, sizes.astype(float))
-        counts = counts * np.rint(factors)
-        is_met = np.array_equal(counts.sum(axis=1), sizes) and sizes.sum() == n_drawn
-        if rank < len(factors) or not is_met:
-            return None
-    return counts
+    sizes = inner.n_node_samples[inner.children_left < 0]
+    factors, _, rank, _ = np.linalg.lstsq(counts, sizes.astype(float))
+    counts = counts * np.rint(factors)
+    is_met = np.array_equal(counts.sum(axis=1), sizes) and sizes.sum() == n_drawn
+    return counts if rank == len(factors) and is_met else None
 
 
 def common_unit(values):
