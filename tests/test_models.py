@@ -700,6 +700,7 @@ def test_names_are_looked_for_in_wrappers_that_hand_columns_on():
     assert trained_names(ThirdParty(encoded()).fit(frame, y)) == names
     assert trained_names(make_pipeline("passthrough", encoded()).fit(frame, y)) == names
     assert trained_names(GaussianNB().fit(X, Y)) is None
+    assert trained_names(make_pipeline("passthrough")) is None
     assert trained_names(encoded()) is None
 
 
