@@ -1,3 +1,4 @@
+import re
 import warnings
 
 import numpy as np
@@ -258,45 +259,77 @@ def test_what_learns_from_membership_is_judged_on_the_other_half(half, forest, a
     assert row["auc"]["estimate"] > 0.6
 
 
-@pytest.mark.parametrize(
-    ("change", "error", "message"),
-    [
-        ({"X_test": np.empty((0, 8)), "y_test": []}, ValueError, "0 records"),
-        ({"X_test": None}, ValueError, "X_test is None"),
-        ({"y_test": None}, ValueError, "y_test is None"),
-        ({"X_test": np.zeros((200, 7))}, ValueError, "8 columns and X_test 7"),
-        ({"y_test": [0]}, ValueError, "1 labels for 200 records"),
-        (
-            {"y_test": [3] * 200},
-            ValueError,
-            "200 of 200 records of y_test have",
-        ),
-        ({"y_test": ["a"] * 200}, ValueError, "labels of one kind"),
-        ({"y_train": np.eye(2)[[0] * 200]}, ValueError, "one-hot"),
-        ({"X_test": sp.csr_array((200, 8))}, TypeError, "container"),
-        ({"fprs": [5]}, ValueError, "fractions"),
-        ({"fprs": []}, ValueError, "empty"),
-        ({"confidence": 95}, ValueError, "0.05 for 5 %"),
-        ({"limits": {"tpr@fpr=1": 0.05}}, ValueError, "fraction"),
-        ({"limits": {"auc": 60}}, ValueError, "0.05 for 5 %"),
-        ({"limits": {"accuracy": 0.6}}, ValueError, "'accuracy'"),
-        ({"limits": 0.6}, TypeError, "dict"),
-        ({"attacks": []}, ValueError, "holds no attack"),
-        ({"attacks": [RMIA]}, TypeError, "instances"),
-        ({"attacks": "RNIA"}, ValueError, "did you mean 'RMIA'"),
-        ({"slices": ["income"]}, ValueError, "income"),
-        ({"n_shadows": 3}, ValueError, "odd"),
-        ({"n_permutations": 10}, ValueError, "an integer >= 99"),
-        ({"groups_train": [1] * 200}, ValueError, "one side only"),
-        ({"ids_train": [1]}, ValueError, "1 values for 200"),
-        ({"inclusion_probability": 0.01}, ValueError, "inclusion_probability"),
-    ],
-)
-def test_wrong_input_is_one_clear_error(half, forest, change, error, message):
+WRONG_INPUT = [
+    (
+        {"X_test": np.empty((0, 8)), "y_test": []},
+        ValueError,
+        "X_test has 0 records. An audit compares members with non-members: pass at "
+        "least one of each, and hundreds for a useful answer.",
+    ),
+    ({"X_test": None}, ValueError, "X_test is None"),
+    ({"y_test": None}, ValueError, "y_test is None"),
+    ({"X_test": np.zeros((200, 7))}, ValueError, "8 columns and X_test 7"),
+    ({"y_test": [0]}, ValueError, "1 labels for 200 records"),
+    (
+        {"y_test": [3] * 200},
+        ValueError,
+        "200 of 200 records of y_test have",
+    ),
+    ({"y_test": ["a"] * 200}, ValueError, "labels of one kind"),
+    ({"y_train": np.eye(2)[[0] * 200]}, ValueError, "one-hot"),
+    ({"X_test": sp.csr_array((200, 8))}, TypeError, "container"),
+    ({"fprs": [5]}, ValueError, "fractions"),
+    ({"fprs": []}, ValueError, "empty"),
+    ({"confidence": 95}, ValueError, "0.05 for 5 %"),
+    ({"limits": {"tpr@fpr=1": 0.05}}, ValueError, "fraction"),
+    ({"limits": {"auc": 60}}, ValueError, "0.05 for 5 %"),
+    ({"limits": {"accuracy": 0.6}}, ValueError, "'accuracy'"),
+    ({"limits": 0.6}, TypeError, "dict"),
+    ({"attacks": []}, ValueError, "attacks=[] holds no attack; pass an attack, a list"),
+    ({"attacks": 7}, ValueError, "attacks=7 holds no attack; pass an attack, a list o"),
+    ({"attacks": [RMIA]}, TypeError, "instances"),
+    ({"attacks": "RNIA"}, ValueError, "did you mean 'RMIA'"),
+    (
+        {"slices": ["income"]},
+        ValueError,
+        "slices holds 'income'; expected 'class', 'loss', 'rarity', 'size' or one of "
+        "the column positions 0 to 7.",
+    ),
+    (
+        {"slices": ["size"]},
+        ValueError,
+        "slices holds 'size', the number of records of a group, but there are no "
+        "groups. Pass groups, or leave it out.",
+    ),
+    ({"n_shadows": 3}, ValueError, "odd"),
+    ({"n_permutations": 10}, ValueError, "an integer >= 99"),
+    ({"groups_train": [1] * 200}, ValueError, "one side only"),
+    ({"ids_train": [1]}, ValueError, "ids_train has 1 values for 200 records."),
+    (
+        {"ids_train": "patient"},
+        ValueError,
+        "ids_train='patient' is no column; expected one value for each of 200 records: "
+        "pass the column itself, such as table['patient'].",
+    ),
+    ({"inclusion_probability": 0.01}, ValueError, "inclusion_probability"),
+]
+
+
+def test_wrong_input_is_one_clear_error(half, forest):
     X_in, y_in, X_out, y_out = half
     given = {"X_train": X_in, "y_train": y_in, "X_test": X_out, "y_test": y_out}
-    with pytest.raises(error, match=message):
-        audit(forest, **(given | change), random_state=0)
+    for change, error, message in WRONG_INPUT:
+        with pytest.raises(error, match=re.escape(message)):
+            audit(forest, **(given | change), random_state=0)
+
+
+def test_what_gives_no_finite_score_is_refused(half, forest):
+    def infinite(proba, y):
+        return np.full(len(y), np.inf)
+
+    named = [("loss", ThresholdAttack()), ("mine", ThresholdAttack(signal=infinite))]
+    with pytest.raises(ValueError, match="The attack mine"):
+        quick_audit(forest, *half, attacks=named)
 
 
 def test_unfitted_model(half):
