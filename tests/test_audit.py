@@ -17,6 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import RMIA, LiRA, MembershipSignals, SupervisedAttack, ThresholdAttack
 from sklearn_mia.auditing import _blind, audit, audit_predictions
+from sklearn_mia.auditing._case import make_case
 
 
 @pytest.fixture(scope="module")
@@ -330,6 +331,34 @@ def test_what_gives_no_finite_score_is_refused(half, forest):
     named = [("loss", ThresholdAttack()), ("mine", ThresholdAttack(signal=infinite))]
     with pytest.raises(ValueError, match="The attack mine"):
         quick_audit(forest, *half, attacks=named)
+
+
+def test_dates_and_numbers_are_an_order_of_the_records(half, forest):
+    days = np.datetime64("2024-01-01") + np.arange(400)
+    for ids, order in (
+        (days, days.astype("datetime64[us]").astype(float)),
+        (np.arange(400)[::-1], np.arange(400)[::-1]),
+        ([f"{i:03}" for i in range(400)], np.arange(400)),
+        (np.where(np.arange(400) == 3, np.datetime64("NaT"), days), None),
+        (np.zeros(400, int), None),
+        ([f"r{i}" for i in range(400)], None),
+    ):
+        pair = ids[:200], ids[200:]
+        case = make_case(forest, *half, ids=pair)
+        if order is None:
+            assert case.order is None
+        else:
+            assert_array_equal(case.order, order)
+
+
+def test_a_column_is_given_as_a_frame_of_one(half, forest):
+    pd = pytest.importorskip("pandas")
+    frames = [pd.DataFrame({"id": [f"{side}{i}" for i in range(200)]}) for side in "ab"]
+    case = make_case(forest, *half, ids=frames)
+    assert case.ids.tolist() == [name for frame in frames for name in frame["id"]]
+    wide = pd.DataFrame({"a": range(200), "b": range(200)})
+    with pytest.raises(ValueError, match=r"^ids_train=DataFrame is no column; exp"):
+        make_case(forest, *half, ids=(wide, wide))
 
 
 def test_unfitted_model(half):

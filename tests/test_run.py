@@ -7,8 +7,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold
 
-from sklearn_mia import ThresholdAttack
+from sklearn_mia import SupervisedAttack, ThresholdAttack
 from sklearn_mia.auditing import audit, default_attacks
 from sklearn_mia.auditing._run import _half
 
@@ -99,6 +100,34 @@ def test_a_person_is_either_learned_from_or_judged(learner):
     assert not set(persons[learned]) & set(persons[judged])
     n_persons = len(np.unique(persons))
     assert len(np.unique(persons[learned])) == n_persons // 2
+
+
+def test_a_search_over_an_attack_gets_the_groups_of_its_half(half):
+    model = RandomForestClassifier(10, random_state=0).fit(*half[:2])
+    seen = []
+
+    class Folds(GroupKFold):
+        def split(self, X, y=None, groups=None):
+            seen.append(groups)
+            return super().split(X, y, groups)
+
+    attack = SupervisedAttack(model, estimator=LogisticRegression())
+    search = GridSearchCV(attack, {"random_state": [0]}, cv=Folds(2))
+    persons = np.arange(400) // 2
+    report = audit(
+        model,
+        *half,
+        groups_train=persons[:200],
+        groups_test=persons[200:],
+        attacks=search,
+        slices=None,
+        n_permutations=99,
+        random_state=0,
+    )
+    (groups,) = seen
+    # Half of the persons, each with both records.
+    assert_array_equal(np.unique(groups, return_counts=True)[1], np.full(100, 2))
+    assert report.attacks[0]["n_members"] + report.attacks[0]["n_nonmembers"] == 100
 
 
 def test_a_half_is_a_random_half_of_the_units():
