@@ -465,27 +465,31 @@ def test_predictions_of_several_classes():
     assert classes == ["high", "low", "mid"]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"proba": np.ones((4, 1))}, "one column a class"),
-        ({"proba": np.full((4, 2), 0.9)}, "sum to 1"),
-        ({"proba": np.full((4, 2), np.nan)}, "not finite"),
-        ({"y": [0, 1, 0]}, "3 values for 4"),
-        ({"y": [0, 1, 2, 1]}, "2 columns for 3 classes"),
-        ({"is_member": [1, 1, 1, 1]}, "is_member has 4 members and 0 non-members; "),
-        ({"is_member": ["in", "in", "out", "out"]}, "True for"),
-        ({"slices": ["age"]}, "only 'class' and 'loss'"),
-    ],
-)
-def test_wrong_predictions(change, message):
+WRONG_PREDICTIONS = [
+    ({"proba": np.ones((4, 1))}, "one column a class"),
+    ({"proba": np.full((4, 2), 0.9)}, "sum to 1"),
+    ({"proba": np.full((4, 2), np.nan)}, "not finite"),
+    ({"y": [0, 1, 0]}, "3 values for 4"),
+    ({"y": [0, 1, 2, 1]}, "2 columns for 3 classes"),
+    ({"is_member": [1, 1, 1, 1]}, "is_member has 4 members and 0 non-members; "),
+    ({"is_member": ["in", "in", "out", "out"]}, "True for"),
+    (
+        {"slices": ["age"]},
+        "slices holds 'age'; without records only 'class' and 'loss', and with groups "
+        "'size', are possible.",
+    ),
+]
+
+
+def test_wrong_predictions():
     given = {
         "proba": np.full((4, 2), 0.5),
         "y": [0, 1, 0, 1],
         "is_member": [1, 1, 0, 0],
     }
-    with pytest.raises(ValueError, match=message):
-        audit_predictions(**(given | change))
+    for change, message in WRONG_PREDICTIONS:
+        with pytest.raises(ValueError, match=message):
+            audit_predictions(**(given | change))
 
 
 def test_nothing_found_says_what_would_have_been_seen(half):

@@ -11,7 +11,8 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 
 from sklearn_mia import SupervisedAttack, ThresholdAttack
 from sklearn_mia.auditing import audit, default_attacks
-from sklearn_mia.auditing._run import _half
+from sklearn_mia.auditing._case import make_case
+from sklearn_mia.auditing._run import _half, _run_attack
 
 N_RECORDS = 400
 IS_MEMBER = np.arange(N_RECORDS) < 200
@@ -114,20 +115,14 @@ def test_a_search_over_an_attack_gets_the_groups_of_its_half(half):
     attack = SupervisedAttack(model, estimator=LogisticRegression())
     search = GridSearchCV(attack, {"random_state": [0]}, cv=Folds(2))
     persons = np.arange(400) // 2
-    report = audit(
-        model,
-        *half,
-        groups_train=persons[:200],
-        groups_test=persons[200:],
-        attacks=search,
-        slices=None,
-        n_permutations=99,
-        random_state=0,
-    )
+    case = make_case(model, *half, groups=(persons[:200], persons[200:]))
+    chosen = _half(case, 0)
+    scored = _run_attack(search, case, chosen)
     (groups,) = seen
-    # Half of the persons, each with both records.
-    assert_array_equal(np.unique(groups, return_counts=True)[1], np.full(100, 2))
-    assert report.attacks[0]["n_members"] + report.attacks[0]["n_nonmembers"] == 100
+    assert_array_equal(groups, case.groups[chosen])
+    assert len(np.unique(groups)) == 100
+    assert_array_equal(scored.used, ~chosen)
+    assert_array_equal(np.isfinite(scored.scores), ~chosen)
 
 
 def test_a_half_is_a_random_half_of_the_units():
