@@ -135,6 +135,25 @@ def test_no_law_that_the_promise_allows_speaks_more_often(log_odds, ends, exact)
             assert bound == pytest.approx(most)
 
 
+def test_what_delta_adds_where_prior_odds_differ_is_the_bound_of_a_sum_of_like_spread():
+    log_odds, says_in = [1.0, -0.5, 0.2, -1.0, 0.4, 0.0], [True, False] * 3
+    deltas = {True: 0.02, False: 0.03}
+    guesses = sets_of_guesses(log_odds, says_in, (4, 6), (1.0, 1.0), delta_of=deltas)
+    claim, epsilon = Claim(guesses, np.array([4, 6])), 0.3
+    for k, end in enumerate((4, 6)):
+        wrong = 1 / (1 + np.exp(epsilon + np.array(log_odds[:end])))
+        a, b = (
+            np.sort(part)[:-1].sum()
+            for part in (wrong * (1 - wrong), np.minimum(wrong, 1 - wrong) ** 2)
+        )
+        pivotal = min(1.0, 0.4689 / np.sqrt(b) * np.arccos((a - b) / (a + b)))
+        largest = [max(wrong[i] for i in range(start, end, 2)) for start in (0, 1)]
+        expected = pivotal * (0.02 * largest[0] + 0.03 * largest[1])
+        found = claim._of_delta(k, epsilon, None, None)
+        assert found == pytest.approx(expected, rel=1e-12)
+        assert 0 < pivotal < 1 or k == 0
+
+
 def recursion(n_right, n_guesses, n_records, delta, epsilon):
     """P(so many right) below which the published recursion contradicts the claim."""
 

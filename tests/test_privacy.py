@@ -167,6 +167,7 @@ WITHOUT_RECORDS = {
     "SignalSet",
     "ValueResponder",
     "_SingleThreads",
+    "_InStoreOfRay",
 }
 
 
