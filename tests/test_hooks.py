@@ -622,7 +622,8 @@ def test_a_claim_of_the_same_answers_is_tried_on_a_few_records():
     honest = tempered.set_params(says=lambda w, m: ("base", m, False))
     assert not BaggingAttack.handles(honest)
     labels_alone = Wrapper(LinearSVC()).fit(X[:120], Y[:120])
-    assert open_model(labels_alone, X).classifier is labels_alone.base_
+    opened = open_model(labels_alone, X, same_answers=True)
+    assert opened.classifier is labels_alone.base_
     plain = Wrapper(FOREST).fit(X[:120], Y[:120])
     attack = BaggingAttack(plain, n_trees=16, random_state=0)
     bare = BaggingAttack(plain.base_, n_trees=16, random_state=0)

@@ -125,6 +125,13 @@ def test_a_search_over_an_attack_gets_the_groups_of_its_half(half):
     assert_array_equal(np.isfinite(scored.scores), ~chosen)
 
 
+def test_an_attack_whose_scores_are_not_finite_is_named(learner):
+    type(learner).decision_function = lambda self, X: np.full(len(X), np.nan)
+    message = "^The attack learner gave 200 scores that are not finite[.]$"
+    with pytest.raises(ValueError, match=message):
+        audited(learner)
+
+
 def test_a_half_is_a_random_half_of_the_units():
     units = np.random.default_rng(0).permutation(
         np.repeat(np.arange(41), np.arange(41) % 4 + 1)

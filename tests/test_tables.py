@@ -427,14 +427,16 @@ def test_a_column_keeps_its_type_or_gets_one_that_holds_both(first, second, dtyp
     assert len(both) == len(first[0]) + len(second[0])
 
 
-def test_columns_of_pandas_are_stacked_where_one_type_holds_few_values():
+def test_columns_of_two_types_of_pandas_are_one_column():
     pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
     for first, second, dtype in (
         (([1, 2], "int64"), ([3, 1], "category"), "int64"),
         (([1, 2], "int64"), (pd.arrays.SparseArray([0, 3]), None), "int64"),
         (([np.nan, np.nan], "float64"), (["2024-01-01"], "M8[s]"), "M8[s]"),
         (([1, 2], "int64"), ([None, None], object), "float64"),
         (([True, False], "bool"), ([True, None], "boolean"), "float64"),
+        (([1, None], "int64[pyarrow]"), ([0.5], "float64"), "double[pyarrow]"),
     ):
         assert stacked(series(*first), series(*second)).dtype == dtype
 
