@@ -221,6 +221,45 @@ def test_pages_are_counted(tmp_path, version):
     assert read_table(path).shape == (2000, 2)
 
 
+# Fields of a page header, as the format has them: 1 to 3 are its kind and its sizes.
+SIZES = b"\x15\0" + b"\x15" + number_of_bytes(80) + b"\x15" + number_of_bytes(40)
+
+
+def values_told(*headers):
+    """What the headers of pages of 40 bytes say together."""
+    data = b"".join(header + b"\0" + bytes(40) for header in headers)
+    return values_in_pages(io.BytesIO(data), 0, len(data))
+
+
+def test_pages_are_counted_past_fields_that_are_not_known():
+    page = b"\x2c\x15" + number_of_bytes(300) + b"\0"  # field 5: 300 values
+    others = [
+        b"\x11\x12",  # true and false
+        b"\x13\xff",  # a byte
+        b"\x17" + bytes(range(1, 9)),  # a double
+        b"\x18\x03abc",  # text
+        b"\x19\x31\1\2\1",  # a list of three truth values
+        b"\x1a\x25" + number_of_bytes(-5 % 2**20) + b"\1",  # a set of two numbers
+        b"\x19\xf8\x10" + 16 * b"\2ab",  # a list of 16 texts
+        b"\x19\x1c\x15\2\0",  # a list of one record
+    ]
+    for other in others:
+        assert values_told(SIZES + page + other, SIZES + page) == 600
+    # Field 8, of the second version, by its number instead of by its distance.
+    assert values_told(SIZES + b"\x0c\x10\x15\x0e\0", SIZES + page) == 307
+
+
+def test_what_is_no_page_is_refused():
+    with pytest.raises(ValueError, match=r"^a page without a size$"):
+        values_told(b"")
+    with pytest.raises(ValueError, match=r"^a page without a size$"):
+        values_told(SIZES[:-1] + b"\x01")  # of -1 bytes
+    with pytest.raises(ValueError, match=r"^a field of no known kind$"):
+        values_told(SIZES + b"\x1d")
+    with pytest.raises(IndexError):
+        values_in_pages(io.BytesIO(SIZES), 0, 1)
+
+
 def test_sound_files_of_every_kind_are_read(tmp_path):
     frame = pd.DataFrame(
         {

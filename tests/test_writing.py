@@ -201,6 +201,33 @@ def test_r1_dev_stdout_is_stdout_whatever_it_is(command, tmp_path, monkeypatch):
         assert not _writing.goes_to_stdout(Path(os.devnull))
 
 
+@posix
+def test_r1_a_path_of_stdout_goes_there(tmp_path, monkeypatch):
+    path = tmp_path / "out.txt"
+    with open(path, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert _writing.goes_to_stdout(path)
+        assert not _writing.is_file(path)
+        stream.write("before ")
+        write_whole(path, "é")
+        message = "--html and --json both go to stdout. Pass a file for one."
+        with pytest.raises(ValueError, match=f"^{message}$"):
+            check_outputs([("--json", "-"), ("--html", path)])
+    # The stream itself is written to: no file has taken its name.
+    assert path.read_text(encoding="utf-8") == "before é"
+
+
+def test_r1_a_stdout_of_text_alone_or_none_at_all(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    write_whole("-", "é \udcff")
+    assert stream.getvalue() == "é \\udcff"
+    monkeypatch.setattr(sys, "stdout", None)
+    say("text")
+    write_whole("-", "text")
+    assert stream.getvalue() == "é \\udcff"
+
+
 # R5: nothing is lost when a file cannot be written
 
 
@@ -217,6 +244,19 @@ def test_r5_a_full_disk_is_named_and_the_rest_is_written(command, capsys, tmp_pa
     assert err.startswith(f"error: {str(full)!r} could not be written: No space left")
     assert page.read_text(encoding="utf-8").endswith("</html>")
     assert len(records.read_text(encoding="utf-8").splitlines()) == 201
+
+
+@posix
+def test_r5_a_full_stdout_is_named(monkeypatch):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full")
+    with suppress(OSError), open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(OSError) as raised:  # noqa: PT011
+            write_whole("-", "text")
+    assert str(raised.value) == (
+        "/dev/full could not be written: No space left on device."
+    )
 
 
 def test_r5_an_error_while_a_file_is_made_loses_no_other(
@@ -330,6 +370,22 @@ def test_r6_files_of_the_command_line(command, tmp_path, umask):
     paths[2].chmod(0o644)
     command(*options)
     assert [mode_of(p) for p in paths] == [0o600, 0o600, 0o644]
+
+
+def test_r6_what_may_not_be_written_to_is_refused_at_once(tmp_path, monkeypatch):
+    path = tmp_path / "r.json"
+    path.write_text("old")
+    locked = {path}
+    monkeypatch.setattr(os, "access", lambda place, mode: Path(place) not in locked)
+    for place, told in (
+        (path, f"{str(path)!r} cannot be written to."),
+        (tmp_path, f"The folder of {str(path)!r} cannot be written to."),
+    ):
+        locked = {place}
+        with pytest.raises(OSError) as raised:  # noqa: PT011
+            check(path)
+        assert str(raised.value) == told
+    assert path.read_text() == "old"
 
 
 @as_user
@@ -454,6 +510,24 @@ def left_pipe():
     read, write = os.pipe()
     os.close(read)
     return write
+
+
+@posix
+def test_f14_text_for_a_reader_that_has_left_is_dropped(monkeypatch):
+    with open(left_pipe(), "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        write_whole("-", "text")
+        say("more")
+        assert os.path.samestat(os.fstat(stream.fileno()), os.stat(os.devnull))
+
+
+def test_a_page_without_jinja2_tells_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(ImportError) as raised:
+        _writing.check_jinja2()
+    assert str(raised.value) == (
+        "The HTML page needs jinja2. Install it with: pip install 'sklearn-mia[report]'"
+    )
 
 
 @posix

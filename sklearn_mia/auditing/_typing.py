@@ -181,8 +181,14 @@ def _known_by_dtype(typed, known):
     """What the typed column of the other table says."""
     dtype = typed.dtype
     if hasattr(dtype, "categories"):
-        values = set(dtype.categories.tolist())
-        return KnownColumn(known.kind, values=values, is_category=True, gaps={"nan"})
+        categories = dtype.categories.tolist()
+        return KnownColumn(
+            known.kind,
+            values=set(categories),
+            gaps={"nan"},
+            is_category=True,
+            categories=known.categories or categories,
+        )
     if dtype.kind == "b":
         return KnownColumn("boolean", values={True, False}, gaps=known.gaps)
     if dtype.kind in "iuf":
