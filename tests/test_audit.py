@@ -1,3 +1,4 @@
+import re
 import warnings
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import RMIA, LiRA, MembershipSignals, SupervisedAttack, ThresholdAttack
 from sklearn_mia.auditing import _blind, audit, audit_predictions
+from sklearn_mia.auditing._case import make_case
 
 
 @pytest.fixture(scope="module")
@@ -258,45 +260,105 @@ def test_what_learns_from_membership_is_judged_on_the_other_half(half, forest, a
     assert row["auc"]["estimate"] > 0.6
 
 
-@pytest.mark.parametrize(
-    ("change", "error", "message"),
-    [
-        ({"X_test": np.empty((0, 8)), "y_test": []}, ValueError, "0 records"),
-        ({"X_test": None}, ValueError, "X_test is None"),
-        ({"y_test": None}, ValueError, "y_test is None"),
-        ({"X_test": np.zeros((200, 7))}, ValueError, "8 columns and X_test 7"),
-        ({"y_test": [0]}, ValueError, "1 labels for 200 records"),
-        (
-            {"y_test": [3] * 200},
-            ValueError,
-            "200 of 200 records of y_test have",
-        ),
-        ({"y_test": ["a"] * 200}, ValueError, "labels of one kind"),
-        ({"y_train": np.eye(2)[[0] * 200]}, ValueError, "one-hot"),
-        ({"X_test": sp.csr_array((200, 8))}, TypeError, "container"),
-        ({"fprs": [5]}, ValueError, "fractions"),
-        ({"fprs": []}, ValueError, "empty"),
-        ({"confidence": 95}, ValueError, "0.05 for 5 %"),
-        ({"limits": {"tpr@fpr=1": 0.05}}, ValueError, "fraction"),
-        ({"limits": {"auc": 60}}, ValueError, "0.05 for 5 %"),
-        ({"limits": {"accuracy": 0.6}}, ValueError, "'accuracy'"),
-        ({"limits": 0.6}, TypeError, "dict"),
-        ({"attacks": []}, ValueError, "holds no attack"),
-        ({"attacks": [RMIA]}, TypeError, "instances"),
-        ({"attacks": "RNIA"}, ValueError, "did you mean 'RMIA'"),
-        ({"slices": ["income"]}, ValueError, "income"),
-        ({"n_shadows": 3}, ValueError, "odd"),
-        ({"n_permutations": 10}, ValueError, "an integer >= 99"),
-        ({"groups_train": [1] * 200}, ValueError, "one side only"),
-        ({"ids_train": [1]}, ValueError, "1 values for 200"),
-        ({"inclusion_probability": 0.01}, ValueError, "inclusion_probability"),
-    ],
-)
-def test_wrong_input_is_one_clear_error(half, forest, change, error, message):
+WRONG_INPUT = [
+    (
+        {"X_test": np.empty((0, 8)), "y_test": []},
+        ValueError,
+        "X_test has 0 records. An audit compares members with non-members: pass at "
+        "least one of each, and hundreds for a useful answer.",
+    ),
+    ({"X_test": None}, ValueError, "X_test is None"),
+    ({"y_test": None}, ValueError, "y_test is None"),
+    ({"X_test": np.zeros((200, 7))}, ValueError, "8 columns and X_test 7"),
+    ({"y_test": [0]}, ValueError, "1 labels for 200 records"),
+    (
+        {"y_test": [3] * 200},
+        ValueError,
+        "200 of 200 records of y_test have",
+    ),
+    ({"y_test": ["a"] * 200}, ValueError, "labels of one kind"),
+    ({"y_train": np.eye(2)[[0] * 200]}, ValueError, "one-hot"),
+    ({"X_test": sp.csr_array((200, 8))}, TypeError, "container"),
+    ({"fprs": [5]}, ValueError, "fractions"),
+    ({"fprs": []}, ValueError, "empty"),
+    ({"confidence": 95}, ValueError, "0.05 for 5 %"),
+    ({"limits": {"tpr@fpr=1": 0.05}}, ValueError, "fraction"),
+    ({"limits": {"auc": 60}}, ValueError, "0.05 for 5 %"),
+    ({"limits": {"accuracy": 0.6}}, ValueError, "'accuracy'"),
+    ({"limits": 0.6}, TypeError, "dict"),
+    ({"attacks": []}, ValueError, "attacks=[] holds no attack; pass an attack, a list"),
+    ({"attacks": 7}, ValueError, "attacks=7 holds no attack; pass an attack, a list o"),
+    ({"attacks": [RMIA]}, TypeError, "instances"),
+    ({"attacks": "RNIA"}, ValueError, "did you mean 'RMIA'"),
+    (
+        {"slices": ["income"]},
+        ValueError,
+        "slices holds 'income'; expected 'class', 'loss', 'rarity', 'size' or one of "
+        "the column positions 0 to 7.",
+    ),
+    (
+        {"slices": ["size"]},
+        ValueError,
+        "slices holds 'size', the number of records of a group, but there are no "
+        "groups. Pass groups, or leave it out.",
+    ),
+    ({"n_shadows": 3}, ValueError, "odd"),
+    ({"n_permutations": 10}, ValueError, "an integer >= 99"),
+    ({"groups_train": [1] * 200}, ValueError, "one side only"),
+    ({"ids_train": [1]}, ValueError, "ids_train has 1 values for 200 records."),
+    (
+        {"ids_train": "patient"},
+        ValueError,
+        "ids_train='patient' is no column; expected one value for each of 200 records: "
+        "pass the column itself, such as table['patient'].",
+    ),
+    ({"inclusion_probability": 0.01}, ValueError, "inclusion_probability"),
+]
+
+
+def test_wrong_input_is_one_clear_error(half, forest):
     X_in, y_in, X_out, y_out = half
     given = {"X_train": X_in, "y_train": y_in, "X_test": X_out, "y_test": y_out}
-    with pytest.raises(error, match=message):
-        audit(forest, **(given | change), random_state=0)
+    for change, error, message in WRONG_INPUT:
+        with pytest.raises(error, match=re.escape(message)):
+            audit(forest, **(given | change), random_state=0)
+
+
+def test_what_gives_no_finite_score_is_refused(half, forest):
+    def infinite(proba, y):
+        return np.full(len(y), np.inf)
+
+    named = [("loss", ThresholdAttack()), ("mine", ThresholdAttack(signal=infinite))]
+    with pytest.raises(ValueError, match="The attack mine"):
+        quick_audit(forest, *half, attacks=named)
+
+
+def test_dates_and_numbers_are_an_order_of_the_records(half, forest):
+    days = np.datetime64("2024-01-01") + np.arange(400)
+    for ids, order in (
+        (days, days.astype("datetime64[us]").astype(float)),
+        (np.arange(400)[::-1], np.arange(400)[::-1]),
+        ([f"{i:03}" for i in range(400)], np.arange(400)),
+        (np.where(np.arange(400) == 3, np.datetime64("NaT"), days), None),
+        (np.zeros(400, int), None),
+        ([f"r{i}" for i in range(400)], None),
+    ):
+        pair = ids[:200], ids[200:]
+        case = make_case(forest, *half, ids=pair)
+        if order is None:
+            assert case.order is None
+        else:
+            assert_array_equal(case.order, order)
+
+
+def test_a_column_is_given_as_a_frame_of_one(half, forest):
+    pd = pytest.importorskip("pandas")
+    frames = [pd.DataFrame({"id": [f"{side}{i}" for i in range(200)]}) for side in "ab"]
+    case = make_case(forest, *half, ids=frames)
+    assert case.ids.tolist() == [name for frame in frames for name in frame["id"]]
+    wide = pd.DataFrame({"a": range(200), "b": range(200)})
+    with pytest.raises(ValueError, match=r"^ids_train=DataFrame is no column; exp"):
+        make_case(forest, *half, ids=(wide, wide))
 
 
 def test_unfitted_model(half):
@@ -403,27 +465,31 @@ def test_predictions_of_several_classes():
     assert classes == ["high", "low", "mid"]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"proba": np.ones((4, 1))}, "one column a class"),
-        ({"proba": np.full((4, 2), 0.9)}, "sum to 1"),
-        ({"proba": np.full((4, 2), np.nan)}, "not finite"),
-        ({"y": [0, 1, 0]}, "3 values for 4"),
-        ({"y": [0, 1, 2, 1]}, "2 columns for 3 classes"),
-        ({"is_member": [1, 1, 1, 1]}, "is_member has 4 members and 0 non-members; "),
-        ({"is_member": ["in", "in", "out", "out"]}, "True for"),
-        ({"slices": ["age"]}, "only 'class' and 'loss'"),
-    ],
-)
-def test_wrong_predictions(change, message):
+WRONG_PREDICTIONS = [
+    ({"proba": np.ones((4, 1))}, "one column a class"),
+    ({"proba": np.full((4, 2), 0.9)}, "sum to 1"),
+    ({"proba": np.full((4, 2), np.nan)}, "not finite"),
+    ({"y": [0, 1, 0]}, "3 values for 4"),
+    ({"y": [0, 1, 2, 1]}, "2 columns for 3 classes"),
+    ({"is_member": [1, 1, 1, 1]}, "is_member has 4 members and 0 non-members; "),
+    ({"is_member": ["in", "in", "out", "out"]}, "True for"),
+    (
+        {"slices": ["age"]},
+        "slices holds 'age'; without records only 'class' and 'loss', and with groups "
+        "'size', are possible.",
+    ),
+]
+
+
+def test_wrong_predictions():
     given = {
         "proba": np.full((4, 2), 0.5),
         "y": [0, 1, 0, 1],
         "is_member": [1, 1, 0, 0],
     }
-    with pytest.raises(ValueError, match=message):
-        audit_predictions(**(given | change))
+    for change, message in WRONG_PREDICTIONS:
+        with pytest.raises(ValueError, match=message):
+            audit_predictions(**(given | change))
 
 
 def test_nothing_found_says_what_would_have_been_seen(half):

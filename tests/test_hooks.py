@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeRegressor
 
 from sklearn_mia import (
@@ -569,31 +570,32 @@ class Wrapper(ClassifierMixin, BaseEstimator):
 FOREST = RandomForestClassifier(8, random_state=0)
 
 
-@pytest.mark.parametrize(
-    ("says", "got"),
-    [
-        (lambda w, m: m, "RandomForestClassifier"),
-        (lambda w, m: ["base", m, True], "list"),
-        (lambda w, m: ("base", m), "a tuple of 2"),
-        (lambda w, m: (m, "base", True), "RandomForestClassifier as the name"),
-        (lambda w, m: ("inner", m, True), "the name 'inner', which is no parameter"),
-        (lambda w, m: ("base", w, True), "the wrapper itself"),
-        (lambda w, m: ("base", None, True), "NoneType as the classifier"),
-        (lambda w, m: ("base", type(m), True), "RandomForestClassifier as the class"),
-        (lambda w, m: ("base", m, "no"), "str in the third place"),
-        (lambda w, m: ("base", m, None), "NoneType in the third place"),
-        (lambda w, m: ("base", w.base, True), "RandomForestClassifier, which is not f"),
-    ],
-)
-def test_a_wrapper_that_breaks_the_protocol_is_named(says, got):
-    wrapper = Wrapper(FOREST, says).fit(X[:120], Y[:120])
-    message = (
-        rf"^Wrapper.__sklearn_mia_inside__ returned {re.escape(got)}.*; expected a "
-        "tuple of the name of the parameter that holds the wrapped classifier, the "
-    )
-    for call in (open_model, LiRA(wrapper, n_shadows=2).fit):
+BREAKS_THE_PROTOCOL = [
+    (lambda w, m: m, "RandomForestClassifier"),
+    (lambda w, m: ["base", m, True], "list"),
+    (lambda w, m: ("base", m), "a tuple of 2"),
+    (lambda w, m: (m, "base", True), "RandomForestClassifier as the name"),
+    (lambda w, m: ("inner", m, True), "the name 'inner', which is no parameter"),
+    (lambda w, m: ("base", w, True), "the wrapper itself"),
+    (lambda w, m: ("base", None, True), "NoneType as the classifier"),
+    (lambda w, m: ("base", type(m), True), "RandomForestClassifier as the class"),
+    (lambda w, m: ("base", m, "no"), "str in the third place"),
+    (lambda w, m: ("base", m, None), "NoneType in the third place"),
+    (lambda w, m: ("base", w.base, True), "RandomForestClassifier, which is not f"),
+]
+
+
+def test_a_wrapper_that_breaks_the_protocol_is_named():
+    wrapper = Wrapper(FOREST).fit(X[:120], Y[:120])
+    for wrapper.says, got in BREAKS_THE_PROTOCOL:
+        message = (
+            rf"^Wrapper.__sklearn_mia_inside__ returned {re.escape(got)}.*; expected a "
+            "tuple of the name of the parameter that holds the wrapped classifier, the "
+        )
         with pytest.raises(ValueError, match=message):
-            call(wrapper if call is open_model else RECORDS)
+            open_model(wrapper)
+        with pytest.raises(ValueError, match=message):
+            LiRA(wrapper, n_shadows=2).fit(RECORDS)
 
 
 def test_a_wrapper_with_other_classes_does_not_answer_as_the_model_inside():
@@ -619,6 +621,9 @@ def test_a_claim_of_the_same_answers_is_tried_on_a_few_records():
         BaggingAttack(tempered, n_trees=16, random_state=0).fit(RECORDS)
     honest = tempered.set_params(says=lambda w, m: ("base", m, False))
     assert not BaggingAttack.handles(honest)
+    labels_alone = Wrapper(LinearSVC()).fit(X[:120], Y[:120])
+    opened = open_model(labels_alone, X, same_answers=True)
+    assert opened.classifier is labels_alone.base_
     plain = Wrapper(FOREST).fit(X[:120], Y[:120])
     attack = BaggingAttack(plain, n_trees=16, random_state=0)
     bare = BaggingAttack(plain.base_, n_trees=16, random_state=0)

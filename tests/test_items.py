@@ -31,8 +31,10 @@ from sklearn_mia.identity import record_ids
 from sklearn_mia.items import (
     check_items,
     item_numbers,
+    items_like,
     kind_of,
     lengths_of,
+    oddities_of,
     one_shape,
 )
 from sklearn_mia.records import as_features
@@ -331,6 +333,24 @@ def test_a_model_may_write_to_its_own_list():
     assert DOCUMENTS[0] == "a cat"
 
 
+def test_items_come_back_in_the_container_that_they_came_in():
+    for values, dtype in (
+        (np.array(["a", "b"]), "<U5"),
+        (object_array(["a", 1]), object),
+        (np.ones((2, 3), np.float32), np.float32),
+    ):
+        new = ["apple", "b"] if values.ndim == 1 else [[2, 3, 4]]
+        again = items_like(values, new)
+        assert again.dtype == dtype
+        assert again.tolist() == new
+    pa = pytest.importorskip("pyarrow")
+    again = items_like(pa.array(["a"], pa.large_string()), ["b", "c"])
+    assert again.equals(pa.array(["b", "c"], pa.large_string()))
+    pl = pytest.importorskip("polars")
+    again = items_like(pl.Series("t", ["a"]), ["b", "c"])
+    assert again.equals(pl.Series("t", ["b", "c"]), check_names=True)
+
+
 def test_items_have_lengths_and_numbers():
     assert_array_equal(lengths_of(DOCUMENTS), [5, 5, 0, 9, 7])
     assert_array_equal(lengths_of([*RAGGED[:2], None]), [4, 2, 0])
@@ -358,6 +378,14 @@ def test_an_item_of_no_content_is_refused():
         record_ids([["a"], {1}])
     with pytest.raises(TypeError, match="features is a Records; expected a table, or"):
         record_ids(Records(DOCUMENTS, LABELS))
+
+
+def test_a_table_has_no_odd_items():
+    assert oddities_of(np.ones((2, 3))) == ""
+    assert oddities_of(["a", "b"]) == ""
+    assert oddities_of([[1, 2], []]) == (
+        "1 of 2 records are empty (the first at position 1)."
+    )
 
 
 def test_errors_quote_no_part_of_a_document():

@@ -3,6 +3,7 @@
 import json
 import pickle
 import random
+import sys
 import warnings
 import zipfile
 
@@ -15,7 +16,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from sklearn_mia.__main__ import main
-from sklearn_mia.auditing._loading import load_model
+from sklearn_mia.auditing._loading import (
+    _version_inside,
+    check_model,
+    load_model,
+    other_version,
+)
 from sklearn_mia.auditing._reading import read_table
 
 SECRET = "SECRET-7319"
@@ -163,12 +169,16 @@ def test_r16_a_file_that_is_too_large_is_not_even_opened(tmp_path, name):
         refused(path, match="are allowed", max_bytes=1000)
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "x", "inf", "nan"])
-@pytest.mark.parametrize("option", ["--max-size", "--timeout"])
-def test_sizes_and_times_are_above_zero(capsys, option, text):
-    with pytest.raises(SystemExit, match="2"):
-        main(["audit", "--label=y", f"{option}={text}"])
-    assert "above 0" in capsys.readouterr().err
+def test_sizes_times_and_rates_are_above_zero(capsys):
+    for option, texts, message in (
+        ("--max-size", ("0", "-1", "x", "inf", "nan"), "above 0"),
+        ("--timeout", ("0", "-1", "x", "inf", "nan"), "above 0"),
+        ("--fpr", ("x", "0", "1", "x%"), "is not a rate; expected a fraction between"),
+    ):
+        for text in texts:
+            with pytest.raises(SystemExit, match="2"):
+                main(["audit", "--label=y", f"{option}={text}"])
+            assert message in " ".join(capsys.readouterr().err.split())
 
 
 class Gone:
@@ -189,3 +199,35 @@ def test_the_version_of_a_model_that_cannot_be_loaded_is_told(tmp_path, monkeypa
         warnings.simplefilter("error")
         message = refused(path, match="could not be loaded: ValueError. It was")
     assert f"saved with scikit-learn 1.4.2, and {sklearn.__version__} is" in message
+
+
+def test_a_model_that_does_not_work_is_told_with_its_file_and_version():
+    def check(model):
+        raise AttributeError("no attribute '_way_of_old'")
+
+    for version, more in ((None, ""), ("1.4.2", " " + other_version("1.4.2"))):
+        with pytest.raises(ValueError, match="does not work") as caught:
+            check_model("m.pkl", check, LogisticRegression(), version)
+        told = str(caught.value)
+        assert told.startswith("m.pkl holds a LogisticRegression that does not work: ")
+        assert "AttributeError" in told
+        assert told.endswith(more or ".")
+        assert not told.endswith(" ")
+
+
+def test_a_skops_file_without_skops_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "skops", None)
+    monkeypatch.setitem(sys.modules, "skops.io", None)
+    (tmp_path / "m.skops").write_bytes(b"PK")
+    message = r"^A .skops file needs skops. Install it with: pip install skops$"
+    with pytest.raises(ImportError, match=message):
+        load_model(tmp_path / "m.skops")
+
+
+def test_a_compressed_file_that_is_cut_has_no_version_inside(tmp_path):
+    path = tmp_path / "m.joblib"
+    joblib.dump(LogisticRegression().fit(np.eye(2), [0, 1]), path, compress=3)
+    assert _version_inside(path) == sklearn.__version__
+    content = path.read_bytes()
+    path.write_bytes(content[:2] + bytes(20))
+    assert _version_inside(path) is None

@@ -3,6 +3,7 @@ import pickle
 import runpy
 import subprocess
 import sys
+from argparse import Namespace
 
 import joblib
 import numpy as np
@@ -18,6 +19,7 @@ import sklearn_mia
 from sklearn_mia.__main__ import fraction, limit, main
 from sklearn_mia.auditing import AuditReport
 from sklearn_mia.auditing._command import exit_code
+from sklearn_mia.auditing._options import interrupted
 from sklearn_mia.datasets import load_german_credit
 
 pd = pytest.importorskip("pandas")
@@ -130,6 +132,21 @@ def test_progress_is_a_line_a_stage_on_stderr(folder, capsys):
         "RMIA: 2 shadow models",
     ]
     assert stages[-2:] == ["writing the report", f"writing {folder / 'r.html'}"]
+
+
+def test_who_stops_a_command_is_told_whether_it_can_go_on():
+    for given, told in (
+        ({}, "interrupted"),
+        (
+            {"memory": None},
+            "interrupted; with --memory FOLDER the same command could go on later",
+        ),
+        (
+            {"memory": "kept"},
+            "interrupted; the same command goes on where it stopped",
+        ),
+    ):
+        assert interrupted(Namespace(**given)) == told
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ from sklearn.model_selection import (
 )
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
@@ -700,6 +700,10 @@ def test_names_are_looked_for_in_wrappers_that_hand_columns_on():
     assert trained_names(ThirdParty(encoded()).fit(frame, y)) == names
     assert trained_names(make_pipeline("passthrough", encoded()).fit(frame, y)) == names
     assert trained_names(GaussianNB().fit(X, Y)) is None
+    assert trained_names(make_pipeline("passthrough")) is None
+    numbered = GaussianNB().fit(X, Y)
+    numbered.feature_names_in_ = [f"Column_{i}" for i in range(X.shape[1])]
+    assert trained_names(numbered) is None
     assert trained_names(encoded()) is None
 
 
@@ -732,6 +736,23 @@ def test_encoders_are_found_by_the_columns_that_they_get():
     ):
         found = encoders(model.fit(frame[["age"]], y), ["age"])
         assert all(names is None for names, _ in found)
+
+
+def test_encoders_are_found_in_a_union_and_after_what_chooses_records():
+    class Sampler(FunctionTransformer):
+        def fit_resample(self, X, y):
+            return X[::2], y[::2]
+
+    frame, y = people()
+    names, encoder = list(frame.columns), OneHotEncoder(handle_unknown="ignore")
+    union = make_pipeline(make_union("drop", encoder), Forest(2)).fit(frame, y)
+    ((columns, fitted),) = encoders(union, names)
+    assert columns == names
+    assert fitted is union[0].transformer_list[1][1]
+    sampled = make_pipeline(Sampler(), encoder, Forest(2)).fit(frame, y)
+    first = next(iter(fitted_parts(sampled, names)))
+    assert (first.estimator, first.names) == (sampled[1], names)
+    assert not first.complete
 
 
 # The command line

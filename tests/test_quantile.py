@@ -194,6 +194,25 @@ def test_quantile_head_is_exceeded_as_often_as_it_says():
     assert auto.fit(records).estimators_[0][0].quantile == pytest.approx(1 - 10 / 2500)
 
 
+def test_quantile_of_the_head_leaves_records_above_it():
+    X, y = make_classification(200, 4, flip_y=0.2, random_state=0)
+    model = LogisticRegression().fit(X[:100], y[:100])
+    records = as_records(X[100:], y[100:])
+    for max_fpr, quantile, used in (
+        # Ten of 100 records are left above a quantile of 0.9.
+        (0.001, "auto", 0.9),
+        (0.2, "auto", 0.8),
+        (0.001, 0.7, 0.7),
+    ):
+        attack = QuantileRegressionAttack(
+            model, head="quantile", quantile=quantile, max_fpr=max_fpr, n_folds=2
+        ).fit(records)
+        for location, spread in attack.estimators_:
+            assert (location.loss, location.max_leaf_nodes) == ("quantile", 8)
+            assert location.quantile == pytest.approx(used)
+            assert spread is None
+
+
 def test_sparse_records_are_those_of_the_array(data):
     sp = pytest.importorskip("scipy.sparse")
     _, _, records, _, model = data

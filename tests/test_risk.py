@@ -201,6 +201,59 @@ def test_risk_points_at_the_records_that_an_attack_finds():
     assert scores[top].mean() > scores.mean() + 0.5 * scores.std()
 
 
+def test_votes_are_weighed_as_the_model_weighs_them():
+    X, y = np.array([[0.0], [1.0], [3.0], [7.0]]), np.array([0, 1, 0, 1])
+    model = KNeighborsClassifier(2, weights="distance").fit(X, y)
+    # The first record decides alone; without it the votes are 1 and 1/3.
+    result = leave_one_out_risk(model, X, y)
+    assert_allclose(result.log_odds[0], np.log(4))
+    assert_allclose(result.loo_log_odds[0], -np.log(3))
+    model.set_params(weights=lambda distances: np.exp(-distances / 2))
+    assert_allclose(leave_one_out_risk(model, X, y).loo_log_odds[0], -1)
+
+
+def test_counts_with_equal_priors_are_refits():
+    X, y = make_data(3, n=30)
+    X = np.abs(np.rint(3 * X))
+    model = MultinomialNB(fit_prior=False).fit(X, y)
+    result = leave_one_out_risk(model, X, y)
+    expected = refitted(model, X, y, np.arange(30))
+    assert_allclose(result.loo_log_odds, expected, atol=1e-10)
+
+
+def test_newton_step_without_an_intercept():
+    X, y = make_data()
+    model = LogisticRegression(fit_intercept=False, tol=1e-8).fit(X, y)
+    eta = X @ model.coef_[0]
+    p = 1 / (1 + np.exp(-eta))
+    w = p * (1 - p)
+    A = np.sum(X @ np.linalg.inv(X.T * w @ X + np.eye(8)) * X, axis=1)
+    expected = (2 * y - 1) * (eta + A / (1 - w * A) * (p - y))
+    assert_allclose(leave_one_out_risk(model, X, y).loo_log_odds, expected)
+
+
+def test_records_in_every_bag_have_an_unknown_risk():
+    X, y = make_data()
+    bagging = BaggingClassifier(GaussianNB(), 2, bootstrap=False).fit(X, y)
+    assert np.isnan(leave_one_out_risk(bagging, X, y).risk).all()
+
+
+def test_what_chooses_the_records_of_training_has_no_formula():
+    class Sampler(FunctionTransformer):
+        def fit_resample(self, X, y):
+            return X[::2], y[::2]
+
+    X, y = make_data()
+    model = make_pipeline(Sampler(), GaussianNB()).fit(X, y)
+    message = (
+        "^Sampler chooses the records that GaussianNB is trained on, and would choose "
+        "others without one of them; no formula covers that. Train shadows, for "
+        "instance with RMIA.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        leave_one_out_risk(model, X, y)
+
+
 def test_records_alone_in_their_class():
     X, y = make_data()
     y = y.copy()
@@ -266,6 +319,11 @@ def test_what_no_formula_covers_is_refused():
     lasso = LogisticRegression(solver="liblinear").fit(X, y).set_params(l1_ratio=1)
     with pytest.raises(ValueError, match=r"l1_ratio=1"):
         leave_one_out_risk(lasso, X, y)
+    lda = LinearDiscriminantAnalysis(solver="lsqr", priors=[0.5, 0.5]).fit(X, y)
+    with pytest.raises(
+        ValueError, match="has priors and solver='lsqr'; the formula co"
+    ):
+        leave_one_out_risk(lda, X, y)
     with pytest.raises(ValueError, match="class_weight='balanced'"):
         leave_one_out_risk(RidgeClassifier(class_weight="balanced").fit(X, y), X, y)
 

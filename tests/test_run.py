@@ -7,10 +7,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold
 
-from sklearn_mia import ThresholdAttack
+from sklearn_mia import SupervisedAttack, ThresholdAttack
 from sklearn_mia.auditing import audit, default_attacks
-from sklearn_mia.auditing._run import _half
+from sklearn_mia.auditing._case import make_case
+from sklearn_mia.auditing._run import _half, _run_attack
 
 N_RECORDS = 400
 IS_MEMBER = np.arange(N_RECORDS) < 200
@@ -99,6 +101,35 @@ def test_a_person_is_either_learned_from_or_judged(learner):
     assert not set(persons[learned]) & set(persons[judged])
     n_persons = len(np.unique(persons))
     assert len(np.unique(persons[learned])) == n_persons // 2
+
+
+def test_a_search_over_an_attack_gets_the_groups_of_its_half(half):
+    model = RandomForestClassifier(10, random_state=0).fit(*half[:2])
+    seen = []
+
+    class Folds(GroupKFold):
+        def split(self, X, y=None, groups=None):
+            seen.append(groups)
+            return super().split(X, y, groups)
+
+    attack = SupervisedAttack(model, estimator=LogisticRegression())
+    search = GridSearchCV(attack, {"random_state": [0]}, cv=Folds(2))
+    persons = np.arange(400) // 2
+    case = make_case(model, *half, groups=(persons[:200], persons[200:]))
+    chosen = _half(case, 0)
+    scored = _run_attack(search, case, chosen)
+    (groups,) = seen
+    assert_array_equal(groups, case.groups[chosen])
+    assert len(np.unique(groups)) == 100
+    assert_array_equal(scored.used, ~chosen)
+    assert_array_equal(np.isfinite(scored.scores), ~chosen)
+
+
+def test_an_attack_whose_scores_are_not_finite_is_named(learner):
+    type(learner).decision_function = lambda self, X: np.full(len(X), np.nan)
+    message = "^The attack learner gave 200 scores that are not finite[.]$"
+    with pytest.raises(ValueError, match=message):
+        audited(learner)
 
 
 def test_a_half_is_a_random_half_of_the_units():

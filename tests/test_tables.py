@@ -223,6 +223,16 @@ def test_a_read_only_table_cannot_be_written_to_and_is_not_copied():
 # Making tables
 
 
+def test_a_read_only_sparse_table_has_its_columns_in_order():
+    jumbled = sp.csr_array((np.array([2.0, 1.0]), np.array([1, 0]), np.array([0, 2])))
+    table = read_only(jumbled)
+    assert_array_equal(table.indices, [0, 1])
+    assert_array_equal(table.data, [1.0, 2.0])
+    assert_array_equal(jumbled.indices, [1, 0])
+    with pytest.raises(ValueError, match="read-only"):
+        table.data[0] = 0
+
+
 def test_a_column_is_added_with_its_type_and_without_its_index():
     pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
     X = pd.DataFrame({"a": [1, 2]}, index=[7, 7])
@@ -415,6 +425,20 @@ def test_a_column_keeps_its_type_or_gets_one_that_holds_both(first, second, dtyp
     # Before pandas 3 "str" is a type of objects.
     assert both.dtype == (series(["a"], "str").dtype if dtype == "str" else dtype)
     assert len(both) == len(first[0]) + len(second[0])
+
+
+def test_columns_of_two_types_of_pandas_are_one_column():
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    for first, second, dtype in (
+        (([1, 2], "int64"), ([3, 1], "category"), "int64"),
+        (([1, 2], "int64"), (pd.arrays.SparseArray([0, 3]), None), "int64"),
+        (([np.nan, np.nan], "float64"), (["2024-01-01"], "M8[s]"), "M8[s]"),
+        (([1, 2], "int64"), ([None, None], object), "float64"),
+        (([True, False], "bool"), ([True, None], "boolean"), "float64"),
+        (([1, None], "int64[pyarrow]"), ([0.5], "float64"), "double[pyarrow]"),
+    ):
+        assert stacked(series(*first), series(*second)).dtype == dtype
 
 
 @pytest.mark.parametrize(

@@ -249,8 +249,10 @@ class SupervisedAttack(BaseAttack):
         table = self._table(pool, estimator)[rows]
         has_decision = hasattr(estimator, "decision_function")
         method = "decision_function" if has_decision else "predict_proba"
+        # Split here: with metadata routing, scikit-learn takes no groups as such.
+        splits = list(folds.split(table, is_member, ids))
         scores = cross_val_predict(
-            estimator, table, is_member, groups=ids, cv=folds, method=method
+            estimator, table, is_member, cv=splits, method=method
         )
         scores = scores if has_decision else _log_odds(scores[:, 1])
         return [(rows[~is_member], scores[~is_member])]

@@ -230,8 +230,9 @@ def _order_of(ids):
     try:
         if len(set(ids)) < len(ids):
             return None
-        if ids.dtype.kind == "M":
-            return ids.astype("datetime64[us]").astype(float)
+        if all(isinstance(i, np.datetime64) for i in ids):
+            moments = ids.astype("datetime64[us]")
+            return None if np.isnat(moments).any() else moments.astype(float)
         if not any(hasattr(i, "timestamp") for i in ids):
             numbers = (isinstance(i, Real) or _WHOLE.fullmatch(i) for i in ids)
             return ids.astype(float) if all(numbers) else None
@@ -245,8 +246,6 @@ def _are_row_numbers(names, n_first):
     if not all(isinstance(name, Integral) for name in names):
         return False
     first, second = names[:n_first].astype(int), names[n_first:].astype(int)
-    if not (len(first) and len(second)):
-        return False
     if second[0] < first[0]:
         first, second = second, first
     return bool(np.all(np.diff(np.concatenate([first, second])) == 1))
