@@ -76,10 +76,10 @@ def write(folder):
     """Write the pages that list the objects, where they have changed."""
     folder.mkdir(exist_ok=True)
     for module in OF_USERS:
-        _write(folder / f"{module}.rst", _list_of_objects(module))
+        write_if_changed(folder / f"{module}.rst", _list_of_objects(module))
     for module in helpers():
-        _write(folder / f"{module}.rst", _all_on_one_page(module))
-    _write(folder / "index.rst", INDEX.format(**_entries()))
+        write_if_changed(folder / f"{module}.rst", _all_on_one_page(module))
+    write_if_changed(folder / "index.rst", INDEX.format(**_entries()))
 
 
 def _entries():
@@ -107,7 +107,8 @@ def _all_on_one_page(module):
     return f"{_head(module)}   :members: {names}\n"
 
 
-def _write(path, text):
+def write_if_changed(path, text):
+    """Write a page, unless it is so already: Sphinx reads again what is newer."""
     if not path.exists() or path.read_text("utf-8") != text:
         path.write_text(text, "utf-8")
 

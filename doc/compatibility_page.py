@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 
+from api_pages import write_if_changed
 from peers_page import RESULTS, as_table, origin, plain
 
 HEAD = """\
@@ -47,8 +48,7 @@ def write(path, folder=RESULTS):
             if file.exists():
                 sections.append(section(**json.loads(file.read_text("utf-8"))))
     page = "\n".join(sections)
-    if not path.exists() or path.read_text("utf-8") != page:
-        path.write_text(page, "utf-8")
+    write_if_changed(path, page)
 
 
 def state_of(cell):

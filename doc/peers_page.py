@@ -5,6 +5,8 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import mean
 
+from api_pages import write_if_changed
+
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 
 HEAD = """\
@@ -68,8 +70,7 @@ def write(path, folder=RESULTS):
     sections = [section(part, folder) for part in PARTS]
     found = "\n".join(text for text in sections if text)
     page = HEAD + (f"\n{found}" if found else NONE)
-    if not path.exists() or path.read_text("utf-8") != page:
-        path.write_text(page, "utf-8")
+    write_if_changed(path, page)
 
 
 def section(part, folder):
