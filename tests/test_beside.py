@@ -266,7 +266,7 @@ def test_a_report_takes_away_what_lay_beside_the_one_in_its_place(
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("number", [1, pytest.param(2, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_disk_that_is_full_leaves_what_was_there(
     report, other, tmp_path, monkeypatch, call, number, is_there

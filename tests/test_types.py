@@ -620,6 +620,7 @@ def test_digits_that_only_a_function_reads_are_what_the_model_was_trained_on(
     assert read.remarks == (told if suffix == "csv" else [])
 
 
+@pytest.mark.slow
 def test_figures_of_digits_that_only_a_function_reads(tmp_path):
     X = column(DIGITS["of several"])
     model = graded(grades).fit(X[:N], Y[:N])
