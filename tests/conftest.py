@@ -29,7 +29,8 @@ def pytest_collection():
 # Their variants are few already, cheap, or each of another thing.
 WHOLE = {
     *("test_common", "test_compatibility", "test_docstrings", "test_house"),
-    *("test_faults", "test_reproduced", "test_unpacking"),
+    *("test_faults", "test_reproduced", "test_unpacking", "test_equations_rows"),
+    *("test_equations_rows_of_steps", "test_equations_rows_of_trees"),
 }
 FEWEST_QUICK = 3
 

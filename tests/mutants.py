@@ -55,6 +55,7 @@ ROOMS = {
     "groups": (["groups/_*.py"], "properties_sums groups persons"),
     "equations": (
         ["equations/_*.py"],
+        "equations_rows equations_rows_of_steps equations_rows_of_trees "
         "equations_formulas properties_sums equations equations_solver equations_parts "
         "equations_rounded equations_stripped equations_regressors equations_libraries "
         "equations_stripped_values equations_versions linear_reconstruction",
