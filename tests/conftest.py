@@ -31,6 +31,7 @@ WHOLE = {
     *("test_common", "test_compatibility", "test_docstrings", "test_house"),
     *("test_faults", "test_reproduced", "test_unpacking", "test_equations_rows"),
     *("test_equations_rows_of_steps", "test_equations_rows_of_trees"),
+    "test_equations_rows_of_leaves",
 }
 FEWEST_QUICK = 3
 
