@@ -31,7 +31,8 @@ WHOLE = {
     *("test_common", "test_compatibility", "test_docstrings", "test_house"),
     *("test_faults", "test_reproduced", "test_unpacking", "test_equations_rows"),
     *("test_equations_rows_of_steps", "test_equations_rows_of_trees"),
-    "test_equations_rows_of_leaves",
+    *("test_equations_rows_of_leaves", "test_equations_rows_of_boosting"),
+    "test_equations_solver_by_hand",
 }
 FEWEST_QUICK = 3
 

@@ -4,10 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from helpers.equations import assert_rows
+from helpers.equations import assert_rows, drawn_pool, leaves_of
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import binom, poisson
-from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     BaggingClassifier,
     BaggingRegressor,
@@ -51,27 +50,6 @@ from sklearn_mia.equations._trees import (
 N = 120
 EPS = np.finfo(float).eps
 DECIMALS = [None, 1]
-
-
-def draw(n_classes=2):
-    """Features, labels and members of a pool, two thirds members."""
-    X, y = make_classification(
-        N,
-        4,
-        n_informative=3,
-        n_redundant=0,
-        n_classes=n_classes,
-        n_clusters_per_class=1,
-        flip_y=0.3,
-        random_state=n_classes,
-    )
-    return X, y, np.random.default_rng(0).permutation(N) < 80
-
-
-def leaves_of(tree, X):
-    """Nodes that are leaves, and whether each record is in each of them."""
-    nodes = np.flatnonzero(tree.tree_.children_left < 0)
-    return nodes, tree.apply(X) == nodes[:, None]
 
 
 def within(row, width, held, sampling):
@@ -210,7 +188,7 @@ def fractions_of(tree, nodes, decimals):
 @pytest.mark.parametrize("decimals", DECIMALS)
 @pytest.mark.parametrize("n_pool", [N, 60])
 def test_rows_of_trees_of_classes_without_counts(name, n_classes, decimals, n_pool):
-    X, y, m = draw(n_classes)
+    X, y, m = drawn_pool(n_classes)
     model = FORESTS[name].set_params(random_state=0).fit(X[m], y[m])
     copy = strip_counts(model) if decimals is None else round_values(model, decimals)
     X, y = X[:n_pool], y[:n_pool]
@@ -299,14 +277,14 @@ def test_rows_of_trees_of_classes_without_counts(name, n_classes, decimals, n_po
 
 
 def test_weights_of_classes_hide_the_terms_of_fractions():
-    X, y, m = draw()
+    X, y, m = drawn_pool()
     tree = DecisionTreeClassifier(max_depth=3, class_weight={0: 2.0}).fit(X[m], y[m])
     assert len(equations_of_a_tree(tree, X, y)) == 1
     assert equations_of_a_tree(strip_counts(tree), X, y) == []
 
 
 def test_boosting_of_rounded_models_starts_from_a_copy_without_counts():
-    X, y, m = draw()
+    X, y, m = drawn_pool()
     first = DecisionTreeClassifier(max_depth=2)
     boosted = GradientBoostingClassifier(n_estimators=2, init=first).fit(X[m], y[m])
     rounded = round_values(boosted, 1)
@@ -411,7 +389,7 @@ VALUES = {
 
 def of_values(name):
     """Features, values of which many are equal, a fitted model, and how it drew."""
-    X, _, m = draw()
+    X, _, m = drawn_pool()
     y = np.round(2 * X[:, 0]) + 8
     model = VALUES[name].set_params(random_state=0).fit(X[m], y[m])
     rate, n, sampling = 1.0, None, 0.0

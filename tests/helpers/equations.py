@@ -1,7 +1,8 @@
 """What equations hold, compared in all that they tell."""
 
 import numpy as np
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
+from sklearn.datasets import make_classification
 
 from sklearn_mia.equations import Equations
 
@@ -24,10 +25,22 @@ def assert_rows(block, kind, A, b, scale=0.0, sampling=0.0, **told):
         assert getattr(block, name) == getattr(expected, name), name
 
 
-def assert_same_rows(found, expected, n_records):
-    """Blocks that hold the same, one by one."""
-    assert [e.kind for e in found] == [e.kind for e in expected]
-    for own, other in zip(found, expected, strict=True):
-        assert_array_equal(own._toarray(n_records), other._toarray(n_records))
-        assert_array_equal(own.b, other.b)
-        assert_array_equal(own.scale, other.scale)
+def drawn_pool(n_classes=2, n=120):
+    """Features, labels and members of a pool, two thirds members."""
+    X, y = make_classification(
+        n,
+        4,
+        n_informative=3,
+        n_redundant=0,
+        n_classes=n_classes,
+        n_clusters_per_class=1,
+        flip_y=0.3,
+        random_state=n_classes,
+    )
+    return X, y, np.random.default_rng(0).permutation(n) < 2 * n // 3
+
+
+def leaves_of(tree, X):
+    """Nodes that are leaves, and whether each record is in each of them."""
+    nodes = np.flatnonzero(tree.tree_.children_left < 0)
+    return nodes, tree.apply(X) == nodes[:, None]
