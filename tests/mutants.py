@@ -58,7 +58,7 @@ ROOMS = {
         "equations_rows equations_rows_of_steps equations_rows_of_trees "
         "equations_rows_of_leaves equations_rows_of_boosting "
         "equations_solver_by_hand equations_formulas properties_sums equations "
-        "equations_solver equations_parts "
+        "equations_solver equations_parts equations_parts_by_hand "
         "equations_rounded equations_stripped equations_regressors equations_libraries "
         "equations_stripped_values equations_versions linear_reconstruction",
     ),

@@ -178,6 +178,16 @@ def test_rows_of_linear_discriminants(n_classes, loses, monkeypatch):
     assert_rows(rows, "covariance", A, np.zeros(6), scale)
 
 
+def test_shares_that_tell_no_number_are_rows_of_shares():
+    X, y = draw(2)
+    for dtype, n in ((np.float64, 20), (np.float32, 21)):
+        model = LinearDiscriminantAnalysis().fit(X[:n], y[:n])
+        model.priors_ = model.priors_.astype(dtype)
+        shares = equations_of_linear_discriminants(model, X, y)[2]
+        A = (y == np.arange(2)[:, None]) - model.priors_[:, None].astype(float)
+        assert_rows(shares, "class share", A, np.zeros(2), 1e-10 * N)
+
+
 @pytest.mark.parametrize("loses", [False, True])
 def test_rows_of_quadratic_discriminants(loses, monkeypatch):
     monkeypatch.setattr(_bayes, "DISCRIMINANTS_LOSE_DEGREES_OF_FREEDOM", loses)
@@ -306,6 +316,8 @@ def test_logistic_regression_at_its_last_iteration_tells_nothing():
     X, y = draw(2)
     model = logistic(2, X, max_iter=3)
     assert equations_of_logistic_regression(model, X, y) == []
+    model.n_iter_ = np.array([2, 3])
+    assert equations_of_logistic_regression(model, X, y) == []
     model.n_iter_ = np.array([2])
     assert len(equations_of_logistic_regression(model, X, y)) == 1
     # Of two classes by a softmax no coefficients of one are known.
@@ -337,6 +349,7 @@ def left_by_steps(tol, wide, aim, largest):
         {"alpha": 3.0},
         {"solver": "cholesky", "class_weight": {1: 2.0}},
         {"solver": "lsqr", "tol": 0.5, "fit_intercept": False},
+        {"solver": "lsqr", "class_weight": {1: 4.0}},
         {"solver": "svd", "class_weight": "balanced", "alpha": 0.5},
         {"solver": "sag", "class_weight": "balanced"},
     ],
@@ -344,6 +357,8 @@ def left_by_steps(tol, wide, aim, largest):
 def test_rows_of_a_ridge_classifier(settings, n_classes, sparse):
     X, y = draw(n_classes)
     y[:5] = 0
+    # Few have the last feature.
+    X[2:, 2] = 0
     model = RidgeClassifier(**settings).fit(X, y)
     coef = np.atleast_2d(model.coef_)
     aim = np.where(y[:, None] == np.arange(n_classes), 1.0, -1.0)
@@ -351,7 +366,7 @@ def test_rows_of_a_ridge_classifier(settings, n_classes, sparse):
     error = X @ coef.T + model.intercept_ - aim
     weights, doubt = np.ones(n_classes), np.zeros(n_classes)
     if isinstance(model.class_weight, dict):
-        weights[1] = 2.0
+        weights[1] = model.class_weight[1]
     elif model.class_weight:
         weights = N / n_classes / np.bincount(y)
         doubt = 1 / np.sqrt(np.bincount(y))
@@ -392,8 +407,12 @@ def test_rows_of_a_ridge_classifier(settings, n_classes, sparse):
 )
 def test_rows_of_least_squares(model, sparse):
     X, _ = draw()
+    X[2:, 2] = 0
     y = X @ [1.0, 2.0, 0.0] + np.random.default_rng(0).normal(size=N)
     model.fit(X, y)
+    if isinstance(model, LinearRegression):
+        # It has one from scikit-learn 1.7 on.
+        vars(model).pop("tol", None)
     error = model.predict(X) - y
     b, wide = -getattr(model, "alpha", 0.0) * model.coef_, X
     if model.fit_intercept:
@@ -408,6 +427,8 @@ def test_rows_of_least_squares(model, sparse):
     (rows,) = equations_of_least_squares(model, table, y)
     A = (wide * error[:, None]).T
     assert_rows(rows, "slope", A, b, scale, is_bound=in_steps)
+    model.positive = True
+    assert equations_of_least_squares(model, table, y) == []
 
 
 @pytest.mark.parametrize("sparse", [False, True])
@@ -433,5 +454,8 @@ def test_rows_of_an_elastic_net(fit_intercept, sparse):
     net.dual_gap_ = -1.0
     (rows,) = equations_of_an_elastic_net(net, table, y)
     assert_allclose(rows.scale[0], 1e-9 * abs(X[:, used[0]]) @ abs(error))
-    net.n_iter_ = net.max_iter
+    net.dual_gap_ = np.array([0.1, 0.4])
+    (rows,) = equations_of_an_elastic_net(net, table, y)
+    assert_allclose(rows.scale[0], np.sqrt(0.4 * N) * norms[0] / 2, rtol=1e-6)
+    net.n_iter_ = np.array([3, net.max_iter])
     assert equations_of_an_elastic_net(net, table, y) == []
