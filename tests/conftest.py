@@ -33,6 +33,7 @@ WHOLE = {
     *("test_equations_rows_of_steps", "test_equations_rows_of_trees"),
     *("test_equations_rows_of_leaves", "test_equations_rows_of_boosting"),
     *("test_equations_solver_by_hand", "test_equations_parts_by_hand"),
+    "test_equations_rows_of_libraries",
 }
 FEWEST_QUICK = 3
 

@@ -57,6 +57,7 @@ ROOMS = {
         ["equations/_*.py"],
         "equations_rows equations_rows_of_steps equations_rows_of_trees "
         "equations_rows_of_leaves equations_rows_of_boosting "
+        "equations_rows_of_libraries "
         "equations_solver_by_hand equations_formulas properties_sums equations "
         "equations_solver equations_parts equations_parts_by_hand "
         "equations_rounded equations_stripped equations_regressors equations_libraries "

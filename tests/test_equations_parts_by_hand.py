@@ -418,19 +418,13 @@ def test_rows_of_stored_records():
     for read, model, labels in (
         (records_of_neighbours, KNeighborsClassifier(), Y),
         (records_of_neighbours_with_values, KNeighborsRegressor(), values),
-        (
-            records_of_a_gaussian_process,
-            GaussianProcessRegressor(alpha=1.0, optimizer=None),
-            values,
-        ),
+        (records_of_a_gaussian_process, process, values),
     ):
         (rows,) = read(model.fit(X[M], labels[M]), X, labels)
         told = {"n_members": 80.0, "of_pool": True}
         assert_rows(rows, "stored record", np.eye(120), is_member, **told)
     twice = np.vstack([X[M], X[M]])
-    model = GaussianProcessRegressor(alpha=1.0, optimizer=None).fit(
-        twice, np.tile(values[M], 2)
-    )
+    model = process.fit(twice, np.tile(values[M], 2))
     (rows,) = records_of_a_gaussian_process(model, X, values)
     assert_array_equal(rows.b, is_member)
     for read, model, labels in (
