@@ -312,6 +312,31 @@ def test_an_intercept_of_0_has_no_sign():
     assert_array_equal(np.isinf(rows.scale), [False, True, False, True])
 
 
+def test_solvers_that_watch_the_scale_of_features_leave_more_of_large_ones():
+    X, y = draw(2)
+    for size, most in ((0.01, 1.0), (10.0, np.max(np.sum(100 * X**2, axis=0)) / N)):
+        for fit_intercept in (False, True):
+            model = logistic(
+                2, X, solver="newton-cholesky", fit_intercept=fit_intercept
+            )
+            (rows,) = equations_of_logistic_regression(model, size * X, y)
+            assert_allclose(rows.scale, 0.25 * model.tol * N * most)
+
+
+def test_balanced_weights_of_a_class_with_one_record_or_none():
+    X, y = draw(3)
+    for n_rare in (0, 1):
+        rare = np.where(y == 2, 0, y)
+        rare[:n_rare] = 2
+        model = logistic(3, X, class_weight="balanced")
+        model.coef_[:], model.intercept_[:] = 0, 0
+        (rows,) = equations_of_logistic_regression(model, X, rare)
+        sizes = np.maximum(np.bincount(rare, minlength=3), 1)
+        weights = (N / 3 / sizes)[rare]
+        error = weights[:, None] * (1 / 3 - (rare[:, None] == np.arange(3)))
+        assert_allclose(rows._toarray(N)[-3:], error.T)
+
+
 def test_logistic_regression_at_its_last_iteration_tells_nothing():
     X, y = draw(2)
     model = logistic(2, X, max_iter=3)
@@ -452,6 +477,7 @@ def test_rows_of_an_elastic_net(fit_intercept, sparse):
     (rows,) = equations_of_an_elastic_net(net, table, y)
     assert_rows(rows, "slope", A, np.zeros(len(A)), scale, is_bound=True)
     net.dual_gap_ = -1.0
+    table = sp.coo_array(X) if sparse else X
     (rows,) = equations_of_an_elastic_net(net, table, y)
     assert_allclose(rows.scale[0], 1e-9 * abs(X[:, used[0]]) @ abs(error))
     net.dual_gap_ = np.array([0.1, 0.4])
