@@ -342,6 +342,12 @@ def test_a_class_that_was_rounded_away_is_possible_in_a_large_leaf():
     assert_array_equal(found, [[True, False], [True, False], [True, True]])
 
 
+def test_a_leaf_that_shows_two_classes_may_have_had_a_third():
+    shares, most = np.array([[9.0, 1.0, 0.0], [10.0, 0.0, 0.0]]), np.full(2, 20)
+    found = possible_classes(shares, most, 1, are_pure=True)
+    assert_array_equal(found, [[True, True, True], [True, False, False]])
+
+
 def test_leaves_are_pure_where_the_tree_is_grown_and_records_differ():
     grown = {
         **{"max_depth": None, "max_leaf_nodes": None, "min_samples_split": 2},

@@ -251,7 +251,8 @@ def test_weights_and_rounded_values_of_histogram_boosting():
     model._fitted_with_sw = True
     (count,) = equations_of_histogram_boosting(model, X, y)
     assert count.kind == "leaf count"
-    model._fitted_with_sw = False
+    # Before scikit-learn told.
+    del model._fitted_with_sw
     model = round_values(model, 1)
     value, _ = equations_of_histogram_boosting(model, X, y)
     decimals = model.decimals_
@@ -393,10 +394,10 @@ def test_rows_of_adaboost(n_classes):
 
 
 @pytest.mark.parametrize("subsample", [1.0, 0.5])
-@pytest.mark.parametrize("decimals", [None, 1])
-def test_rows_of_gradient_boosting_of_values(subsample, decimals):
+@pytest.mark.parametrize(("decimals", "unit"), [(None, 1), (None, 2**-10), (1, 1)])
+def test_rows_of_gradient_boosting_of_values(subsample, decimals, unit):
     X, y, m = drawn_pool()
-    y = 3 * y + X[:, 0]
+    y = (3 * y + X[:, 0]) * unit
     model = GradientBoostingRegressor(
         n_estimators=3,
         max_depth=2,
@@ -452,12 +453,18 @@ LOSSES = {
 }
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(
+    ("loss", "size", "far"),
+    [
+        ("squared_error", 1e-8, 0.0),
+        ("squared_error", 1.0, 1e9),
+        *((loss, size, 0.0) for loss in LOSSES for size in (0.05, 20.0)),
+    ],
+)
 @pytest.mark.parametrize("decimals", [None, 1])
-@pytest.mark.parametrize("size", [0.05, 20.0])
-def test_rows_of_histogram_boosting_of_values(loss, decimals, size):
+def test_rows_of_histogram_boosting_of_values(decimals, loss, size, far):
     X, y, m = drawn_pool()
-    y = size * (3 * y + np.exp(X[:, 0] / 4))
+    y = far + size * (3 * y + np.exp(X[:, 0] / 4))
     model = HistGradientBoostingRegressor(
         loss=loss,
         max_iter=3,

@@ -19,6 +19,7 @@ from sklearn.ensemble import (
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_mia import round_values, strip_counts
+from sklearn_mia.equations import _tree_values
 from sklearn_mia.equations._regressors import (
     equations_of_a_forest_of_values,
     equations_of_a_tree_of_values,
@@ -173,7 +174,17 @@ FORESTS = {
     "bagged half": BaggingClassifier(
         DecisionTreeClassifier(max_depth=3), 2, max_samples=0.5, bootstrap=False
     ),
+    "bagged columns": BaggingClassifier(
+        DecisionTreeClassifier(), 2, bootstrap=False, max_features=0.75
+    ),
 }
+
+
+def trees_and_tables(model, X):
+    """Trees, and the columns of the pool that each sees."""
+    trees = getattr(model, "estimators_", [model])
+    columns = getattr(model, "estimators_features_", [slice(None)] * len(trees))
+    return [(tree, X[:, own]) for tree, own in zip(trees, columns, strict=True)]
 
 
 def fractions_of(tree, nodes, decimals):
@@ -186,7 +197,7 @@ def fractions_of(tree, nodes, decimals):
 @pytest.mark.parametrize("name", FORESTS)
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("decimals", DECIMALS)
-@pytest.mark.parametrize("n_pool", [N, 60])
+@pytest.mark.parametrize("n_pool", [N, 80, 60])
 def test_rows_of_trees_of_classes_without_counts(name, n_classes, decimals, n_pool):
     X, y, m = drawn_pool(n_classes)
     model = FORESTS[name].set_params(random_state=0).fit(X[m], y[m])
@@ -203,6 +214,8 @@ def test_rows_of_trees_of_classes_without_counts(name, n_classes, decimals, n_po
         if name == "bagged half":
             sampling = 1.0
         q = 1 - (1 - 1 / 80) ** (rate * 80)
+    elif name == "bagged columns":
+        n_members = 80.0
     held = 0.5 if n_members is None else 80 / n_pool
     error = (0.05 if n_classes == 2 else 0.1) if decimals else 0.0
     size_rows, size_b, sizes, fraction_rows = (
@@ -214,8 +227,8 @@ def test_rows_of_trees_of_classes_without_counts(name, n_classes, decimals, n_po
     fraction_b, fraction_s = ([[] for _ in range(n_classes - 1)] for _ in range(2))
     total_b, total_s = [], []
     fewest = 3 if name in ("tree", "extra trees", "forest") else 1
-    for tree in getattr(copy, "estimators_", [copy]):
-        nodes, inside = leaves_of(tree, X)
+    for tree, seen in trees_and_tables(copy, X):
+        nodes, inside = leaves_of(tree, seen)
         terms = fractions_of(tree, nodes, decimals)
         in_leaf = inside.sum(axis=1)
         possible = terms > 0
@@ -384,16 +397,18 @@ VALUES = {
     "bagged half": BaggingRegressor(
         DecisionTreeRegressor(), 2, max_samples=0.5, bootstrap=False
     ),
+    "bagged columns": BaggingRegressor(DecisionTreeRegressor(), 2, max_features=0.5),
+    "shares": DecisionTreeRegressor(min_samples_leaf=0.2),
 }
 
 
-def of_values(name):
+def of_values(name, unit=1.0):
     """Features, values of which many are equal, a fitted model, and how it drew."""
     X, _, m = drawn_pool()
-    y = np.round(2 * X[:, 0]) + 8
+    y = (np.round(2 * X[:, 0]) + 8) * unit
     model = VALUES[name].set_params(random_state=0).fit(X[m], y[m])
     rate, n, sampling = 1.0, None, 0.0
-    if name in ("forest", "grown", "bagged", "bagged half"):
+    if name == "forest" or name == "grown" or "bagged" in name:
         rate, n = (0.5 if name in ("grown", "bagged half") else 1.0), 80.0
         sampling = 1.0 if name == "bagged half" else (1 - 1 / 80) / rate
     read = equations_of_a_forest_of_values
@@ -404,24 +419,21 @@ def of_values(name):
     return X, y, model, read, rate, n, sampling
 
 
-def trees_of(model):
-    return getattr(model, "estimators_", [model])
-
-
 @pytest.mark.parametrize("name", VALUES)
-def test_rows_of_trees_of_values(name):
-    X, y, model, read, rate, n, sampling = of_values(name)
+@pytest.mark.parametrize("unit", [1.0, 2.0**-10])
+def test_rows_of_trees_of_values(unit, name):
+    X, y, model, read, rate, n, sampling = of_values(name, unit)
     once, q = name == "bagged half", 1.0
     if sampling:
         q = rate if once else 1 - (1 - 1 / 80) ** (rate * 80)
     A, b, noise, values, values_b, means, n_draws = ([] for _ in range(7))
-    for tree in trees_of(model):
-        nodes, inside = leaves_of(tree, X)
+    for tree, seen in trees_and_tables(model, X):
+        nodes, inside = leaves_of(tree, seen)
         inner = tree.tree_
         for node, own in zip(nodes, inside, strict=True):
             v, drawn = inner.value[node, 0, 0], inner.n_node_samples[node]
             same = own & (y == v)
-            is_pure = inner.impurity[node] < 1e-9 or drawn == 1
+            is_pure = inner.impurity[node] < 1e-12 or drawn == 1
             if is_pure and same.any():
                 A.append((own & ~same) * q)
                 b.append(0.0)
@@ -438,9 +450,10 @@ def test_rows_of_trees_of_values(name):
     kind = "leaf size" if sampling else "leaf count"
     n = n or 80.0
     assert_rows(first, kind, A, b, 0, noise, n_members=n)
-    of_value = found.pop(0)
-    noise = (1 - q) / q**2
-    assert_rows(of_value, f"{kind} of a value", values, values_b, 0, noise)
+    assert (name == "shares") == (not values)
+    if values:
+        of_value, noise = found.pop(0), (1 - q) / q**2
+        assert_rows(of_value, f"{kind} of a value", values, values_b, 0, noise)
     assert len(found) == (name != "medians" and len(means) > 0)
     if found:
         means = np.array(means)
@@ -452,25 +465,27 @@ def test_rows_of_trees_of_values(name):
 
 
 @pytest.mark.parametrize("name", VALUES)
-@pytest.mark.parametrize("decimals", DECIMALS)
+@pytest.mark.parametrize(("decimals", "unit"), [(None, 1.0), (None, 2**-10), (1, 1.0)])
 @pytest.mark.parametrize("n_pool", [N, 60])
-def test_rows_of_trees_of_values_without_counts(name, decimals, n_pool):
-    X, y, model, read, rate, n, sampling = of_values(name)
+def test_rows_of_trees_of_values_without_counts(n_pool, decimals, unit, name):
+    X, y, model, read, rate, n, sampling = of_values(name, unit)
     model = strip_counts(model) if decimals is None else round_values(model, decimals)
     X, y = X[:n_pool], y[:n_pool]
     held, q, off = 0.5 if n is None else 80 / n_pool, 1.0, 0.05 if decimals else 0.0
     if sampling:
         q = 1 - (1 - 1 / 80) ** (rate * 80)
-    whole = name in ("grown", "bagged half")
-    error = (off + 1e-14 * abs(y).max()) + 1e-9
+    whole = name in ("grown", "bagged half", "bagged columns")
+    error = (off + 1e-14 * abs(y).max()) / unit + 1e-9
     fewest = {"forest": 2, "extra trees": 3, "tree": 2, "poisson": 2, "medians": 2}
     others, means, b, scale, variance, totals = ([] for _ in range(6))
-    for tree in trees_of(model):
-        nodes, inside = leaves_of(tree, X)
+    for tree, seen in trees_and_tables(model, X):
+        nodes, inside = leaves_of(tree, seen)
         for node, own in zip(nodes, inside, strict=True):
             v = tree.tree_.value[node, 0, 0]
             same = own & (abs(y - v) <= off + 1e-9 * abs(y).max())
-            is_pure = whole and same.any()
+            # Of some columns any two records may be the same ones.
+            others_here = name == "bagged columns" and (own & ~same).any()
+            is_pure = whole and same.any() and not others_here
             if is_pure:
                 others.append((own & ~same) * q)
             elif name != "medians":
@@ -486,7 +501,7 @@ def test_rows_of_trees_of_values_without_counts(name, decimals, n_pool):
                 scale.append(noise)
                 b.append(told[0])
                 variance.append(told[1])
-            part = 0.0 if is_pure else round((v - y.min()) % 1, 9)
+            part = 0.0 if is_pure else round((v - y.min()) / unit % 1, 9)
             inside_total = same if is_pure else own
 
             def fits(draws, part=part):
@@ -511,6 +526,34 @@ def test_rows_of_trees_of_values_without_counts(name, decimals, n_pool):
     A, b, sampling = zip(*totals, strict=True)
     told = {"n_members": n, "of_pool": True}
     assert_rows(total, "leaf total", A, b, 0, sampling, **told)
+
+
+def test_leaves_are_looked_at_for_the_most_draws_that_they_may_have(monkeypatch):
+    asked = []
+
+    def are_pure(*given):
+        asked.append(given[-1])
+        return _are_pure(*given)
+
+    monkeypatch.setattr(_tree_values, "_are_pure", are_pure)
+    for name, n_pool in (("forest", N), ("grown", 60), ("tree", N)):
+        X, y, model, read, rate, n, _ = of_values(name)
+        asked.clear()
+        read(strip_counts(model), X[:n_pool], y[:n_pool])
+        held = 0.5 if n is None else n / n_pool
+        for (tree, seen), most in zip(
+            trees_and_tables(model, X[:n_pool]), asked, strict=True
+        ):
+            size = leaves_of(tree, seen)[1].sum(axis=1) * max(held, 1.0)
+            size = size * max(rate, 1.0)
+            assert_allclose(most, size + 8 * np.sqrt(size + 1))
+
+
+def test_some_trees_may_be_pure_and_others_not():
+    X, y, model, read, *_ = of_values("grown")
+    model.estimators_[1] = DecisionTreeRegressor(max_depth=1).fit(X[:40], y[:40])
+    kinds = [rows.kind for rows in read(strip_counts(model), X, y)]
+    assert kinds == ["leaf size", "leaf mean", "leaf total"]
 
 
 def test_trees_of_which_some_lack_counts_tell_nothing():

@@ -35,6 +35,7 @@ from sklearn_mia.equations._preprocessing import (
 from sklearn_mia.equations._ranks import (
     equations_of_bins,
     equations_of_quantiles,
+    shown_by_neighbours,
 )
 
 N = 40
@@ -165,6 +166,8 @@ def test_terms_and_categories_tell_of_single_records():
     table = np.array([[1, 5], [1, 6], [2, 6], [3, 5], [4, 5]])
     step = OrdinalEncoder().fit(table[:4])
     (rows,) = equations_of_categories(step, table, None)
+    assert_told(rows, "category", {2: True, 3: True, 4: False}, 5)
+    (rows,) = equations_of_categories(step.fit(table[:4, :1]), table[:, :1], None)
     assert_told(rows, "category", {2: True, 3: True, 4: False}, 5)
     given = OrdinalEncoder(categories=[[1, 2, 3, 4], [5, 6]]).fit(table)
     assert equations_of_categories(given, table, None) == []
@@ -307,3 +310,12 @@ def test_quantiles_of_a_sample_or_of_missing_values_tell_less():
     assert equations_of_quantiles(step, sp.csc_array(X), None) == []
     step.ignore_implicit_zeros = False
     assert len(equations_of_quantiles(step, sp.csc_array(X), None)) == 3
+
+
+def test_a_quantile_at_a_whole_rank_is_a_record():
+    x = np.array([0.0, 1.0, 3.0, 3.0, 7.0])
+    for f in (0.0, 5e-10, 1 - 5e-10):
+        for v, told in ((1.0, 1), (3.0, np.nan), (2.0, np.nan), (7.0, 4)):
+            found = shown_by_neighbours(x, np.array([v]), np.array([f]))
+            expected = np.where(np.arange(5) == told, 1.0, np.nan)
+            assert_array_equal(found, expected)

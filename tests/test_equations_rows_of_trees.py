@@ -1,5 +1,7 @@
 """Rows of trees and forests with their noise, by hand in NumPy."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from helpers.equations import assert_rows, drawn_pool, leaves_of
@@ -12,6 +14,7 @@ from sklearn.ensemble import (
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia.equations._trees import (
+    _count_equations,
     equations_of_a_forest,
     equations_of_a_tree,
     equations_of_bagged_trees,
@@ -153,3 +156,39 @@ def test_a_forest_with_weights_of_its_records_tells_nothing():
     bagged = BaggingClassifier(DecisionTreeClassifier(), 2).fit(X[m], y[m])
     bagged._sample_weight = np.ones(80)
     assert equations_of_bagged_trees(bagged, X, y) == []
+
+
+def test_a_tree_that_never_saw_a_class_counts_none_of_its_records():
+    nodes = np.array([1, 2, 2, 1, 2]), np.array([2, 2, 1, 1, 1])
+    codes = np.array([0, 1, -1, -1, 0]), np.array([1, 0, 2, 2, 0])
+    counts = [np.array([[1.0, 0], [2, 3]]), np.array([[1.0, 2, 0], [1, 1, 1]])]
+    inner = SimpleNamespace(
+        children_left=np.array([1, -1, -1]),
+        n_node_samples=np.array([6, 2, 4]),
+        weighted_n_node_samples=np.array([6.0, 2, 4]),
+    )
+    trees = [SimpleNamespace(tree_=inner)] * 3
+    given = [*nodes, nodes[0]], [*codes, codes[0]], [*counts, None]
+    (rows,) = _count_equations(trees, *given, 6, 0.5, 1.5, table=None)
+    A = [
+        (nodes[t] == leaf) & (codes[t] == c)
+        for t in (0, 1)
+        for leaf in (1, 2)
+        for c in range(2 + t)
+    ]
+    b = 2 * np.concatenate([np.ravel(count) for count in counts])
+    assert_rows(rows, "leaf count", A, b, 0, 1.5, n_members=6.0)
+    assert _count_equations(trees, *given[:2], [None] * 3, 6, table=None) == []
+
+
+def test_a_forest_of_which_a_tree_drew_nobody_twice_has_counts_of_draws():
+    X, y, m = drawn_pool()
+    forest = RandomForestClassifier(8, max_samples=8, max_depth=2, random_state=0)
+    forest.fit(X[m], y[m])
+    different = {int(tree.tree_.n_node_samples[0]) for tree in forest.estimators_}
+    assert 8 in different
+    assert min(different) < 8
+    (rows,) = equations_of_a_forest(forest, X, y)
+    assert (rows.kind, rows.n_members) == ("leaf count", 80.0)
+    assert rows.b.sum() == pytest.approx(8 * 80)
+    assert rows.sampling == pytest.approx((1 - 1 / 80) * 10)

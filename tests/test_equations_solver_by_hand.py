@@ -10,6 +10,7 @@ from scipy.stats import norm
 from sklearn_mia.equations import (
     Equations,
     LinearSystem,
+    _damped,
     _solver,
     auc_ceiling,
     solve,
@@ -35,6 +36,24 @@ def test_iterations_stop_where_those_of_scipy_do(size):
             found = damped_lsqr(B.__matmul__, B.T.__matmul__, aim, 20, **settings)
             assert_array_equal(found[0], x)
             assert found[1] == n_iterations
+
+
+def test_iterations_are_kept_in_rounds_of_50(monkeypatch):
+    ends = []
+
+    def kept(what, inputs, work):
+        ends.append(inputs()[1])
+        # A round that does not go on would be asked for without end.
+        assert len(ends) < 9
+        return work()
+
+    monkeypatch.setattr(_damped, "kept", kept)
+    rng = np.random.default_rng(1)
+    B, aim = rng.normal(size=(60, 60)) * np.logspace(0, 4, 60), rng.normal(size=60)
+    settings = {"max_iter": 120, "tol": 0.0, "content": lambda: None}
+    found = damped_lsqr(B.__matmul__, B.T.__matmul__, aim, 60, **settings)
+    assert found[1] == 120
+    assert ends == [50, 100, 120]
 
 
 def test_iterations_are_falling_while_the_last_half_takes_away_half():

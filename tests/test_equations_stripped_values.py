@@ -180,6 +180,7 @@ def test_a_grid_of_values_is_found_wherever_it_starts():
     assert start * whole.std() + whole.mean() == pytest.approx(whole.min())
     assert np.isnan(_grid_of(rng.normal(size=500))[1])
     assert np.isnan(_grid_of(np.ones(5))[1])
+    assert _grid_of(np.array([3.0, 0.0, 1.0]))[1] == 1
 
 
 def test_a_mean_of_whole_numbers_tells_of_the_number_of_records():
