@@ -446,17 +446,19 @@ def test_chances_to_be_drawn_are_read_from_whole_counts_alone():
 
 def test_a_tree_that_lacks_a_class_has_no_fraction_of_it():
     rng = np.random.default_rng(0)
-    leaves, codes = rng.integers(2, size=(40, 2)), rng.integers(2, size=(40, 2))
+    leaves, codes = rng.integers(2, size=(40, 3)), rng.integers(2, size=(40, 3))
     codes[:, 0] += rng.integers(2, size=40)
+    codes[:, 2] = np.minimum(codes[:, 2], 0)
     counts = [np.array([[3.0, 2, 4], [1, 5, 2]]), np.array([[3.0, 2], [1, 5]])]
+    counts.append(np.array([[7.0], [8]]))
     drawn = [count > 0 for count in counts]
     rows = _fraction_equations(leaves, codes, counts, drawn, np.ones(3), 1.0)
-    expected = np.zeros((8, 40))
-    for c, t, leaf in np.ndindex(2, 2, 2):
-        if t == 0 or c == 0:
+    expected = np.zeros((12, 40))
+    for c, t, leaf in np.ndindex(2, 3, 2):
+        if c + t < 2:
             inside = (leaves[:, t] == leaf) & (codes[:, t] >= c)
             share = counts[t][leaf, c] / counts[t][leaf, c:].sum()
-            expected[4 * c + 2 * t + leaf] = inside * ((codes[:, t] == c) - share)
+            expected[6 * c + 2 * t + leaf] = inside * ((codes[:, t] == c) - share)
     assert_allclose(rows._toarray(40), expected)
 
 

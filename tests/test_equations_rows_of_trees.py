@@ -29,7 +29,7 @@ def test_rows_of_trees_that_see_each_record_once():
     for read, model in (
         (equations_of_a_tree, DecisionTreeClassifier(max_depth=3)),
         (equations_of_a_tree, DecisionTreeClassifier(class_weight=weights)),
-        (equations_of_a_forest, ExtraTreesClassifier(3, max_depth=4)),
+        (equations_of_a_forest, ExtraTreesClassifier(1, max_depth=4)),
         (equations_of_a_forest, ExtraTreesClassifier(3, class_weight=weights)),
         (
             equations_of_bagged_trees,

@@ -251,8 +251,8 @@ def total_equations(
     may_have : list of ndarray of shape (n_leaves, n_classes), dtype bool
         Which classes may have been drawn into a leaf.
 
-    kinds : list of ndarray of shape (n_leaves,), dtype int
-        What the fractions of a leaf tell.
+    kinds : ndarray of int, one a leaf of all trees
+        What its fractions tell.
 
     fits : callable
         Called with numbers of draws and a kind, tells which there may have been.
@@ -280,7 +280,7 @@ def total_equations(
         drawn = (codes[:, t] >= 0) & possible[at, own]
         groups[:, t] = np.where(drawn, at, -1)
         sizes.append(np.bincount(at[drawn], minlength=len(possible)))
-    pairs = np.column_stack([np.concatenate(sizes), np.concatenate(kinds)])
+    pairs = np.column_stack([np.concatenate(sizes), kinds])
     pairs, back = np.unique(pairs, axis=0, return_inverse=True)
     told = [
         _members_told(size, lambda d, k=kind: fits(d, k), share, rate, sampling, fewest)

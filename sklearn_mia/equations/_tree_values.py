@@ -243,7 +243,7 @@ def _without_counts(trees, leaves, y, copied, drawn, n_members):
         np.maximum(at, 0),
         np.where(at < 0, -1, 0),
         [np.ones((n, 1), dtype=bool) for n in n_leaves],
-        np.split(np.ravel(kinds), np.cumsum(n_leaves)[:-1]),
+        np.ravel(kinds),
         fits,
         min(held, 1.0),
         rate,

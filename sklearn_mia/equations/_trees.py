@@ -336,7 +336,8 @@ def _stripped_equations(tree, table, leaves, codes, counts, n_members, share, sa
     decimals, rounding = decimals_of(tree), None
     if decimals is None:
         possible = [count > 0 for count in counts]
-        kinds = [np.rint(count.sum(axis=1)).astype(int) for count in counts]
+        totals = np.concatenate([count.sum(axis=1) for count in counts])
+        kinds = np.rint(totals).astype(int)
 
         def fits(draws, term):
             return draws % term == 0
@@ -349,7 +350,7 @@ def _stripped_equations(tree, table, leaves, codes, counts, n_members, share, sa
             possible.append(possible_classes(count, most, decimals, are_pure=are_pure))
         widths = [np.pad(c, ((0, 0), (0, n_classes - c.shape[1]))) for c in counts]
         rows, back = np.unique(np.vstack(widths), axis=0, return_inverse=True)
-        kinds = np.split(np.ravel(back), np.cumsum([len(c) for c in counts])[:-1])
+        kinds = np.ravel(back)
         rounding = held, decimals, largest_error(decimals, n_classes)
 
         def fits(draws, kind):
