@@ -69,6 +69,8 @@ def test_rows_of_a_scaler():
         assert_rows(variance, "variance", off.T**2, b, scale)
     plain = StandardScaler(with_mean=False, with_std=False).fit(X)
     assert len(equations_of_a_scaler(plain, X, None)) == 1
+    centred = StandardScaler(with_std=False).fit(X)
+    assert len(equations_of_a_scaler(centred, X, None)) == 2
     single = X.astype(np.float32)
     step = StandardScaler().fit(single)
     mean, variance = equations_of_a_scaler(step, single, None)[1:]
