@@ -12,6 +12,7 @@ sys.path.insert(0, str(HERE))
 
 import api_pages  # noqa: E402
 import compatibility_page  # noqa: E402
+import costs_page  # noqa: E402
 import peers_page  # noqa: E402
 
 import sklearn_mia  # noqa: E402
@@ -51,6 +52,7 @@ numpydoc_attributes_as_param_list = True
 
 api_pages.write(HERE / "api")
 compatibility_page.write(HERE / "compatibility.rst")
+costs_page.write(HERE / "costs.rst")
 peers_page.write(HERE / "peers.rst")
 
 sphinx_gallery_conf = {

@@ -12,6 +12,8 @@ ACCESSES = ("interface", "file")
 # Shadow models by effort: what they cost and see is in benchmarks/bench_effort.py.
 SHADOWS = {"quick": 2, "standard": 6, "thorough": 64}
 EFFORTS = tuple(SHADOWS)
+# Permutations by effort: with fewer a p-value is coarser, and no less valid.
+PERMUTATIONS = {"quick": 199, "standard": 999, "thorough": 999}
 EFFORT = "standard"
 
 # Groups of records that are no values of a column.

@@ -24,7 +24,7 @@ def script(name):
 
 
 api_pages, peers_page = script("api_pages"), script("peers_page")
-compatibility_page = script("compatibility_page")
+compatibility_page, costs_page = script("compatibility_page"), script("costs_page")
 
 
 def test_every_public_name_and_module_has_a_page(tmp_path):
@@ -126,6 +126,40 @@ def test_the_page_of_what_was_run_counts_every_cell(tmp_path):
     assert "1 RMIA, 2 LiRA." in text
     assert "Array; list of documents\n~~~~" in text
     assert "   * - skorch\n     - !\n     - ✓\n" in text
+
+
+def test_the_page_of_costs_has_a_line_a_model_and_a_column_an_effort(tmp_path):
+    rows = [
+        {
+            "table": "adult",
+            "records": 5000,
+            "model": model,
+            "effort": effort,
+            "fit s": 0.5,
+            "audit s": 2.0,
+            "fits": 4.0,
+        }
+        for model, effort in (
+            ("forest", "quick"),
+            ("forest", "standard"),
+            ("network", "standard"),
+        )
+    ]
+    made = {"command": "python bench_audit_time.py"}
+    told = json.dumps({"environment": made, "rows": rows})
+    (tmp_path / "audit_time.json").write_text(told)
+    (tmp_path / "curves.svg").write_text("<svg/>")
+    (tmp_path / "page").mkdir()
+    path = tmp_path / "page" / "costs.rst"
+    costs_page.write(path, tmp_path)
+    text = path.read_text("utf-8")
+    cell = "     - 4.0 fits, 2.0 s\n"
+    assert (
+        "   * - forest\n     - 5000\n     - adult\n     - 0.50 s\n" + 2 * cell in text
+    )
+    assert "     - 0.50 s\n     -\n" + cell in text
+    assert "By effort" not in text
+    assert (path.parent / "curves.svg").read_text() == "<svg/>"
 
 
 def test_addresses_are_written_once():

@@ -116,6 +116,7 @@ FUNCTIONS = {
     ),
     "n": ("of some records the labels alone", "make_label_canaries"),
     "n_jobs": ("folds", "cross_validate_leakage"),
+    "n_permutations": ("by effort", "audit"),
     "n_shadows": ("by effort; once for several models", "audit", "audit_recipe"),
     "new": ("files, too", "compare_reports"),
     "old": ("files and other limits, too", "compare_reports"),

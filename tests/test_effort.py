@@ -15,10 +15,16 @@ def test_effort_is_a_number_of_shadow_models_and_nothing_that_a_level_depends_on
         "standard": 6,
         "thorough": 64,
     }
-    others = [vars(v) | {"effort": "", "n_shadows": 0} for v in found.values()]
+    n_permutations = {k: v.n_permutations for k, v in found.items()}
+    assert n_permutations == {"quick": 199, "standard": 999, "thorough": 999}
+    # Tests at 5 % are exact where 1 / .05 divides one more than their permutations.
+    assert all((n + 1) % 20 == 0 for n in n_permutations.values())
+    counts = {"effort": "", "n_shadows": 0, "n_permutations": 0}
+    others = [vars(v) | counts for v in found.values()]
     assert others[0] == others[1] == others[2]
     assert Settings() == found["standard"]
     assert Settings(effort="quick", n_shadows=8).n_shadows == 8
+    assert Settings(effort="quick", n_permutations=999).n_permutations == 999
 
 
 def test_another_effort_is_refused():

@@ -113,6 +113,7 @@ def found_in(value, seen):
 WITHOUT_RECORDS = {
     "AttainedRate",
     "AucStatistic",
+    "_AucsOfEqualRecords",
     "Claim",
     "Comparison",
     "Correction",

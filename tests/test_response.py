@@ -6,7 +6,7 @@ from helpers import in_turn
 from helpers.targets import N_RECORDS, TARGETS, Fixed, answers, ask, table
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -22,6 +22,34 @@ NAMINGS = {
     "negative": [-1, 1, 7],
     "objects": np.array(["high", "low", "mid"], dtype=object),
 }
+
+
+class _Seen:
+    def predict_proba(self, X):
+        self.layouts_ = X.flags.c_contiguous, X.flags.f_contiguous
+        X[:] = 0.0
+        return np.full((len(X), 2), 0.5)
+
+
+class _SeenForest(_Seen, RandomForestClassifier):
+    pass
+
+
+class _SeenBoosting(_Seen, HistGradientBoostingClassifier):
+    pass
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_models_get_a_copy_and_histogram_boosting_its_columns_in_one_piece(order):
+    X, y = table(2)
+    X = np.array(X, order=order)
+    kept = X.copy()
+    for kind in (_SeenForest, _SeenBoosting):
+        model = kind().fit(X, y)
+        Responder("predict_proba", model.classes_, 1e-3).answer(model, X)
+        in_columns = kind is _SeenBoosting or order == "F"
+        assert model.layouts_ == (not in_columns, in_columns)
+        assert_array_equal(X, kept)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

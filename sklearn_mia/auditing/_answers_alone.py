@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_mia._choices import EFFORT, PERMUTATIONS
 from sklearn_mia.auditing import _circumstances
 from sklearn_mia.auditing._build import build_report
 from sklearn_mia.auditing._case_of_answers import case_of_predictions, case_of_values
@@ -33,7 +34,7 @@ def audit_predictions(
     ids=None,
     inclusion_probability=Settings.inclusion_probability,
     prior=Settings.prior,
-    n_permutations=Settings.n_permutations,
+    n_permutations=PERMUTATIONS[EFFORT],
     per_record=Settings.per_record,
     random_state=0,
 ):

@@ -74,35 +74,35 @@ class AucStatistic:
 
     def __call__(self, members):
         """Value for each row of a boolean (n_permutations, n_records) table."""
-        return _aucs([self], np.ascontiguousarray(members.T, dtype=np.float64))[0]
+        return _AucsOfEqualRecords([self])(members)[0]
 
     def _key(self):
         return b"" if self._rows is None else self._rows.tobytes()
 
 
-def _aucs(statistics, members):
-    """AUCs that count the same records.
+class _AucsOfEqualRecords:
+    """AUCs that count the same records, evaluated together.
 
     Parameters
     ----------
     statistics : list of AucStatistic
-
-    members : ndarray of shape (n_records, n_permutations)
-        Of numbers: a record is a row, which is copied faster than a column.
-
-    Returns
-    -------
-    values : ndarray of shape (n_statistics, n_permutations)
     """
-    rows = statistics[0]._rows
-    members = members if rows is None else members[rows]
-    # Sums of halves, which are exact in any order.
-    ranks = np.array([np.ones(len(members)), *(s._ranks for s in statistics)])
-    n1, *sums = ranks @ members
-    n0 = len(members) - n1
-    above = np.array(sums) - n1 * (n1 + 1) / 2
-    chance = np.full(above.shape, AucStatistic.chance)
-    return np.divide(above, n1 * n0, out=chance, where=n1 * n0 > 0)
+
+    def __init__(self, statistics):
+        self._rows = statistics[0]._rows
+        ranks = [s._ranks for s in statistics]
+        self._ranks = np.array([np.ones(len(ranks[0])), *ranks])
+
+    def __call__(self, members):
+        """Values of shape (n_statistics, n_permutations)."""
+        if self._rows is not None:
+            members = np.take(members, self._rows, axis=1)
+        # Sums of halves, which are exact in any order.
+        n1, *sums = self._ranks @ members.astype(np.float64).T
+        n0 = members.shape[1] - n1
+        above = np.array(sums) - n1 * (n1 + 1) / 2
+        chance = np.full(above.shape, AucStatistic.chance)
+        return np.divide(above, n1 * n0, out=chance, where=n1 * n0 > 0)
 
 
 def _evaluator(statistics):
@@ -121,18 +121,19 @@ def _evaluator(statistics):
     for place, statistic in enumerate(statistics):
         if isinstance(statistic, AucStatistic):
             together.setdefault(statistic._key(), []).append(place)
+    alike = [
+        (places, _AucsOfEqualRecords([statistics[p] for p in places]))
+        for places in together.values()
+    ]
 
     def values_of(table):
         values = [
             None if isinstance(s, AucStatistic) else np.atleast_2d(s(table))
             for s in statistics
         ]
-        if together:
-            members = np.ascontiguousarray(table.T, dtype=np.float64)
-            for places in together.values():
-                found = _aucs([statistics[p] for p in places], members)
-                for place, row in zip(places, found, strict=True):
-                    values[place] = row[None]
+        for places, aucs in alike:
+            for place, row in zip(places, aucs(table), strict=True):
+                values[place] = row[None]
         return np.vstack(values)
 
     return values_of
@@ -403,6 +404,8 @@ class MembershipPermuter:
         self._strata = [
             np.flatnonzero(pure & (stratum == s)) for s in np.unique(stratum[pure])
         ]
+        self._n_in = [np.count_nonzero(self._labels[s]) for s in self._strata]
+        self._is_one_each = np.array_equal(units, np.arange(len(units)))
         if len(self._mixed):
             of_mixed = units[self._mixed]
             order = np.argsort(of_mixed, kind="stable")
@@ -417,10 +420,9 @@ class MembershipPermuter:
         members = np.empty((n_permutations, len(self._is_member)), dtype=bool)
         labels = self._labels.copy()
         for row in members:
-            for stratum in self._strata:
-                n_in = np.count_nonzero(self._labels[stratum])
+            for stratum, n_in in zip(self._strata, self._n_in, strict=True):
                 labels[stratum] = _subset(len(stratum), n_in, generator)
-            row[:] = labels[self._units]
+            row[:] = labels if self._is_one_each else labels[self._units]
             if len(self._mixed):
                 noise = generator.random(len(self._mixed))
                 order = np.lexsort((noise, self._mixed_units))

@@ -7,6 +7,7 @@ from sklearn_mia._choices import (
     EFFORT,
     EFFORTS,
     FPRS,
+    PERMUTATIONS,
     PRIOR,
     RESPONSE_METHODS,
     SHADOWS,
@@ -50,6 +51,9 @@ class Settings:
     n_shadows : int or None, default=None
         None is by `effort`.
 
+    n_permutations : int or None, default=None
+        None is by `effort`.
+
     seed : int, default=0
         From `random_state`.
     """
@@ -63,7 +67,7 @@ class Settings:
     slices: str | tuple = "auto"
     min_slice_size: int = 30
     inclusion_probability: float | None = None
-    n_permutations: int = 999
+    n_permutations: int | None = None
     n_shadows: int | None = None
     response_method: str = RESPONSE_METHODS[0]
     release: str | None = None
@@ -86,10 +90,13 @@ class Settings:
             "release": check_release(self.release),
             "effort": check_effort(self.effort),
             "min_slice_size": check_count(self.min_slice_size, "min_slice_size", 2),
-            "n_permutations": check_count(self.n_permutations, "n_permutations", 99),
         }
         if self.n_shadows is None:
             checked["n_shadows"] = SHADOWS[self.effort]
+        n_permutations = self.n_permutations
+        if n_permutations is None:
+            n_permutations = PERMUTATIONS[self.effort]
+        checked["n_permutations"] = check_count(n_permutations, "n_permutations", 99)
         if self.inclusion_probability is not None:
             checked["inclusion_probability"] = check_fraction(
                 self.inclusion_probability, "inclusion_probability"

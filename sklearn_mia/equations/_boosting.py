@@ -260,7 +260,8 @@ def _histogram_trees(estimator, X):
     The one place that reads the private attributes of histogram boosting: copies of its
     trees whose values are the numbers of the leaves do the walking.
     """
-    table = estimator._preprocess_X(X, reset=False)
+    # Each tree goes through all records, and looks at a few columns.
+    table = np.asfortranarray(estimator._preprocess_X(X, reset=False))
     known, places = estimator._bin_mapper.make_known_categories_bitsets()
     leaves, nodes = [], []
     for trees in estimator._predictors:
