@@ -16,7 +16,8 @@ from sklearn_mia.attacks._lira import (
 )
 from sklearn_mia.attacks._rmia import median_out, tempered_loss
 from sklearn_mia.base import MeanGap, MeanShare
-from sklearn_mia.base._sides import some_rows
+from sklearn_mia.base._sides import played_members, some_rows
+from sklearn_mia.identity import mix
 
 
 class LiRAOfClasses(LiRA):
@@ -111,6 +112,21 @@ def test_a_threshold_looks_at_20_000_records_or_a_few_more_whole_groups():
     assert_array_equal(some_rows(60_001), np.arange(0, 60_001, 3))
     groups = np.arange(60_000) // 2
     assert_array_equal(some_rows(60_000, groups), np.flatnonzero(groups % 3 == 0))
+
+
+def test_one_of_each_pair_plays_inside_by_a_coin_of_the_record():
+    ids = np.random.default_rng(0).integers(0, 2**63, 4000).astype(np.uint64)
+    members = played_members(ids, 6)
+    assert_array_equal(members[1::2], ~members[::2])
+    first = members[::2]
+    assert_allclose(first.mean(axis=1), 0.5, atol=0.04)
+    # The coins of a record have nothing to do with each other.
+    together = first.astype(float) @ first.T / 4000
+    assert_allclose(together[np.triu_indices(3, 1)], 0.25, atol=0.04)
+    assert_array_equal(played_members(ids[::-1], 6), members[:, ::-1])
+    for pair in range(3):
+        coins = [mix(one ^ np.uint64(pair + 1)) for one in ids[:50, None]]
+        assert_array_equal(first[pair, :50], [int(coin[0]) % 2 == 1 for coin in coins])
 
 
 # LiRA
