@@ -117,28 +117,6 @@ def parameters_of_a_class_are_read_once():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def arrays_are_known_to_be_no_tables():
-    """scikit-learn 1.9 asks for each array whether it is one of many kinds of table.
-
-    That is the larger part of a check of a small array.
-    """
-    import numpy as np
-    from sklearn.utils import validation
-
-    is_table = getattr(validation, "_nw_into_df_or_series", None)
-    if is_table is None:
-        yield
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            validation,
-            "_nw_into_df_or_series",
-            lambda X: type(X) is not np.ndarray and is_table(X),
-        )
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
 def blind_checks_of_audits_are_cheap():
     """Audits look without the model in one turn, and at equal records once.
 
@@ -162,35 +140,6 @@ def blind_checks_of_audits_are_cheap():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_build, "blind_auc", remembered)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def equal_permutations_are_drawn_once():
-    """Draws that begin with the same generator at the same memberships are equal.
-
-    They are a sixth of a small audit.
-    """
-    import joblib
-    import numpy as np
-
-    from sklearn_mia.auditing._multiplicity import MembershipPermuter
-
-    draw, known = MembershipPermuter.draw, {}
-
-    @wraps(draw)
-    def remembered(permuter, n_permutations, generator):
-        bits = generator.bit_generator
-        key = joblib.hash((vars(permuter), n_permutations, bits.state))
-        if key not in known:
-            members = draw(permuter, n_permutations, generator)
-            known[key] = np.packbits(members, axis=1), bits.state
-        packed, bits.state = known[key]
-        n_records = len(permuter._is_member)
-        return np.unpackbits(packed, axis=1, count=n_records).view(bool)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MembershipPermuter, "draw", remembered)
         yield
 
 
