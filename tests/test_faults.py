@@ -155,7 +155,6 @@ HAVE_PROCESSES = (*STOPPABLE, "dask, processes", "ray")
 QUICK = {("one", fault) for fault in IN_ANY} | {
     ("threading", "raises"),
     ("threading", "answers NaN"),
-    ("loky", "raises what cannot be sent"),
 }
 
 

@@ -70,10 +70,15 @@ def module_name(path):
 
 
 @cache
+def tree(path):
+    return ast.parse(path.read_text())
+
+
+@cache
 def imports(path):
     """Modules of the package that a file imports, inside functions too."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module.startswith("sklearn_mia"):
             for alias in node.names:
                 longer = PACKAGE.parent.joinpath(*node.module.split("."), alias.name)
@@ -142,16 +147,16 @@ def test_what_one_module_knows_no_other_asks_for(words, home):
 
 @cache
 def bare_code(path):
-    return ast.unparse(without_docstrings(ast.parse(path.read_text())))
+    return ast.unparse(without_docstrings(tree(path)))
 
 
-def without_docstrings(tree):
-    for node in ast.walk(tree):
+def without_docstrings(code):
+    for node in ast.walk(code):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
             first = node.body[0]
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 node.body[0] = ast.Pass()
-    return tree
+    return code
 
 
 def test_audit_is_the_function_however_it_is_imported():

@@ -10,6 +10,7 @@ import pytest
 from both_ways import (
     N,
     arguments_for,
+    assert_as_in_memory,
     figures,
     from_files,
     in_memory,
@@ -500,12 +501,23 @@ def test_f24_models_of_models(model):
     assert np.isfinite(attack.fit_score(records)).all()
 
 
-def test_f25_newlines_in_quotes(tmp_path):
+def quoted():
+    """A table with newlines and quotes in a column, and a model that reads them."""
     note = np.array(['one\ntwo, "three"', "four\n", "one, four"], dtype=object)
     told = FRAME.assign(note=note[np.arange(2 * N) % 3])
     columns = make_column_transformer(
         (TfidfVectorizer(), "note"), remainder="passthrough"
     )
-    model = make_pipeline(columns, LogisticRegression()).fit(told[:N], Y[:N])
+    return told, make_pipeline(columns, LogisticRegression()).fit(told[:N], Y[:N])
+
+
+def test_f25_newlines_in_quotes(tmp_path):
+    told, model = quoted()
+    assert_as_in_memory(tmp_path, model, told, pd.Series(Y))
+
+
+@pytest.mark.slow
+def test_f25_figures_with_newlines_in_quotes(tmp_path):
+    told, model = quoted()
     content = from_files(tmp_path, model, told, pd.Series(Y))
     assert figures(content) == in_memory(model, told, Y)

@@ -39,7 +39,7 @@ class OnlyLabels(ClassifierMixin, BaseEstimator):
 @pytest.fixture(scope="module")
 def data():
     X, y = make_classification(400, 8, n_informative=5, flip_y=0.4, random_state=0)
-    model = RandomForestClassifier(20, random_state=0).fit(X[:200], y[:200])
+    model = RandomForestClassifier(10, random_state=0).fit(X[:200], y[:200])
     return as_records(X, y), np.arange(400) < 200, model
 
 

@@ -141,25 +141,26 @@ def test_the_prior_is_that_of_a_pool_with_all_members(boosting):
 
 
 @pytest.mark.parametrize(
-    "model",
+    ("model", "n"),
     [
-        HistGradientBoostingClassifier(max_iter=20),
-        ExtraTreesClassifier(30, min_samples_leaf=10, random_state=0),
-        make_pipeline(StandardScaler(), GaussianNB()),
+        (HistGradientBoostingClassifier(max_iter=20), 1200),
+        (ExtraTreesClassifier(30, min_samples_leaf=10, random_state=0), 1200),
+        # Of few equations.
+        (make_pipeline(StandardScaler(), GaussianNB()), 2400),
     ],
 )
-def test_a_pool_that_lacks_members_is_recognised(model):
-    X, y = make_classification(2400, 8, n_informative=5, flip_y=0.2, random_state=0)
-    is_member = np.random.default_rng(8).permutation(2400) < 1200
+def test_a_pool_that_lacks_members_is_recognised(model, n):
+    X, y = make_classification(n, 8, n_informative=5, flip_y=0.2, random_state=0)
+    is_member = np.random.default_rng(8).permutation(n) < n // 2
     model.fit(X[is_member], y[is_member])
     records = as_records(X, y)
     attack = LinearReconstructionAttack(model).fit(records)
     assert attack.prior_ == 0.5
     assert attack.n_outside_ == 0
-    held = np.random.default_rng(9).random(2400) < 0.6
+    held = np.random.default_rng(9).random(n) < 0.6
     attack.fit(records[held])
     assert attack.prior_ == pytest.approx(0.5, abs=0.15)
-    assert attack.n_outside_ > 240
+    assert attack.n_outside_ > n / 10
     told = attack.score(records[held], is_member[held])
     naive = solve(linear_equations(model, X[held], y[held])).estimate
     assert told > roc_auc_score(is_member[held], naive)

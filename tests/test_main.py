@@ -200,8 +200,7 @@ def test_files_are_written_and_agree(folder):
     names = [folder / n for n in ("r.html", "r.json", "r.csv", "r.parquet")]
     run(folder, f"-o={names[0]}", f"--json={names[1]}", f"--records={names[2]}")
     assert AuditReport.from_json(names[1])._records is None
-    run(folder, f"--json={names[1]}", "--name-records")
-    run(folder, f"--records={names[3]}")
+    run(folder, f"--json={names[1]}", "--name-records", f"--records={names[3]}")
     report = AuditReport.from_json(names[1])
     table = pd.read_csv(names[2])
     assert table["risk_rank"].tolist() == report.records["risk_rank"].tolist()

@@ -474,6 +474,7 @@ def test_a_threshold_tuned_for_a_trained_model_stays_what_it_is():
             inner,
             cv="prefit",
             refit=False,
+            thresholds=20,
             scoring=sklearn.metrics.make_scorer(
                 sklearn.metrics.f1_score, pos_label="no"
             ),

@@ -50,7 +50,7 @@ def visits():
 @pytest.fixture(scope="module")
 def leaking(visits):
     X, y, _, is_member = visits
-    forest = RandomForestClassifier(20, min_samples_leaf=3, random_state=0)
+    forest = RandomForestClassifier(10, min_samples_leaf=3, random_state=0)
     return forest.fit(X[is_member], y[is_member])
 
 

@@ -336,8 +336,8 @@ def test_r14_pickled_attacks_keep_what_scoring_needs_and_no_more(table):
 
 def test_r14_bins_of_a_regression_are_forgotten():
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(600, 2)), rng.integers(0, 2, 600)
-    model = LogisticRegression().fit(X[:300], y[:300])
+    X, y = rng.normal(size=(300, 2)), rng.integers(0, 2, 300)
+    model = LogisticRegression().fit(X[:150], y[:150])
     attack = sklearn_mia.QuantileRegressionAttack(model, random_state=0)
     attack.fit(as_records(X, y))
     for regressor, _ in attack.estimators_:

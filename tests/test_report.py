@@ -521,7 +521,7 @@ def test_without_pandas(report, pandas_not_installed):
 
 
 @pytest.mark.parametrize(
-    "n_records", [6_000, pytest.param(40_000, marks=pytest.mark.slow)]
+    "n_records", [3_000, pytest.param(40_000, marks=pytest.mark.slow)]
 )
 def test_size_of_a_large_report(n_records):
     sides = halves(n_records)

@@ -102,7 +102,7 @@ def by_hand(attack, records, is_member):
 
 
 def test_cross_val_score(model, records, is_member):
-    attack = rmia(model, n_shadows=4)
+    attack = rmia(model, n_shadows=2)
     expected = by_hand(attack, records, is_member)
     for scoring in ("roc_auc", None):
         scores = cross_val_score(attack, records, is_member, scoring=scoring, cv=FOLDS)

@@ -33,7 +33,7 @@ def table():
 @pytest.fixture(scope="module")
 def forest(table):
     X, y = table
-    forest = RandomForestClassifier(20, min_samples_leaf=2, random_state=0)
+    forest = RandomForestClassifier(10, min_samples_leaf=2, random_state=0)
     return forest.fit(X[:150], y[:150])
 
 
@@ -237,7 +237,7 @@ def test_tempered_rmia_raises_and_normalises_probabilities(forest, table, record
     p = np.exp(attack.shadow_signals_)
     true = tempered[np.arange(300), y]
     expected = np.log(true) - np.log(p.mean(axis=0))
-    assert_allclose(attack.score_samples(records), expected, rtol=1e-9)
+    assert_allclose(attack.score_samples(records), expected, rtol=1e-9, atol=1e-15)
 
 
 def test_counting_population_records_ranks_like_the_log_ratio(forest, records):
@@ -439,9 +439,9 @@ def test_thin_shadows_cost_the_same_number_of_trees(forest, records):
     full = RMIA(forest, n_shadows=4, trees_per_shadow=None, random_state=0)
     thin = RMIA(forest, n_shadows=4, trees_per_shadow=5, random_state=0)
     assert full.fit(records).n_shadows_ == 4
-    assert thin.fit(records).n_shadows_ == 16
+    assert thin.fit(records).n_shadows_ == 8
     assert {len(model.estimators_) for model, _ in thin.models_} == {5}
-    assert len(forest.estimators_) == 20
+    assert len(forest.estimators_) == 10
     other = LogisticRegression().fit(records[:, :-1], records[:, -1])
     attack = RMIA(other, n_shadows=4, trees_per_shadow=5, random_state=0)
     assert attack.fit(records).n_shadows_ == 4

@@ -71,7 +71,9 @@ def test_members_score_higher(table, forest, responses, per_class):
 def test_a_rare_class_uses_the_model_of_all_classes(table, forest):
     X, y = table
     kept = (y != 2) | (np.cumsum(y == 2) <= 6)
-    attack = ShadowModelAttack(forest, n_shadows=4, random_state=0)
+    attack = ShadowModelAttack(
+        forest, attack_estimator=LogisticRegression(), n_shadows=4, random_state=0
+    )
     attack.fit(as_records(X[kept], y[kept]))
     first, second, rare = attack.attack_models_
     assert first is not second

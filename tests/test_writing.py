@@ -408,6 +408,9 @@ def test_r7_suffixes_in_any_case(command, tmp_path, name):
     assert command(f"--records={path}", f"-o={tmp_path / 'R.HTML'}") == 0
     assert path.read_bytes()[:4] == b"PAR1"
     assert pd.read_parquet(io.BytesIO(path.read_bytes()))["id"][0] == "person 0"
+
+
+def test_r7_a_csv_in_capitals(command, tmp_path):
     assert command(f"--records={tmp_path / 'X.CSV'}") == 0
     assert (tmp_path / "X.CSV").read_text().startswith("id,")
 

@@ -228,18 +228,24 @@ class Claim:
 
     def is_contradicted(self, epsilon):
         """Tell whether so many are right too often for this epsilon."""
-        sums = self.sums(epsilon)
-        least = self.statistic(sums, self.counts)
+        # Of equal prior odds, the totals need no steps, and are often enough.
+        steps = [] if self._is_uniform else self._steps(epsilon)
+        totals = self._totals(steps, epsilon)
+        least = self.statistic((steps, totals), self.counts)
         if least * max(self.guesses.weights) > self.guesses.level:
             return False
         if len(self.counts) == 1 and self._is_uniform:
             return self._most_often_alone(epsilon) <= self.guesses.level
+        sums = steps or self._steps(epsilon), totals
         return self.most_often(epsilon, sums, least) <= self.guesses.level
 
     def sums(self, epsilon):
         """Sums of independent guesses: between a set and the next, and in each."""
-        steps = [_sum_of_trials(*block, epsilon) for block in self._blocks]
+        steps = self._steps(epsilon)
         return steps, self._totals(steps, epsilon)
+
+    def _steps(self, epsilon):
+        return [_sum_of_trials(*block, epsilon) for block in self._blocks]
 
     def statistic(self, sums, counts):
         """Return the smallest tail of `counts` by the weight of its set."""
@@ -284,7 +290,7 @@ class Claim:
         """Masses of the numbers of right guesses in each set, were they independent."""
         if self._is_uniform:
             q = special.expit(epsilon + self.guesses.log_odds[0])
-            return [_binomial(n, q, _REACH_OF_TAILS) for n in self.guesses.ends]
+            return _binomials(np.array(self.guesses.ends), q, _REACH_OF_TAILS)
         totals = [steps[0]]
         for step in steps[1:]:
             totals.append(totals[-1].plus(step))
@@ -353,12 +359,22 @@ class Masses:
         return self.first + self._tails.size - int(n_small) if n_small else None
 
 
-def _binomial(n_trials, q, reach):
-    """Masses of a binomial number within `reach` standard deviations of its mean."""
-    half = reach * math.sqrt(n_trials * q * (1 - q)) + reach
-    first = max(0, math.floor(n_trials * q - half))
-    last = min(n_trials, math.ceil(n_trials * q + half))
-    return Masses(first, stats.binom.pmf(np.arange(first, last + 1), n_trials, q))
+def _binomials(n_trials, q, reach):
+    """Masses of binomial numbers within `reach` standard deviations of their means.
+
+    All at once: a call of `pmf` costs more than what it computes.
+    """
+    half = reach * np.sqrt(n_trials * q * (1 - q)) + reach
+    first = np.maximum(np.floor(n_trials * q - half), 0).astype(int)
+    last = np.minimum(np.ceil(n_trials * q + half), n_trials).astype(int)
+    numbers = [np.arange(a, b + 1) for a, b in zip(first, last, strict=True)]
+    sizes = last - first + 1
+    n_trials, q = (
+        np.repeat(np.broadcast_to(v, sizes.shape), sizes) for v in (n_trials, q)
+    )
+    values = stats.binom.pmf(np.concatenate(numbers), n_trials, q)
+    parts = np.split(values, np.cumsum(sizes)[:-1])
+    return [Masses(int(a), part) for a, part in zip(first, parts, strict=True)]
 
 
 def _sum_of_trials(log_odds, counts, epsilon):
@@ -373,7 +389,7 @@ def _sum_of_trials(log_odds, counts, epsilon):
     """
     q = special.expit(epsilon + log_odds)
     if q.size <= _FEW_GROUPS:
-        groups = [_binomial(n, one, _REACH) for n, one in zip(counts, q, strict=True)]
+        groups = _binomials(counts, q, _REACH)
     else:
         groups = [Masses(0, _many_trials(np.repeat(q, counts)))]
     total = groups[0]
