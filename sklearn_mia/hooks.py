@@ -173,3 +173,23 @@ def _described(values):
         return f"a {what} of length {len(values)}"
     of_shape = "" if shape is None else f" of shape {tuple(shape)}"
     return f"{what}{of_shape}{'' if dtype is None else f' and dtype {dtype}'}"
+
+
+def check_parameters(model):
+    """Raise ValueError for a model that has lost a parameter of its class.
+
+    Parameters
+    ----------
+    model : estimator
+        With its steps; what has no `get_params` passes.
+    """
+    if not hasattr(model, "get_params"):
+        return
+    try:
+        model.get_params()
+    except AttributeError as error:
+        raise ValueError(
+            f"The target {type(model).__name__} lacks a parameter: {error}. Nobody "
+            "could train another like it. Another version of its package saved it, or "
+            "it is damaged: use that version, or train it again."
+        ) from error

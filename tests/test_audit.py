@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import RMIA, LiRA, MembershipSignals, SupervisedAttack, ThresholdAttack
@@ -551,3 +551,17 @@ def test_audits_of_models_without_a_leak(name, whole_blind_checks):
     assert alarms / n_sets <= 0.079
     assert covered / n_sets >= 0.921
     assert blind / n_sets <= 0.079
+
+
+def test_a_model_that_lost_a_parameter_is_refused_before_anything_is_done():
+    X, y = make_classification(80, random_state=0)
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X[:40], y[:40])
+    # As of a model that was saved before the parameter came.
+    del model[-1].tol
+    message = (
+        "The target Pipeline lacks a parameter: 'LogisticRegression' object has no "
+        "attribute 'tol'. Nobody could train another like it. Another version of its "
+        "package saved it, or it is damaged: use that version, or train it again."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        audit(model, X[:40], y[:40], X[40:], y[40:])

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import random
+import re
 
 import numpy as np
 import pytest
@@ -284,3 +285,35 @@ def test_sizes_are_given_in_gib():
 
     assert gibibytes("0.5") == 2**29
     assert gibibytes("4") == _files.MOST_BYTES
+
+
+@pytest.mark.parametrize("held", [[True, False], [b"x", b"y"], [1, 2]])
+def test_a_parquet_column_that_is_no_text_but_is_said_to_be_is_refused(tmp_path, held):
+    pd = pytest.importorskip("pandas", "3")
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"a": [0, 1], "zip": ["01710", "x"]}).to_parquet(path)
+    written = parquet.read_table(path)
+    parquet.write_table(written.set_column(1, "zip", pa.array(held)), path)
+    message = (
+        f"Column 'zip' of the table {str(path)!r} holds {pa.array(held).type}, and the "
+        "file says that it is text. Write the file again, with the type that it has."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_table(path)
+
+
+def test_parquet_text_is_read_however_it_is_stored(tmp_path):
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "t.parquet"
+    gaps = pd.Series([None, None], dtype="string")
+    frame = pd.DataFrame({"a": ["x", None], "b": pd.Categorical(["u", "v"]), "c": gaps})
+    frame.to_parquet(path)
+    read = read_table(path)
+    assert read.isna().to_numpy().tolist() == [
+        [False, False, True],
+        [True, False, True],
+    ]
+    assert read["b"].tolist() == ["u", "v"]

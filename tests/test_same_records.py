@@ -1,6 +1,7 @@
 """The same records in several models: how stable their risk is."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -172,6 +173,34 @@ def test_over_seeds_the_records_are_the_same_and_the_models_are_not(over_seeds, 
     rank = np.mean([spearmanr(*scores[list(p)][:, inside]).statistic for p in pairs])
     assert same["stability"]["spearman"] == pytest.approx(rank)
     assert same["calibrated"] is None
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "message"),
+    [
+        ("stability", "least", "stability: some of it is null, and not all"),
+        ("shares", "any", "shares: every and any are null for some, or not null for"),
+    ],
+)
+def test_a_file_that_lacks_a_number_beside_others_is_refused(
+    over_seeds, part, name, message
+):
+    content = json.loads(over_seeds[0].to_json())
+    assert content["same_records"][part][name] is not None
+    content["same_records"][part][name] = None
+    with pytest.raises(ValueError, match=re.escape(f"same_records.{message}")):
+        RecipeReport.from_json(json.dumps(content))
+
+
+def test_a_file_without_its_version_is_refused(over_seeds):
+    content = json.loads(over_seeds[0].to_json())
+    for version in (None, "1", []):
+        content["schema_version"] = version
+        with pytest.raises(ValueError, match="schema_version is"):
+            RecipeReport.from_json(json.dumps(content))
+    del content["schema_version"]
+    with pytest.raises(ValueError, match="schema_version is missing"):
+        RecipeReport.from_json(json.dumps(content))
 
 
 def test_the_table_of_records_tells_their_risk_in_each_model(over_seeds, table):

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import _num_samples
 
 from sklearn_mia.groups import group_codes, group_members
+from sklearn_mia.hooks import check_parameters
 from sklearn_mia.identity import check_cells, merged_identities, record_ids
 from sklearn_mia.items import as_items, kind_of, one_shape
 from sklearn_mia.records import as_features, as_labels, as_records, free_name
@@ -330,7 +331,7 @@ def one_table(
     -------
     case : Case
     """
-    classes = check_target(model)
+    classes = check_audited(model)
     label_name = "y" if label_name is None else str(label_name)
     codes = encode_labels(labels, classes)
     column = free_name(features, label_name)
@@ -355,6 +356,23 @@ def one_table(
         label_name=label_name,
         aside=aside or {},
     )
+
+
+def check_audited(model):
+    """Check a model as `check_target` does, and that its parameters can be read.
+
+    Parameters
+    ----------
+    model : fitted estimator
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,) or None
+        As :func:`~sklearn_mia.response.check_target`.
+    """
+    classes = check_target(model)
+    check_parameters(model)
+    return classes
 
 
 def make_case(
@@ -387,7 +405,7 @@ def make_case(
     -------
     case : Case
     """
-    classes = check_target(model)
+    classes = check_audited(model)
     X_train = side_table(X_train, "X_train")
     _check_order(X_train, y_train, X_test, y_test)
     X_test = side_table(X_test, "X_test")

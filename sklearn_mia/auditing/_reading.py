@@ -100,7 +100,10 @@ def _read_parquet(pd, path, max_bytes):
         frame = pd.read_parquet(path, engine="pyarrow")
     except Exception as error:
         raise damaged(path, "Parquet", error) from None
+    stored = check_pyarrow().read_schema(path)
     for name in frame.columns:
+        if isinstance(frame[name].dtype, pd.StringDtype):
+            _check_stored_as_text(stored, name, path)
         if frame[name].dtype.kind == "O":
             sizes = (len(v) for v in frame[name] if isinstance(v, (str, bytes)))
             if max(sizes, default=0) > _MOST_CELL:
@@ -109,6 +112,19 @@ def _read_parquet(pd, path, max_bytes):
                     f"than {_MOST_CELL} characters."
                 )
     return frame
+
+
+def _check_stored_as_text(schema, name, path):
+    """What pandas noted in a file makes text of a column that holds something else."""
+    from pyarrow import types
+
+    found = schema.field(name).type if name in schema.names else None
+    as_text = ("string", "large_string", "string_view", "null")
+    if found is not None and not (str(found) in as_text or types.is_dictionary(found)):
+        raise ValueError(
+            f"Column {name!r} of the table {str(path)!r} holds {found}, and the file "
+            "says that it is text. Write the file again, with the type that it has."
+        )
 
 
 def _read_csv(pd, path, separator, max_bytes):

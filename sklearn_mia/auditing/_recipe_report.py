@@ -254,7 +254,8 @@ class RecipeReport:
             missing or wrong, and what that is.
         """
         name, content = read_content(source, SCHEMA, SCHEMA_VERSION, cls.__name__)
-        if content["schema_version"] < SCHEMA_VERSION:
+        version = content.get("schema_version")
+        if isinstance(version, int) and version < SCHEMA_VERSION:
             content = _BEFORE_CANARIES | content
         check_shape(name, content, cls.__name__, RECIPE)
         return cls(content)

@@ -36,6 +36,10 @@ _OVER_MODELS = Ruled(
 )
 
 
+def _are_null_together(values):
+    return len({value is None for value in values}) == 1
+
+
 def _metrics_of(content):
     """Metrics of each attack in a report on a procedure, in order."""
     return ["auc", *(f"tpr@fpr={fpr:g}" for fpr in content["fprs"])]
@@ -102,14 +106,24 @@ _CANARIES = Ruled(
 _SAME_RECORDS = {
     "attack": TEXT,
     "fpr": SHARE,
-    "stability": {
-        "spearman": Maybe(NUMBER),
-        "least": Maybe(NUMBER),
-        "top": Maybe(SHARE),
-        "n_top": Maybe(COUNT),
-    },
+    "stability": Ruled(
+        {
+            "spearman": Maybe(NUMBER),
+            "least": Maybe(NUMBER),
+            "top": Maybe(SHARE),
+            "n_top": Maybe(COUNT),
+        },
+        {"some of it is null, and not all": lambda v: _are_null_together(v.values())},
+    ),
     "shares": Maybe(
-        {"mean": SHARE, "every": Maybe(SHARE), "any": Maybe(SHARE), "n": COUNT}
+        Ruled(
+            {"mean": SHARE, "every": Maybe(SHARE), "any": Maybe(SHARE), "n": COUNT},
+            {
+                "every and any are null for some, or not null for none": lambda v: (
+                    (v["every"] is None) == (v["any"] is None) == (v["n"] == 0)
+                )
+            },
+        )
     ),
     "n_equal": COUNT,
     "calibrated": Maybe(
