@@ -117,7 +117,8 @@ def _arrays(frame):
 
 def _options(suffix, *more, model="model.skops"):
     files = [model, f"members{suffix}", f"others{suffix}"]
-    cheap = ["--n-shadows=2", "--release=interface", "--max-size=0.02"]
+    cheap = ["--effort=quick", "--n-shadows=2", "--release=interface"]
+    cheap.append("--max-size=0.02")
     return ["audit", *files, "--label=label", *cheap, *more]
 
 
