@@ -30,10 +30,12 @@ from sklearn_mia.workers import (
     end_with,
     is_lost,
     listed,
+    packed,
     sending_once,
     share_files,
     single_threads,
     this_process,
+    unpacked,
     watch,
     watched,
     why_lost,
@@ -497,10 +499,13 @@ def _all_trained(work, members, n_jobs, place, begun):
     backend, _ = get_active_backend()
     if work.key is None or share_files(backend):
         parallel, sent = sending_once(work, **options)
-        yield from parallel(
-            delayed(_shadow_task)(shadow, sent, members[shadow], home, place)
+        results = parallel(
+            delayed(packed)(
+                _shadow_task, home, shadow, sent, members[shadow], home, place
+            )
             for shadow in _announced(numbers, begun)
         )
+        yield from unpacked(results)
         return
     # Workers may be on other machines, where the folder is not, or would stay.
     missing = [shadow for shadow in numbers if not _is_kept(work, shadow)]
@@ -514,10 +519,11 @@ def _all_trained(work, members, n_jobs, place, begun):
     parallel, sent = sending_once(bare, **options)
     for start in range(0, n_missing, at_a_time):
         some = missing[start : start + at_a_time]
-        for shadow, *done in parallel(
-            delayed(_remote_task)(shadow, sent, members[shadow], home)
+        results = parallel(
+            delayed(packed)(_remote_task, home, shadow, sent, members[shadow], home)
             for shadow in _announced(some, begun)
-        ):
+        )
+        for shadow, *done in unpacked(results):
             yield _shadow_task(shadow, work, members[shadow], home, done=done)
 
 

@@ -3,6 +3,7 @@
 import faulthandler
 import multiprocessing
 import os
+import pickle
 import socket
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from joblib import effective_n_jobs, parallel_config
 from joblib._parallel_backends import MultiprocessingBackend, SequentialBackend
 from joblib.externals.loky.backend import resource_tracker
 from joblib.externals.loky.backend.process import LokyProcess
+from joblib.externals.loky.backend.reduction import dumps
 from joblib.parallel import LokyBackend, ThreadingBackend, get_active_backend
 from sklearn.utils.parallel import Parallel
 from threadpoolctl import ThreadpoolController
@@ -76,6 +78,41 @@ def share_files(backend):
 def this_process():
     """Machine and number of this process."""
     return socket.gethostname(), os.getpid()
+
+
+def packed(task, home, *args):
+    """What a task gives, as bytes if another process than that at home made it.
+
+    What cannot be sent is then an error of the task, by every backend: Dask would wait
+    for it for ever.
+
+    Parameters
+    ----------
+    task : callable
+
+    home : tuple
+        From `this_process`.
+
+    *args : object
+        Of the task.
+
+    Returns
+    -------
+    result : object or bytes
+        For `unpacked`.
+    """
+    result = task(*args)
+    return result if this_process() == home else bytes(dumps(result))
+
+
+def unpacked(results):
+    """What tasks of `packed` gave; closing this closes the results, too."""
+    try:
+        for result in results:
+            yield pickle.loads(result) if isinstance(result, bytes) else result
+    finally:
+        if hasattr(results, "close"):
+            results.close()
 
 
 def parallel(**options):
