@@ -10,8 +10,9 @@ are encoded and scaled beforehand, since SACRO-ML fails on pipelines.
 `power`: equal fits. The target trains on an independent half of the records (a coin
 each), for every split anew; AUC and TPR, and the difference from the best peer with its
 paired interval over the splits. Scores that tie are cut by lot: many of SACRO-ML's are
-exactly 1, and would else find nobody. "ours" is what an audit leads with,
-`BaggingAttack` for forests, else `RMIA`; beside it `RMIA` with the few fits that an
+exactly 1, and would else find nobody. "ours" is what is taken as the strongest before
+anything is run: `BaggingAttack` for forests, `LiRA` for boosting of more than two
+classes, else `RMIA`; beside it the same, of forests `RMIA`, with the few fits that an
 audit takes by default. The best peer of a cell is the one with the
 highest mean TPR at 1 %, of all that do not learn from what they are judged on (as
 SACRO-ML's QMIA does).
@@ -55,7 +56,6 @@ from common import (
 from joblib import Parallel, delayed
 from peers import Case
 from sklearn.base import clone
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.neural_network import MLPClassifier
@@ -63,6 +63,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_mia import RMIA, BaggingAttack, LiRA, as_records, audit
 from sklearn_mia._choices import SHADOWS
+from sklearn_mia.auditing._defaults import strongest_attack
 from sklearn_mia.metrics import (
     epsilon_lower_bound,
     membership_advantage_score,
@@ -71,8 +72,8 @@ from sklearn_mia.metrics import (
 
 OURS = "sklearn_mia"
 # By the few shadows of an audit.
-OF_AN_AUDIT = show_peers.OF_AN_AUDIT
-DEFAULT_FITS = {"BaggingAttack": 4, OF_AN_AUDIT: SHADOWS["standard"]}
+AS_IN_AN_AUDIT = show_peers.AS_IN_AN_AUDIT
+DEFAULT_FITS = {"BaggingAttack": 4, AS_IN_AN_AUDIT: SHADOWS["standard"]}
 FAMILIES = {
     "forest": MODELS["forest"],
     "forest, leaf 5": MODELS["forest, leaf 5"],
@@ -131,12 +132,14 @@ def make_case(family, X, y, seed, member=None):
 
 def our_attacks(case, n_fits, **params):
     """Name and attack of ours at a cost, first the one that an audit leads with."""
-    if isinstance(case.target, RandomForestClassifier):
+    lead = strongest_attack(case.target)
+    if isinstance(lead, BaggingAttack):
         n_trees = n_fits * case.target.n_estimators
         yield "BaggingAttack", BaggingAttack(case.target, n_trees=n_trees, **params)
-    yield "RMIA", RMIA(case.target, n_shadows=n_fits, **params)
-    yield "LiRA", LiRA(case.target, n_shadows=n_fits, **params)
-    yield OF_AN_AUDIT, RMIA(case.target, n_shadows=SHADOWS["standard"], **params)
+    first, second = (LiRA, RMIA) if isinstance(lead, LiRA) else (RMIA, LiRA)
+    for kind in (first, second):
+        yield kind.__name__, kind(case.target, n_shadows=n_fits, **params)
+    yield AS_IN_AN_AUDIT, first(case.target, n_shadows=SHADOWS["standard"], **params)
 
 
 def our_scores(case, n_fits):
@@ -145,7 +148,7 @@ def our_scores(case, n_fits):
         shared = {"memory": memory, "keep_models": False, "random_state": case.seed}
         for name, attack in our_attacks(case, n_fits, **shared):
             scores = peers.quietly(attack.fit)(records).score_samples(records)
-            fits = SHADOWS["standard"] if name == OF_AN_AUDIT else n_fits
+            fits = SHADOWS["standard"] if name == AS_IN_AN_AUDIT else n_fits
             yield peers.Scores(name, fits, scores)
 
 
@@ -206,7 +209,7 @@ def power(settings, there, n_jobs, before=()):
 
 def ours_timed(case, attack, n_shadows, n_jobs):
     params = {"keep_models": False, "n_jobs": n_jobs, "random_state": 0}
-    if attack == OF_AN_AUDIT:
+    if attack == AS_IN_AN_AUDIT:
         made = RMIA(case.target, n_shadows=SHADOWS["standard"], **params)
     elif attack == "RMIA":  # the same models, of all trees
         made = RMIA(case.target, n_shadows=n_shadows, trees_per_shadow=None, **params)
@@ -229,7 +232,7 @@ def art_timed(case, attack, n_shadows, n_jobs):
 
 TIMED = {
     (OURS, "RMIA"): ours_timed,
-    (OURS, OF_AN_AUDIT): ours_timed,
+    (OURS, AS_IN_AN_AUDIT): ours_timed,
     (OURS, "BaggingAttack"): ours_timed,
     ("SACRO-ML", "LiRA offline"): sacro_timed,
     ("ART", "shadow models"): art_timed,
@@ -260,7 +263,7 @@ def timed(path, *what):
 
 def timed_attacks(family, there):
     yield OURS, "RMIA"
-    yield OURS, "BaggingAttack" if family.startswith("forest") else OF_AN_AUDIT
+    yield OURS, "BaggingAttack" if family.startswith("forest") else AS_IN_AN_AUDIT
     for library, attack in TIMED:
         if library in there:
             yield library, attack

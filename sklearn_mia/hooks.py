@@ -176,20 +176,27 @@ def _described(values):
 
 
 def check_parameters(model):
-    """Raise ValueError for a model that has lost a parameter of its class.
+    """Raise ValueError for a model of scikit-learn that has lost a parameter.
 
     Parameters
     ----------
     model : estimator
-        With its steps; what has no `get_params` passes.
+        With its steps. Of other packages some keep theirs elsewhere, and pass.
     """
     if not hasattr(model, "get_params"):
         return
     try:
         model.get_params()
     except AttributeError as error:
+        if not is_of_scikit_learn(error.obj):
+            return
         raise ValueError(
             f"The target {type(model).__name__} lacks a parameter: {error}. Nobody "
             "could train another like it. Another version of its package saved it, or "
             "it is damaged: use that version, or train it again."
         ) from error
+
+
+def is_of_scikit_learn(estimator):
+    """Whether scikit-learn itself defines the class of an object."""
+    return type(estimator).__module__.startswith("sklearn.")

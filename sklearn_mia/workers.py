@@ -185,8 +185,10 @@ class _InStoreOfRay:
 
 def is_lost(error):
     """Tell whether an error says that a worker is gone, in the words of any backend."""
-    names = {"KilledWorker", "WorkerCrashedError", "RayActorError", "ActorDiedError"}
-    return isinstance(error, BrokenProcessPool) or type(error).__name__ in names
+    of_dask = {"KilledWorker", "FutureCancelledError"}  # and with what it was sent
+    of_ray = {"WorkerCrashedError", "RayActorError", "ActorDiedError"}
+    name = type(error).__name__
+    return isinstance(error, BrokenProcessPool) or name in of_dask | of_ray
 
 
 @cache

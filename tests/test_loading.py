@@ -12,8 +12,12 @@ import numpy as np
 import pytest
 import sklearn
 from helpers.files import packed, parts_of
+from helpers.targets import Fixed
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_mia.__main__ import main
 from sklearn_mia.auditing._loading import (
@@ -231,3 +235,32 @@ def test_a_compressed_file_that_is_cut_has_no_version_inside(tmp_path):
     content = path.read_bytes()
     path.write_bytes(content[:2] + bytes(20))
     assert _version_inside(path) is None
+
+
+@pytest.mark.parametrize("suffix", [".pkl", ".skops"])
+@pytest.mark.parametrize("lost", ["n_neighbors", "validate"])
+def test_a_model_that_lost_a_parameter_is_told_with_its_file(tmp_path, suffix, lost):
+    X, y = np.arange(20.0)[:, None], [0, 1] * 10
+    steps = ColumnTransformer([("same", FunctionTransformer(), [0])])
+    model = make_pipeline(steps, KNeighborsClassifier()).fit(X, y)
+    # Of the steps of columns the fitted ones stand beside those that were given.
+    step = model[-1] if lost == "n_neighbors" else model[0].transformers_[0][1]
+    delattr(step, lost)
+    path = tmp_path / f"m{suffix}"
+    if suffix == ".pkl":
+        path.write_bytes(pickle.dumps(model))
+    else:
+        pytest.importorskip("skops.io").dump(model, path)
+    message = (
+        f"{path} holds a Pipeline that does not work: AttributeError: "
+        f"'{type(step).__name__}' object has no attribute '{lost}' (in get_params, "
+    )
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        load_model(path, trust_pickle=True, trusted=("numpy.dtype",))
+    assert str(caught.value).startswith(message)
+
+
+def test_classes_of_other_packages_may_keep_their_parameters_elsewhere(tmp_path):
+    path = tmp_path / "m.pkl"
+    path.write_bytes(pickle.dumps(Fixed([0, 1])))
+    assert isinstance(load_model(path, trust_pickle=True)[0], Fixed)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import joblib
 import sklearn
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 
 from sklearn_mia.auditing._files import (
@@ -19,10 +20,10 @@ from sklearn_mia.auditing._files import (
     TooLarge,
     check_model_file,
 )
-from sklearn_mia.auditing._soundness import make_sound
+from sklearn_mia.auditing._soundness import make_sound, parts_of
 from sklearn_mia.auditing._trusted import TRUSTED, is_hostile
 from sklearn_mia.auditing._unpacking import check_archive
-from sklearn_mia.hooks import cause_of
+from sklearn_mia.hooks import cause_of, is_of_scikit_learn
 
 # As joblib compresses.
 _UNPACK = (
@@ -101,7 +102,16 @@ def load_model(path, *, trust_pickle=False, trusted=(), max_bytes=MOST_BYTES):
             f"{str(path)!r} holds {what}; expected a fitted classifier. Save the "
             "classifier by itself."
         )
+    check_model(path, _read_parameters, model, fitted_with)
     return model, fitted_with
+
+
+def _read_parameters(model):
+    """Read those of each estimator inside, which an older version may not have had."""
+    for part in parts_of(model):
+        is_public = not type(part).__name__.startswith("_")
+        if isinstance(part, BaseEstimator) and is_of_scikit_learn(part) and is_public:
+            part.get_params(deep=False)
 
 
 def other_version(fitted_with):

@@ -49,7 +49,7 @@ def make_sound(model, trusted=()):
         If a tree leads out of its arrays or of the features of its model.
     """
     followed, known = [], set()
-    for part in _parts(model):
+    for part in parts_of(model):
         if isinstance(part, _FOLLOWED):
             followed.append(part)
         for kind, check in _CHECKS:
@@ -65,8 +65,8 @@ def make_sound(model, trusted=()):
         )
 
 
-def _parts(model):
-    """Each object inside a model, once."""
+def parts_of(model):
+    """Yield each object inside a model, once."""
     waiting, seen = [model], {}
     while waiting:
         part = waiting.pop()
