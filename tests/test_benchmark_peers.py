@@ -105,7 +105,7 @@ def test_time_alarms_and_growth_are_claimed_with_their_limits(modules):
 
     rows = [
         timed("network", "sklearn_mia", "RMIA", 6.0),
-        timed("network", "sklearn_mia", show.OF_AN_AUDIT, 4.0),
+        timed("network", "sklearn_mia", show.AS_IN_AN_AUDIT, 4.0),
         timed("network", "SACRO-ML", "LiRA offline", 10.0),
         timed("forest", "sklearn_mia", "BaggingAttack", 1.0),
         timed("forest", "SACRO-ML", "LiRA offline", 10.0),
