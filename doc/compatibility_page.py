@@ -1,10 +1,9 @@
 """The page of what was run under what, written from what the benchmarks found."""
 
-import json
 from collections import Counter
 
 from api_pages import write_if_changed
-from peers_page import RESULTS, as_table, origin, plain
+from peers_page import RESULTS, as_table, heading, origin, plain, sections_of
 
 HEAD = """\
 What was run
@@ -41,14 +40,9 @@ def write(path, folder=RESULTS):
     folder : Path
         Of the results.
     """
-    sections = [HEAD]
-    for version in VERSIONS:
-        for name, section in (("compatibility", containers), ("targets", packages)):
-            file = folder / f"{name}{version}.json"
-            if file.exists():
-                sections.append(section(**json.loads(file.read_text("utf-8"))))
-    page = "\n".join(sections)
-    write_if_changed(path, page)
+    makers = {"compatibility": containers, "targets": packages}
+    made = {f"{name}{v}": make for v in VERSIONS for name, make in makers.items()}
+    write_if_changed(path, "\n".join([HEAD, *sections_of(made, folder)]))
 
 
 def state_of(cell):
@@ -75,11 +69,11 @@ def containers(environment, rows):
     ]
     numbers = [str(i) for i in range(1, len(attacks) + 1)]
     named = ", ".join(f"{i} {name}" for i, name in zip(numbers, attacks, strict=True))
-    lines = [*_title(f"Containers, scikit-learn {environment['scikit-learn']}", "-")]
+    lines = [*heading(f"Containers, scikit-learn {environment['scikit-learn']}", "-")]
     lines += [*legend, "", f"{named}.", ""]
     for table, names in containers_of.items():
         name = "; ".join(names)
-        lines += [*_title(name[:1].upper() + name[1:], "~")]
+        lines += [*heading(name[:1].upper() + name[1:], "~")]
         lines += [as_table(["target", *numbers], table), ""]
     return "\n".join([*lines, origin(environment), ""])
 
@@ -89,9 +83,5 @@ def packages(environment, rows):
     title = f"Other packages, scikit-learn {environment['scikit-learn']}"
     text = "AUC of each attack, and of the one that leads an audit of both sides."
     return "\n".join(
-        [*_title(title, "-"), text, "", plain(rows), "", origin(environment), ""]
+        [*heading(title, "-"), text, "", plain(rows), "", origin(environment), ""]
     )
-
-
-def _title(text, line):
-    return [text, line * len(text), ""]

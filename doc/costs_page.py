@@ -1,11 +1,18 @@
 """The page of what an audit costs and sees, written from what the benchmarks found."""
 
-import json
 import shutil
 from collections import defaultdict
 
 from api_pages import write_if_changed
-from peers_page import RESULTS, as_table, origin, plain, shown
+from peers_page import (
+    RESULTS,
+    as_table,
+    heading,
+    origin,
+    plain,
+    sections_of,
+    shown,
+)
 
 HEAD = """\
 What an audit costs
@@ -37,20 +44,15 @@ def write(path, folder=RESULTS):
     folder : Path
         Of the results.
     """
-    sections = [HEAD]
     makers = {"audit_time": fits, "effort": efforts, "curves_short": curves}
-    for name, section in makers.items():
-        file = folder / f"{name}.json"
-        if file.exists():
-            found = json.loads(file.read_text("utf-8"))
-            sections += [section(found["rows"]), origin(found["environment"]) + "\n"]
+    sections = [HEAD, *sections_of(makers, folder)]
     picture = folder / "curves.svg"
     if picture.exists():
         shutil.copyfile(picture, path.with_name("curves.svg"))
     write_if_changed(path, "\n".join(sections))
 
 
-def fits(rows):
+def fits(environment, rows):
     """A line a model and number of records, a column an effort."""
     cells, efforts = defaultdict(dict), dict.fromkeys(row["effort"] for row in rows)
     for row in rows:
@@ -69,10 +71,10 @@ def fits(rows):
         for key, own in cells.items()
     ]
     columns = ["model", "records", "table", "one fit", *efforts]
-    return "\n".join([*_title("In fits"), as_table(columns, lines), ""])
+    return _section([*heading("In fits"), as_table(columns, lines)], environment)
 
 
-def efforts(rows):
+def efforts(environment, rows):
     """AUC and TPR of the strongest attack that asks the model, and of the file's."""
     lines = [
         [
@@ -87,13 +89,14 @@ def efforts(rows):
     ]
     text = "AUC / TPR at an FPR of .01 of the strongest attack of each side."
     columns = ["table", "model", "effort", "asked", "its file", "processor seconds"]
-    return "\n".join([*_title("By effort"), text, "", as_table(columns, lines), ""])
+    table = as_table(columns, lines)
+    return _section([*heading("By effort"), text, "", table], environment)
 
 
-def curves(rows):
+def curves(environment, rows):
     """The picture of power against seconds, and its numbers."""
-    return "\n".join([CURVES, ".. image:: curves.svg", "", plain(rows), ""])
+    return _section([CURVES, ".. image:: curves.svg", "", plain(rows)], environment)
 
 
-def _title(text):
-    return [text, "-" * len(text), ""]
+def _section(lines, environment):
+    return "\n".join([*lines, "", origin(environment), ""])

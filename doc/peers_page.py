@@ -97,7 +97,7 @@ def section(part, folder):
     ]
     table = power(rows) if part == "power" else plain(rows)
     told = " ".join([text, *filter(None, notes)])
-    lines = [title, "-" * len(title), "", told, "", table, "", origin(environment), ""]
+    lines = [*heading(title), told, "", table, "", origin(environment), ""]
     return "\n".join(lines)
 
 
@@ -145,6 +145,21 @@ def shown(value):
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     return str(value)
+
+
+def heading(text, line="-"):
+    """Lines of a heading, and an empty one."""
+    return [text, line * len(text), ""]
+
+
+def sections_of(makers, folder):
+    """What each function makes of the results of its name, of those that are there."""
+    files = {folder / f"{name}.json": make for name, make in makers.items()}
+    return [
+        make(**json.loads(file.read_text("utf-8")))
+        for file, make in files.items()
+        if file.exists()
+    ]
 
 
 def as_table(columns, rows):

@@ -312,3 +312,11 @@ def matplotlib_not_installed(monkeypatch):
 @pytest.fixture
 def pandas_not_installed(monkeypatch):
     _hide(monkeypatch, "pandas")
+
+
+@pytest.fixture
+def families(monkeypatch):
+    """What is known of families of models, to which a test may add."""
+    from sklearn_mia.equations import _registry
+
+    monkeypatch.setattr(_registry, "_FAMILIES", dict(_registry._FAMILIES))

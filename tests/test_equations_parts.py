@@ -44,7 +44,6 @@ from sklearn_mia.equations import (
     solve,
 )
 from sklearn_mia.equations._parts import draws_of, n_numbers, parts_of
-from sklearn_mia.equations._registry import _FAMILIES
 
 TREE = DecisionTreeClassifier(max_depth=4, random_state=0)
 LOGISTIC = LogisticRegression()
@@ -295,11 +294,6 @@ class Centre(ClassifierMixin, BaseEstimator):
 
 class OtherCentre(Centre):
     pass
-
-
-@pytest.fixture
-def families(monkeypatch):
-    monkeypatch.setattr("sklearn_mia.equations._registry._FAMILIES", dict(_FAMILIES))
 
 
 @pytest.mark.usefixtures("families")

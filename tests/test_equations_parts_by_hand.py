@@ -55,7 +55,6 @@ from sklearn_mia.equations._parts import (
     unread_in,
 )
 from sklearn_mia.equations._registry import (
-    _FAMILIES,
     _of_one_training_set,
     _of_part,
     _resized,
@@ -358,11 +357,6 @@ def test_steps_with_other_numbers_of_records_are_brought_to_those_of_one():
 
 class Known(BaseEstimator):
     pass
-
-
-@pytest.fixture
-def families(monkeypatch):
-    monkeypatch.setattr("sklearn_mia.equations._registry._FAMILIES", dict(_FAMILIES))
 
 
 @pytest.mark.usefixtures("families")

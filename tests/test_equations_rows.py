@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from helpers.equations import assert_rows
+from helpers.equations import N, assert_rows, draw
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
 from sklearn.discriminant_analysis import (
@@ -36,16 +36,6 @@ from sklearn_mia.equations._linear import (
     equations_of_least_squares,
     equations_of_logistic_regression,
 )
-
-N = 40
-
-
-def draw(n_classes=3):
-    """Features, some of them large, and labels of each class."""
-    rng = np.random.default_rng(n_classes)
-    X = rng.normal(size=(N, 3)) * [1.0, 5.0, 0.2] + [0.0, 3.0, -1.0]
-    return X, np.arange(N) % n_classes
-
 
 # Naive Bayes and discriminants
 

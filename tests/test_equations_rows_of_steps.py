@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from helpers.equations import assert_rows
+from helpers.equations import N, assert_rows, draw
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction import DictVectorizer
@@ -37,15 +37,6 @@ from sklearn_mia.equations._ranks import (
     equations_of_quantiles,
     shown_by_neighbours,
 )
-
-N = 40
-
-
-def draw(n_classes=3):
-    """Features, some of them large, and labels of each class."""
-    rng = np.random.default_rng(n_classes)
-    X = rng.normal(size=(N, 3)) * [1.0, 5.0, 0.2] + [0.0, 3.0, -1.0]
-    return X, np.arange(N) % n_classes
 
 
 def test_rows_of_a_scaler():

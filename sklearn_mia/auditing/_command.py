@@ -16,7 +16,7 @@ from sklearn_mia.auditing._baseline import (
     compare_with_baseline,
     read_baseline,
 )
-from sklearn_mia.auditing._case import check_audited, make_case
+from sklearn_mia.auditing._case import make_case
 from sklearn_mia.auditing._defaults import default_attacks
 from sklearn_mia.auditing._delivery import deliver
 from sklearn_mia.auditing._exits import EXIT_EXCEEDED, EXIT_OK, EXIT_UNDECIDED
@@ -37,6 +37,7 @@ from sklearn_mia.auditing._words import words_of_options
 from sklearn_mia.auditing._work import READING
 from sklearn_mia.models import trained_names, unfitted_recipe
 from sklearn_mia.progress import stage
+from sklearn_mia.response import check_target
 from sklearn_mia.shadows import root_seed
 
 _GATED = {"yes": "passes", "no": "above a limit", "not shown": "not shown to pass"}
@@ -102,7 +103,7 @@ def _audit_of_model(arguments, limits):
     )
     paths = arguments.members, arguments.nonmembers
     with words_of_options(*paths):
-        classes = check_model(arguments.model, check_audited, model, fitted_with)
+        classes = check_model(arguments.model, check_target, model, fitted_with)
         inputs = read_sides(paths, arguments, model, classes, fitted_with)
         arguments.tables = inputs.features
         case = make_case(
@@ -191,7 +192,7 @@ def _report_on_recipe(arguments):
         max_bytes=arguments.max_size,
     )
     with words_of_options(arguments.table):
-        classes = check_model(arguments.model, check_audited, model, fitted_with)
+        classes = check_model(arguments.model, check_target, model, fitted_with)
         inputs = read_sides((arguments.table,), arguments, model, classes, fitted_with)
         arguments.tables = inputs.features
         report = audit_recipe(

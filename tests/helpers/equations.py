@@ -6,6 +6,8 @@ from sklearn.datasets import make_classification
 
 from sklearn_mia.equations import Equations
 
+N = 40
+
 
 def assert_rows(block, kind, A, b, scale=0.0, sampling=0.0, **told):
     """The coefficients, right sides and noise of a block, and what it tells beside."""
@@ -44,3 +46,10 @@ def leaves_of(tree, X):
     """Nodes that are leaves, and whether each record is in each of them."""
     nodes = np.flatnonzero(tree.tree_.children_left < 0)
     return nodes, tree.apply(X) == nodes[:, None]
+
+
+def draw(n_classes=3):
+    """Features, some of them large, and labels of each class."""
+    rng = np.random.default_rng(n_classes)
+    X = rng.normal(size=(N, 3)) * [1.0, 5.0, 0.2] + [0.0, 3.0, -1.0]
+    return X, np.arange(N) % n_classes
