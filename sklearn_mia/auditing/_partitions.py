@@ -152,7 +152,9 @@ def rarity_groups(features):
     columns = [columns[i] for i in widest if n_values[i] > 1]
     rarest = np.full(features.shape[0], features.shape[0])
     for left, right in combinations(columns, 2):
-        pair = np.unique(left * (right.max() + 1) + right, return_inverse=True)[1]
+        pair = left * (right.max() + 1) + right
+        if pair.max() > len(pair):  # more places than records: close the gaps
+            pair = np.unique(pair, return_inverse=True)[1]
         np.minimum(rarest, np.bincount(pair)[pair], out=rarest)
     return _several(
         (label, (rarest >= low) & (rarest < high))
