@@ -198,7 +198,7 @@ def audit(
 
     response_method : str, default="auto"
         How the model and its shadows are asked: "predict_proba", "decision_function",
-        "predict", or "auto" for the first of them that it has.
+        "predict", or "auto" for the first of them that both have.
 
     callbacks : list or None, default=None
         Callbacks of scikit-learn for the attacks with shadow models, such as a
