@@ -4,6 +4,7 @@ import copy
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import column_or_1d
 
 from sklearn_mia._views import in_message
@@ -109,6 +110,7 @@ def check_numbers(values, name, what, expected):
     Returns
     -------
     numbers : ndarray of the same shape, dtype float64
+        With NaN for what is missing.
 
     Raises
     ------
@@ -279,8 +281,36 @@ def check_same_length(n_true, n_score, name="y_score"):
         )
 
 
-def generator_of(random_state):
+def check_seed(random_state, caller, *also):
+    """Return `random_state` if it is one as scikit-learn has it, or one of `also`.
+
+    Parameters
+    ----------
+    random_state : object
+        What was given.
+
+    caller : str
+        The function that it was given, for the message.
+
+    *also : type
+        What that function takes besides.
+
+    Returns
+    -------
+    random_state : same
+        What was given.
+    """
+    validate_parameter_constraints(
+        {"random_state": ["random_state", *also]},
+        {"random_state": random_state},
+        caller,
+    )
+    return random_state
+
+
+def generator_of(random_state, caller):
     """Return a generator; the global one and the one given stay as they are."""
+    check_seed(random_state, caller, np.random.Generator)
     if isinstance(random_state, np.random.RandomState):
         random_state = copy.deepcopy(random_state).randint(2**31 - 1)
     return np.random.default_rng(copy.deepcopy(random_state))

@@ -98,7 +98,7 @@ def test_persons_have_their_visits_together():
         ({"y": [1.0, 2.0]}, "y has 2 values for 4"),
         ({"is_member": [1, 1, 1, 1]}, "4 members and 0 non-members"),
         ({"classes": [0, 1]}, "classes is given, but with regression=True"),
-        ({"regression": "hours"}, "regression='hours' is neither True nor False"),
+        ({"regression": "hours"}, "^regression='hours'; expected True or False.$"),
         ({"slices": ("class",)}, "slices holds 'class', but the model is a regressor"),
         ({"slices": ("age",)}, "only 'value' and 'loss'"),
     ],

@@ -6,6 +6,9 @@ import sys
 
 from sklearn_mia.auditing._nouns import check_group_name
 
+# The largest that scikit-learn takes.
+_LARGEST_SEED = 2**32 - 1
+
 
 def limit(text):
     """Read a limit: ``tpr=0.05@fpr=0.01`` or ``auc=0.6``.
@@ -136,6 +139,28 @@ def seconds(text):
     value : float
     """
     return _positive(text, "a number of seconds")
+
+
+def seed(text):
+    """Read a seed.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    value : int
+    """
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= _LARGEST_SEED:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an integer from 0 to {_LARGEST_SEED}"
+        )
+    return value
 
 
 def gibibytes(text):
