@@ -9,11 +9,14 @@ from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import (
 )
 from sklearn.utils.validation import _num_samples
 
-from sklearn_mia.hooks import FAILURES, in_one_order
+from sklearn_mia.hooks import FAILURES, in_one_order, is_of_scikit_learn
 from sklearn_mia.items import oddities_of
-from sklearn_mia.tables import own_copy
+from sklearn_mia.tables import own_copy, read_only
 
 __all__ = ["ModelError", "answers_remembered", "asked", "asked_once"]
+
+# A copy of more takes memory anew from the system, which costs more than to copy.
+_MANY_BYTES = 1_000_000
 
 # What models have answered within `answers_remembered`.
 _REMEMBERED = ContextVar("answers", default=None)
@@ -34,7 +37,7 @@ def asked(model, method, features):
         Name of the method.
 
     features : {ndarray, sparse matrix, DataFrame} of shape (n_records, n_features)
-        Handed over as a copy, which the model may change.
+        A model that may change them gets a copy.
 
     Returns
     -------
@@ -43,7 +46,7 @@ def asked(model, method, features):
     """
     try:
         with in_one_order():
-            answer = getattr(model, method)(_to_write_to(features, model))
+            answer = getattr(model, method)(_to_hand_over(features, model))
     except (OSError, ImportError, MemoryError):
         raise
     except FAILURES as error:
@@ -112,14 +115,33 @@ def _are_equal(X, Y):
     return hasattr(X, "iloc") and X.equals(Y)
 
 
-def _to_write_to(features, model):
-    """Features whose cells a model may change; some take none that are read-only."""
+def _to_hand_over(features, model):
+    """Features whose cells a model may change, or that it cannot and does not."""
     if not isinstance(features, np.ndarray):
         return own_copy(features)
     # Each of its trees goes through all records, and looks at a few columns: of many
     # records it answers twice as fast where a column is in one piece.
     by_column = isinstance(model, BaseHistGradientBoosting)
-    return np.array(features, order="F" if by_column else "K")
+    order = "F" if by_column else "K"
+    if features.nbytes >= _MANY_BYTES and _only_reads(model):
+        return read_only(np.asarray(features, order=order))
+    return np.array(features, order=order)
+
+
+def _only_reads(model):
+    """Whether scikit-learn's own code alone sees the features, and copies to change.
+
+    Other models may change what they get, or take none that is read-only.
+    """
+    get_params = getattr(model, "get_params", None)
+    if get_params is None or not is_of_scikit_learn(model):
+        return False
+    return not any(
+        callable(value)
+        or (name.endswith("copy") and value is False)
+        or (hasattr(value, "get_params") and not is_of_scikit_learn(value))
+        for name, value in get_params(deep=True).items()
+    )
 
 
 def _check_rows(answer, features, asked):

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_mia.base._sides import MeanGap, MeanShare, side_mean, side_sum
+from sklearn_mia.base._sides import (
+    MeanGap,
+    MeanShare,
+    side_count,
+    side_mean,
+    side_sum,
+)
 
 
 def test_a_missing_cell_neither_adds_nor_counts():
@@ -13,6 +19,8 @@ def test_a_missing_cell_neither_adds_nor_counts():
     total, count = side_sum(values, members, True)
     assert_array_equal(total, [5.0, 0.0, 5.0])
     assert_array_equal(count, [2, 0, 1])
+    assert_array_equal(side_count(values, members, True), count)
+    assert_array_equal(side_count(values, members, False), [0, 1, 2])
     assert_array_equal(side_mean(values, members, True), [2.5, np.nan, 5.0])
     assert_array_equal(side_mean(values, members, False), [np.nan, 2.0, 4.75])
 

@@ -3,7 +3,14 @@
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from sklearn_mia.base import BaseShadowAttack, MeanGap, MeanShare, side_mean, side_sum
+from sklearn_mia.base import (
+    BaseShadowAttack,
+    MeanGap,
+    MeanShare,
+    side_count,
+    side_mean,
+    side_sum,
+)
 
 _PER_RECORD_FROM = 64
 # A record whose shadows all agree would decide its score by rounding errors.
@@ -489,9 +496,8 @@ class LiRA(BaseShadowAttack):
         """Sampling variance of IN mean less OUT mean, infinite without a side."""
         total = np.zeros(members.shape[1])
         for variance, inside in ((self._var_in, True), (self._var_out, False)):
-            _, count = side_sum(signals, members, inside)
             with np.errstate(divide="ignore"):
-                total += variance / count
+                total += variance / side_count(signals, members, inside)
         return total
 
     def _variance_used(self, members):

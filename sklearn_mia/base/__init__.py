@@ -6,7 +6,13 @@ the package.
 
 from sklearn_mia.base._contract import BaseAttack
 from sklearn_mia.base._evidence import ShadowEvidence
-from sklearn_mia.base._sides import MeanGap, MeanShare, side_mean, side_sum
+from sklearn_mia.base._sides import (
+    MeanGap,
+    MeanShare,
+    side_count,
+    side_mean,
+    side_sum,
+)
 from sklearn_mia.base._target import Queries
 from sklearn_mia.base._with_shadows import BaseShadowAttack
 from sklearn_mia.readers import LogProbaReader, PredictionReader, Reader
@@ -21,6 +27,7 @@ __all__ = [
     "Queries",
     "Reader",
     "ShadowEvidence",
+    "side_count",
     "side_mean",
     "side_sum",
 ]

@@ -38,9 +38,31 @@ def side_sum(values, members, inside):
     total, count = np.zeros(n_records), np.zeros(n_records, dtype=int)
     for row, member in zip(values, members, strict=True):
         used = (member == inside) & ~np.isnan(row)
-        np.add(total, row, out=total, where=used)
+        total += np.where(used, row, 0.0)
         count += used
     return total, count
+
+
+def side_count(values, members, inside):
+    """Number of IN or of OUT shadows of each record whose cell is not missing.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_shadows, n_records)
+        NaN where a cell is missing.
+
+    members : ndarray of shape (n_shadows, n_records), dtype bool
+        True where the shadow trained on the record.
+
+    inside : bool
+        Whether the IN or the OUT shadows count.
+
+    Returns
+    -------
+    count : ndarray of shape (n_records,)
+        Cells that are not missing.
+    """
+    return np.count_nonzero((members == inside) & ~np.isnan(values), axis=0)
 
 
 def side_mean(values, members, inside):
