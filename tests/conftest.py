@@ -71,9 +71,10 @@ def pytest_collection_modifyitems(items):
     """Of many variants of a test a sixth is quick, evenly spaced; others are slow."""
     variants = defaultdict(list)
     for item in items:
+        if not hasattr(item, "callspec"):
+            continue
         is_whole = item.path.stem in WHOLE or item.originalname in SHORT
-        is_one_of_many = hasattr(item, "callspec") and not is_whole
-        if is_one_of_many and item.get_closest_marker("slow") is None:
+        if not is_whole and item.get_closest_marker("slow") is None:
             variants[item.path, item.originalname].append(item)
     for own in variants.values():
         n_quick = min(len(own), max(FEWEST_QUICK, -(-len(own) // 6)))
