@@ -50,7 +50,6 @@ SHORT = {
     "test_label_by_name_or_position_in_a_frame",
     "test_label_by_position_in_a_table_without_names",
     "test_labels_that_the_dtype_cannot_hold_leave_the_features_as_they_were",
-    "test_members_may_be_told_by_many_words",
     "test_probabilities_that_are_none_are_refused",
     "test_r3_rows_longer_or_shorter_than_the_header_are_refused",
     "test_r3_what_is_no_table_is_named_with_the_line",
