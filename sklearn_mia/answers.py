@@ -137,7 +137,7 @@ def _only_reads(model):
     if get_params is None or not is_of_scikit_learn(model):
         return False
     return not any(
-        callable(value)
+        (callable(value) and not isinstance(value, type))
         or (name.endswith("copy") and value is False)
         or (hasattr(value, "get_params") and not is_of_scikit_learn(value))
         for name, value in get_params(deep=True).items()

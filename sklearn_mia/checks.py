@@ -1,4 +1,4 @@
-"""What is asked of a number, of scores and of membership, in one place."""
+"""What is asked of numbers, scores, membership and rows, in one place."""
 
 import copy
 from numbers import Integral, Real
@@ -314,3 +314,31 @@ def generator_of(random_state, caller):
     if isinstance(random_state, np.random.RandomState):
         random_state = copy.deepcopy(random_state).randint(2**31 - 1)
     return np.random.default_rng(copy.deepcopy(random_state))
+
+
+def check_same_rows(**given):
+    """Raise ValueError if two arguments name the same rows in different orders.
+
+    What belongs together is told by position alone. Where the index says that another
+    row is meant, labels would be those of other records, and a leak looks like chance.
+
+    Parameters
+    ----------
+    **given : array-like or None
+        Arguments that have a value for each record, by name. The first that has an
+        index is what others are compared with.
+    """
+    named = {n: v.index for n, v in given.items() if hasattr(v, "iloc")}
+    if not named:
+        return
+    (first, rows), *others = named.items()
+    for name, index in others:
+        if len(index) != len(rows) or index.equals(rows):
+            continue
+        if rows.is_unique and index.is_unique and index.isin(rows).all():
+            raise ValueError(
+                f"{name} has the rows of {first} in another order: its index has the "
+                f"same values. They are matched by position; pass "
+                f"{name}.loc[{first}.index], or reset_index(drop=True) of both if they "
+                "match as they are."
+            )

@@ -16,6 +16,7 @@ from sklearn.utils.validation import _num_samples, check_consistent_length
 from sklearn_mia import items, tables
 from sklearn_mia._views import TableViewMixin
 from sklearn_mia._warn import warn
+from sklearn_mia.checks import check_same_rows
 from sklearn_mia.identity import count_duplicates, record_ids
 
 __all__ = [
@@ -295,8 +296,9 @@ def as_records(X, y, *, label_name=None):
     Raises
     ------
     ValueError
-        If X and y differ in length, if y is not one-dimensional, if the frame
-        already has a column of that name, or if X is sparse and y is not numeric.
+        If X and y differ in length, or have the same index in another order, if y is
+        not one-dimensional, if the frame already has a column of that name, or if X
+        is sparse and y is not numeric.
 
     See Also
     --------
@@ -319,6 +321,7 @@ def as_records(X, y, *, label_name=None):
     >>> as_records(["a document", "another one"], [0, 1])
     Records(list of 2 documents, with labels)
     """
+    check_same_rows(X=X, y=y)
     X = as_features(X)
     if not tables.is_table(X):
         if label_name is not None:

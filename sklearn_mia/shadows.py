@@ -395,9 +395,7 @@ def _not_sent(error):
     )
 
 
-def train_shadows(
-    work, members, *, n_jobs=None, timeout=None, on_begin=None, on_end=None
-):
+def train_shadows(work, members, *, on_begin, on_end, n_jobs=None, timeout=None):
     """Train all shadows and read their signals for the pool.
 
     With one worker BLAS is held to one thread and OpenMP left alone; with more
@@ -411,14 +409,14 @@ def train_shadows(
     members : ndarray of shape (n_shadows, n_records), dtype bool
         From :func:`draw_members`.
 
+    on_begin, on_end : callable
+        Called in this process with the number of each shadow.
+
     n_jobs : int or None, default=None
         Shadows trained at a time; None is 1 unless in a `joblib.parallel_config`.
 
     timeout : float or None, default=None
         Seconds for one shadow, see :func:`sklearn_mia.workers.check_timeout`.
-
-    on_begin, on_end : callable or None, default=None
-        Called in this process with the number of each shadow.
 
     Returns
     -------
@@ -451,8 +449,7 @@ def train_shadows(
 
     def begun(shadow):
         running.add(shadow)
-        if on_begin is not None:
-            on_begin(shadow)
+        on_begin(shadow)
 
     with (
         single_threads(user_api=None if limit else "blas"),
@@ -476,8 +473,7 @@ def train_shadows(
                     running.discard(shadow)
                     if was_damaged:
                         damaged.append(shadow)
-                    if on_end is not None:
-                        on_end(shadow)
+                    on_end(shadow)
                     advance(made=made)
         except Exception as error:
             if is_lost(error):
@@ -552,10 +548,9 @@ def _check_same_shape(reader, values, table):
         )
 
 
-def _announced(numbers, on_begin):
+def _announced(numbers, begun):
     for number in numbers:
-        if on_begin is not None:
-            on_begin(number)
+        begun(number)
         yield number
 
 

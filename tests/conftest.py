@@ -35,6 +35,33 @@ WHOLE = {
     *("test_equations_solver_by_hand", "test_equations_parts_by_hand"),
     "test_equations_rows_of_libraries",
 }
+# Each variant is another error, word or setting, and takes milliseconds.
+SHORT = {
+    "test_a_frame_with_the_wrong_columns_is_refused",
+    "test_a_time_is_told_in_words",
+    "test_a_value_in_short",
+    "test_a_word_has_a_plural",
+    "test_an_array_with_the_wrong_columns_is_refused",
+    "test_answers_that_are_no_finite_different_numbers_are_refused",
+    "test_every_ensemble_of_trees_has_groups",
+    "test_histogram_boosting_that_leads_astray_is_refused",
+    "test_keys_that_name_no_group",
+    "test_known_steps",
+    "test_label_by_name_or_position_in_a_frame",
+    "test_label_by_position_in_a_table_without_names",
+    "test_labels_that_the_dtype_cannot_hold_leave_the_features_as_they_were",
+    "test_probabilities_that_are_none_are_refused",
+    "test_r3_rows_longer_or_shorter_than_the_header_are_refused",
+    "test_r3_what_is_no_table_is_named_with_the_line",
+    "test_seeds_that_tell_what_trees_drew_are_found_and_can_be_removed",
+    "test_settings_that_remember_are_named",
+    "test_sizes_and_thresholds_that_do_not_fit",
+    "test_what_cannot_be_audited_is_told",
+    "test_what_is_no_report_is_refused",
+    "test_what_is_refused_says_why",
+    "test_wrong_answers_are_refused",
+    "test_wrong_attacks_are_told_early",
+}
 FEWEST_QUICK = 3
 
 
@@ -43,8 +70,10 @@ def pytest_collection_modifyitems(items):
     """Of many variants of a test a sixth is quick, evenly spaced; others are slow."""
     variants = defaultdict(list)
     for item in items:
-        is_one_of_many = hasattr(item, "callspec") and item.path.stem not in WHOLE
-        if is_one_of_many and item.get_closest_marker("slow") is None:
+        if not hasattr(item, "callspec"):
+            continue
+        is_whole = item.path.stem in WHOLE or item.originalname in SHORT
+        if not is_whole and item.get_closest_marker("slow") is None:
             variants[item.path, item.originalname].append(item)
     for own in variants.values():
         n_quick = min(len(own), max(FEWEST_QUICK, -(-len(own) // 6)))
@@ -118,6 +147,16 @@ def parameters_of_a_class_are_read_once():
         read = classmethod(lambda cls: list(names(cls)))
         patch.setattr(BaseEstimator, "_get_param_names", read)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def workers_end_with_the_last_test():
+    """Coverage of what they ran is written as they end, and is read after that."""
+    from joblib.externals.loky import reusable_executor
+
+    yield
+    if reusable_executor._executor is not None:
+        reusable_executor._executor.shutdown(wait=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,11 +5,12 @@ import tracemalloc
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from sklearn_mia.answers import asked
 
@@ -60,11 +61,21 @@ def test_a_step_that_writes_into_the_records_leaves_them_as_they_are(step, n_byt
 
 @pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_models_of_scikit_learn_are_asked_without_a_copy(order, read_only):
+@pytest.mark.parametrize(
+    "model",
+    [
+        DummyClassifier(),
+        make_pipeline(
+            make_column_transformer((OneHotEncoder(), [])), DummyClassifier()
+        ),
+    ],
+    ids=["model", "behind an encoder"],
+)
+def test_models_of_scikit_learn_are_asked_without_a_copy(model, order, read_only):
     X, y = records()
     X = np.asarray(X, order=order)
     X.flags.writeable = not read_only
-    model = DummyClassifier().fit(X, y)
+    model = clone(model).fit(X, y)
     tracemalloc.start()
     answer = asked(model, "predict_proba", X)
     peak = tracemalloc.get_traced_memory()[1]

@@ -15,8 +15,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_mia import RMIA, LiRA, MembershipSignals, SupervisedAttack, ThresholdAttack
-from sklearn_mia.auditing import _blind, audit, audit_predictions
+from sklearn_mia import (
+    RMIA,
+    LiRA,
+    MembershipSignals,
+    SupervisedAttack,
+    ThresholdAttack,
+    as_records,
+)
+from sklearn_mia.auditing import _blind, audit, audit_predictions, audit_recipe
 from sklearn_mia.auditing._case import make_case
 
 
@@ -322,6 +329,29 @@ def test_wrong_input_is_one_clear_error(half, forest):
     for change, error, message in WRONG_INPUT:
         with pytest.raises(error, match=re.escape(message)):
             audit(forest, **(given | change), random_state=0)
+
+
+def test_labels_in_the_order_of_other_rows_are_refused(half, forest):
+    pd = pytest.importorskip("pandas")
+    X, y = (
+        pd.concat([make(half[i]), make(half[i + 2])], ignore_index=True)
+        for i, make in enumerate((pd.DataFrame, pd.Series))
+    )
+    X, y = X.sample(frac=1, random_state=0), y.sample(frac=1, random_state=0)
+    in_order, is_member = y.sort_index(), X.index.to_series() < 200
+    proba = pd.DataFrame(forest.predict_proba(X.to_numpy()), index=X.index)
+    for name, first, call in (
+        ("y_test", "X_test", lambda y: audit(forest, X, X.index, X, y)),
+        ("ids_train", "X_train", lambda v: audit(forest, X, y, X, y, ids_train=v)),
+        ("y", "proba", lambda y: audit_predictions(proba, y, is_member)),
+        ("is_member", "proba", lambda m: audit_predictions(proba, y, m)),
+        ("y", "X", lambda y: audit_recipe(forest, X, y)),
+        ("y", "X", lambda y: as_records(X, y)),
+        ("y", "X", lambda m: ThresholdAttack(forest).fit(as_records(X, y), m)),
+    ):
+        text = f"^{name} has the rows of {first} in another order: its index has the"
+        with pytest.raises(ValueError, match=text):
+            call(in_order)
 
 
 def test_what_gives_no_finite_score_is_refused(half, forest):

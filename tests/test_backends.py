@@ -1,19 +1,25 @@
 """Shadows trained by workers of Dask, Ray and Spark, through joblib."""
 
+import copy
+import multiprocessing
 import os
+import queue
 import shutil
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
 import pytest
 from helpers.backends import dask_cluster, ray_workers
+from joblib.externals.loky.backend.process import LokyProcess
+from joblib.parallel import LokyBackend, MultiprocessingBackend
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_mia import RMIA, LiRA, as_records, audit
+from sklearn_mia import RMIA, LiRA, as_records, audit, workers
 from sklearn_mia.hooks import in_one_order
 from sklearn_mia.response import make_responder
 from sklearn_mia.shadows import ShadowWork
@@ -152,6 +158,43 @@ def test_threads_of_a_worker_hold_the_libraries_together():
         # The first to enter is still inside.
         assert limits() == before
     assert IN_WORKER._n_inside == 0
+
+
+def test_loky_stands_for_the_multiprocessing_of_joblib():
+    with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
+        pool = workers.parallel()
+    assert isinstance(pool._backend, LokyBackend)
+    assert pool.n_jobs == 2
+
+
+def test_the_store_of_ray_gets_the_work_once_and_tasks_its_place(monkeypatch):
+    class RayBackend(MultiprocessingBackend):
+        pass
+
+    store, work = [], object()
+    ray = SimpleNamespace(put=store.append, get=lambda held: store[0])
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with joblib.parallel_config(backend=RayBackend(), n_jobs=2):
+        pool, sent = workers.sending_once(work, return_as="generator_unordered")
+    assert store == [work]
+    # As it is unpacked by every task that gets it.
+    assert copy.copy(sent) is work
+    assert not pool.return_generator
+
+
+def test_a_worker_of_loky_ends_when_its_parent_is_another(monkeypatch):
+    ended, parents = queue.Queue(), iter([7, 7, 1])
+    monkeypatch.setattr(workers, "_LOOKS_AFTER", 0)
+    monkeypatch.setattr(os, "_exit", ended.put)
+    monkeypatch.setattr(os, "getppid", lambda: next(parents))
+    end_with = workers.end_with.__wrapped__
+    # This process is none.
+    end_with(7)
+    monkeypatch.setattr(multiprocessing, "current_process", LokyProcess)
+    end_with(7)
+    assert ended.get(timeout=60) == 1
+    assert list(parents) == []
+    assert ended.empty()
 
 
 @pytest.mark.slow

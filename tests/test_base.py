@@ -27,6 +27,7 @@ from sklearn_mia import (
     TrajectoryAttack,
     as_records,
     audit,
+    readers,
 )
 from sklearn_mia.base import BaseAttack, BaseShadowAttack, Reader, side_mean
 from sklearn_mia.signals import SIGNALS, as_signal, loss, margin, true_log_proba
@@ -312,3 +313,12 @@ def test_a_warning_points_at_the_line_of_the_user(call):
     with pytest.warns(UserWarning, match="y has the labels") as caught:
         call(ThresholdAttack(DecisionTreeClassifier().fit(X, Y)))
     assert {w.filename for w in caught} == {__file__}
+
+
+def test_blocks_are_all_records_in_their_order(monkeypatch):
+    monkeypatch.setattr(readers, "BLOCK", 100)
+    blocks = list(readers.in_blocks(X, Y))
+    assert [len(block) for block in blocks] == [100, 100, 40]
+    assert_array_equal(np.vstack(blocks), X)
+    monkeypatch.setattr(readers, "BLOCK", 240)
+    assert next(readers.in_blocks(X, Y)) is X

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from helpers.metrics import every_scored, few_alarms, leaky, permutations
 
+from sklearn_mia.checks import check_same_rows
 from sklearn_mia.metrics import (
     compare_attacks,
     detectable_auc,
@@ -183,3 +184,31 @@ def test_nothing_given_is_written_to_and_no_generator_is_advanced():
         )
         assert pickle.dumps(generator) == state
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_the_same_rows_in_another_order_are_refused():
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame({"age": [30, 40, 50]}, index=["a", "b", "c"])
+    y = pd.Series([1, 0, 1], index=["c", "a", "b"])
+    message = (
+        "y has the rows of X in another order: its index has the same values. They are "
+        "matched by position; pass y.loc[X.index], or reset_index(drop=True) of both "
+        "if they match as they are."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        check_same_rows(X=X, y=y)
+    with pytest.raises(ValueError, match=r"groups has the rows of X in another order"):
+        check_same_rows(X=X, y=y.loc[X.index], groups=y.to_frame())
+    # The first with an index is what others are compared with.
+    with pytest.raises(ValueError, match=r"pass groups\.loc\[y\.index\]"):
+        check_same_rows(X=X.to_numpy(), y=y, groups=y.sort_index())
+
+
+def test_rows_without_one_name_each_are_taken_as_they_stand():
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame({"age": [30, 40, 50]}, index=["a", "b", "c"])
+    for index in (["a", "b", "c"], [0, 1, 2], ["b", "a", "d"], ["b", "a", "a"]):
+        check_same_rows(X=X, y=pd.Series([1, 0, 1], index=index))
+    twice = X.set_axis(["a", "b", "a"])
+    check_same_rows(X=twice, y=pd.Series([1, 0, 1], index=["a", "a", "b"]))
+    check_same_rows(X=X, y=[1, 0, 1], groups=None)

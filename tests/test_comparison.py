@@ -139,3 +139,9 @@ def test_a_perfect_attack_against_a_constant_one_has_an_exact_p_value():
     half = 1 - 0.025 ** (1 / 3)
     assert result.difference.low == pytest.approx(0.5 - half)
     assert result.difference.high == 1
+
+
+def test_one_record_of_a_side_tells_of_no_difference_of_aucs():
+    is_member, scores = [1, 0, 0], [0.5, 0.1, 0.2]
+    with pytest.raises(ValueError, match="got 1 members and 2 non-members; expected"):
+        compare_attacks(is_member, scores, scores[::-1], metric="roc_auc")

@@ -162,3 +162,32 @@ def test_curves_on_one_plot_name_guessing_once(pyplot, scored, make):
     for name in "abc":
         make(*scored, ax=ax, name=name)
     assert ax.get_legend_handles_labels()[1] == ["a", "guessing", "b", "c"]
+
+
+def test_an_attack_without_decisions_is_shown_by_its_probabilities(pyplot, attacked):
+    class Probable:
+        classes_ = (False, True)
+
+        def __init__(self, attack):
+            self.attack = attack
+
+        def predict_proba(self, X):
+            scores = self.attack.decision_function(X)
+            return np.column_stack([-scores, scores])
+
+    attack, records, is_member = attacked
+    shown = [
+        MembershipRocDisplay.from_estimator(a, records, is_member)
+        for a in (attack, Probable(attack))
+    ]
+    assert_allclose(shown[0].tpr, shown[1].tpr)
+
+
+def test_what_is_not_asked_for_is_not_drawn(pyplot):
+    is_member = np.arange(40) < 20
+    risk = RecordRiskDisplay.from_predictions(
+        is_member, is_member * 1.0, plot_chance_level=False
+    )
+    assert risk.chance_level_ is None
+    assert risk.ax_.get_legend() is None
+    assert len(risk.ax_.lines) == 1

@@ -4,6 +4,7 @@ Of 4,000 draws an exactly correct 95 % interval holds fewer than .935 in one of 
 cells.
 """
 
+import re
 from datetime import date
 
 import numpy as np
@@ -133,6 +134,8 @@ def test_keys_come_from_any_column():
         ([{}, {}, {}], "keys of type dict that cannot be put in order"),
         (np.zeros((3, 2)), r"groups has shape \(3, 2\); expected one key"),
         ([1, 2], "groups has 2 keys for 3 records; expected one for each"),
+        ([("a", np.nan), ("a", 1.0), ("b", 1.0)], "no key for 1 of 3 records"),
+        ([(1, ("a", None)), (1, ("a", "b")), (2, ("a", "b"))], "no key for 1 of 3"),
     ],
 )
 def test_keys_that_name_no_group(groups, message):
@@ -168,6 +171,38 @@ def test_a_list_of_one_type_becomes_an_array_of_it():
         assert keys.dtype.kind == kind
         assert keys.tolist() == groups[::-1]
         assert codes.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("key", "same"),
+    [
+        ("12", "12.0"),
+        ("12", "12."),
+        ("12", "00012"),
+        ("0", "00"),
+        ("12", " 12"),
+        ("Ann  Lee", "ann lee "),
+        ("m\u00fcller", "mu\u0308ller"),
+        ("12", "\uff11\uff12"),
+    ],
+)
+def test_one_person_written_in_two_ways_is_not_counted_as_two(key, same):
+    message = (
+        "groups has 1 of 3 keys that equal another but for spaces, upper and lower "
+        "case, or how a number is written (zeros in front, .0 behind); they may be one "
+        "person or two. Write the key of a person in one way throughout, or number the "
+        "persons if all of them are different."
+    )
+    for keys in ([key, "b", same], np.array([key, "b", same], dtype=object)):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            group_codes(keys, 3)
+
+
+def test_keys_that_differ_in_more_are_different_persons():
+    keys = ["12", "12.5", "120", "1 2", "-12", "p12", "p012", "0x12", ".0", "a"]
+    assert group_codes(keys, len(keys))[1].max() == len(keys) - 1
+    # Numbers are no text.
+    assert group_codes([12, 12.0, 120], 3)[1].tolist() == [0, 0, 1]
 
 
 def test_blank_text_is_no_key():

@@ -223,3 +223,11 @@ def test_a_sparse_table_with_entries_in_parts_is_left_as_it_is():
     assert_array_equal(record_ids(table), record_ids(np.array([[3.0, 3.0]])))
     assert table.nnz == 3
     assert_array_equal(table.data, [1, 2, 3])
+
+
+def test_objects_of_any_class_are_alike_if_they_are_written_alike():
+    days = [datetime.date(2026, 1, 1), datetime.date(2026, 1, 2)]
+    cells = np.array([[days[0]], [days[1]], [datetime.date(2026, 1, 1)]], dtype=object)
+    first, other, same = record_ids(cells)
+    assert first == same != other
+    assert first != record_ids(np.array([["2026-01-01"]], dtype=object))[0]

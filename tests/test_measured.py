@@ -45,3 +45,13 @@ def test_more_records_are_advised_only_where_they_help():
     assert not _measured.more_records_told("RandomForestClassifier")[0]
     assert _measured.more_records_told("HistGradientBoostingClassifier")[0]
     assert _measured.more_records_told("SomethingElse") == (True, None)
+
+
+def test_answers_are_told_of_what_was_measured():
+    labels = "with labels alone and changed copies."
+    for family, rows in _measured.ANSWERS.items():
+        told = _measured.answers_told(family)
+        assert told.startswith(f"On 4,000 records of Adult a default {family} had an")
+        assert told.endswith(labels)
+        assert ("with one decimal" in told) == (_measured.ROUNDED in rows)
+    assert _measured.answers_told("NuSVC") is None

@@ -6,6 +6,7 @@ import random
 import stat
 import warnings
 from itertools import pairwise
+from pathlib import Path
 
 import joblib
 import pytest
@@ -15,6 +16,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia import LiRA, as_records
 from sklearn_mia.memory import (
+    _source_of,
     answer_of_shadow,
     described,
     model_of_shadow,
@@ -210,3 +212,21 @@ def test_a_class_is_described_while_another_thread_parses_code(monkeypatch):
     monkeypatch.setattr(inspect, "getsource", fails_once)
     assert described(OwnCache) == expected
     assert failed == [OwnCache]
+
+
+@pytest.mark.parametrize("n_failures", [0, 9, 10])
+def test_code_that_another_thread_parses_is_read_again(monkeypatch, n_failures):
+    read, left = inspect.getsource, [n_failures]
+
+    def fail(cls):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise SystemError("AST constructor recursion depth mismatch")
+        return read(cls)
+
+    monkeypatch.setattr(inspect, "getsource", fail)
+    if n_failures < 10:
+        assert _source_of(Path).startswith("class Path(")
+    else:
+        with pytest.raises(SystemError, match="recursion depth mismatch"):
+            _source_of(Path)

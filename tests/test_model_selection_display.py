@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+from sklearn.naive_bayes import GaussianNB
+from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_mia.model_selection import PrivacyUtilityDisplay
+from sklearn_mia.model_selection._display import candidate_labels
 
 
 def display_of(n_candidates=12, **options):
@@ -51,6 +54,28 @@ def test_labels_are_what_differs(pyplot):
     assert named.labels[3] == "candidate 3"
     with pytest.raises(ValueError, match="labels has 2 names for 12 candidates"):
         display_of(labels=["a", "b"])
+
+
+def test_labels_are_short_and_tell_parameters_apart():
+    params = [
+        {"leaf": 1, "rf__leaf": 0.123456789, "step": DecisionTreeClassifier()},
+        {"leaf": 2, "rf__leaf": 0.5, "step": GaussianNB()},
+        {"leaf": 2, "rf__leaf": 0.5, "step": "n" * 30},
+    ]
+    assert candidate_labels(params) == [
+        "leaf=1, rf__leaf=0.1235, step=DecisionTreeClassifier",
+        "leaf=2, rf__leaf=0.5, step=GaussianNB",
+        f"leaf=2, rf__leaf=0.5, step={'n' * 23}…",
+    ]
+    assert candidate_labels([{}, {"depth": 1}]) == ["candidate 0", "depth=1"]
+
+
+def test_what_was_selected_is_told_by_its_number_on_the_frontier(pyplot):
+    _, display = display_of()
+    on, off = display.frontier[1], display.frontier.max() + 1
+    for selected, told in ((on, "2"), (off, display.labels[off])):
+        _, shown = display_of(selected=selected)
+        assert shown.selected_.get_label() == f"selected: {told}"
 
 
 def test_numbers_do_not_overlap(pyplot):

@@ -10,6 +10,7 @@ from importlib import import_module
 import joblib
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
@@ -478,3 +479,8 @@ def test_what_somebody_typed_is_shown_and_what_a_record_holds_is_not():
     assert told == "--delta 0.25 is too large, not … nor --epsilon …, --delta 0.2"
     # Characters of private use stand for nothing by themselves.
     assert without_values("\ue000 and 0.25", frame, shown=["--x 0.25"]) == "… and …"
+
+
+def test_r10_cells_of_a_sparse_table_are_hidden():
+    table = sp.csr_array([[0.0, 31.25], [7.5, 0.0]])
+    assert without_values("got 31.25 and 42.75", table) == "got … and 42.75"

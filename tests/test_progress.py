@@ -175,3 +175,19 @@ def test_names_that_a_terminal_would_obey_are_escaped(sides, capsys):
     err = capsys.readouterr().err
     assert "\x1b" not in err
     assert "a\\x1b[2J" in err
+
+
+def test_steps_of_no_stage_are_not_told_and_time_starts_at_the_first_that_is_made():
+    stream, clock = io.StringIO(), Clock()
+    told = Progress(stream, clock)
+    told.steps(4, "shadow models")
+    told.advance()
+    assert stream.getvalue() == ""
+    told.begin("models")
+    clock.now = 50
+    told.steps(3, "shadow models")
+    told.advance(made=False)
+    told.advance()
+    # What is found later moves no clock.
+    told.advance(made=False)
+    assert told._made == [(50, 0), (50, 1)]

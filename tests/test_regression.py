@@ -136,6 +136,7 @@ class Answers(RegressorMixin, BaseEstimator):
         (lambda n: np.r_[np.inf, np.zeros(n - 1)], "1 values that are not finite"),
         (lambda n: np.ones(n), "predicts one value for all 240 records"),
         (lambda n: np.ones((n, 2)), "The target Answers has 2 outputs"),
+        (lambda n: np.r_[-1e38, np.zeros(n - 1)], r"1 values beyond 1e\+37, too large"),
     ],
 )
 @pytest.mark.parametrize("cls", [ThresholdAttack, LiRA])

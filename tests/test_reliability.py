@@ -470,6 +470,32 @@ def test_r13_a_temporary_folder_is_forgotten_when_it_is_removed(monkeypatch):
     assert told == [("register", folder, "folder"), ("unregister", folder, "folder")]
 
 
+def test_r13_a_shadow_with_a_time_limit_has_a_mark_while_it_is_trained():
+    with workers.watch(60.0) as place:
+        folder, timeout = place
+        assert timeout == 60.0
+        with workers.watched(3, place):
+            assert os.listdir(folder) == ["3"]
+        assert os.listdir(folder) == []
+    assert not Path(folder).exists()
+
+
+def test_r13_marks_tell_which_shadows_were_lost_and_why(tmp_path):
+    for shadow, age in ((1, 0), (4, 90), (2, 90)):
+        mark = tmp_path / str(shadow)
+        mark.touch()
+        os.utime(mark, (time.time() - age,) * 2)
+    assert workers.why_lost((str(tmp_path), 60.0), {7}) == (
+        "Shadow 2, 4 took longer than timeout=60.0 seconds and was stopped with all "
+        "workers. Pass a longer timeout, or a recipe that ends by itself. With memory= "
+        "the shadows trained so far are found again."
+    )
+    killed = "A worker process was killed from outside while it trained shadow "
+    told = workers.why_lost((str(tmp_path), 900.0), {7})
+    assert told.startswith(f"{killed}1 or 2 or 4. ")
+    assert workers.why_lost(None, {7, 5}).startswith(f"{killed}5 or 7. ")
+
+
 @posix
 def test_r13_signals_that_are_handled_already_stay_so():
     before = signal.getsignal(signal.SIGTERM)

@@ -513,6 +513,9 @@ def test_models_that_store_records():
     assert other.n_stored == 100
     with pytest.raises(KeyError, match="'k_anonymity' is not among"):
         risk["k_anonymity"]
+    X = sp.csr_array(np.where(X > 0, X, 0))
+    nearest = KNeighborsClassifier().fit(X[:100], y[:100])
+    assert structural_risk(nearest, X, y).n_stored == 100
 
 
 def test_parameters_of_linear_models_and_networks():
@@ -529,3 +532,6 @@ def test_models_without_known_structure_are_refused():
     X, y = make_data()
     with pytest.raises(TypeError, match="structural_risk got a GaussianNB; it knows"):
         structural_risk(GaussianNB().fit(X, y), X, y)
+    boosted = AdaBoostClassifier(LogisticRegression(), n_estimators=2).fit(X, y)
+    with pytest.raises(TypeError, match="structural_risk got a AdaBoostClassifier; it"):
+        structural_risk(boosted, X, y)

@@ -308,3 +308,10 @@ def test_members_that_an_attack_learned_from_do_not_count_as_missed(table):
 def test_a_record_in_no_model_has_no_risk():
     told = records_told(np.zeros((2, 3), dtype=bool), np.ones((2, 3)), None)
     assert told["risk"] == told["spread"] == told["recognised"] == [None] * 3
+
+
+def test_a_model_without_other_records_tells_nothing_of_its_own():
+    members = np.array([[True, True], [True, False]])
+    scores = np.array([[0.9, 0.8], [0.9, 0.1]])
+    told = records_told(members, scores, None)
+    assert told["risk"] == [1.0, None]

@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFold
 
 from sklearn_mia import ShadowModelAttack, as_records
 from sklearn_mia.attacks._shadow_model import top_response
@@ -90,6 +90,10 @@ def test_a_search_tunes_on_folds_of_whole_shadows(table, forest):
     assert isinstance(attack.attack_models_[0].cv, GroupKFold)
     assert attack.attack_models_[0].best_params_["C"] in (0.1, 10.0)
     assert search.cv == 2
+    # Unless others are given.
+    search.set_params(cv=StratifiedGroupKFold(2))
+    attack.set_params(attack_estimator=search).fit(as_records(*table))
+    assert isinstance(attack.attack_models_[0].cv, StratifiedGroupKFold)
 
 
 def test_records_outside_the_pool_need_no_shadows(table, forest):

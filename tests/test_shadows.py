@@ -3,6 +3,8 @@ import signal as signal_module
 import subprocess
 import sys
 import textwrap
+from concurrent.futures.process import BrokenProcessPool
+from pickle import PicklingError
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, TargetEncoder
 from threadpoolctl import threadpool_info
 
-from sklearn_mia import RMIA, LiRA, as_records
+from sklearn_mia import RMIA, LiRA, as_records, shadows
 from sklearn_mia.shadows import ShadowFitError, draw_members, prepare_recipe, root_seed
 
 
@@ -182,6 +184,35 @@ def test_a_shadow_that_fails_is_named_with_its_classes_and_the_cause(table, n_jo
     assert "\n" not in message
     assert "could not be trained: RuntimeError: no first record" in message
     assert "It saw 100 records, by class {0: " in message
+
+
+class KilledWorker(Exception):
+    """As Dask calls it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (BrokenProcessPool("it"), "A worker process was killed from outside while it"),
+        (KilledWorker("it"), "A worker process was killed from outside while it"),
+        (
+            PicklingError("cannot pickle it"),
+            "A shadow was trained, but its worker process could not send it: Pickl",
+        ),
+    ],
+)
+def test_what_a_backend_says_of_a_lost_worker_is_told_in_other_words(
+    table, forest, monkeypatch, error, message
+):
+    def lost(work, members, n_jobs, place, begun):
+        begun(1)
+        raise error
+        yield
+
+    monkeypatch.setattr(shadows, "_all_trained", lost)
+    with pytest.raises(ShadowFitError, match=f"^{message}") as caught:
+        RMIA(forest, n_shadows=2, random_state=0).fit(as_records(*table))
+    assert ("shadow 1." in str(caught.value)) != isinstance(error, PicklingError)
 
 
 def test_what_was_cached_before_a_failure_stays_usable(table, tmp_path):

@@ -24,7 +24,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import (
+    LinearRegression,
+    LogisticRegression,
+    RidgeClassifier,
+)
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline
@@ -35,6 +39,8 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 from sklearn.tree import DecisionTreeClassifier
+
+from sklearn_mia.auditing._as_trained import _as_array, _of_own_class
 
 pd = pytest.importorskip("pandas")
 pytest.importorskip("pyarrow")
@@ -698,3 +704,24 @@ def test_a_model_that_takes_neither_is_told_with_the_column(tmp_path, capsys):
 
 def halved(X):
     return X / 2
+
+
+def test_how_well_a_model_knows_its_records_is_what_it_answers_for_their_labels():
+    X = pd.DataFrame({"code": [1.0, 2.0, 3.0, 4.0]})
+    labels, values = pd.Series([0, 1, 1, 1]), pd.Series([1.0, 2.0, 3.0, 8.0])
+    stump = DecisionTreeClassifier(max_depth=1).fit(X, [0, 0, 1, 1])
+    assert _of_own_class(stump, X, labels).tolist() == [1, 0, 1, 1]
+    linear = RidgeClassifier().fit(X, [0, 0, 1, 1])
+    assert _of_own_class(linear, X, labels).tolist() == [True, False, True, True]
+    line = LinearRegression().fit(X, [1, 2, 3, 4])
+    np.testing.assert_allclose(_of_own_class(line, X, values), [0, 0, 0, -4], atol=1e-9)
+
+
+def test_truth_values_and_gaps_among_numbers_are_numbers_of_an_array():
+    frame = pd.DataFrame({"yes": [True, False], "n": [1.5, 2]})
+    whole = frame.assign(n=pd.array([3, None], dtype="Int64"))
+    for table, n in ((frame, [1.5, 2]), (whole, [3, np.nan])):
+        array = _as_array(table)
+        assert array.dtype == np.float64
+        np.testing.assert_array_equal(array, np.column_stack([[1, 0], n]))
+    assert _as_array(frame.assign(n=["a", "b"])).tolist() == [[True, "a"], [False, "b"]]

@@ -9,7 +9,7 @@ from sklearn_mia.auditing._partitions import check_slices
 from sklearn_mia.auditing._quality import quality_of
 from sklearn_mia.auditing._run import Scored
 from sklearn_mia.auditing._settings import Settings
-from sklearn_mia.checks import check_flag, check_seed
+from sklearn_mia.checks import check_flag, check_same_rows, check_seed
 from sklearn_mia.groups import centred_scores
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import SIGNALS, VALUE_SIGNALS
@@ -142,6 +142,7 @@ def audit_predictions(
     """
     regression = check_flag(regression, "regression")
     given = {"groups": groups, "ids": ids}
+    check_same_rows(proba=proba, y=y, is_member=is_member, **given)
     if regression:
         if classes is not None:
             raise ValueError(

@@ -9,6 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
+from sklearn_mia.checks import check_same_rows
 from sklearn_mia.groups import group_codes, group_members
 from sklearn_mia.hooks import check_parameters
 from sklearn_mia.identity import check_cells, merged_identities, record_ids
@@ -406,6 +407,11 @@ def make_case(
     case : Case
     """
     classes = check_audited(model)
+    for i, (side, X, y) in enumerate(
+        (("train", X_train, y_train), ("test", X_test, y_test))
+    ):
+        named = {"X": X, "y": y, "groups": groups[i], "ids": ids[i]}
+        check_same_rows(**{f"{name}_{side}": v for name, v in named.items()})
     X_train = side_table(X_train, "X_train")
     _check_order(X_train, y_train, X_test, y_test)
     X_test = side_table(X_test, "X_test")

@@ -37,7 +37,7 @@ from sklearn_mia.auditing._run import record_rows
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._subjects import subjects_of
 from sklearn_mia.auditing._work import long_work
-from sklearn_mia.checks import check_seed
+from sklearn_mia.checks import check_same_rows, check_seed
 from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import shown
 from sklearn_mia.identity import merged_identities, record_ids
@@ -239,6 +239,7 @@ def audit_recipe(
         seed=root_seed(check_seed(random_state, "audit_recipe")) % 2**31,
     )
     fprs, confidence, seed = settings.fprs, settings.confidence, settings.seed
+    check_same_rows(X=X, y=y, groups=groups)
     X, labels = side_table(X, "X"), as_labels(y)
     kind = None if is_table(X) else kind_of(X)
     nouns = nouns_of(None if groups is None else settings.group_name, kind)

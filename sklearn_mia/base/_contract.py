@@ -25,6 +25,7 @@ from sklearn_mia._warn import warn
 from sklearn_mia.base._target import TargetMixin
 from sklearn_mia.base._units import GroupMixin, check_reference_groups
 from sklearn_mia.black_box import black_box_of
+from sklearn_mia.checks import check_same_rows
 from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import check_returned, frozen, shown
 from sklearn_mia.metrics import threshold_at_fpr
@@ -305,6 +306,7 @@ class BaseAttack(
         """Fit the attack; return the scores of the pool."""
         check_target(self.target_estimator)
         self._check_handled()
+        check_same_rows(X=X, y=y, groups=groups)
         X = self._check_records(X, reset=True)
         is_member = self._check_membership(y)
         if is_member is not None:

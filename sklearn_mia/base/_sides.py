@@ -60,6 +60,7 @@ def side_count(values, members, inside):
     Returns
     -------
     count : ndarray of shape (n_records,)
+        Cells that are not missing.
     """
     return np.count_nonzero((members == inside) & ~np.isnan(values), axis=0)
 

@@ -1,8 +1,13 @@
 """Keys of groups, with the values and the type that they came in."""
 
+import re
+import unicodedata
 from numbers import Real
 
 import numpy as np
+
+# As a program may write an integer, or a list of gaps and integers.
+_WHOLE_NUMBER = re.compile(r"0*([0-9]+)(?:\.0*)?")
 
 
 def group_codes(groups, n_records):
@@ -39,6 +44,8 @@ def group_codes(groups, n_records):
         )
     if groups.dtype.kind != "O":
         keys, codes = np.unique(groups, return_inverse=True)
+        if keys.dtype.kind == "U":
+            _check_spelling(keys.tolist())
         return keys, codes.ravel()
     values = groups.tolist()
     kinds = sorted({_kind(value) for value in values})
@@ -56,10 +63,33 @@ def group_codes(groups, n_records):
             "with and without a time zone cannot); expected numbers, text or dates of "
             "one kind: pass a name or a number for each group."
         ) from None
+    if kinds == ["str"]:
+        _check_spelling(ordered)
     place = {key: i for i, key in enumerate(ordered)}
     keys = np.empty(len(ordered), dtype=object)
     keys[:] = ordered
     return keys, np.array([place[value] for value in values], dtype=np.intp)
+
+
+def _check_spelling(keys):
+    """Raise ValueError if keys of text may be one key that was written in two ways."""
+    n_alike = len(keys) - len(set(map(_plain, keys)))
+    if n_alike:
+        raise ValueError(
+            f"groups has {n_alike} of {len(keys)} keys that equal another but for "
+            "spaces, upper and lower case, or how a number is written (zeros in front, "
+            ".0 behind); they may be one person or two. Write the key of a person in "
+            "one way throughout, or number the persons if all of them are different."
+        )
+
+
+def _plain(key):
+    """Text without what a program or a person may write differently."""
+    if not key.isascii():
+        key = unicodedata.normalize("NFKC", key)
+    key = " ".join(key.casefold().split())
+    number = _WHOLE_NUMBER.fullmatch(key) if key[:1].isdigit() else None
+    return number[1] if number else key
 
 
 def _keys(groups):
@@ -99,16 +129,22 @@ def _keys(groups):
 
 def _is_missing(keys):
     if keys.dtype.kind == "O":
-        return [
-            key is None
-            or type(key).__name__ in ("NAType", "NaTType")
-            or key != key
-            or (isinstance(key, str) and not key.strip())
-            for key in keys.tolist()
-        ]
+        return [_is_missing_key(key) for key in keys.tolist()]
     if keys.dtype.kind == "U":
         return np.char.strip(keys) == ""
     return keys != keys
+
+
+def _is_missing_key(key):
+    """Tell whether a key, or a part of one that is composed, is missing."""
+    if isinstance(key, tuple):
+        return any(map(_is_missing_key, key))
+    return (
+        key is None
+        or type(key).__name__ in ("NAType", "NaTType")
+        or key != key
+        or (isinstance(key, str) and not key.strip())
+    )
 
 
 def _kind(key):
