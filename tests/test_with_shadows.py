@@ -373,6 +373,18 @@ def test_a_recipe_that_shows_its_methods_once_it_is_fitted_is_asked():
     assert np.isfinite(scores(RMIA, target, records, **given)).all()
 
 
+def test_no_more_workers_are_started_than_there_are_shadows():
+    X, y = table()
+    target, records = train(LogisticRegression(), X, y), as_records(X, y)
+    expected = fitted(RMIA, target, records, n_shadows=2)
+    # More than joblib takes.
+    attack = fitted(RMIA, target, records, n_shadows=2, n_jobs=10**6)
+    assert_array_equal(attack.score_samples(records), expected.score_samples(records))
+    outside = records + 1
+    outside[:, -1] = y
+    assert_array_equal(attack.score_samples(outside), expected.score_samples(outside))
+
+
 @pytest.mark.slow
 def test_a_table_that_workers_get_read_only_gives_the_same_scores():
     X, y = table(16_000)

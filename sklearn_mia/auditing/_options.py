@@ -1,8 +1,10 @@
 """Options of the command line: as its parser reads them, and what some stand for."""
 
 import argparse
+import os
 import re
 import sys
+from pathlib import Path
 
 from sklearn_mia.auditing._nouns import check_group_name
 
@@ -161,6 +163,24 @@ def seed(text):
             f"{text!r} is not an integer from 0 to {_LARGEST_SEED}"
         )
     return value
+
+
+def folder(text):
+    """Read the path of a folder.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    path : Path
+    """
+    if not text:
+        raise argparse.ArgumentTypeError(
+            "'' is no folder; expected the path of one, . for the current one"
+        )
+    return Path(os.path.expanduser(text))
 
 
 def gibibytes(text):
