@@ -11,6 +11,7 @@ from sklearn_mia.items import lengths_of
 from sklearn_mia.tables import as_numbers, columns_of, is_frame
 
 _MOST_CATEGORIES = 12
+_FIRST_CELLS = 1000
 _QUANTILE_BINS = 5
 _LOSS_BINS = 10
 _FEW = 9
@@ -169,10 +170,15 @@ def rarity_groups(features):
 def _value_codes(values):
     """Values of a column as numbers from 0, of a number with many values its fifth."""
     bits = cell_values(values).ravel()
-    # Few kinds are looked up faster than all cells are sorted.
-    codes = np.searchsorted(np.unique(bits), bits)
-    if codes.max() < _MOST_CATEGORIES or not _is_number(_as_array(values)):
-        return codes
+    if not _is_number(_as_array(values)):
+        return np.unique(bits, return_inverse=True)[1]
+    # The first cells spare most numbers of many values from being sorted.
+    for some in (bits[:_FIRST_CELLS], bits):
+        known = np.unique(some)
+        if len(known) > _MOST_CATEGORIES:
+            break
+    else:
+        return np.searchsorted(known, bits)
     numbers = as_numbers(values)
     edges = np.nanquantile(numbers, np.linspace(0, 1, _QUANTILE_BINS + 1)[1:-1])
     return np.where(np.isnan(numbers), _QUANTILE_BINS, np.digitize(numbers, edges))
