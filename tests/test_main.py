@@ -386,11 +386,11 @@ def test_columns_too_many_and_too_few(folder, credit, capsys):
     credit[:200].to_csv(name, index=False)
     told = the_error(capsys, run(folder, "--drop=age"))
     assert told == f"{lacks} (leave away --drop age).\n"
-    credit[:200].drop(columns="job").to_csv(name, index=False)
+    credit[:200].drop(columns="housing").to_csv(name, index=False)
     told = the_error(capsys, run(folder, "--drop=age"))
     assert told == (
-        f"{lacks}, 'job' (leave away --drop age, put the others into the table as in "
-        "training).\n"
+        f"{lacks}, 'housing' (leave away --drop age, put the others into the "
+        "table as in training).\n"
     )
 
 
