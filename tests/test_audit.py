@@ -432,7 +432,7 @@ def test_a_coin_of_each_group_is_held_against_the_number_of_groups(half, forest)
     }
     report = quick_audit(forest, *half, **groups, inclusion_probability=0.33)
     assert "differentially private" in report.attacks[0]["epsilon"]["statement"]
-    with pytest.raises(ValueError, match="^There are 50 members among 150 groups, w"):
+    with pytest.raises(ValueError, match="There are 50 members among 150 groups"):
         quick_audit(forest, *half, **groups, inclusion_probability=0.6)
 
 
