@@ -9,6 +9,8 @@ is all of them, and the shadow models of a pool serve all its targets. Seconds a
 of the processor, for the first target, on one worker: of training the shadow models and
 asking them, and of the attack's own work. AUC and TPR are the mean over the targets.
 
+`--go-on` takes up a stopped run of the same settings at the cells that it lacks.
+
 Results: curves.json; curves_short with means over the tables; curves.svg, drawn with
 matplotlib.
 """
@@ -28,6 +30,7 @@ from common import (
     command_line,
     draw_members,
     load_for,
+    rows_before,
     select,
     write_results,
     write_short,
@@ -175,16 +178,19 @@ def main():
     parser.add_argument("--models", nargs="+", default=models, choices=FAMILIES)
     parser.add_argument("--costs", nargs="+", type=int, default=COSTS)
     parser.add_argument("--targets", type=int, default=5)
+    parser.add_argument("--go-on", action="store_true", help="after a stopped run")
     options = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
-    rows = []
+    about = {"targets": options.targets, "records": options.records}
+    rows = rows_before(options.name, **about) if options.go_on else []
+    done = {(row["table"], row["model"]) for row in rows}
     for model in options.models:
         for table in options.tables:
+            if (table, model) in done:
+                continue
             rows += bench(table, model, options.costs, options.targets, options.records)
             print(f"{table}, {model}: done", flush=True)
-            write_results(
-                options.name, rows, targets=options.targets, records=options.records
-            )
+            write_results(options.name, rows, **about)
     write_short(options.name, short_form)
     short = json.loads((RESULTS / f"{options.name}_short.json").read_text())["rows"]
     plot(short, RESULTS / f"{options.name}.svg")

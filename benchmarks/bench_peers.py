@@ -28,7 +28,6 @@ the same settings and versions, at the cells that it lacks.
 """
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -49,8 +48,8 @@ from common import (
     TABLES,
     Peak,
     draw_members,
-    environment,
     load_table,
+    rows_before,
     write_results,
 )
 from joblib import Parallel, delayed
@@ -454,17 +453,6 @@ def growth(settings, there, n_jobs):
     return bench_load.growth("records", "attack", settings["growth_records"])
 
 
-def rows_before(name, about):
-    """Rows of a stopped run that measured the same, of the same versions."""
-    told, rows = show_peers.read(name).get("power", ({}, []))
-    named = {"peers", "sklearn_mia", "scikit-learn", "numpy", *SETTINGS_OF["power"]}
-    now = json.loads(json.dumps(environment(**about)))
-    other = [key for key in named if told.get(key) != now.get(key)]
-    if other:
-        raise SystemExit(f"--go-on: the run before had other {', '.join(other)}.")
-    return rows
-
-
 PARTS = {
     "power": power,
     "time": time_and_memory,
@@ -504,7 +492,7 @@ def main():
         about = {n: v for n, v in settings.items() if n in SETTINGS_OF[part]}
         about["peers"] = peers.versions(there)
         if part == "power" and options.go_on:
-            before["before"] = rows_before(name, about)
+            before["before"] = rows_before(f"{name}_{part}", **about)
         try:
             rows.extend(PARTS[part](settings, there, options.jobs, **before))
         except KeyboardInterrupt:

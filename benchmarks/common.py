@@ -263,6 +263,20 @@ def write_results(name, rows, **settings):
     _write(name, environment(**settings), [_finite(row) for row in rows])
 
 
+def rows_before(name, **settings):
+    """Rows of a stopped run that measured the same, of the same versions."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return []
+    content = json.loads(path.read_text())
+    told, now = content["environment"], json.loads(json.dumps(environment(**settings)))
+    named = {"sklearn_mia", "scikit-learn", "numpy", *settings}
+    other = sorted(key for key in named if told.get(key) != now.get(key))
+    if other:
+        raise SystemExit(f"--go-on: the run before had other {', '.join(other)}.")
+    return content["rows"]
+
+
 def write_short(name, short_form):
     """Write ``short_form(rows)`` of the rows in a file to a file of its own."""
     content = json.loads((RESULTS / f"{name}.json").read_text())

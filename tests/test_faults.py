@@ -248,6 +248,15 @@ def n_fits(folder):
     return n
 
 
+def wait_for_begun(folder, seconds=2):
+    """Wait for shadows that workers took up before one of them failed."""
+    path, deadline = folder / "fits", time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if path.exists() and path.stat().st_size >= N_SHADOWS:
+            break
+        time.sleep(0.02)
+
+
 def n_kept(folder):
     kinds = "answer_of_shadow", "model_of_shadow"
     return min(len(list(folder.rglob(f"{kind}/*/output.pkl"))) for kind in kinds)
@@ -275,6 +284,8 @@ def fails_and_goes_on(case, expected, folder, backend, message, **params):
         assert "\n" not in str(caught.value)
     if backend.startswith("dask"):
         wait_for_dask()
+    if backend in HAVE_PROCESSES:
+        wait_for_begun(folder)
     (folder / "fault").unlink()
     if "timeout" in params:
         params["timeout"] *= 60
