@@ -39,6 +39,7 @@ from sklearn_mia.auditing._options import (
     interrupted,
     limit,
     options_given,
+    seed,
     shows_progress,
 )
 from sklearn_mia.auditing._recipe_command import add_recipe_command
@@ -123,7 +124,7 @@ def _parser():
         metavar="FILE",
         help="write the page to this file; - is stdout",
     )
-    common.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    common.add_argument("--seed", type=seed, default=0, help="default: %(default)s")
     common.add_argument(
         "--n-jobs", type=int, metavar="N", help="shadow models trained at a time"
     )

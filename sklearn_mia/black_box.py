@@ -5,9 +5,8 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_mia.asking import BaseBlackBox
-from sklearn_mia.checks import check_probabilities
+from sklearn_mia.checks import as_floats, check_probabilities
 from sklearn_mia.models import open_model
-from sklearn_mia.regression import as_floats
 from sklearn_mia.response import encode_labels
 
 __all__ = ["BlackBoxClassifier", "BlackBoxRegressor", "asks_a_service", "black_box_of"]
@@ -251,7 +250,7 @@ class BlackBoxClassifier(ClassifierMixin, BaseBlackBox):
         """Check an answer; a copy, in which rounded rows sum to 1."""
         shape = n_records, len(self.classes)
         try:
-            proba = np.array(answer, dtype=np.float64)
+            proba = np.array(as_floats(answer))
         except (TypeError, ValueError):
             raise ValueError(
                 f"predict_proba returned {type(answer).__name__}, which is no table of "
@@ -419,7 +418,7 @@ class BlackBoxRegressor(RegressorMixin, BaseBlackBox):
 
     def _checked(self, answer, n_records):
         try:
-            values = as_floats(answer)
+            values = np.array(as_floats(answer))
         except (TypeError, ValueError):
             raise ValueError(
                 f"predict returned {type(answer).__name__}, which is no list of "

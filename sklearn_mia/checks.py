@@ -4,9 +4,15 @@ import copy
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import column_or_1d
 
 from sklearn_mia._views import in_message
+from sklearn_mia.items import is_missing
+from sklearn_mia.tables import column_names, columns_of, is_frame
+
+# Complex numbers, dates and spans of time, which numpy makes floats of.
+_NO_NUMBERS = {"c", "m", "M"}
 
 
 def _is_number(value, kind=Real):
@@ -73,6 +79,81 @@ def check_choice(value, name, what, choices):
     return value
 
 
+def as_floats(values):
+    """Values as float64, NaN for what is missing, also as pandas has it."""
+    values = np.asarray(values)
+    if values.dtype.kind in _NO_NUMBERS:
+        raise TypeError(f"{values.dtype.name} is no type of numbers.")
+    if values.dtype == object:
+        gaps = [is_missing(value) for value in values.ravel()]
+        values = np.where(np.reshape(gaps, values.shape), np.nan, values)
+    return values.astype(np.float64, copy=False)
+
+
+def check_numbers(values, name, what, expected):
+    """Return `values` as :func:`as_floats` does, or tell what is no number.
+
+    Parameters
+    ----------
+    values : array-like
+        Numbers, or a table of them.
+
+    name : str
+        What messages call them.
+
+    what : str
+        What they are, "predictions" say.
+
+    expected : str
+        What is expected, and what to do.
+
+    Returns
+    -------
+    numbers : ndarray of the same shape, dtype float64
+        With NaN for what is missing.
+
+    Raises
+    ------
+    ValueError
+        That tells the column of a frame, and types in the place of values.
+    """
+    try:
+        return as_floats(values)
+    except (TypeError, ValueError):
+        columns = {name: values}
+        if is_frame(values):
+            names = [f"Column {column!r} of {name}" for column in column_names(values)]
+            columns = dict(zip(names, columns_of(values), strict=True))
+    name, got = next(
+        (name, got)
+        for name, column in columns.items()
+        if (got := _type_of_no_number(column)) is not None
+    )
+    raise ValueError(
+        f"{name} has {what} of type {got} that are no numbers; expected {expected}."
+    )
+
+
+def _type_of_no_number(values):
+    """What the first value is that is no number, by its type; None if all are."""
+    try:
+        as_floats(values)
+    except (TypeError, ValueError):
+        pass
+    else:
+        return None
+    dtype = getattr(values, "dtype", None)
+    if getattr(dtype, "kind", None) in _NO_NUMBERS:
+        return str(dtype)
+    for value in np.asarray(values, dtype=object).ravel().tolist():
+        try:
+            if not is_missing(value):
+                float(value)
+        except (TypeError, ValueError):
+            return type(value).__name__
+    return type(values).__name__
+
+
 def _vector(values, dtype):
     """`column_or_1d`, at once for what is a vector of that type."""
     if type(values) is np.ndarray and values.ndim == 1 and values.dtype == dtype:
@@ -82,6 +163,9 @@ def _vector(values, dtype):
 
 def check_scores(scores, name):
     """Return `scores` as a finite float64 vector."""
+    if not isinstance(scores, np.ndarray) or scores.dtype != np.float64:
+        expected = "one score a record: pass decision_function(X) or predict_proba(X)"
+        scores = check_numbers(scores, name, "scores", f"{expected}[:, 1]")
     shape = np.shape(scores)
     if len(shape) == 2 and shape[1] > 1:
         raise ValueError(
@@ -197,8 +281,36 @@ def check_same_length(n_true, n_score, name="y_score"):
         )
 
 
-def generator_of(random_state):
+def check_seed(random_state, caller, *also):
+    """Return `random_state` if it is one as scikit-learn has it, or one of `also`.
+
+    Parameters
+    ----------
+    random_state : object
+        What was given.
+
+    caller : str
+        The function that it was given, for the message.
+
+    *also : type
+        What that function takes besides.
+
+    Returns
+    -------
+    random_state : same
+        What was given.
+    """
+    validate_parameter_constraints(
+        {"random_state": ["random_state", *also]},
+        {"random_state": random_state},
+        caller,
+    )
+    return random_state
+
+
+def generator_of(random_state, caller):
     """Return a generator; the global one and the one given stay as they are."""
+    check_seed(random_state, caller, np.random.Generator)
     if isinstance(random_state, np.random.RandomState):
         random_state = copy.deepcopy(random_state).randint(2**31 - 1)
     return np.random.default_rng(copy.deepcopy(random_state))

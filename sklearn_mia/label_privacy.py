@@ -183,7 +183,7 @@ def make_label_canaries(y, n=1000, *, random_state=0):
     y = as_labels(y).copy()
     check_no_gaps(y)
     classes = _classes_of(y)
-    generator = checks.generator_of(random_state)
+    generator = checks.generator_of(random_state, "make_label_canaries")
     positions = np.sort(generator.permutation(len(y))[:n])
     first = y[positions]
     # Any class but its own, all alike.

@@ -53,14 +53,19 @@ def open_memory(memory):
     Parameters
     ----------
     memory : str, Path or object with the joblib.Memory interface
-        A folder that is not there is made for its owner alone.
+        A folder that is not there is made for its owner alone; ``~`` is one's home.
 
     Returns
     -------
     memory : object with the joblib.Memory interface
     """
     if isinstance(memory, (str, os.PathLike)):
-        memory = os.fspath(memory)
+        memory = os.path.expanduser(memory)
+        if not memory:
+            raise ValueError(
+                "memory='' is no folder; expected the path of one, which is made if it "
+                "is not there, or None."
+            )
         if os.path.isfile(memory):
             raise ValueError(
                 f"memory={memory!r} is a file; expected a folder, which is made if it "

@@ -8,12 +8,11 @@ from sklearn.base import is_regressor
 from sklearn.utils import get_tags
 
 from sklearn_mia.answers import asked
-from sklearn_mia.items import is_missing
+from sklearn_mia.checks import as_floats, check_numbers
 from sklearn_mia.models import may_not_answer
 
 __all__ = [
     "ValueResponder",
-    "as_floats",
     "as_values",
     "is_regressor_model",
     "numbers_of",
@@ -89,7 +88,7 @@ def as_values(values, what="records"):
         If they are no finite numbers, or too large to compute with.
     """
     try:
-        numbers = np.asarray(values, dtype=np.float64)
+        numbers = as_floats(values)
     except (TypeError, ValueError):
         raise ValueError(
             f"The {what} have values to predict of dtype {np.asarray(values).dtype} "
@@ -112,7 +111,7 @@ def as_values(values, what="records"):
     return numbers
 
 
-def numbers_of(values, name, what):
+def numbers_of(values, name, what, advice):
     """Numbers of an argument or a column as float64.
 
     Parameters
@@ -125,6 +124,9 @@ def numbers_of(values, name, what):
     what : str
         What it has, "predictions" say.
 
+    advice : str
+        What to do if they are none.
+
     Returns
     -------
     numbers : ndarray of shape (n_records,), dtype float64
@@ -134,35 +136,21 @@ def numbers_of(values, name, what):
     ValueError
         If they are no finite numbers, or too large to compute with.
     """
-    try:
-        numbers = as_floats(values)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{name} has {what} that are no numbers; expected a number for each record."
-        ) from None
+    numbers = check_numbers(values, name, what, f"a number for each record: {advice}")
     n_bad = int(np.sum(~np.isfinite(numbers)))
     if n_bad:
         raise ValueError(
-            f"{name} has {n_bad} of {len(numbers)} {what} that are missing or infinite."
+            f"{name} has {n_bad} of {numbers.size} {what} that are missing or infinite."
             " Fill them in, or leave these records out."
         )
     n_large = int(np.sum(np.abs(numbers) > _LARGEST))
     if n_large:
         raise ValueError(
-            f"{name} has {n_large} of {len(numbers)} {what} beyond {_LARGEST:g}, too "
+            f"{name} has {n_large} of {numbers.size} {what} beyond {_LARGEST:g}, too "
             "large to compute with. Leave these records out, or give predictions and "
             "values in another unit."
         )
     return numbers
-
-
-def as_floats(values):
-    """Values as float64, NaN for what is missing, also as pandas has it."""
-    values = np.asarray(values)
-    if values.dtype == object:
-        gaps = [is_missing(value) for value in values.ravel()]
-        values = np.where(np.reshape(gaps, values.shape), np.nan, values)
-    return values.astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -200,7 +188,12 @@ class ValueResponder:
             NaN where it gave none, see :func:`~sklearn_mia.models.may_not_answer`.
         """
         name = type(model).__name__
-        prediction = np.asarray(asked(model, "predict", features), dtype=np.float64)
+        prediction = check_numbers(
+            asked(model, "predict", features),
+            f"The answer of {name}.predict",
+            "predictions",
+            "a number for each record",
+        )
         if prediction.ndim == 2 and prediction.shape[1] > 1:
             raise ValueError(_several(name, prediction.shape[1]))
         prediction = prediction.reshape(-1)

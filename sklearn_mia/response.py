@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia._choices import RESPONSE_METHODS
 from sklearn_mia.answers import ModelError, asked
+from sklearn_mia.checks import check_numbers
 from sklearn_mia.models import is_one_against_rest, may_not_answer, open_model
 from sklearn_mia.regression import (
     ValueResponder,
@@ -467,6 +468,11 @@ def predicted_codes(model, features, classes=None):
     return codes
 
 
+def _numbers(answer, name, what):
+    expected = "numbers, one column a class"
+    return check_numbers(answer, f"The answer of {name}", what, expected)
+
+
 def _proba(model, features, n_classes):
     proba = asked(model, "predict_proba", features)
     name = type(model).__name__
@@ -475,7 +481,7 @@ def _proba(model, features, n_classes):
             f"{name}.predict_proba returned a list of {len(proba)} arrays, one an "
             "output. Attack one output at a time, with a classifier trained on it."
         )
-    proba = np.asarray(proba, dtype=np.float64)
+    proba = _numbers(proba, f"{name}.predict_proba", "probabilities")
     if proba.ndim != 2 or proba.shape[1] != n_classes:
         raise ValueError(
             f"{name}.predict_proba must return shape (n_records, n_classes) = "
@@ -524,10 +530,10 @@ def _other_ways(model):
 
 def _decision(model, features, n_classes):
     decision = asked(model, "decision_function", features)
-    decision = np.asarray(decision, dtype=np.float64)
+    name = type(model).__name__
+    decision = _numbers(decision, f"{name}.decision_function", "scores")
     if decision.ndim == 1 and n_classes == 2:
         decision = np.column_stack([np.zeros_like(decision), decision])
-    name = type(model).__name__
     shape = getattr(
         open_model(model, to_answer=True).classifier, "decision_function_shape", "ovr"
     )

@@ -29,6 +29,7 @@ from sklearn_mia.workers import (
     IN_WORKER,
     end_with,
     is_lost,
+    jobs_for,
     listed,
     packed,
     sending_once,
@@ -429,6 +430,7 @@ def train_shadows(work, members, *, on_begin, on_end, n_jobs=None, timeout=None)
         From `true_log_proba` of the reader.
     """
     n_shadows = len(members)
+    n_jobs = jobs_for(n_jobs, n_shadows)
     n_workers = min(effective_n_jobs(n_jobs), n_shadows)
     if n_workers > 1:
         work = replace(work, n_jobs_inside=1)
@@ -577,6 +579,7 @@ def query_shadows(work, models, features, codes, *, n_jobs=None):
     signals : ndarray of shape (n_shadows, n_queries) or more axes
         NaN where a shadow never saw the class of a record.
     """
+    n_jobs = jobs_for(n_jobs, len(models))
     answers = Parallel(n_jobs=n_jobs, prefer="threads")(
         delayed(_query_task)(work, shadow, *trained, features, codes)
         for shadow, trained in enumerate(models)

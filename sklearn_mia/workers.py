@@ -62,6 +62,24 @@ def check_timeout(timeout, n_jobs):
         )
 
 
+def jobs_for(n_jobs, n_tasks):
+    """A number of jobs, and no more than there are tasks.
+
+    Joblib starts all workers that it is told to, and refuses very many.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+
+    n_tasks : int
+
+    Returns
+    -------
+    n_jobs : int or None
+    """
+    return n_jobs if n_jobs is None or n_jobs < 0 else min(n_jobs, n_tasks)
+
+
 def share_files(backend):
     """Tell whether all workers are processes or threads of this machine.
 

@@ -432,7 +432,7 @@ def test_a_coin_of_each_group_is_held_against_the_number_of_groups(half, forest)
     }
     report = quick_audit(forest, *half, **groups, inclusion_probability=0.33)
     assert "differentially private" in report.attacks[0]["epsilon"]["statement"]
-    with pytest.raises(ValueError, match="has 50 members among 150 records"):
+    with pytest.raises(ValueError, match="There are 50 members among 150 groups"):
         quick_audit(forest, *half, **groups, inclusion_probability=0.6)
 
 
@@ -520,6 +520,37 @@ def test_wrong_predictions():
     for change, message in WRONG_PREDICTIONS:
         with pytest.raises(ValueError, match=message):
             audit_predictions(**(given | change))
+
+
+def test_predictions_that_are_no_numbers_are_told_by_type():
+    words = (
+        "proba has probabilities of type {} that are no numbers; expected a column for "
+        "each class: pass what predict_proba answered, not predict."
+    )
+    given = [
+        (np.array(["Ann", "Bob", "Bob", "Ann"]), "str"),
+        ([[0.5, 0.5], [0.5, "Ann 1970"], [0.5, 0.5], [0.5, 0.5]], "str"),
+        ([[0.5, 0.5]] * 3 + [[0.5]], "list"),
+        (np.full((4, 2), 0.5 + 0j), "complex128"),
+        (sp.csr_array(np.full((4, 2), 0.5)), "csr_array"),
+        ("file.csv", "str"),
+    ]
+    for proba, kind in given:
+        with pytest.raises(ValueError, match=f"^{re.escape(words.format(kind))}$"):
+            audit_predictions(proba, [0, 1, 0, 1], [1, 1, 0, 0])
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_column_of_predictions_that_are_no_numbers_is_named(library):
+    frames = pytest.importorskip(library)
+    texts = {"p0": [0.5] * 4, "p1": ["0.5", "0.5", "Ann 1970", "0.5"]}
+    message = (
+        "Column 'p1' of proba has probabilities of type str that are no numbers; "
+        "expected a column for each class: pass what predict_proba answered, not "
+        "predict."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        audit_predictions(frames.DataFrame(texts), [0, 1, 0, 1], [1, 1, 0, 0])
 
 
 def test_nothing_found_says_what_would_have_been_seen(half):

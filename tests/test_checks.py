@@ -43,6 +43,16 @@ def test_scores_are_refused_rather_than_patched_when_they_are_not_finite():
 
 
 @every_scored
+def test_labels_in_the_place_of_scores_are_told_by_type(function):
+    message = (
+        "y_score has scores of type str that are no numbers; expected one score a "
+        "record: pass decision_function(X) or predict_proba(X)[:, 1]."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        function([1, 0, 1, 0], ["Ann", "Bob", "Ann", "Bob"])
+
+
+@every_scored
 @few_alarms
 def test_membership_can_be_written_in_every_usual_way(function):
     is_member, scores = leaky(20)

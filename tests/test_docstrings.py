@@ -64,6 +64,11 @@ ESTIMATORS = {
         "QuantileRegressionAttack",
         "SupervisedAttack",
     ),
+    "response_method": (
+        "the target alone",
+        "BaseAttack LinearReconstructionAttack MembershipSignals "
+        "QuantileRegressionAttack SupervisedAttack ThresholdAttack",
+    ),
     "shadow_signals_": (
         "several numbers a record",
         "BaggingAttack",

@@ -112,7 +112,12 @@ def test_without_a_leak_mu_and_epsilon_are_0_in_most_draws():
 
 
 def test_the_number_of_members_must_be_one_that_the_coins_give():
-    with pytest.raises(ValueError, match=r"inclusion_probability=0\.9 does not give"):
+    message = (
+        r"inclusion_probability=0\.9 does not give; expected the probability used to "
+        r"draw the training data: pass it, or use gaussian_dp_mu, which needs no coins"
+        r"\.$"
+    )
+    with pytest.raises(ValueError, match=message):
         gaussian_dp_lower_bound(*gaussian(1.0), inclusion_probability=0.9)
     with pytest.raises(ValueError, match=r"delta=0 is not a number in \(0, 1\)"):
         gaussian_dp_lower_bound(*gaussian(1.0), delta=0)

@@ -186,6 +186,29 @@ def test_a_memory_that_is_a_file_is_refused(folder, capsys):
     assert err.startswith("error: --memory ")
 
 
+def test_an_empty_folder_is_refused(folder, capsys, monkeypatch):
+    monkeypatch.chdir(folder)
+    with pytest.raises(SystemExit) as caught:
+        run(folder, "--memory=")
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: argument --memory: '' is no folder; expected the path of one, . for "
+        "the current one (see python -m sklearn_mia audit --help)\n"
+    )
+    assert not (folder / "joblib").exists()
+
+
+def test_a_seed_is_one_that_scikit_learn_takes(folder, capsys):
+    for seed in ("-1", "1.5", "4294967296"):
+        with pytest.raises(SystemExit) as caught:
+            run(folder, f"--seed={seed}")
+        assert caught.value.code == 2
+        assert capsys.readouterr().err == (
+            f"error: argument --seed: '{seed}' is not an integer from 0 to 4294967295 "
+            "(see python -m sklearn_mia audit --help)\n"
+        )
+
+
 # Output
 
 
@@ -356,7 +379,19 @@ def test_columns_too_many_and_too_few(folder, credit, capsys):
     assert run(folder, "--id=Unnamed: 0") == 0
     capsys.readouterr()
     credit[:200].drop(columns="age").to_csv(folder / "members.csv", index=False)
-    assert "lacks columns" in the_error(capsys, run(folder))
+    name = folder / "members.csv"
+    lacks = f"error: {name} lacks columns that the model was trained on: 'age'"
+    told = the_error(capsys, run(folder))
+    assert told == f"{lacks} (put them into the table as in training).\n"
+    credit[:200].to_csv(name, index=False)
+    told = the_error(capsys, run(folder, "--drop=age"))
+    assert told == f"{lacks} (leave away --drop age).\n"
+    credit[:200].drop(columns="housing").to_csv(name, index=False)
+    told = the_error(capsys, run(folder, "--drop=age"))
+    assert told == (
+        f"{lacks}, 'housing' (leave away --drop age, put the others into the "
+        "table as in training).\n"
+    )
 
 
 def test_label_column_that_does_not_exist(folder, capsys):

@@ -49,6 +49,22 @@ def entries(folder, kind):
     return sorted(folder.rglob(f"{kind}_of_shadow/*/output.pkl"))
 
 
+def test_an_empty_path_is_refused_and_a_tilde_is_the_home(case, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    message = (
+        "memory='' is no folder; expected the path of one, which is made if it is not "
+        "there, or None."
+    )
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        fit(case, "")
+    assert not any(tmp_path.iterdir())
+    assert_array_equal(fit(case, "~/kept")[0], case[2])
+    assert len(entries(tmp_path / "home" / "kept", "answer")) == 4
+    assert os.listdir(tmp_path) == ["home"]
+
+
 @pytest.mark.parametrize("kind", ["answer", "model"])
 @pytest.mark.parametrize("compress", [False, 3])
 def test_r12_a_damaged_entry_is_made_again(case, tmp_path, kind, compress):

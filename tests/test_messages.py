@@ -21,15 +21,28 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     train_test_split,
 )
+from sklearn.tree import DecisionTreeClassifier
 
 import sklearn_mia
 from sklearn_mia import (
     RMIA,
+    AuditableClassifier,
     as_records,
     audit,
     audit_predictions,
+    audit_recipe,
+    compare_reports,
+    cross_validate_leakage,
+    make_canaries,
 )
 from sklearn_mia.__main__ import fraction, limit, main
+from sklearn_mia.label_privacy import make_label_canaries
+from sklearn_mia.metrics import (
+    compare_attacks,
+    dataset_usage,
+    epsilon_lower_bound,
+    gaussian_dp_lower_bound,
+)
 from sklearn_mia.shadows import ShadowFitError
 
 pd = pytest.importorskip("pandas")
@@ -298,6 +311,124 @@ def test_a_report_on_predictions_names_the_file_once(tmp_path, capsys):
 def test_one_probability_a_record_is_told_what_to_pass():
     with pytest.raises(ValueError, match=r"pass np.column_stack\(\[1 - p, p\]\)"):
         audit_predictions(small_forest().predict_proba(X)[:, 1], Y, IS_MEMBER)
+
+
+SEED = (
+    "The 'random_state' parameter of {} must be an int in the range [0, 4294967295], "
+    "an instance of 'numpy.random.mtrand.RandomState' or None"
+)
+OR_GENERATOR = " or an instance of 'numpy.random._generator.Generator'"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"), [("abc", "'abc'"), (1.7, "1.7"), ("7", "'7'"), (-1, "-1")]
+)
+def test_a_seed_that_is_none_is_refused_in_the_words_of_scikit_learn(wrong, told):
+    tree, proba = DecisionTreeClassifier(), np.full((2 * N, 2), 0.5)
+    records, wrong = as_records(X, Y), {"random_state": wrong}
+    auditable = AuditableClassifier(tree).fit(X[:N], Y[:N])
+    scores = np.arange(2 * N)
+    calls = {
+        "RMIA": lambda: RMIA(small_forest(), **wrong).fit(records),
+        "audit": lambda: quick(small_forest(), **wrong),
+        "audit_recipe": lambda: audit_recipe(tree, X, Y, **wrong),
+        "audit_predictions": lambda: audit_predictions(proba, Y, IS_MEMBER, **wrong),
+        "membership_records": lambda: auditable.membership_records(X, Y, **wrong),
+        "cross_validate_leakage": lambda: cross_validate_leakage(tree, X, Y, **wrong),
+    }
+    with_generator = {
+        "make_canaries": lambda: make_canaries(X, Y, 20, **wrong),
+        "make_label_canaries": lambda: make_label_canaries(Y, 20, **wrong),
+        "epsilon_lower_bound": lambda: epsilon_lower_bound(IS_MEMBER, scores, **wrong),
+        "gaussian_dp_lower_bound": lambda: gaussian_dp_lower_bound(
+            IS_MEMBER, scores, **wrong
+        ),
+        "dataset_usage": lambda: dataset_usage(IS_MEMBER, scores, scores, **wrong),
+        "compare_attacks": lambda: compare_attacks(IS_MEMBER, scores, scores, **wrong),
+    }
+    for name, call in (calls | with_generator).items():
+        more = OR_GENERATOR if name in with_generator else ""
+        message = f"{SEED.format(name)}{more}. Got {told} instead."
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            call()
+
+
+def test_a_generator_is_no_seed_of_an_audit_but_one_of_canaries():
+    generator = np.random.default_rng(0)
+    with pytest.raises(ValueError, match=f"^{re.escape(SEED.format('audit'))}. Got Ge"):
+        quick(small_forest(), random_state=generator)
+    assert len(make_canaries(X, Y, 20, random_state=generator)[1]) == 20
+
+
+@pytest.mark.parametrize("wrong", ["no", 0, None])
+def test_what_is_neither_true_nor_false_is_refused(wrong):
+    forest = small_forest()
+    proba = forest.predict_proba(X)
+    report = quick(forest, attacks="ThresholdAttack")
+    calls = {
+        "drop_shared": lambda **given: quick(forest, **given),
+        "per_record": lambda **given: quick(forest, **given),
+        "regression": lambda **given: audit_predictions(proba, Y, IS_MEMBER, **given),
+        "name_records": lambda **given: report.to_json(**given),
+        "join_ids": lambda **given: compare_reports(report, report, **given),
+    }
+    for name, call in calls.items():
+        message = f"{name}={wrong!r}; expected True or False."
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            call(**{name: wrong})
+    message = f"per_record={wrong!r}; expected True or False."
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        audit_predictions(proba, Y, IS_MEMBER, per_record=wrong)
+
+
+@pytest.mark.parametrize(
+    ("slices", "told"),
+    [
+        ({"age": 2}, "<dict of 1>"),
+        (["class", {"age": 2}], "<dict of 1>"),
+        (pd.Series(range(3)), "<Series of shape (3,)>"),
+        ({"age"}, "<set of 1>"),
+    ],
+)
+def test_slices_that_name_no_column_are_refused(slices, told):
+    message = (
+        f"slices holds {told}, which names no column; expected words such as 'class' "
+        "and 'loss', and names of columns or, in an array, their positions, as a tuple."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        quick(small_forest(), slices=slices)
+
+
+@pytest.mark.parametrize(
+    ("groups", "told"),
+    [
+        (None, "There are 80 members among 160 records"),
+        (np.arange(2 * N) // 2, "There are 40 members among 80 groups"),
+    ],
+    ids=["records", "groups"],
+)
+def test_coins_that_do_not_give_the_members_are_told_without_options_of_others(
+    groups, told
+):
+    forest = small_forest()
+    message = (
+        f"{told}, which inclusion_probability=0.1 does not give; expected the "
+        "probability used to draw the training data: pass it, or "
+        "inclusion_probability=None."
+    )
+    sides = {}
+    if groups is not None:
+        sides = {"groups_train": groups[:N], "groups_test": groups[N:]}
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        quick(forest, inclusion_probability=0.1, **sides)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        audit_predictions(
+            forest.predict_proba(X),
+            Y,
+            IS_MEMBER,
+            groups=groups,
+            inclusion_probability=0.1,
+        )
 
 
 NAMES = np.array([f"patient {i}" for i in range(2 * N)])

@@ -26,6 +26,14 @@ def part(access, outcome, level, **more):
     }
 
 
+DATA = {
+    "accuracy_members": 0.9,
+    "accuracy_nonmembers": 0.85,
+    "n_members": 100,
+    "n_nonmembers": 100,
+}
+
+
 def content(main, beside=None, **more):
     return {
         **main,
@@ -33,7 +41,7 @@ def content(main, beside=None, **more):
         "findings": [],
         "nouns": RECORDS._asdict(),
         "model": {"family": "RandomForestClassifier"},
-        "data": {"accuracy_members": 0.9, "accuracy_nonmembers": 0.85},
+        "data": DATA,
         "risky_settings": [],
         "stored": None,
         "attacks": [],
@@ -214,6 +222,16 @@ def test_an_open_question_is_told_what_decides_it(main, findings, expected):
     told = texts(main, findings=findings)
     assert any(text.startswith(expected) for text in told)
     assert not any(text.startswith("Keep this report") for text in told)
+
+
+def test_more_records_are_advised_where_few_were_looked_at():
+    main = part("interface", "undecided", "at_limits", row={"times": None})
+    told = texts(main, data=DATA | {"n_nonmembers": 7})
+    assert told[0] == (
+        "Audit with many more records on both sides: with 7 on a side nothing tells "
+        "how close a value is to its limit."
+    )
+    assert not any("would not decide" in text for text in told)
 
 
 def test_a_group_at_a_risk_of_its_own_is_looked_at():

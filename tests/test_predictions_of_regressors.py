@@ -78,13 +78,27 @@ def test_persons_have_their_visits_together():
         ),
         (
             {"proba": ["a", "b", "c", "d"]},
-            "proba has predictions that are no numbers; expected a number for each rec",
+            "proba has predictions of type str that are no numbers; expected a number "
+            "for each record: pass what predict answered.$",
+        ),
+        (
+            {"y": ["a", "b", "c", "d"]},
+            "y has values to predict of type str that are no numbers; expected a "
+            "number for each record: without regression=True labels are classes.$",
+        ),
+        (
+            {"proba": [[1.0], [2.0], [3.0], [4.0, 5.0]]},
+            "proba has predictions of type list that are no numbers",
+        ),
+        (
+            {"proba": pd.to_datetime(pd.Series(["2024-05-31"] * 4))},
+            r"proba has predictions of type datetime64\[\w+\] that are no numbers",
         ),
         ({"proba": [2.0] * 4}, "one prediction for all 4 records"),
         ({"y": [1.0, 2.0]}, "y has 2 values for 4"),
         ({"is_member": [1, 1, 1, 1]}, "4 members and 0 non-members"),
         ({"classes": [0, 1]}, "classes is given, but with regression=True"),
-        ({"regression": "hours"}, "regression='hours' is neither True nor False"),
+        ({"regression": "hours"}, "^regression='hours'; expected True or False.$"),
         ({"slices": ("class",)}, "slices holds 'class', but the model is a regressor"),
         ({"slices": ("age",)}, "only 'value' and 'loss'"),
     ],

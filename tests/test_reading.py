@@ -82,6 +82,26 @@ def test_r3_the_two_tables_and_the_predictions_are_asked_alike(written, capsys):
     assert "has 5 cells in line 3, but 4 in" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("header", "first", "second"),
+    [("a,b,a", 1, 3), (f"a,{SECRET},{SECRET}", 2, 3), ('"x\ny",b,"x\ny"', 1, 3)],
+)
+def test_a_name_that_stands_twice_in_a_header_is_told_by_its_columns(
+    written, header, first, second
+):
+    path = written(f"{header}\n1,2,3\n")
+    assert refused(path) == (
+        f"The table {str(path)!r} has one name for columns {first} and {second} of its "
+        "header; expected each name once: rename one of them, or leave it out. If its "
+        "first line is a record, put a header above it."
+    )
+
+
+def test_columns_without_a_name_are_told_apart(written):
+    frame = read_table(written(",a,,a.1\n1,2,3,4\n"))
+    assert list(frame.columns) == ["Unnamed: 0", "a", "Unnamed: 2", "a.1"]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_r3_quoted_ends_of_line_quotes_and_separators_keep_working(written, end):
     cells = [["x\ny", 'say "hi"'], ["1,5", ""], [" spaced ", "é≥"], ["", "\r\n"]]

@@ -80,6 +80,11 @@ TWO_COLUMNS = np.array([[0.25, 0.75], [0.5, 0.5], [1.0, 0.0]])
             "Fixed.predict_proba returned 2 values that are not finite. Clean the "
             "records or the model first.",
         ),
+        (
+            np.array([["Ann", "Bob"]] * 3),
+            "The answer of Fixed.predict_proba has probabilities of type str that are "
+            "no numbers; expected numbers, one column a class.",
+        ),
     ],
 )
 def test_probabilities_that_are_none_are_refused(proba, message):
@@ -100,6 +105,11 @@ def test_probabilities_that_are_none_are_refused(proba, message):
         (
             np.full((3, 3), np.inf),
             "Fixed.decision_function returned values that are not finite. Clean the",
+        ),
+        (
+            np.array([["Ann", "Bob", "Eve"]] * 3),
+            "The answer of Fixed.decision_function has scores of type str that are no "
+            "numbers; expected numbers, one column a class.",
         ),
     ],
 )

@@ -249,14 +249,24 @@ WORST = {
 }
 
 
-def verdict(p_value, outcomes, *, power=0.58, worst=None, slices=(), critical=()):
+def verdict(
+    p_value,
+    outcomes,
+    *,
+    power=0.58,
+    worst=None,
+    slices=(),
+    critical=(),
+    times=2.0,
+    **more,
+):
     judged = [
         {
             "limit": "auc",
             "value": 0.6,
             "attack": "A",
             "outcome": outcome,
-            "times": 2.0,
+            "times": times,
             "note": "why",
             "interval": interval(0.6, 0.5, 0.7),
         }
@@ -285,6 +295,7 @@ def verdict(p_value, outcomes, *, power=0.58, worst=None, slices=(), critical=()
         "Forest",
         worst_slice=worst,
         slices=[slice_row(outcome) for outcome in slices],
+        **more,
     )
 
 
@@ -335,6 +346,29 @@ def test_five_levels_by_certainty_and_size(told, level, title):
     assert told["level"] == level
     assert title in told["title"]
     assert len(told["kinds"]) == len(told["sentences"])
+
+
+@pytest.mark.parametrize(
+    ("n_fewest", "told"),
+    [
+        (
+            99,
+            "With 99 records on a side nothing tells how close the value is to it: "
+            "audit with many more.",
+        ),
+        (
+            100,
+            "More records would not decide so close a call: it takes more than 20 "
+            "times as many.",
+        ),
+    ],
+)
+def test_more_records_are_no_use_where_many_were_looked_at(n_fewest, told):
+    sentences = verdict(0.001, ["undecided"], times=None, n_fewest=n_fewest)
+    assert (
+        "The limit is an AUC of 0.6; the interval of A lies on both sides of it. "
+        + told
+    ) in sentences["sentences"]
 
 
 def test_an_audit_too_small_for_the_limit_says_so_first():

@@ -27,16 +27,22 @@ from helpers.targets import WithoutTags
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, StackingClassifier
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sklearn_mia import RMIA, as_records
+from sklearn_mia import (
+    RMIA,
+    DifficultyCalibrationAttack,
+    LiRA,
+    ShadowModelAttack,
+    as_records,
+)
 from sklearn_mia.identity import record_ids
 from sklearn_mia.models import unfitted_recipe
 from sklearn_mia.shadows import ShadowFitError
@@ -284,6 +290,99 @@ def test_a_class_or_a_name_in_place_of_a_recipe_is_refused(cls, wrong):
     attack = make(cls, train(model_for(cls), X, y), shadow_estimator=wrong)
     with pytest.raises((TypeError, ValueError), match="shadow_estimator"):
         attack.fit(as_records(X, y), half(X))
+
+
+every_attack_that_asks_for_scores = pytest.mark.parametrize(
+    "cls", [DifficultyCalibrationAttack, LiRA, RMIA, ShadowModelAttack]
+)
+
+
+@every_attack_that_asks_for_scores
+@pytest.mark.parametrize(
+    ("recipe", "method"),
+    [(Counting(), "predict_proba"), (RidgeClassifier(), "decision_function")],
+    ids=["tree", "ridge"],
+)
+def test_target_and_shadows_are_asked_for_what_both_can_answer(cls, recipe, method):
+    X, y = table()
+    target, records = train(LogisticRegression(), X, y), as_records(X, y)
+    given = {"shadow_estimator": recipe}
+    expected = scores(cls, target, records, response_method=method, **given)
+    assert_array_equal(scores(cls, target, records, **given), expected)
+
+
+def test_log_odds_are_read_from_a_target_and_a_recipe_that_have_them():
+    X, y = table()
+    target, records = train(LogisticRegression(), X, y), as_records(X, y)
+    for recipe in (LogisticRegression(C=2.0), make_pipeline(LogisticRegression())):
+        attack = fitted(RMIA, target, records, shadow_estimator=recipe)
+        assert attack.shadow_evidence().response == "log_odds"
+
+
+@every_attack_that_asks_for_scores
+@pytest.mark.parametrize(
+    ("target", "method", "message"),
+    [
+        (
+            LogisticRegression(),
+            "decision_function",
+            "response_method='decision_function', but shadow_estimator, a Counting, "
+            "has no decision_function, by which to ask the shadows as the target. Pass "
+            "response_method='predict_proba', which both have, or another "
+            "shadow_estimator.",
+        ),
+        (
+            RidgeClassifier(),
+            "auto",
+            "response_method='auto', but shadow_estimator, a Counting, has no "
+            "decision_function, by which to ask the shadows as the target. Pass "
+            "response_method='predict', which both have, or another shadow_estimator.",
+        ),
+        (
+            GaussianNB(),
+            "decision_function",
+            "response_method='decision_function', but the target GaussianNB has no "
+            "such method. It has predict_proba, predict: pass one of them, or 'auto'.",
+        ),
+    ],
+    ids=["chosen", "auto", "target"],
+)
+def test_a_way_to_ask_that_one_side_lacks_is_refused_before_training(
+    cls, target, method, message
+):
+    X, y = table()
+    attack = make(
+        cls,
+        train(clone(target), X, y),
+        shadow_estimator=Counting(name="asked"),
+        response_method=method,
+    )
+    Counting.fits.clear()
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        attack.fit(as_records(X, y), half(X))
+    assert not Counting.fits
+
+
+def test_a_recipe_that_shows_its_methods_once_it_is_fitted_is_asked():
+    X, y = table()
+    target, records = train(LogisticRegression(), X, y), as_records(X, y)
+    # Its last step is made in fit.
+    recipe = StackingClassifier([("tree", Counting())], cv=2)
+    assert not hasattr(recipe, "decision_function")
+    given = {"shadow_estimator": recipe, "response_method": "decision_function"}
+    assert np.isfinite(scores(RMIA, target, records, **given)).all()
+
+
+def test_no_more_workers_are_started_than_there_are_shadows():
+    X, y = table()
+    target, records = train(LogisticRegression(), X, y), as_records(X, y)
+    expected = fitted(RMIA, target, records, n_shadows=2)
+    # More than joblib takes.
+    attack = fitted(RMIA, target, records, n_shadows=2, n_jobs=10**6)
+    assert_array_equal(attack.score_samples(records), expected.score_samples(records))
+    outside = records + 1
+    outside[:, -1] = y
+    assert_array_equal(attack.score_samples(outside), expected.score_samples(outside))
 
 
 @pytest.mark.slow

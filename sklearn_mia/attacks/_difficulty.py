@@ -82,8 +82,8 @@ class DifficultyCalibrationAttack(BaseShadowAttack):
         "member", "in", "train" or "yes", else the one that sorts last, with a warning.
 
     response_method : str, default="auto"
-        How the target is asked: "predict_proba", "decision_function", "predict", or
-        "auto" for the first of them that it has.
+        How the target and its shadows are asked: "predict_proba", "decision_function",
+        "predict", or "auto" for the first of them that both have.
 
     max_fpr : float, default=0.05
         Share of the reference non-members, a fraction in [0, 1), that `predict` may

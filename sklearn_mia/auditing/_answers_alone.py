@@ -1,16 +1,15 @@
 """The audit of a model of which only the predictions are known."""
 
-import numpy as np
-
 from sklearn_mia._choices import EFFORT, PERMUTATIONS
 from sklearn_mia.auditing import _circumstances
 from sklearn_mia.auditing._build import build_report
 from sklearn_mia.auditing._case_of_answers import case_of_predictions, case_of_values
+from sklearn_mia.auditing._evaluation import check_coins_of
 from sklearn_mia.auditing._partitions import check_slices
 from sklearn_mia.auditing._quality import quality_of
 from sklearn_mia.auditing._run import Scored
 from sklearn_mia.auditing._settings import Settings
-from sklearn_mia.checks import check_same_rows
+from sklearn_mia.checks import check_flag, check_same_rows, check_seed
 from sklearn_mia.groups import centred_scores
 from sklearn_mia.shadows import root_seed
 from sklearn_mia.signals import SIGNALS, VALUE_SIGNALS
@@ -141,11 +140,7 @@ def audit_predictions(
     >>> report.verdict["level"]
     'above_limits'
     """
-    if not isinstance(regression, (bool, np.bool_)):
-        raise ValueError(
-            f"regression={regression!r} is neither True nor False; expected True for "
-            "the predictions of a regressor."
-        )
+    regression = check_flag(regression, "regression")
     given = {"groups": groups, "ids": ids}
     check_same_rows(proba=proba, y=y, is_member=is_member, **given)
     if regression:
@@ -170,8 +165,10 @@ def audit_predictions(
         inclusion_probability=inclusion_probability,
         n_permutations=n_permutations,
         per_record=per_record,
-        seed=root_seed(random_state) % 2**31,
+        seed=root_seed(check_seed(random_state, "audit_predictions")) % 2**31,
     )
+    if settings.inclusion_probability is not None:
+        check_coins_of(case, settings.inclusion_probability)
     return predictions_report(case, answer, settings, model_name=model_name)
 
 

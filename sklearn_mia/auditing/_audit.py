@@ -11,6 +11,7 @@ from sklearn_mia.auditing._access import FILE_ATTACK, accesses_told
 from sklearn_mia.auditing._build import build_report
 from sklearn_mia.auditing._case import make_case
 from sklearn_mia.auditing._defaults import attacks_by_name, default_attacks
+from sklearn_mia.auditing._evaluation import check_coins_of
 from sklearn_mia.auditing._known import check_known_values, spread
 from sklearn_mia.auditing._partitions import check_slices
 from sklearn_mia.auditing._quality import ask_model, quality_of
@@ -29,8 +30,8 @@ from sklearn_mia.auditing._service import (
 )
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._work import READING, expect_audit, long_work
+from sklearn_mia.checks import check_seed
 from sklearn_mia.hooks import without_addresses
-from sklearn_mia.metrics import epsilon_lower_bound
 from sklearn_mia.progress import stage
 from sklearn_mia.redaction import without_values
 from sklearn_mia.shadows import root_seed
@@ -198,7 +199,7 @@ def audit(
 
     response_method : str, default="auto"
         How the model and its shadows are asked: "predict_proba", "decision_function",
-        "predict", or "auto" for the first of them that it has.
+        "predict", or "auto" for the first of them that both have.
 
     callbacks : list or None, default=None
         Callbacks of scikit-learn for the attacks with shadow models, such as a
@@ -307,7 +308,7 @@ def audit(
         group_name=group_name,
         per_record=per_record,
         response_method=response_method,
-        seed=root_seed(random_state) % 2**31,
+        seed=root_seed(check_seed(random_state, "audit")) % 2**31,
     )
     return audit_case(
         model,
@@ -359,7 +360,7 @@ def audit_case(
     check_timeout(timeout, n_jobs)
     check_slices(settings.slices, case)
     if settings.inclusion_probability is not None:
-        _check_coins(case, settings.inclusion_probability)
+        check_coins_of(case, settings.inclusion_probability)
     shared = np.isin(case.content_ids, case.content_ids[case.is_member])
     shared &= ~case.is_member
     n_dropped = 0
@@ -451,25 +452,4 @@ def audit_case(
         extra_findings=[finding for finding in found if finding is not None],
         provenance=provenance,
         n_dropped=n_dropped,
-    )
-
-
-def _check_coins(case, probability):
-    """Raise ValueError if members were not drawn by coins of this probability."""
-    is_member = case.is_member
-    if case.groups is not None:
-        n_groups = len(case.group_keys)
-        is_in, is_out = (
-            np.bincount(case.groups[side], minlength=n_groups) > 0
-            for side in (is_member, ~is_member)
-        )
-        if np.any(is_in & is_out):
-            raise ValueError(
-                f"inclusion_probability={probability!r}, and {np.sum(is_in & is_out)} "
-                f"of {n_groups!r} groups have records on both sides; expected one coin "
-                "for each group: pass inclusion_probability=None, or no groups."
-            )
-        is_member = is_in[is_in | is_out]
-    epsilon_lower_bound(
-        is_member, np.zeros(len(is_member)), inclusion_probability=probability
     )

@@ -341,6 +341,7 @@ def build_report(
             tested=tested,
             has_file_attack=on_file is not None,
             unjudged=unjudged,
+            n_fewest=min(n_sides),
         )
         return {
             "access": access,

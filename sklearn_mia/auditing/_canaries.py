@@ -108,7 +108,7 @@ def make_of_kinds(X, y, n, kind, random_state):
     """
     n = check_count(n, "n", 1)
     kinds = check_kinds(kind)
-    generator = generator_of(random_state)
+    generator = generator_of(random_state, "make_canaries")
     X, labels = side_table(X, "X"), as_labels(y)
     if len(labels) != _num_samples(X):
         raise ValueError(f"y has {len(labels)} labels for {_num_samples(X)} records.")

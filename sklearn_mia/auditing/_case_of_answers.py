@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_mia.auditing._case import Case, keys_and_codes, name_of_labels, one_column
-from sklearn_mia.checks import check_membership, check_probabilities
+from sklearn_mia.checks import check_membership, check_numbers, check_probabilities
 from sklearn_mia.records import as_labels
 from sklearn_mia.regression import numbers_of
 from sklearn_mia.response import encode_labels, make_responder
@@ -66,7 +66,8 @@ def case_of_predictions(
 
     log_proba : ndarray of shape (n_records, n_classes)
     """
-    proba = np.asarray(proba, dtype=float)
+    expected = "a column for each class: pass what predict_proba answered, not predict"
+    proba = check_numbers(proba, name, "probabilities", expected)
     check_probabilities(proba, name, of_one_column=_OF_VALUES)
     labels, sides = _labels_and_sides(y, is_member, len(proba))
     classes = np.unique(labels) if classes is None else as_labels(classes, "classes")
@@ -121,7 +122,9 @@ def case_of_values(
 
     prediction : ndarray of shape (n_records,), dtype float64
     """
-    prediction = np.asarray(prediction)
+    prediction = numbers_of(
+        prediction, name, "predictions", "pass what predict answered"
+    )
     if prediction.ndim == 2 and prediction.shape[1] == 1:
         prediction = prediction[:, 0]
     if prediction.ndim != 1:
@@ -129,9 +132,13 @@ def case_of_values(
             f"{name} has shape {prediction.shape}; of a regressor expected (n_records,)"
             ", the prediction for each record."
         )
-    prediction = numbers_of(prediction, name, "predictions")
     values, sides = _labels_and_sides(y, is_member, len(prediction))
-    codes = numbers_of(values, name_of_values, "values to predict")
+    codes = numbers_of(
+        values,
+        name_of_values,
+        "values to predict",
+        "without regression=True labels are classes",
+    )
     if len(codes) > 1 and np.all(prediction == prediction[0]):
         raise ValueError(
             f"{name} has one prediction for all {len(codes)} records: it tells nothing "

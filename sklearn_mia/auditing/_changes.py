@@ -10,7 +10,7 @@ from sklearn_mia.auditing._baseline import changes_since
 from sklearn_mia.auditing._baseline_words import counts_sentence
 from sklearn_mia.auditing._report import AuditReport
 from sklearn_mia.auditing._text import wrapped
-from sklearn_mia.checks import check_fraction
+from sklearn_mia.checks import check_flag, check_fraction
 
 
 class ReportChanges:
@@ -221,7 +221,7 @@ def compare_reports(old, new, *, join_ids=True, confidence=0.95):
     confidence = check_fraction(confidence, "confidence")
     found = changes_since(
         *(_read(new, "new"), _read(old, "old")),
-        join_ids=join_ids,
+        join_ids=check_flag(join_ids, "join_ids"),
         same_limits=False,
         confidence=confidence,
     )

@@ -78,7 +78,7 @@ def default_attacks(
 
     response_method : str, default="auto"
         How the model and its shadows are asked: "predict_proba", "decision_function",
-        "predict", or "auto" for the first of them that it has.
+        "predict", or "auto" for the first of them that both have.
 
     random_state : int or None, default=None
         The same for all attacks, so that they share what they can.

@@ -22,6 +22,7 @@ from sklearn_mia.metrics import (
     roc_auc_interval,
     tpr_at_fpr_interval,
 )
+from sklearn_mia.metrics._epsilon import check_coins
 from sklearn_mia.metrics._exposed import ranks_among_nonmembers
 from sklearn_mia.metrics._power import detectable_effect, null_auc_sd
 
@@ -32,6 +33,42 @@ _CURVE_POINTS = 120
 _BAND_POINTS = 24
 _BINS = 40
 _FEWEST_TO_EXPOSE = 200
+
+
+def check_coins_of(case, probability):
+    """Raise ValueError if members were not drawn by coins of this probability.
+
+    Parameters
+    ----------
+    case : Case
+
+    probability : float
+    """
+    is_member, unit = case.is_member, "records"
+    if case.groups is not None:
+        n_groups = len(case.group_keys)
+        is_in, is_out = (
+            np.bincount(case.groups[side], minlength=n_groups) > 0
+            for side in (is_member, ~is_member)
+        )
+        if np.any(is_in & is_out):
+            raise ValueError(
+                f"inclusion_probability={probability!r}, and {np.sum(is_in & is_out)} "
+                f"of {n_groups!r} groups have records on both sides; expected one coin "
+                "for each group: pass inclusion_probability=None, or no groups."
+            )
+        is_member, unit = is_in[is_in | is_out], "groups"
+    check_coins(
+        is_member,
+        np.full(len(is_member), probability),
+        instead="inclusion_probability=None",
+        given="There are",
+        unit=unit,
+    )
+    # Whether so few records could show anything.
+    epsilon_lower_bound(
+        is_member, np.zeros(len(is_member)), inclusion_probability=probability
+    )
 
 
 def mean_interval(values, confidence):

@@ -252,9 +252,10 @@ def read_sides(paths, arguments, model, classes, fitted_with=None):
     names = trained_names(model)
     # An id or a group is no feature, unless the model was trained on it.
     others = {arguments.id, arguments.group} - {None} - set(names or ())
-    left_out = [arguments.label, *arguments.drop, *others]
+    left_out = dict.fromkeys(others, "")
+    left_out |= dict.fromkeys(arguments.drop, "--drop") | {arguments.label: "--label"}
     matched = [
-        _matched(model, names, frame.drop(columns=list(dict.fromkeys(left_out))), path)
+        _matched(model, names, frame.drop(columns=list(left_out)), path, left_out)
         for frame, path in zip(frames, paths, strict=True)
     ]
     sides = [
@@ -293,15 +294,19 @@ def _check_slices(slices, columns, classes):
             )
 
 
-def _matched(model, names, features, path):
+def _matched(model, names, features, path, left_out):
     """The features in the order of the model, and whether that was another."""
     if names is None:
-        n_trained = n_trained_columns(model)
-        if n_trained not in (None, features.shape[1]):
+        n_columns, n_trained = features.shape[1], n_trained_columns(model)
+        if n_trained not in (None, n_columns):
+            advice = "Leave columns out with --drop."
+            if n_columns < n_trained:
+                drops = "--drop" in left_out.values()
+                advice = f"Put in what is missing{', or leave away --drop' * drops}."
             raise ValueError(
-                f"{path} has {features.shape[1]} feature columns, but the model was "
+                f"{path} has {n_columns} feature columns, but the model was "
                 f"trained on {n_trained}: {', '.join(map(repr, features.columns))}. "
-                "Leave columns out with --drop."
+                f"{advice}"
             )
         return features, False
     # LightGBM remembers the spaces of a name as underscores.
@@ -311,9 +316,19 @@ def _matched(model, names, features, path):
     extra = [c for c in features.columns if c not in set(names)]
     found = []
     if missing:
+        taken = {c: left_out[c] for c in missing if left_out.get(c)}
+        advice = [
+            f"leave away --drop {c}"
+            if option == "--drop"
+            else f"name another column with {option} than {c!r}"
+            for c, option in taken.items()
+        ]
+        if len(taken) < len(missing):
+            others = "the others" if taken else "them"
+            advice.append(f"put {others} into the table as in training")
         found.append(
             f"lacks columns that the model was trained on: "
-            f"{', '.join(map(repr, missing))}"
+            f"{', '.join(map(repr, missing))} ({', '.join(advice)})"
         )
     if extra:
         found.append(

@@ -33,6 +33,8 @@ _PASSES = 0.985
 _PASSES_BY_RATE = 0.997
 # As many times as many records can be had, if any.
 MOST_TIMES = 20
+# Below as many on a side they can be had, and a value says little of its limit.
+FEWEST_TO_BE_CLOSE = 100
 _ROUNDING = 1e-9
 # What keeps limits from being shown: a check that failed, a part not tried, or records
 # that spoil the shadow models or the count of false alarms.

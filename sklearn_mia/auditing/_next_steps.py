@@ -1,6 +1,7 @@
 """What can be done about what an audit found."""
 
 from sklearn_mia.auditing._judging import (
+    FEWEST_TO_BE_CLOSE,
     MOST_TIMES,
     NOT_WHOLE,
     ONLY_PREDICTIONS,
@@ -96,7 +97,12 @@ def _decide(content, passing):
             "on both sides: that would decide, if it gives the same values."
         )
     is_close = any(r["outcome"] == "undecided" and r["times"] is None for r in rows)
-    if is_close:
+    if is_close and (n := _fewest(content)) < FEWEST_TO_BE_CLOSE:
+        yield _step(
+            f"Audit with many more {nouns.many} on both sides: with {n!r} on a side "
+            "nothing tells how close a value is to its limit."
+        )
+    elif is_close:
         yield _step(
             f"More {nouns.many} would not decide where a value is so close to its "
             f"limit, since it takes more than {MOST_TIMES} times as many: make the "
@@ -117,6 +123,10 @@ def _decide(content, passing):
             f"Audit with more {nouns.many} on both sides, in the groups that could "
             "not be told, too."
         )
+
+
+def _fewest(content):
+    return min(content["data"][f"n_{side}"] for side in ("members", "nonmembers"))
 
 
 def _is_to_be_lowered(content, passing):

@@ -1,9 +1,7 @@
 """Options that several commands have, each with one text."""
 
-from pathlib import Path
-
 from sklearn_mia.auditing import _files, _writing
-from sklearn_mia.auditing._options import gibibytes, note, seconds, words
+from sklearn_mia.auditing._options import folder, gibibytes, note, seconds, words
 
 MODEL_FILES = ".skops, .joblib, .pkl or .pickle"
 
@@ -34,7 +32,7 @@ def add_column_options(command):
     )
     group.add_argument(
         "--files",
-        type=Path,
+        type=folder,
         metavar="FOLDER",
         help="the column of --features names a file of this folder for each record: an "
         "image (its pixels as the file has them, with Pillow), .npy, .wav or .txt",
@@ -79,7 +77,7 @@ def add_cost_options(group, n_shadows=None):
     )
     group.add_argument(
         "--memory",
-        type=Path,
+        type=folder,
         metavar="FOLDER",
         help="keep each part of the work here as soon as it is done: the same command, "
         "after a stop, does what is missing. It tells who was in the training data",

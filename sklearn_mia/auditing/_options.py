@@ -1,10 +1,15 @@
 """Options of the command line: as its parser reads them, and what some stand for."""
 
 import argparse
+import os
 import re
 import sys
+from pathlib import Path
 
 from sklearn_mia.auditing._nouns import check_group_name
+
+# The largest that scikit-learn takes.
+_LARGEST_SEED = 2**32 - 1
 
 
 def limit(text):
@@ -136,6 +141,46 @@ def seconds(text):
     value : float
     """
     return _positive(text, "a number of seconds")
+
+
+def seed(text):
+    """Read a seed.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    value : int
+    """
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= _LARGEST_SEED:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an integer from 0 to {_LARGEST_SEED}"
+        )
+    return value
+
+
+def folder(text):
+    """Read the path of a folder.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    path : Path
+    """
+    if not text:
+        raise argparse.ArgumentTypeError(
+            "'' is no folder; expected the path of one, . for the current one"
+        )
+    return Path(os.path.expanduser(text))
 
 
 def gibibytes(text):

@@ -101,8 +101,9 @@ def _probabilities(frame, path, na_values):
     for column in read:
         if column.dtype.kind not in "fiu":
             raise ValueError(
-                f"Column {column.name!r} of {path} has probabilities that are not "
-                f"numbers, but {column.dtype}."
+                f"Column {column.name!r} of {path} has probabilities of type "
+                f"{column.dtype} that are no numbers; expected what predict_proba "
+                "answered: write them as numbers."
             )
     return np.column_stack([c.to_numpy(dtype=float, na_value=np.nan) for c in read])
 

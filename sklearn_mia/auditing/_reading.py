@@ -171,6 +171,7 @@ def _checked_shape(path, separator, max_bytes, is_packed):
                     continue  # an empty line
                 if n_columns is None:
                     n_columns = len(row)
+                    _check_names(row, where)
                     continue
                 if len(row) != n_columns:
                     raise ValueError(
@@ -197,6 +198,19 @@ def _checked_shape(path, separator, max_bytes, is_packed):
     if n_columns is None:
         raise ValueError(f"{where} has no header.")
     return n_rows, n_columns
+
+
+def _check_names(header, where):
+    """Raise ValueError for a name that stands twice, of which pandas makes another."""
+    first = {}
+    for number, name in enumerate(header, 1):
+        if name and first.setdefault(name, number) != number:
+            # Not the name: in a file without a header it is a cell.
+            raise ValueError(
+                f"{where} has one name for columns {first[name]} and {number} of its "
+                "header; expected each name once: rename one of them, or leave it "
+                "out. If its first line is a record, put a header above it."
+            )
 
 
 def _bounded(file, path, max_bytes):

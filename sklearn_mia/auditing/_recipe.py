@@ -37,7 +37,7 @@ from sklearn_mia.auditing._run import record_rows
 from sklearn_mia.auditing._settings import Settings
 from sklearn_mia.auditing._subjects import subjects_of
 from sklearn_mia.auditing._work import long_work
-from sklearn_mia.checks import check_same_rows
+from sklearn_mia.checks import check_same_rows, check_seed
 from sklearn_mia.groups import group_codes
 from sklearn_mia.hooks import shown
 from sklearn_mia.identity import merged_identities, record_ids
@@ -236,7 +236,7 @@ def audit_recipe(
         confidence=confidence,
         n_shadows=n_shadows,
         group_name=group_name,
-        seed=root_seed(random_state) % 2**31,
+        seed=root_seed(check_seed(random_state, "audit_recipe")) % 2**31,
     )
     fprs, confidence, seed = settings.fprs, settings.confidence, settings.seed
     check_same_rows(X=X, y=y, groups=groups)

@@ -23,6 +23,7 @@ from sklearn_mia.auditing._ranking import most_exposed
 from sklearn_mia.auditing._shape import check_shape
 from sklearn_mia.auditing._text import render_text
 from sklearn_mia.auditing._writing import written
+from sklearn_mia.checks import check_flag
 from sklearn_mia.metrics import exposed_members
 
 SCHEMA = "sklearn_mia.audit"
@@ -341,7 +342,7 @@ class AuditReport:
 
     def _check_names(self, name_records):
         """Whether single records are told; they must be there if they are asked for."""
-        if name_records:
+        if check_flag(name_records, "name_records"):
             self._record_columns()
         return bool(name_records)
 
@@ -421,8 +422,9 @@ class AuditReport:
         if records not in _beside.PLACES:
             raise ValueError(f"records={records!r}; expected 'json' or 'parquet'.")
         tables, is_beside = {}, records == "parquet"
+        named = self._check_names(name_records)
         if is_beside:
-            if not self._check_names(name_records):
+            if not named:
                 raise ValueError(
                     "records='parquet' writes ids, membership and scores of the "
                     "records: pass name_records=True, too, or leave it out."
@@ -431,11 +433,10 @@ class AuditReport:
             tables = {"records": self._records, "groups": self._groups}
 
         def write(told=None):
-            content = self.to_dict(name_records=name_records and not is_beside)
+            content = self.to_dict(name_records=named and not is_beside)
             if told:
                 content |= {"warning": _beside.NAMES_BESIDE, "tables": told}
-            text = partial(text_of, content)
-            return written(path, text, end="\n", private=name_records)
+            return written(path, partial(text_of, content), end="\n", private=named)
 
         if path is None:
             return write()

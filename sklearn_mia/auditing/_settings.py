@@ -1,5 +1,6 @@
 """What an audit is asked for: checked once, then handed on as one value."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from sklearn_mia._choices import (
@@ -12,10 +13,16 @@ from sklearn_mia._choices import (
     RESPONSE_METHODS,
     SHADOWS,
 )
+from sklearn_mia._views import in_message
 from sklearn_mia.auditing._access import check_release
 from sklearn_mia.auditing._nouns import check_group_name
 from sklearn_mia.auditing._verdict import check_limits
-from sklearn_mia.checks import check_count, check_fraction, check_fractions
+from sklearn_mia.checks import (
+    check_count,
+    check_flag,
+    check_fraction,
+    check_fractions,
+)
 
 _TOLD = (
     "release",
@@ -90,6 +97,8 @@ class Settings:
             "release": check_release(self.release),
             "effort": check_effort(self.effort),
             "min_slice_size": check_count(self.min_slice_size, "min_slice_size", 2),
+            "drop_shared": check_flag(self.drop_shared, "drop_shared"),
+            "per_record": check_flag(self.per_record, "per_record"),
         }
         if self.n_shadows is None:
             checked["n_shadows"] = SHADOWS[self.effort]
@@ -139,4 +148,12 @@ def check_effort(effort):
 def _several(slices):
     if slices is None:
         return ()
-    return tuple(slices) if isinstance(slices, (list, tuple)) else (slices,)
+    slices = tuple(slices) if isinstance(slices, (list, tuple)) else (slices,)
+    for one in slices:
+        if not isinstance(one, Hashable):
+            raise ValueError(
+                f"slices holds {in_message(one)}, which names no column; expected "
+                "words such as 'class' and 'loss', and names of columns or, in an "
+                "array, their positions, as a tuple."
+            )
+    return slices

@@ -3,6 +3,7 @@
 import re
 
 from sklearn_mia.auditing._judging import (
+    FEWEST_TO_BE_CLOSE,
     FILE_NOT_READ,
     MOST_TIMES,
     NO_SHADOWS,
@@ -94,6 +95,7 @@ def state_verdict(
     tested=True,
     has_file_attack=True,
     unjudged=(),
+    n_fewest=None,
 ):
     """Write the verdict.
 
@@ -148,6 +150,9 @@ def state_verdict(
     unjudged : sequence of (str, float or None, float), default=()
         Limits of groups of records that no group was large enough for.
 
+    n_fewest : int or None, default=None
+        How many are on the smaller side; None is enough to judge by.
+
     Returns
     -------
     verdict : dict
@@ -200,7 +205,7 @@ def state_verdict(
     if not leak:
         told.append(("power", _power_sentence(power, nouns)))
     if not critical:
-        told += [("limit", _limit_sentence(row, nouns)) for row in judged]
+        told += [("limit", _limit_sentence(row, nouns, n_fewest)) for row in judged]
         told += [("limit", text) for text in _slice_sentences(slices, nouns, found)]
         for key, _, value in unjudged:
             limit = limit_in_words({"limit": key, "value": value}, nouns)
@@ -279,7 +284,7 @@ def _title(title, nouns):
     return _TITLES[title].format(who=who, many=nouns.many)
 
 
-def _limit_sentence(row, nouns):
+def _limit_sentence(row, nouns, n_fewest):
     limit = f"The limit is {limit_in_words(row, nouns)}"
     if row["outcome"] == "unresolvable":
         return f"{limit}; it cannot be judged by {row['attack']}: {row['note']}."
@@ -293,11 +298,16 @@ def _limit_sentence(row, nouns):
             f"included{note}."
         )
     return f"{limit}; the interval of {row['attack']} lies on both sides of it. " + (
-        _times_sentence(row["times"], nouns)
+        _times_sentence(row["times"], nouns, n_fewest)
     )
 
 
-def _times_sentence(times, nouns):
+def _times_sentence(times, nouns, n_fewest):
+    if times is None and n_fewest is not None and n_fewest < FEWEST_TO_BE_CLOSE:
+        return (
+            f"With {n_fewest!r} {nouns.many} on a side nothing tells how close the "
+            "value is to it: audit with many more."
+        )
     if times is None:
         return (
             f"More {nouns.many} would not decide so close a call: it takes more than "

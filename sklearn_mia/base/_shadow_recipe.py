@@ -1,13 +1,13 @@
 """What a recipe of shadow models must be."""
 
 from dataclasses import replace
-from inspect import isclass
+from inspect import getattr_static, isclass
 
 from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 from sklearn.utils.validation import _num_samples
 
 from sklearn_mia.black_box import asks_a_service
-from sklearn_mia.hooks import cause_of, frozen
+from sklearn_mia.hooks import cause_of, frozen, is_of_scikit_learn
 from sklearn_mia.label_free import as_forests_take, split_label_free
 from sklearn_mia.models import final_fit_param, trains_anew, unfitted_recipe
 from sklearn_mia.regression import is_regressor_model
@@ -16,6 +16,9 @@ from sklearn_mia.tables import own_copy
 
 # No shadow has this number, and so its seeds.
 _FIRST_STEPS = 2**32 - 1
+
+# Of the response methods those that tell more than a label.
+_SCORES = ("predict_proba", "decision_function")
 
 EARLY_STOPPING = (
     "{}: early stopping needs an eval_set, which no shadow has. Pass a recipe without "
@@ -41,10 +44,11 @@ def recipe_of(attack):
 
 
 def check_before_asking(attack):
-    """Raise ValueError for shadows of a model that can only be asked."""
+    """Raise an error for shadows that cannot be trained, or not be asked."""
     own = attack.shadow_estimator
     if attack._cost():
         _check_trainable(attack.target_estimator if own is None else own)
+        attack._way_to_ask()
 
 
 def _check_trainable(recipe):
@@ -55,6 +59,62 @@ def _check_trainable(recipe):
             "settings that it was probably trained with, or use an attack without "
             "shadow models, such as QuantileRegressionAttack."
         )
+
+
+def way_to_ask_both(attack):
+    """How the target and its shadows, perhaps of another kind, are asked.
+
+    Parameters
+    ----------
+    attack : BaseShadowAttack
+
+    Returns
+    -------
+    response_method : str
+        In the place of "auto" what both have, where that could choose something else.
+
+    Raises
+    ------
+    TypeError
+        If no shadow could be asked so.
+    """
+    target, recipe = attack.target_estimator, attack.shadow_estimator
+    response_method = attack.response_method
+    is_model = attack._cost() and hasattr(recipe, "fit") and not isclass(recipe)
+    # Others are refused elsewhere; without a recipe shadows answer as the target.
+    if not is_model or is_regressor_model(target) or is_regressor_model(recipe):
+        return response_method
+    of_target = [way for way in _SCORES if hasattr(target, way)]
+    both = [way for way in of_target if hasattr(recipe, way)]
+    wanted = [way for way in [response_method] if hasattr(target, way)]
+    if response_method == "auto":
+        # Where the target has both, log odds may be read from its decision_function.
+        if both:
+            return response_method if both == of_target else both[0]
+        wanted = of_target
+    if not wanted or not all(_surely_lacks(recipe, way) for way in wanted):
+        return response_method
+    others = " or ".join(f"response_method={way!r}" for way in both or ["predict"])
+    raise TypeError(
+        f"response_method={response_method!r}, but shadow_estimator, a "
+        f"{type(recipe).__name__}, has no {' or '.join(wanted)}, by which to ask the "
+        f"shadows as the target. Pass {others}, which both have, or another "
+        "shadow_estimator."
+    )
+
+
+def _surely_lacks(recipe, method):
+    """Whether no model that a recipe trains has a method, as far as can be known."""
+    if hasattr(recipe, method):
+        return False
+    kind = type(recipe)
+    if not hasattr(kind, "__getattr__") and getattr_static(kind, method, None) is None:
+        return True
+    # Others may have it once they are fitted, and so may a default made in `fit`.
+    params = recipe.get_params(deep=True) if hasattr(recipe, "get_params") else {}
+    parts = [recipe, *(v for v in params.values() if hasattr(v, "fit"))]
+    made_in_fit = any(k.endswith("estimator") and v is None for k, v in params.items())
+    return all(map(is_of_scikit_learn, parts)) and not made_in_fit
 
 
 def checked_recipe(attack):

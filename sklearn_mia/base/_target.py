@@ -146,7 +146,7 @@ class TargetMixin(DocLinkMixin):
             )
         codes = None if labels is None else encode_labels(labels, classes)
         self._responder, answer = ask_target(
-            self.target_estimator, features, classes, self.response_method
+            self.target_estimator, features, classes, self._way_to_ask()
         )
         # By class, not by its name: renamed labels draw the same shadows.
         ids = self._ids(features, codes)
@@ -160,6 +160,10 @@ class TargetMixin(DocLinkMixin):
                     "could stand in. Pass records with labels, or a larger max_queries."
                 )
         return Queries(features, labels, codes, ids, answer)
+
+    def _way_to_ask(self):
+        """The response method, "auto" where the answers of the target decide."""
+        return self.response_method
 
     @property
     def _of_values(self):

@@ -6,10 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-)
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mia._compat import CallbackSupportMixin
@@ -24,6 +21,7 @@ from sklearn_mia.base._shadow_recipe import (
     fit_first_steps,
     recipe_of,
     shadow_fit_params,
+    way_to_ask_both,
 )
 from sklearn_mia.base._sides import played_members, some_rows
 from sklearn_mia.base._target import Queries
@@ -102,8 +100,8 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
         "member", "in", "train" or "yes", else the one that sorts last, with a warning.
 
     response_method : str, default="auto"
-        How the target is asked: "predict_proba", "decision_function", "predict", or
-        "auto" for the first of them that it has.
+        How the target and its shadows are asked: "predict_proba", "decision_function",
+        "predict", or "auto" for the first of them that both have.
 
     max_fpr : float, default=0.05
         Share of the reference non-members, a fraction in [0, 1), that `predict` may
@@ -359,6 +357,10 @@ class BaseShadowAttack(CallbackSupportMixin, BaseAttack):
     def _check_handled(self):
         super()._check_handled()
         check_before_asking(self)
+
+    def _way_to_ask(self):
+        is_usual = type(self)._reader is BaseShadowAttack._reader
+        return way_to_ask_both(self) if is_usual else super()._way_to_ask()
 
     def _reader(self):
         """What target and shadows are asked, and what is read from the answers."""

@@ -205,6 +205,7 @@ def compare_attacks(
     confidence = checks.check_fraction(confidence, "confidence")
     max_fpr = checks.check_fraction(max_fpr, "max_fpr")
     n_resamples = checks.check_count(n_resamples, "n_resamples", 100)
+    generator = checks.generator_of(random_state, "compare_attacks")
     is_member = checks.check_membership(y_true, pos_label)
     sides = []
     for name, scores in (("y_score_a", y_score_a), ("y_score_b", y_score_b)):
@@ -216,7 +217,7 @@ def compare_attacks(
         score_a, score_b, ends, p_value, method = _compare_auc(*sides, tail)
     else:
         score_a, score_b, ends, p_value, method = _compare_tpr(
-            *sides, max_fpr, tail, n_resamples, checks.generator_of(random_state)
+            *sides, max_fpr, tail, n_resamples, generator
         )
     difference = Interval(
         score_a - score_b,

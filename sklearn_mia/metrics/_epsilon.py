@@ -125,8 +125,21 @@ def _order_statistic_bound(members, nonmembers, delta, level):
     return best
 
 
-def _check_coins(is_member, probability):
-    """Raise ValueError if the coins do not give so many members."""
+def check_coins(is_member, probability, *, instead, given="y_true has", unit="records"):
+    """Raise ValueError if the coins do not give so many members.
+
+    Parameters
+    ----------
+    is_member : ndarray of shape (n_records,), dtype bool
+
+    probability : ndarray of shape (n_records,)
+
+    instead : str
+        What to pass if no coins were tossed.
+
+    given, unit : str
+        Where the members are, and among what, for the message.
+    """
     n_members, n_records = int(np.count_nonzero(is_member)), is_member.size
     expected = probability.sum()
     spread = math.sqrt((probability * (1 - probability)).sum())
@@ -138,10 +151,9 @@ def _check_coins(is_member, probability):
         told = f"of mean {probability.mean():.3g}"
     if not is_likely:
         raise ValueError(
-            f"y_true has {n_members!r} members among {n_records!r} records, which "
+            f"{given} {n_members!r} members among {n_records!r} {unit}, which "
             f"inclusion_probability={told} does not give; expected the "
-            "probability used to draw the training data: pass it, or "
-            "random_inclusion=False."
+            f"probability used to draw the training data: pass it, or {instead}."
         )
 
 
@@ -160,7 +172,9 @@ def _probability_of_each(inclusion_probability, n_records):
     return probability
 
 
-def drawn_by_coins(y_true, y_score, inclusion_probability, random_state, pos_label):
+def drawn_by_coins(
+    y_true, y_score, inclusion_probability, random_state, pos_label, caller, instead
+):
     """Return what was drawn by coins, checked, and the order of the scores.
 
     Returns
@@ -176,9 +190,9 @@ def drawn_by_coins(y_true, y_score, inclusion_probability, random_state, pos_lab
     is_member = checks.check_membership(y_true, pos_label)
     checks.check_same_length(is_member.size, scores.size)
     probability = _probability_of_each(inclusion_probability, is_member.size)
-    _check_coins(is_member, probability)
+    check_coins(is_member, probability, instead=instead)
     # Numbers of its own: those of the generator itself may have been the coins.
-    seed = checks.generator_of(random_state).integers(2**63)
+    seed = checks.generator_of(random_state, caller).integers(2**63)
     lots = np.random.default_rng([seed, is_member.size]).random(is_member.size)
     order = np.lexsort((lots, scores))
     return is_member, order, probability
@@ -323,7 +337,13 @@ def epsilon_lower_bound(
             "model was trained.",
         )
     is_member, order, probability = drawn_by_coins(
-        y_true, y_score, inclusion_probability, random_state, pos_label
+        y_true,
+        y_score,
+        inclusion_probability,
+        random_state,
+        pos_label,
+        caller="epsilon_lower_bound",
+        instead="random_inclusion=False",
     )
     coin = f"of probability {probability[0]:.3g}"
     if np.ptp(probability) > 0:

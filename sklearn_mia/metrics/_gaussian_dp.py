@@ -251,7 +251,13 @@ def gaussian_dp_lower_bound(
     confidence = checks.check_fraction(confidence, "confidence")
     probability = checks.check_fraction(inclusion_probability, "inclusion_probability")
     is_member, order, _ = drawn_by_coins(
-        y_true, y_score, probability, random_state, pos_label
+        y_true,
+        y_score,
+        probability,
+        random_state,
+        pos_label,
+        caller="gaussian_dp_lower_bound",
+        instead="use gaussian_dp_mu, which needs no coins",
     )
     level = 1 - confidence
     _check_size(int(is_member.sum()), order.size, probability, level)

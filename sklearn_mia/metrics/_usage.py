@@ -126,7 +126,7 @@ def dataset_usage(
             f"table_scores {sizes[2]!r} records; expected at least {_FEWEST} of each: "
             "pass more records."
         )
-    generator = checks.generator_of(random_state)
+    generator = checks.generator_of(random_state, "dataset_usage")
     # Sorted, so that the folds do not depend on the order of the records.
     in_values, out_values, table_mean = _evidence(
         *map(np.sort, sides), np.sort(table), generator

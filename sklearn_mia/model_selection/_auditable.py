@@ -8,6 +8,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sklearn_mia._warn import warn
+from sklearn_mia.checks import check_seed
 from sklearn_mia.groups import group_codes
 from sklearn_mia.identity import record_ids
 from sklearn_mia.model_selection._compared import (
@@ -334,6 +335,7 @@ class AuditableClassifier(BaseWrapper):
         groups : ndarray of shape (n_members + n_nonmembers,)
             Number of the group of each record; only with groups.
         """
+        check_seed(random_state, "membership_records")
         sides = self._membership_sides(X, y, groups, max_samples, random_state)
         found = join_records(sides.X, sides.y), sides.is_member
         return found if sides.groups is None else (*found, sides.groups)

@@ -150,6 +150,8 @@ class Untrainable(ClassifierMixin, BaseEstimator):
     def predict(self, X):
         raise AssertionError("asked")
 
+    predict_proba = predict
+
 
 def refused(cls, target, records, error, message, y=None, **params):
     """The attack refuses the input before it trains anything."""
