@@ -316,6 +316,11 @@ def generator_of(random_state, caller):
     return np.random.default_rng(copy.deepcopy(random_state))
 
 
+def _is_of_positions(index):
+    """Whether an index is the one that pandas gives where none was given."""
+    return getattr(index, "start", None) == 0 and index.step == 1
+
+
 def check_same_rows(**given):
     """Raise ValueError if two arguments name the same rows in different orders.
 
@@ -326,9 +331,14 @@ def check_same_rows(**given):
     ----------
     **given : array-like or None
         Arguments that have a value for each record, by name. The first that has an
-        index is what others are compared with.
+        index, other than that of a new frame or series, is what others are compared
+        with.
     """
-    named = {n: v.index for n, v in given.items() if hasattr(v, "iloc")}
+    named = {
+        name: values.index
+        for name, values in given.items()
+        if hasattr(values, "iloc") and not _is_of_positions(values.index)
+    }
     if not named:
         return
     (first, rows), *others = named.items()

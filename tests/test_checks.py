@@ -212,3 +212,8 @@ def test_rows_without_one_name_each_are_taken_as_they_stand():
     twice = X.set_axis(["a", "b", "a"])
     check_same_rows(X=twice, y=pd.Series([1, 0, 1], index=["a", "a", "b"]))
     check_same_rows(X=X, y=[1, 0, 1], groups=None)
+    # A new series has no names of its own.
+    shuffled = X.set_axis([2, 0, 1])
+    check_same_rows(X=shuffled, y=pd.Series([1, 0, 1]))
+    with pytest.raises(ValueError, match="y has the rows of X in another order"):
+        check_same_rows(X=shuffled, y=pd.Series([1, 0, 1], index=[0, 1, 2]))
