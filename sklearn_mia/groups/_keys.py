@@ -77,17 +77,17 @@ def _check_spelling(keys):
     if n_alike:
         raise ValueError(
             f"groups has {n_alike} of {len(keys)} keys that equal another but for "
-            "spaces, upper and lower case, or how a number is written (zeros in front, "
-            ".0 behind); they may be one person or two. Write the key of a person in "
-            "one way throughout, or number the persons if all of them are different."
+            "spaces or how a number is written (zeros in front, .0 behind); they may "
+            "be one person or two. Write the key of a person in one way throughout, or "
+            "number the persons if all of them are different."
         )
 
 
 def _plain(key):
-    """Text without what a program or a person may write differently."""
+    """Text without what a program may write differently; case may tell two apart."""
     if not key.isascii():
         key = unicodedata.normalize("NFKC", key)
-    key = " ".join(key.casefold().split())
+    key = " ".join(key.split())
     number = _WHOLE_NUMBER.fullmatch(key) if key[:1].isdigit() else None
     return number[1] if number else key
 
