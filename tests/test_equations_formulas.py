@@ -241,7 +241,13 @@ def test_shares_tell_the_number_of_records_nearest_to_half_the_pool():
     assert _number_of_shares(shares, 150) == 71
     # 142 is as possible, and further from half.
     assert _number_of_shares(shares, 213) is None
-    assert _number_of_shares(shares, 212) == 71
+    # 142 is as possible of 212, and of 158; of 157 it would be nearly all.
+    assert _number_of_shares(shares, 212) is None
+    assert _number_of_shares(shares, 158) is None
+    assert _number_of_shares(shares, 157) == 71
+    assert _number_of_shares(shares, 141) == 71
+    # Of 14 of 20 records, not of 7.
+    assert _number_of_shares(np.array([4, 6, 4]) / 14, 20) is None
     assert _number_of_shares(shares, 70) is None
     assert _number_of_shares(shares.astype(np.float32), 150) is None
     assert _number_of_shares(np.array([0.5, 0.5]), 40) is None

@@ -27,6 +27,8 @@ _ROUNDING_OF_DOUBLES = 1e-10
 _ROUNDING_OF_FACTORS = 1e-8
 # Relative.
 _SAME_EPSILON = 1e-5
+# Training data that are more of a pool are taken to be no more than half of it.
+_MOST_OF_POOL = 0.9
 
 
 @register_equations(GaussianNB)
@@ -297,7 +299,8 @@ def _class_shares(codes, shares, rounding):
 def _number_of_shares(shares, n_records):
     """The number of records with which all counts are whole, nearest to half the pool.
 
-    None where a third of the pool, or less, would do: then its multiples would, too.
+    None where a third of the pool, or less, would do: then its multiples would, too. So
+    it is where two numbers would do of which the larger leaves records out.
     """
     if np.dtype(shares.dtype).itemsize < 8:
         return None
@@ -306,6 +309,8 @@ def _number_of_shares(shares, n_records):
     off = np.abs(counts - np.rint(counts)).max(axis=1)
     whole = tried[off <= 8 * np.finfo(np.float64).eps * tried]
     if not len(whole) or whole[0] <= n_records / 3:
+        return None
+    if np.count_nonzero(whole <= _MOST_OF_POOL * n_records) > 1:
         return None
     return int(whole[np.abs(whole - n_records / 2).argmin()])
 
