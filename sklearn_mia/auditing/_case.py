@@ -407,11 +407,10 @@ def make_case(
     case : Case
     """
     classes = check_audited(model)
-    for i, (side, X, y) in enumerate(
-        (("train", X_train, y_train), ("test", X_test, y_test))
-    ):
-        named = {"X": X, "y": y, "groups": groups[i], "ids": ids[i]}
-        check_same_rows(**{f"{name}_{side}": v for name, v in named.items()})
+    given = {"X": (X_train, X_test), "y": (y_train, y_test)}
+    given |= {"groups": groups, "ids": ids}
+    for i, side in enumerate(("train", "test")):
+        check_same_rows(**{f"{name}_{side}": v[i] for name, v in given.items()})
     X_train = side_table(X_train, "X_train")
     _check_order(X_train, y_train, X_test, y_test)
     X_test = side_table(X_test, "X_test")

@@ -45,7 +45,7 @@ def slice_groups(values, n_bins=_QUANTILE_BINS, *, fewest=1):
         Label and records of each group.
     """
     array = _as_array(values)
-    if _is_number(array) and len(np.unique(cell_values(array))) > _MOST_CATEGORIES:
+    if _is_number(array) and _few_values(cell_values(array).ravel()) is None:
         return _quantile_groups(as_numbers(values), n_bins)
     text = np.array([_shown_value(v) for v in array.tolist()], dtype=object)
     labels, counts = np.unique(text.astype(str), return_counts=True)
@@ -172,16 +172,22 @@ def _value_codes(values):
     bits = cell_values(values).ravel()
     if not _is_number(_as_array(values)):
         return np.unique(bits, return_inverse=True)[1]
-    # The first cells spare most numbers of many values from being sorted.
-    for some in (bits[:_FIRST_CELLS], bits):
-        known = np.unique(some)
-        if len(known) > _MOST_CATEGORIES:
-            break
-    else:
+    known = _few_values(bits)
+    if known is not None:
         return np.searchsorted(known, bits)
     numbers = as_numbers(values)
     edges = np.nanquantile(numbers, np.linspace(0, 1, _QUANTILE_BINS + 1)[1:-1])
     return np.where(np.isnan(numbers), _QUANTILE_BINS, np.digitize(numbers, edges))
+
+
+def _few_values(bits):
+    """The different values, ascending; None if they are many."""
+    # The first cells spare most columns of many values from being sorted.
+    for some in (bits[:_FIRST_CELLS], bits):
+        known = np.unique(some)
+        if len(known) > _MOST_CATEGORIES:
+            return None
+    return known
 
 
 def size_groups(groups):

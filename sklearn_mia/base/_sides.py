@@ -37,7 +37,7 @@ def side_sum(values, members, inside):
     n_records = members.shape[1]
     total, count = np.zeros(n_records), np.zeros(n_records, dtype=int)
     for row, member in zip(values, members, strict=True):
-        used = (member == inside) & ~np.isnan(row)
+        used = _used(row, member, inside)
         total += np.where(used, row, 0.0)
         count += used
     return total, count
@@ -62,7 +62,12 @@ def side_count(values, members, inside):
     count : ndarray of shape (n_records,)
         Cells that are not missing.
     """
-    return np.count_nonzero((members == inside) & ~np.isnan(values), axis=0)
+    return np.count_nonzero(_used(values, members, inside), axis=0)
+
+
+def _used(values, members, inside):
+    """Cells of one side that are not missing."""
+    return (members == inside) & ~np.isnan(values)
 
 
 def side_mean(values, members, inside):
